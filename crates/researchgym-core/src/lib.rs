@@ -1,0 +1,21 @@
+//! The rules of ResearchGym: what a task, a run, an event and a score are, and what follows from them.
+//!
+//! Pure: no files, network, clock, environment or threads. Time, randomness and text come in as arguments
+//! (enforced by this crate's `clippy.toml`). The effects live in `researchgym-engine`.
+
+pub mod action;
+pub mod budget;
+pub mod chain;
+pub mod digest;
+pub mod event;
+pub mod failure;
+pub mod isolation;
+pub mod keys;
+pub mod observation;
+pub mod result;
+pub mod score;
+pub mod script;
+pub mod spec;
+pub mod state;
+pub mod task;
+pub mod wire;

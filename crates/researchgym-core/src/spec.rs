@@ -1,0 +1,119 @@
+//! What a run is asked to be: everything that `plan.json` shows.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::isolation::Runtime;
+
+/// The version of the event log, the run folder and the result object that this program writes.
+pub const SCHEMA: u32 = 1;
+
+/// Integer millionths of a US dollar.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct MicroUsd(pub u64);
+
+impl MicroUsd {
+    /// For display only.
+    pub fn as_usd(self) -> f64 {
+        self.0 as f64 / 1e6
+    }
+}
+
+/// The limits of a run; `None` is unlimited. All are totals over the run's segments.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Working time in milliseconds. Grading and waiting for a provider's rate limit do not count.
+    pub working_ms: Option<u64>,
+    /// Actions of the agent.
+    pub steps: Option<u64>,
+    /// Money for model calls.
+    pub budget: Option<MicroUsd>,
+}
+
+/// Which agent, and with what.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "name", rename_all = "snake_case", deny_unknown_fields)]
+pub enum AgentSpec {
+    /// Actions from a file of JSON lines.
+    Scripted {
+        /// The script's text as it was at the start; resuming never reads the file again.
+        script: String,
+    },
+    /// The actions of another run.
+    Replay {
+        /// They, as a script.
+        script: String,
+        /// The run they come from (its id).
+        source: String,
+    },
+    /// A person at the terminal.
+    Human,
+    /// A search over the task's declared parameters, without a language model.
+    Tuner {
+        /// How candidates are drawn.
+        sampler: Sampler,
+        /// How many are validated.
+        trials: u64,
+    },
+    /// A program declared by a TOML file.
+    External {
+        /// The agent's name.
+        agent: String,
+        /// The declaration's text as it was at the start.
+        declaration: String,
+        /// The folder with the agent's own files, if it has one; mounted read-only.
+        files: Option<String>,
+    },
+}
+
+/// How the tuner draws candidates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Sampler {
+    /// Tree-structured Parzen estimator (Bergstra et al. 2011).
+    Tpe,
+    /// Uniform random search: the control.
+    Random,
+}
+
+impl AgentSpec {
+    /// The agent's name in results.
+    pub fn name(&self) -> &str {
+        match self {
+            AgentSpec::Scripted { .. } => "scripted",
+            AgentSpec::Replay { .. } => "replay",
+            AgentSpec::Human => "human",
+            AgentSpec::Tuner { .. } => "tuner",
+            AgentSpec::External { agent, .. } => agent,
+        }
+    }
+}
+
+/// One run, as asked for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RunSpec {
+    /// The task's id.
+    pub task: String,
+    /// The task's folder, absolute.
+    pub task_dir: String,
+    /// The task's variant; `default` if none was asked for.
+    pub variant: String,
+    /// Who works.
+    pub agent: AgentSpec,
+    /// `provider/model`, for agents that use one.
+    pub model: Option<String>,
+    /// Seed of everything random that the agent may see. Given by the user or drawn.
+    pub seed: u64,
+    /// Whether the user gave the seed: then grading is reproducible from it.
+    pub seed_given: bool,
+    /// Where commands run.
+    pub runtime: Runtime,
+    /// The limits.
+    pub limits: Limits,
+    /// Folder with the user's own copies of datasets, absolute.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_dir: Option<String>,
+}
