@@ -1,1 +1,6 @@
 //! The hands.
+
+pub mod catalogue;
+pub mod dataset;
+pub mod environment;
+pub mod progress;

@@ -3,6 +3,10 @@
 //! These types are exactly what the file says (see `docs/reference/task.schema.json`); `parse` reads and checks it.
 //! All paths are relative to the task's folder unless a field says otherwise.
 
+mod parse;
+mod problem;
+mod variant;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
@@ -10,6 +14,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::score::{Direction, Metrics, Primary};
+
+pub use parse::{check_id, parse, schema};
+pub use problem::{Problem, TaskError};
+pub use variant::{DEFAULT_VARIANT, UnknownVariant};
 
 /// The version of `task.toml` that this program reads.
 pub const TASK_SCHEMA: u32 = 1;
