@@ -3,9 +3,15 @@
 //! These types are exactly what the file says (see `docs/reference/task.schema.json`); `parse` reads and checks it.
 //! All paths are relative to the task's folder unless a field says otherwise.
 
+mod document;
+mod meaning;
 mod parse;
 mod problem;
+mod structure;
 mod variant;
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
@@ -15,8 +21,10 @@ use serde::{Deserialize, Serialize};
 use crate::digest::Digest;
 use crate::score::{Direction, Metrics, Primary};
 
-pub use parse::{check_id, parse, schema};
+pub use meaning::check_id;
+pub use parse::parse;
 pub use problem::{Problem, TaskError};
+pub use structure::schema;
 pub use variant::{DEFAULT_VARIANT, UnknownVariant};
 
 /// The version of `task.toml` that this program reads.
