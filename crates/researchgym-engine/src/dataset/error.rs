@@ -140,7 +140,15 @@ impl From<DatasetError> for Failure {
     fn from(error: DatasetError) -> Failure {
         let boundary = match error {
             DatasetError::File { .. } => Boundary::Store,
-            _ => Boundary::Task,
+            DatasetError::NotHere { .. }
+            | DatasetError::OtherContent { .. }
+            | DatasetError::Client(_)
+            | DatasetError::Request { .. }
+            | DatasetError::Status { .. }
+            | DatasetError::Cut { .. }
+            | DatasetError::Size { .. }
+            | DatasetError::Hash { .. }
+            | DatasetError::NotMade { .. } => Boundary::Task,
         };
         Failure { boundary, message: error.to_string(), hint: error.hint() }
     }
