@@ -1,6 +1,7 @@
 //! The downloads, each under the hash of its content: `<home>/datasets/<sha256>`.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use researchgym_core::digest::Digest;
@@ -39,6 +40,8 @@ impl DatasetCache {
     }
 
     /// The dataset's download: a file whose name is arbitrary and whose content was checked just now.
+    ///
+    /// A file of the user's own folder is used where it lies, not copied.
     pub async fn ensure(
         &self,
         task: &str,
@@ -63,7 +66,10 @@ impl DatasetCache {
         if !has_digest(&kept, dataset.bytes, dataset.sha256).await? {
             let part = self.folder.join(format!("{}.part", dataset.sha256));
             download(dataset, &part, fetching.listener).await?;
-            fs::rename(&part, &kept).map_err(|source| DatasetError::File { path: kept.clone(), source })?;
+            let unusable = |source| DatasetError::File { path: kept.clone(), source };
+            // Sandboxes run as other users than ours, whatever our umask is.
+            fs::set_permissions(&part, Permissions::from_mode(0o644)).map_err(unusable)?;
+            fs::rename(&part, &kept).map_err(unusable)?;
         }
         drop(lock);
         Ok(kept)

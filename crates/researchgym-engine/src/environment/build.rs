@@ -26,6 +26,8 @@ const UNSET: [&str; 6] =
 /// One environment in the making.
 pub(super) struct Build<'a> {
     pub(super) uv: &'a Path,
+    /// Where `uv` keeps what it downloads: nothing outside of `RESEARCHGYM_HOME` is written.
+    pub(super) uv_cache: &'a Path,
     pub(super) python: &'a Path,
     pub(super) requirements: &'a Path,
     pub(super) listener: Listener<'a>,
@@ -63,7 +65,7 @@ impl Build<'_> {
 
     async fn uv(&self, verb: &str, mut command: Command) -> Result<(), EnvironmentError> {
         let unusable = |source| EnvironmentError::NoUv { program: self.uv.to_owned(), source };
-        command.args(["--no-progress", "--color", "never"]);
+        command.args(["--no-progress", "--color", "never", "--cache-dir"]).arg(self.uv_cache);
         command.env("UV_PYTHON_DOWNLOADS", "never");
         UNSET.iter().for_each(|name| {
             command.env_remove(name);

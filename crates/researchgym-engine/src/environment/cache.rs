@@ -19,6 +19,7 @@ use crate::progress::{Listener, Progress};
 #[derive(Clone, Debug)]
 pub struct Environments {
     folder: PathBuf,
+    uv_cache: PathBuf,
     uv: PathBuf,
     python: PathBuf,
 }
@@ -28,6 +29,7 @@ impl Environments {
     pub fn new(home: &Path) -> Environments {
         Environments {
             folder: home.join("environments"),
+            uv_cache: home.join("uv"),
             uv: PathBuf::from("uv"),
             python: PathBuf::from("/usr/bin/python3"),
         }
@@ -49,7 +51,8 @@ impl Environments {
         requirements: &Path,
         listener: Listener<'_>,
     ) -> Result<PathBuf, EnvironmentError> {
-        let build = Build { uv: &self.uv, python: &self.python, requirements, listener };
+        let (uv, uv_cache, python) = (&self.uv, &self.uv_cache, &self.python);
+        let build = Build { uv, uv_cache, python, requirements, listener };
         let target = self.folder.join(self.key(&build).await?.to_string());
         if target.is_dir() {
             return Ok(target);
@@ -62,9 +65,7 @@ impl Environments {
                 .tempdir_in(&self.folder)
                 .map_err(unusable(&self.folder))?;
             build.run(temporary.path()).await?;
-            // Sandboxes run as other users than ours.
-            fs::set_permissions(temporary.path(), Permissions::from_mode(0o755))
-                .map_err(unusable(temporary.path()))?;
+            readable_by_sandboxes(temporary.path()).map_err(unusable(temporary.path()))?;
             fs::rename(temporary.path(), &target).map_err(unusable(&target))?;
             let _ = temporary.keep();
         }
@@ -92,6 +93,23 @@ impl Environments {
         .await
         .expect("taking a lock does not panic and is not cancelled")
     }
+}
+
+/// Sandboxes run as other users than ours, whatever our umask is.
+fn readable_by_sandboxes(folder: &Path) -> io::Result<()> {
+    fs::set_permissions(folder, Permissions::from_mode(0o755))?;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let metadata = entry.metadata()?;
+        if metadata.is_dir() {
+            readable_by_sandboxes(&entry.path())?;
+        } else if metadata.is_file() {
+            let executable = metadata.permissions().mode() & 0o100 != 0;
+            let mode = if executable { 0o755 } else { 0o644 };
+            fs::set_permissions(entry.path(), Permissions::from_mode(mode))?;
+        }
+    }
+    Ok(())
 }
 
 fn unusable(path: &Path) -> impl FnOnce(io::Error) -> EnvironmentError {

@@ -15,8 +15,8 @@ def read_coefficients(most):
     try:
         with open("/submission/curve.json", encoding="utf-8") as file:
             curve = json.load(file)
-    except (ValueError, RecursionError):
-        invalid("curve.json is not JSON")
+    except (OSError, ValueError, RecursionError):
+        invalid("curve.json is not a file of JSON")
     coefficients = curve.get("coefficients") if isinstance(curve, dict) else None
     if not isinstance(coefficients, list) or not 1 <= len(coefficients) <= most:
         invalid(f"curve.json has no list `coefficients` with 1 to {most} numbers")
