@@ -1,1 +1,4 @@
 //! The hands.
+
+pub mod internal;
+pub mod sandbox;
