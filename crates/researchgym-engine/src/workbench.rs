@@ -1,9 +1,10 @@
 //! What the runs of one process share: sandboxes, the support library, scratch space, and one task's materials.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use researchgym_core::isolation::Runtime;
+use researchgym_core::failure::{Boundary, Failure};
 
+use crate::grading;
 use crate::materials::Materials;
 use crate::sandbox::SandboxHost;
 
@@ -20,12 +21,15 @@ pub struct Workbench {
 }
 
 impl Workbench {
-    /// Graders are isolated wherever this machine can, also when the user chose to run the agent without isolation.
-    pub fn grading_runtime(&self, agent: Runtime) -> Runtime {
-        match agent {
-            Runtime::Local => Runtime::Local,
-            Runtime::Host if self.sandboxes.can_isolate() => Runtime::Local,
-            Runtime::Host => Runtime::Host,
-        }
+    /// Sets the table for runs of one task.
+    ///
+    /// # Errors
+    /// The cache folder `home` cannot be written.
+    pub fn new(home: &Path, sandboxes: SandboxHost, materials: Materials) -> Result<Workbench, Failure> {
+        let library = grading::library(home).map_err(|error| {
+            Failure::new(Boundary::Store, format!("the support library cannot be written below {}: {error}", home.display()))
+                .hinted("set RESEARCHGYM_HOME to a folder that you may write")
+        })?;
+        Ok(Workbench { sandboxes, library, scratch: home.join("scratch"), materials })
     }
 }

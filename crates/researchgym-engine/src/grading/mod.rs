@@ -14,7 +14,6 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use researchgym_core::failure::{Boundary, Failure};
 use researchgym_core::grading::{FIRST_PLAYER_DESCRIPTOR, Start, Verdict};
-use researchgym_core::isolation::Runtime;
 use researchgym_core::keys::AttemptKeys;
 use researchgym_core::score::{AttemptKind, Score, Split};
 use researchgym_core::task::Task;
@@ -25,8 +24,6 @@ use crate::sandbox::{Capture, Sandbox, SandboxHost};
 
 /// One grading, ready to start.
 pub struct Grading<'a> {
-    /// Where its sandboxes run.
-    pub runtime: Runtime,
     /// Names its sandboxes: unique in this process.
     pub name: String,
     /// The task with the variant applied.

@@ -11,7 +11,7 @@ use researchgym_core::task::ValidateOn;
 
 use super::{SNAPSHOT_EVERY, Session, Stop};
 use crate::grading::{self, Grading};
-use crate::snapshot::{Caps, Manifest, SnapshotError, check_out, hash_file_beneath};
+use crate::snapshot::{Caps, Manifest, check_out};
 
 /// Caps of a whole-workspace snapshot; what they leave out is named in the event.
 pub(crate) const WORKSPACE_CAPS: Caps = Caps { max_bytes: 512 << 20, max_files: 20_000 };
@@ -86,7 +86,6 @@ impl Session {
         grading::grade(
             &self.workbench.sandboxes,
             &Grading {
-                runtime: self.workbench.grading_runtime(started.spec.runtime),
                 name: format!("{}-{number}", started.run_id),
                 task: &started.task,
                 task_folder: Path::new(&started.spec.task_dir),

@@ -21,7 +21,7 @@ use tokio::sync::watch;
 
 pub(crate) use self::clock::Clock;
 pub(crate) use self::recorder::Recorder;
-pub use self::recorder::{Observer, now};
+pub use self::recorder::Observer;
 use crate::sandbox::{Capture, Sandbox};
 use crate::snapshot::Snapshotter;
 use crate::workbench::Workbench;
@@ -215,7 +215,7 @@ impl Session {
         let default = self.recorder.state.started.task.limits.command_timeout_s as f64;
         let timeout = Duration::try_from_secs_f64(timeout_s.unwrap_or(default)).unwrap_or(Duration::MAX);
         let timeout = timeout.min(self.time_left().unwrap_or(Duration::MAX)).min(Duration::from_secs(365 * 86_400));
-        let mut capture = Capture::new(self.recorder.folder.blobs().path());
+        let mut capture = Capture::new(self.recorder.blobs.folder());
         let sandbox = self.sandbox.clone();
         let outcome = {
             let running = sandbox.exec(&command, timeout, &mut capture);
@@ -245,7 +245,7 @@ impl Session {
     }
 
     async fn read(&mut self, path: &str) -> Result<Observation, Stop> {
-        let mut capture = Capture::new(self.recorder.folder.blobs().path());
+        let mut capture = Capture::new(self.recorder.blobs.folder());
         Ok(match self.sandbox.read_file(path, &mut capture).await? {
             Ok(()) => Observation::Read { content: capture.finish()?.0 },
             Err(refusal) => Observation::Refused { reason: refusal.to_string() },
@@ -284,10 +284,7 @@ impl Session {
         }
         let event = Event::RunEnded { ending, failure: failure.clone(), working_ms, segment_wall_ms };
         if let Err(lost) = self.recorder.append_synced(event) {
-            self.recorder.state.ended = Some(researchgym_core::state::Ended {
-                ending: Ending::Failed,
-                failure: Some(failure.unwrap_or(Failure { boundary: Boundary::Store, ..lost })),
-            });
+            self.recorder.end_without_record(failure.unwrap_or(Failure { boundary: Boundary::Store, ..lost }));
         }
         self.recorder
     }

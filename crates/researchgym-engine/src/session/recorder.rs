@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use researchgym_core::event::{Event, Line};
+use researchgym_core::event::{Ending, Event, Line};
 use researchgym_core::failure::{Boundary, Failure};
 use researchgym_core::result::{Context, RunResult};
-use researchgym_core::state::RunState;
+use researchgym_core::state::{Ended, RunState};
 
-use crate::store::{Blobs, EventLog, RunFolder, RunLock};
+use crate::store::{Blobs, EventLog, RunFolder, RunLock, event_time};
 
 /// Is told each event after it was appended.
 pub type Observer = Arc<dyn Fn(&Line, &RunState) + Send + Sync>;
@@ -23,11 +23,6 @@ pub(crate) struct Recorder {
     _lock: RunLock,
 }
 
-/// The wall clock in the log's format.
-pub fn now() -> String {
-    format!("{:.3}", Timestamp::now())
-}
-
 impl Recorder {
     /// Begins a new run's log with its first event.
     pub(crate) fn create(
@@ -37,7 +32,7 @@ impl Recorder {
         observer: Observer,
     ) -> Result<Recorder, Failure> {
         let mut log = EventLog::create(&folder)?;
-        let line = log.append(&now(), first)?.clone();
+        let line = log.append(&event_time(Timestamp::now()), first)?;
         log.sync()?;
         let state = RunState::start(&line).map_err(|error| Failure::new(Boundary::Store, error.to_string()))?;
         observer(&line, &state);
@@ -57,17 +52,22 @@ impl Recorder {
 
     /// Appends one event; returns its sequence number. The event is in the kernel's hands before this returns.
     pub(crate) fn append(&mut self, event: Event) -> Result<u64, Failure> {
-        let line = self.log.append(&now(), event)?;
-        self.state.apply(line).map_err(|error| Failure::new(Boundary::Store, error.to_string()))?;
-        (self.observer)(line, &self.state);
+        let line = self.log.append(&event_time(Timestamp::now()), event)?;
+        self.state.apply(&line).map_err(|error| Failure::new(Boundary::Store, error.to_string()))?;
+        (self.observer)(&line, &self.state);
         Ok(line.seq)
     }
 
     /// Appends one event and waits until it is on the disk: for paid calls, scores and endings.
     pub(crate) fn append_synced(&mut self, event: Event) -> Result<u64, Failure> {
         let seq = self.append(event)?;
-        tokio::task::block_in_place(|| self.log.sync())?;
+        tokio::task::block_in_place(|| self.blobs.sync_pending().and_then(|()| self.log.sync()))?;
         Ok(seq)
+    }
+
+    /// Marks the run as failed when its log can no longer be written: the result must still say so.
+    pub(crate) fn end_without_record(&mut self, failure: Failure) {
+        self.state.ended = Some(Ended { ending: Ending::Failed, failure: Some(failure) });
     }
 
     /// The run's result as it stands.
