@@ -71,7 +71,8 @@ impl FromStr for Digest {
 
     fn from_str(text: &str) -> Result<Digest, ParseDigestError> {
         let mut bytes = [0; 32];
-        hex::decode_to_slice(text, &mut bytes).map_err(|_| ParseDigestError(text.chars().take(80).collect()))?;
+        hex::decode_to_slice(text, &mut bytes)
+            .map_err(|_| ParseDigestError(text.chars().take(80).collect()))?;
         Ok(Digest(bytes))
     }
 }

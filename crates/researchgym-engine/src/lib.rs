@@ -1,1 +1,4 @@
 //! The hands.
+
+pub mod snapshot;
+pub mod store;
