@@ -12,6 +12,7 @@ pub mod failure;
 pub mod isolation;
 pub mod keys;
 pub mod manifest;
+pub mod nearest;
 pub mod observation;
 pub mod result;
 pub mod score;

@@ -20,7 +20,7 @@ pub trait Terminal: Send {
 }
 
 /// What can be typed.
-pub const HELP: &str = "Type shell commands; they run in one persistent bash in the workspace.
+pub(crate) const HELP: &str = "Type shell commands; they run in one persistent bash in the workspace.
   :validate        score the current artefacts
   :submit          score them and end the run
   :status          what is left

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use researchgym_core::action::Action;
-use researchgym_core::event::Event;
+use researchgym_core::event::{Ending, Event};
 use researchgym_core::failure::Failure;
 use researchgym_core::observation::Observation;
 use researchgym_core::result::RunResult;
@@ -31,6 +31,8 @@ pub struct Runner {
     pub workbench: Arc<Workbench>,
     /// Who is told of every event.
     pub observer: Observer,
+    /// Is told what went wrong without ending a run.
+    pub warn: Arc<dyn Fn(&str) + Send + Sync>,
     /// Turns true when the user wants everything to stop.
     pub cancelled: watch::Receiver<bool>,
 }
@@ -76,7 +78,7 @@ impl Runner {
                 let workbench = self.workbench.clone();
                 Ok(ReadyRun(Session::new(open.recorder, sandbox, workbench, snapshotter, recorded, cancelled)))
             }
-            Err(failure) => Err(Box::new(fail(open.recorder, failure))),
+            Err(failure) => Err(Box::new(self.fail(open.recorder, failure))),
         }
     }
 
@@ -86,23 +88,28 @@ impl Runner {
         let agent = session.state().started.spec.agent.clone();
         let stop: Stop = agent::drive(&agent, &mut session, surroundings).await;
         let recorder = session.finish(stop).await;
-        derived::write_all(&recorder);
+        self.close(&recorder)
+    }
+
+    /// Writes what is derived and says how the run stands.
+    fn close(&self, recorder: &Recorder) -> RunResult {
+        for warning in derived::write_all(recorder) {
+            (self.warn)(&warning);
+        }
         recorder.result(None)
     }
-}
 
-/// Ends a run whose sandbox never came up.
-fn fail(mut recorder: Recorder, failure: Failure) -> RunResult {
-    let working_ms = recorder.state.working_ms;
-    let ended = Event::RunEnded {
-        ending: researchgym_core::event::Ending::Failed,
-        failure: Some(failure.clone()),
-        working_ms,
-        segment_wall_ms: 0,
-    };
-    if let Err(lost) = recorder.append_synced(ended) {
-        recorder.end_without_record(Failure { message: format!("{failure}; and then: {lost}"), ..failure });
+    /// Ends a run whose sandbox never came up.
+    fn fail(&self, mut recorder: Recorder, failure: Failure) -> RunResult {
+        let ended = Event::RunEnded {
+            ending: Ending::Failed,
+            failure: Some(failure.clone()),
+            working_ms: recorder.state.working_ms,
+            segment_wall_ms: 0,
+        };
+        if let Err(lost) = recorder.append_synced(ended) {
+            recorder.end_without_record(Failure { message: format!("{failure}; and then: {lost}"), ..failure });
+        }
+        self.close(&recorder)
     }
-    derived::write_all(&recorder);
-    recorder.result(None)
 }

@@ -95,7 +95,9 @@ impl Runner {
             grading_secret,
         }));
         let recorder = Recorder::create(folder, lock, first, self.observer.clone())?;
-        super::derived::write_plan(&recorder);
+        for warning in super::derived::write_plan_files(&recorder) {
+            (self.warn)(&warning);
+        }
         Ok(OpenRun { recorder, resumed: false, agent_files, recorded: VecDeque::new() })
     }
 

@@ -11,7 +11,7 @@ use researchgym_core::state::RunState;
 use serde::Serialize;
 
 use crate::grading::{self, Grading};
-use crate::snapshot::check_out;
+use crate::session::lay_out;
 use crate::store::{RunFolder, read_log, write_json};
 use crate::workbench::Workbench;
 
@@ -105,7 +105,7 @@ async fn again(
     let lost = |error: std::io::Error| Failure::new(Boundary::Store, format!("{}: {error}", workbench.scratch.display()));
     let scratch = grading::scratch_folder(&workbench.scratch).map_err(lost)?;
     let submission = scratch.path().join("submission");
-    check_out(&manifest, &blobs, &submission)?;
+    lay_out(&manifest, &blobs, &submission)?;
     let started = &state.started;
     grading::grade(
         &workbench.sandboxes,

@@ -15,7 +15,7 @@ use crate::session::WORKSPACE_CAPS;
 use crate::snapshot::{Snapshotter, check_out, copy_in};
 
 /// The name under which the task's description lies in the workspace.
-pub const DESCRIPTION: &str = "task_description.md";
+pub(crate) const DESCRIPTION: &str = "task_description.md";
 
 /// Fills the workspace, starts the sandbox and records both.
 pub(super) async fn bring_up(runner: &Runner, open: &mut OpenRun) -> Result<(Sandbox, Snapshotter), Failure> {
@@ -40,7 +40,9 @@ pub(super) async fn bring_up(runner: &Runner, open: &mut OpenRun) -> Result<(San
         sandbox.stop().await;
         return Err(failure);
     }
-    super::derived::write_status(&open.recorder);
+    for warning in super::derived::write_status_file(&open.recorder) {
+        (runner.warn)(&warning);
+    }
     Ok((sandbox, snapshotter))
 }
 
@@ -49,7 +51,7 @@ fn fill(open: &OpenRun, workspace: &Path, folder: &Path) -> Result<(), Failure> 
     let state = &open.recorder.state;
     if let (true, Some(snapshot)) = (open.resumed, state.snapshot) {
         let manifest = open.recorder.blobs.manifest(snapshot)?;
-        check_out(&manifest, &open.recorder.blobs, workspace)?;
+        check_out(&manifest, &open.recorder.blobs, workspace, None)?;
         return Ok(());
     }
     let task = &state.started.task;

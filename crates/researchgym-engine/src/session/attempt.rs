@@ -11,7 +11,8 @@ use researchgym_core::task::ValidateOn;
 
 use super::{SNAPSHOT_EVERY, Session, Stop};
 use crate::grading::{self, Grading};
-use crate::snapshot::{Caps, Manifest, check_out};
+use crate::snapshot::{Caps, Manifest, SnapshotError, check_out};
+use crate::store::Blobs;
 
 /// Caps of a whole-workspace snapshot; what they leave out is named in the event.
 pub(crate) const WORKSPACE_CAPS: Caps = Caps { max_bytes: 512 << 20, max_files: 20_000 };
@@ -66,18 +67,20 @@ impl Session {
         });
         let (submission, manifest) = match taken {
             Ok(taken) => taken,
-            Err(SnapshotError::Refused(reason)) => return self.refuse(kind, reason),
-            Err(error) => return Err(error.into()),
+            Err(error) => match error.agent_reason() {
+                Some(reason) => return self.refuse(kind, reason),
+                None => return Err(error.into()),
+            },
         };
         let number = self.recorder.state.attempts.len() as u64 + 1;
         let mut score = self.score(kind, number, &manifest).await?;
-        score.findings.extend(self.protected_findings(&workspace));
+        score.findings.extend(self.protected_findings(&workspace)?);
         self.record(kind, score, submission, began)
     }
 
     async fn score(&mut self, kind: AttemptKind, number: u64, manifest: &Manifest) -> Result<Score, Failure> {
         let folder = self.recorder.folder.submission(number);
-        tokio::task::block_in_place(|| check_out(manifest, &self.recorder.blobs, &folder))?;
+        tokio::task::block_in_place(|| lay_out(manifest, &self.recorder.blobs, &folder))?;
         let scratch = grading::scratch_folder(&self.workbench.scratch).map_err(|error| {
             Failure::new(Boundary::Store, format!("{}: {error}", self.workbench.scratch.display()))
         })?;
@@ -108,7 +111,7 @@ impl Session {
             AttemptKind::Validate => Ok(Observation::Refused { reason }),
             AttemptKind::Auto => Ok(Observation::Ended),
             AttemptKind::Submit => {
-                let nothing = self.recorder.blobs.put(&Manifest::default().encode())?;
+                let nothing = self.recorder.blobs.put(&serde_json::to_vec(&Manifest::default()).unwrap_or_default())?;
                 self.record(kind, Score::invalid(reason), nothing, Instant::now())
             }
         }
@@ -130,21 +133,29 @@ impl Session {
     }
 
     /// Protected files are read-only mounts; where a runtime cannot mount them, this is what notices.
-    fn protected_findings(&self, workspace: &Path) -> Vec<Finding> {
-        let changed = self.recorder.state.protected.iter().filter_map(|(path, expected)| {
-            let found = match hash_file_beneath(workspace, path) {
-                Ok(digest) if digest == *expected => return None,
-                Ok(_) => "was changed".to_owned(),
-                Err(error) => format!("cannot be read any more: {error}"),
+    fn protected_findings(&mut self, workspace: &Path) -> Result<Vec<Finding>, Failure> {
+        let mut findings = Vec::new();
+        for (path, expected) in &self.recorder.state.protected {
+            let taken =
+                self.snapshotter.take_paths(workspace, std::slice::from_ref(path), WORKSPACE_CAPS, &self.recorder.blobs);
+            let found = match taken {
+                Ok((_, manifest)) => match manifest.files.get(path) {
+                    Some(entry) if entry.sha256 == *expected => continue,
+                    _ => format!("the protected file `{path}` was changed"),
+                },
+                Err(error) => match error.agent_reason() {
+                    Some(reason) => format!("a protected file was changed: {reason}"),
+                    None => return Err(error.into()),
+                },
             };
-            Some(Finding {
+            findings.push(Finding {
                 kind: "protected_file_changed".into(),
                 severity: Severity::Critical,
                 events: Vec::new(),
-                evidence: format!("the protected file {path} {found}"),
-            })
-        });
-        changed.collect()
+                evidence: found,
+            });
+        }
+        Ok(findings)
     }
 
     pub(super) async fn snapshot_if_due(&mut self) -> Result<(), Failure> {
@@ -181,4 +192,17 @@ fn split(kind: AttemptKind, validate_on: ValidateOn) -> Split {
         (AttemptKind::Validate, ValidateOn::Validation | ValidateOn::Fresh) => Split::Validation,
         (AttemptKind::Validate, ValidateOn::Test) | (AttemptKind::Submit | AttemptKind::Auto, _) => Split::Test,
     }
+}
+
+/// Puts the artefacts where graders and players, which are other users, can read them.
+pub(crate) fn lay_out(manifest: &Manifest, blobs: &Blobs, folder: &Path) -> Result<(), SnapshotError> {
+    let mut readable = manifest.clone();
+    for entry in readable.files.values_mut() {
+        entry.mode |= 0o444;
+    }
+    if folder.exists() {
+        // What a killed grading left: derived, and made by us alone.
+        crate::snapshot::clear_folder(folder)?;
+    }
+    check_out(&readable, blobs, folder, None)
 }

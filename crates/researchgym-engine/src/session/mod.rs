@@ -15,11 +15,12 @@ use std::time::{Duration, Instant};
 use researchgym_core::action::{Action, Body, Origin};
 use researchgym_core::event::{Ending, Event};
 use researchgym_core::failure::{Boundary, Failure};
-use researchgym_core::observation::{ExecEnding, Observation};
+use researchgym_core::observation::{Captured, ExecEnding, Observation};
 use researchgym_core::state::RunState;
 use tokio::sync::watch;
 
-pub(crate) use self::clock::Clock;
+pub(crate) use self::attempt::{WORKSPACE_CAPS, lay_out};
+use self::clock::Clock;
 pub(crate) use self::recorder::Recorder;
 pub use self::recorder::Observer;
 use crate::sandbox::{Capture, Sandbox};
@@ -229,7 +230,7 @@ impl Session {
             Err(Stop::Ended(_)) => (None, ExecEnding::Stopped, false, Vec::new()),
             Err(failed) => return Err(failed),
         };
-        let (stdout, mut stderr) = capture.finish()?;
+        let (stdout, mut stderr) = kept(capture)?;
         for note in notes {
             stderr.text.push_str(&format!("\n[{note}]"));
         }
@@ -247,7 +248,7 @@ impl Session {
     async fn read(&mut self, path: &str) -> Result<Observation, Stop> {
         let mut capture = Capture::new(self.recorder.blobs.folder());
         Ok(match self.sandbox.read_file(path, &mut capture).await? {
-            Ok(()) => Observation::Read { content: capture.finish()?.0 },
+            Ok(()) => Observation::Read { content: kept(capture)?.0 },
             Err(refusal) => Observation::Refused { reason: refusal.to_string() },
         })
     }
@@ -288,4 +289,12 @@ impl Session {
         }
         self.recorder
     }
+}
+
+/// Puts a command's output where the log can name it.
+fn kept(capture: Capture) -> Result<(Captured, Captured), Failure> {
+    capture.finish().map_err(|error| {
+        Failure::new(Boundary::Store, format!("the output of a command cannot be kept: {error}"))
+            .hinted("free space on the disk of the runs folder, then resume the run")
+    })
 }

@@ -12,7 +12,7 @@ use crate::sandbox::SessionRequest;
 /// One line that a program inside sends; the answer is one line too (see `docs/reference/session.md`).
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "method", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Request {
+pub(crate) enum Request {
     /// Scores the current artefacts.
     Validate {},
     /// Scores the current artefacts and ends the run.
