@@ -12,6 +12,7 @@ own and is shared by all simulations.
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import json
 import os
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from researchgym_grading import Start
 
 History = list  # of (row's move, column's move)
+
+# Histories are hundreds of thousands of small objects without cycles: the collector would walk them for nothing.
+_COLLECT_AFTER = 200_000
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,7 @@ def play(start: Start, game: Game, player_name: str = "submission") -> float:
     """
     from researchgym_grading import invalid  # not at the top: the player's side has no use for it
 
+    gc.set_threshold(_COLLECT_AFTER)
     parameters = start.parameters
     rounds, simulations = parameters["rounds"], parameters["simulations"]
     end = time.monotonic() + parameters["player_wall_s"]
@@ -64,13 +69,14 @@ def play(start: Start, game: Game, player_name: str = "submission") -> float:
     streams = [start.stream("opponent", index) for index in range(simulations)]
     histories: list[History] = [[] for _ in range(simulations)]
     column_strategy, payoff, fault = game.column_strategy, game.payoff, game.fault
-    columns: Optional[list] = None
     total = 0
+    player.send({"columns": None}, end - time.monotonic())
     for round_number in range(1, rounds + 1):
-        player.send({"columns": columns}, end - time.monotonic())
-        # The opponent cannot see this round's move of the row player: it thinks at the same time.
+        # The opponent cannot see this round's moves of the row player: it thinks at the same time.
         columns = [column_strategy(history, stream) for history, stream in zip(histories, streams)]
         rows = player.receive(end - time.monotonic(), **limits)
+        if round_number < rounds:
+            player.send({"columns": columns}, end - time.monotonic())
         if type(rows) is not list or len(rows) != simulations:
             invalid(f"your program did not answer round {round_number} with one move for each simulation")
         for index, (row, column, history) in enumerate(zip(rows, columns, histories)):
@@ -153,6 +159,7 @@ def _main(path: str) -> None:
     sys.path.append(os.path.dirname(os.path.abspath(__file__)))
     import researchgym_player
 
+    gc.set_threshold(_COLLECT_AFTER)
     researchgym_player.serve(researchgym_player.connect(), Strategy(path).answer)
 
 

@@ -46,7 +46,7 @@ def serve(connection: socket.socket, answer: Callable[[Any], Any]) -> None:
             if question is None:
                 return
             try:
-                reply = json.dumps({"id": question["id"], "answer": answer(question["ask"])}, separators=(",", ":"))
+                reply = _reply(question["id"], answer(question["ask"]))
             except BaseException as error:  # `exit()` in agent code must be reported too
                 text = str(error) if isinstance(error, AgentError) else f"raised {summary(error)}"
                 _write(connection, json.dumps({"id": question["id"], "error": text[:MAX_ERROR_TEXT]}))
@@ -65,6 +65,13 @@ def summary(error: BaseException) -> str:
     except Exception:  # the message of an exception is code of the agent as well
         text = type(error).__name__
     return text[: MAX_ERROR_TEXT // 2] + place
+
+
+def _reply(question: int, answer: Any) -> str:
+    try:
+        return json.dumps({"id": question, "answer": answer}, separators=(",", ":"), allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise AgentError(f"gave an answer that is not plain JSON: {error}") from None
 
 
 def _read(connection: socket.socket) -> Optional[Any]:
