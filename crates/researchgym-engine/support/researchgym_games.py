@@ -13,13 +13,14 @@ own and is shared by all simulations.
 from __future__ import annotations
 
 import gc
-import importlib.util
 import json
 import os
 import random
 import sys
 import time
 from dataclasses import dataclass
+from importlib.machinery import SourceFileLoader
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
 if TYPE_CHECKING:
@@ -60,9 +61,12 @@ def play(start: Start, game: Game, player_name: str = "submission") -> float:
     rounds, simulations = parameters["rounds"], parameters["simulations"]
     end = time.monotonic() + parameters["player_wall_s"]
     player = start.players[player_name]
-    limits = {"max_bytes": 4096 + simulations * game.move_bytes, "max_values": 16 + simulations * game.move_values}
-    limits["cpu_limit_s"] = parameters["player_cpu_s"]
-    limits["max_depth"] = 8
+    limits: dict[str, Any] = {
+        "max_bytes": 4096 + simulations * game.move_bytes,
+        "max_values": 16 + simulations * game.move_values,
+        "max_depth": 8,
+        "cpu_limit_s": parameters["player_cpu_s"],
+    }
 
     begin = {"begin": {"simulations": simulations, "player_seed": start.player_seed}}
     player.ask(begin, end - time.monotonic(), **limits)
@@ -101,7 +105,7 @@ class Strategy:
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._row_strategy: Optional[Callable[[History], Any]] = None
+        self._row_strategy: Any = None
         self._histories: list[History] = []
         self._rows: list = []
 
@@ -144,13 +148,13 @@ class Strategy:
         return rows
 
 
-def _load(path: str) -> Any:
+def _load(path: str) -> ModuleType:
     """Imports the strategy under its own name; files beside it are not found by its imports."""
     name = os.path.splitext(os.path.basename(path))[0]
-    specification = importlib.util.spec_from_file_location(name, path)
-    module = importlib.util.module_from_spec(specification)
-    sys.modules[name] = module
-    specification.loader.exec_module(module)
+    loader = SourceFileLoader(name, path)
+    module = sys.modules[name] = ModuleType(name)
+    module.__file__ = path
+    loader.exec_module(module)
     return module
 
 

@@ -1,6 +1,6 @@
 """Practice: plays strategy.py against target.py here, without using up a validation. The result is not a score.
 
-    python3 evaluate.py [simulations]
+Usage: `python3 evaluate.py [simulations]`, 2000 unless given.
 """
 
 import statistics

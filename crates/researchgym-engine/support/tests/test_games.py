@@ -103,15 +103,13 @@ class Refusals(unittest.TestCase):
         self.check("blotto", {move: reason.format(shown) for move, shown in cases.items()}, simulations=2)
 
     def test_moves_that_are_not_json(self) -> None:
-        reason = "your program gave an answer that is not plain JSON: {}"
-        cases = {
-            "[float('nan')] * 6": reason.format("Out of range float values are not JSON compliant"),
-            "{1, 2}": reason.format("Object of type set is not JSON serializable"),
-        }
-        self.check("blotto", cases, simulations=2)
+        for move in ("[float('nan')] * 6", "[1e999] * 6", "{1, 2}", "[b'20'] * 6"):
+            with self.subTest(move):
+                reason = grade("blotto", move, parameters={"simulations": 2}).invalid
+                self.assertRegex(reason, "^your program gave an answer that is not plain JSON: ")
 
     def test_later_moves_are_checked_as_well(self) -> None:
-        text = "calls = 0\ndef row_strategy(history):\n    global calls\n    calls += 1\n    return 1 if calls < 18 else 7\n"
+        text = "calls = []\ndef row_strategy(history):\n    calls.append(0)\n    return 1 if len(calls) < 18 else 7\n"
         reason = "simulation 2, round 4: row_strategy returned 7, not the whole number 0 or 1"
         self.check("prisoners-dilemma", {text: reason}, simulations=5)
 
@@ -123,7 +121,6 @@ class Refusals(unittest.TestCase):
             body.format("return 1 / 0"): failed.format("ZeroDivisionError: division by zero"),
             body.format("raise SystemExit(0)"): failed.format("SystemExit: 0"),
             body.format("import os; os._exit(0)"): "your program ended without answering",
-            body.format("return history"): "simulation 0, round 1: row_strategy returned [], not the whole number 0 or 1",
             "import target\n": "your program could not load strategy.py: "
             "ModuleNotFoundError: No module named 'target' (strategy.py, line 1)",
             "x = 1\n": "your program has no function row_strategy(history) in strategy.py",
