@@ -30,6 +30,8 @@ History = list  # of (row's move, column's move)
 
 # Histories are hundreds of thousands of small objects without cycles: the collector would walk them for nothing.
 _COLLECT_AFTER = 200_000
+# Time to hang up after the last move.
+_HANG_UP_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ def play(start: Start, game: Game, player_name: str = "submission") -> float:
                 invalid(f"simulation {index}, round {round_number}: row_strategy returned {problem}")
             total += payoff(row, column)
             history.append((row, column))
-    player.finish(end - time.monotonic())
+    player.finish(_HANG_UP_S)
     return total / (rounds * simulations)
 
 
