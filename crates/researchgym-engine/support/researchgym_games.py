@@ -13,13 +13,14 @@ own and is shared by all simulations.
 from __future__ import annotations
 
 import gc
-import importlib.util
 import json
 import os
 import random
 import sys
 import time
 from dataclasses import dataclass
+from importlib.machinery import SourceFileLoader
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ History = list  # of (row's move, column's move)
 
 # Histories are hundreds of thousands of small objects without cycles: the collector would walk them for nothing.
 _COLLECT_AFTER = 200_000
+# Time to hang up after the last move.
+_HANG_UP_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -60,22 +63,26 @@ def play(start: Start, game: Game, player_name: str = "submission") -> float:
     rounds, simulations = parameters["rounds"], parameters["simulations"]
     end = time.monotonic() + parameters["player_wall_s"]
     player = start.players[player_name]
-    limits = {"max_bytes": 4096 + simulations * game.move_bytes, "max_values": 16 + simulations * game.move_values}
-    limits["cpu_limit_s"] = parameters["player_cpu_s"]
-    limits["max_depth"] = 8
+    limits: dict[str, Any] = {
+        "max_bytes": 4096 + simulations * game.move_bytes,
+        "max_values": 16 + simulations * game.move_values,
+        "max_depth": 8,
+        "cpu_limit_s": parameters["player_cpu_s"],
+    }
 
     begin = {"begin": {"simulations": simulations, "player_seed": start.player_seed}}
     player.ask(begin, end - time.monotonic(), **limits)
     streams = [start.stream("opponent", index) for index in range(simulations)]
     histories: list[History] = [[] for _ in range(simulations)]
     column_strategy, payoff, fault = game.column_strategy, game.payoff, game.fault
-    columns: Optional[list] = None
     total = 0
+    player.send({"columns": None}, end - time.monotonic())
     for round_number in range(1, rounds + 1):
-        player.send({"columns": columns}, end - time.monotonic())
-        # The opponent cannot see this round's move of the row player: it thinks at the same time.
+        # The opponent cannot see this round's moves of the row player: it thinks at the same time.
         columns = [column_strategy(history, stream) for history, stream in zip(histories, streams)]
         rows = player.receive(end - time.monotonic(), **limits)
+        if round_number < rounds:
+            player.send({"columns": columns}, end - time.monotonic())
         if type(rows) is not list or len(rows) != simulations:
             invalid(f"your program did not answer round {round_number} with one move for each simulation")
         for index, (row, column, history) in enumerate(zip(rows, columns, histories)):
@@ -84,7 +91,7 @@ def play(start: Start, game: Game, player_name: str = "submission") -> float:
                 invalid(f"simulation {index}, round {round_number}: row_strategy returned {problem}")
             total += payoff(row, column)
             history.append((row, column))
-    player.finish(end - time.monotonic())
+    player.finish(_HANG_UP_S)
     return total / (rounds * simulations)
 
 
@@ -100,7 +107,7 @@ class Strategy:
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._row_strategy: Optional[Callable[[History], Any]] = None
+        self._row_strategy: Any = None
         self._histories: list[History] = []
         self._rows: list = []
 
@@ -143,13 +150,13 @@ class Strategy:
         return rows
 
 
-def _load(path: str) -> Any:
+def _load(path: str) -> ModuleType:
     """Imports the strategy under its own name; files beside it are not found by its imports."""
     name = os.path.splitext(os.path.basename(path))[0]
-    specification = importlib.util.spec_from_file_location(name, path)
-    module = importlib.util.module_from_spec(specification)
-    sys.modules[name] = module
-    specification.loader.exec_module(module)
+    loader = SourceFileLoader(name, path)
+    module = sys.modules[name] = ModuleType(name)
+    module.__file__ = path
+    loader.exec_module(module)
     return module
 
 

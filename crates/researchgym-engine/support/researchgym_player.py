@@ -68,7 +68,10 @@ def summary(error: BaseException) -> str:
 
 
 def _reply(question: int, answer: Any) -> str:
-    return json.dumps({"id": question, "answer": answer}, separators=(",", ":"), allow_nan=False)
+    try:
+        return json.dumps({"id": question, "answer": answer}, separators=(",", ":"), allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise AgentError(f"gave an answer that is not plain JSON: {error}") from None
 
 
 def _read(connection: socket.socket) -> Optional[Any]:
