@@ -12,9 +12,9 @@ import researchgym_grading as grading
 from instances import SATISFIABLE, instance
 from solver import CapReached, GaveUp, Solver
 
-ANSWER_DEADLINE_S = 10.0
 ANSWER_BYTES = 1000
 TOTAL_WALL_S = 240.0
+FINISH_S = 10.0
 CHECK_EVERY_S = 0.05  # how long an instance may go on between two looks at the CPU time
 
 
@@ -29,6 +29,7 @@ class Search:
         self._submission, self._baseline = players["submission"], players["baseline"]
         self._name = name
         self._variables = variables
+        self._deadline_s = parameters["answer_deadline_s"]
         self._end = end
         self._factor = parameters["cpu_factor"]
         self._allowance_s = parameters["cpu_allowance_ms"] / 1000
@@ -61,24 +62,25 @@ class Search:
         return answer
 
     def check_cpu(self):
-        """CPU seconds that submission and baseline took so far. Raises `OverLimit` if that is too much."""
+        """Raises `OverLimit` if the submission took more CPU time on this instance than it may."""
         self._checked = time.monotonic()
         submission, baseline = self.cpu_used()
         if submission > self._factor * baseline + self._allowance_s:
             raise OverLimit
 
     def cpu_used(self):
+        """CPU seconds that submission and baseline took on this instance so far."""
         return [now - before for now, before in zip(self._cpu(), self._cpu_before)]
 
     def _cpu(self):
         return [self._submission.cpu_seconds(), self._baseline.cpu_seconds()]
 
     def _ask_both(self, message):
-        deadline_s = min(ANSWER_DEADLINE_S, self._end - time.monotonic())
+        deadline_s = min(self._deadline_s, self._end - time.monotonic())
         self._submission.send(message, deadline_s)
         self._baseline.send(message, deadline_s)
         answer = self._submission.receive(deadline_s, ANSWER_BYTES)
-        self._baseline.receive(ANSWER_DEADLINE_S, ANSWER_BYTES)
+        self._baseline.receive(FINISH_S, ANSWER_BYTES)
         return answer
 
     def _check_answer(self, answer, solver):
@@ -106,7 +108,7 @@ def grade(start):
     variables, cap = parameters["variables"], parameters["decision_cap"]
     end = time.monotonic() + TOTAL_WALL_S
     for player in start.players.values():
-        player.ask({"load": True}, ANSWER_DEADLINE_S, ANSWER_BYTES)
+        player.ask({"load": True}, parameters["answer_deadline_s"], ANSWER_BYTES)
     decisions, capped, over = 0, 0, 0
     cpu_submission, cpu_baseline = 0.0, 0.0
     for index in range(parameters["instances"]):
@@ -136,7 +138,7 @@ def grade(start):
         cpu_submission += used[0]
         cpu_baseline += used[1]
     for player in start.players.values():
-        player.finish(ANSWER_DEADLINE_S)
+        player.finish(FINISH_S)
     if over:
         grading.finding(
             "cpu_limit_exceeded",
