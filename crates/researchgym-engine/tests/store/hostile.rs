@@ -154,8 +154,8 @@ fn great_depth_is_left_out_and_cleared() {
     fs::create_dir_all(root.join("locked/inner")).unwrap();
     fs::write(root.join("locked/inner/file"), b"x").unwrap();
     symlink(runs.path(), root.join("locked/link")).unwrap();
-    fs::set_permissions(root.join("locked/inner"), fs::Permissions::from_mode(0)).unwrap();
-    fs::set_permissions(root.join("locked"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(root.join("locked/inner"), fs::Permissions::from_mode(0o000)).unwrap();
+    fs::set_permissions(root.join("locked"), fs::Permissions::from_mode(0o000)).unwrap();
     let caps = Caps { max_bytes: 1 << 20, max_files: 1_000_000 };
     let (_, manifest) = Snapshotter::new().take(&root, caps, &blobs).unwrap();
     let note = manifest.left_out.iter().find(|note| note.contains("folders or 4000 bytes deep")).unwrap();
@@ -255,7 +255,7 @@ fn what_this_user_may_not_read_is_left_out() {
     fs::write(root.join("file"), b"x").unwrap();
     fs::create_dir_all(root.join("folder/inner")).unwrap();
     for path in ["file", "folder/inner", "folder"] {
-        fs::set_permissions(root.join(path), fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(root.join(path), fs::Permissions::from_mode(0o000)).unwrap();
     }
     let (_, manifest) = Snapshotter::new().take(&root, CAPS, &blobs).unwrap();
     assert_eq!(
