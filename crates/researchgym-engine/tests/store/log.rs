@@ -257,3 +257,45 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_killed_writer_leaves_a_log_that_goes_on() {
+    const WRITER: &str = "RESEARCHGYM_TEST_WRITER";
+    let test = "log::a_killed_writer_leaves_a_log_that_goes_on";
+    if let Some(path) = std::env::var_os(WRITER) {
+        let folder = RunFolder::open(path.as_ref()).unwrap();
+        let _lock = folder.lock().unwrap();
+        let mut log = EventLog::create(&folder).unwrap();
+        log.append(TIME, started()).unwrap();
+        loop {
+            log.append(TIME, noted(&"x".repeat(5000))).unwrap();
+            folder.blobs().put(&log.next_seq().to_le_bytes()).unwrap();
+        }
+    }
+    for events in [1, 7, 40] {
+        let (_runs, folder) = new_run();
+        let mut writer = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", test])
+            .env(WRITER, folder.root())
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        while fs::metadata(folder.events()).map_or(0, |metadata| metadata.len()) < events * 5000 {
+            assert!(writer.try_wait().unwrap().is_none(), "the writer ended by itself");
+            std::thread::yield_now();
+        }
+        assert!(matches!(folder.lock(), Err(StoreError::Locked { .. })));
+        writer.kill().unwrap();
+        writer.wait().unwrap();
+        let _lock = folder.lock().unwrap();
+        let (mut log, lines, _) = EventLog::reopen(&folder).unwrap();
+        assert!(lines.len() as u64 >= events);
+        log.append(TIME, Event::RunResumed).unwrap();
+        assert!(verify(&folder).unwrap().is_whole());
+        let unfinished = fs::read_dir(folder.blobs_path()).unwrap().flatten();
+        assert_eq!(
+            unfinished.filter(|entry| entry.file_name().to_string_lossy().starts_with('.')).count(),
+            0
+        );
+    }
+}
