@@ -128,3 +128,34 @@ fn newer_schema(bytes: &[u8]) -> Option<u32> {
     let line: AnyLine = serde_json::from_slice(bytes).ok()?;
     (line.event.schema > SCHEMA).then_some(line.event.schema)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(seq: u64, prev: Digest, text: &str) -> Line {
+        let event = Event::Noted { text: text.to_owned() };
+        Line { seq, prev, time: "2026-11-21T12:00:00.000Z".to_owned(), event }
+    }
+
+    #[test]
+    fn a_line_is_read_back_and_hashed_without_its_newline() {
+        let prev = Digest::of(b"before");
+        let written = line(4, prev, "two\nlines");
+        let (text, digest) = encode_line(&written).unwrap();
+        assert!(!text.contains('\n'));
+        assert_eq!(digest, Digest::of(text.as_bytes()));
+        assert_eq!(check_line(text.as_bytes(), 4, prev).unwrap(), (written, digest));
+    }
+
+    #[test]
+    fn a_line_elsewhere_is_refused() {
+        let prev = Digest::of(b"before");
+        let (text, _) = encode_line(&line(4, prev, "x")).unwrap();
+        let check = |seq, prev| check_line(text.as_bytes(), seq, prev).unwrap_err();
+        assert!(matches!(check(5, prev), ChainError::OutOfOrder { expected: 5, found: 4 }));
+        assert!(matches!(check(4, Digest::ZERO), ChainError::Broken));
+        let (first, _) = encode_line(&line(0, Digest::ZERO, "x")).unwrap();
+        assert!(matches!(check_line(first.as_bytes(), 0, Digest::ZERO), Err(ChainError::Start)));
+    }
+}

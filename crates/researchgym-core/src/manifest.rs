@@ -205,3 +205,60 @@ fn blobs_of_observation(observation: &Observation) -> Vec<NamedBlob> {
     };
     captured.iter().filter_map(named).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manifest_of_a_newer_program_is_named_so() {
+        let newer = r#"{"schema":2,"files":{},"links":{}}"#;
+        assert_eq!(Manifest::parse(newer.as_bytes()), Err(ManifestError::Newer { found: 2 }));
+        assert_eq!(Manifest::parse(br#"{"schema":2,"files":{}}"#), Err(ManifestError::Newer { found: 2 }));
+        assert!(matches!(Manifest::parse(b"[]"), Err(ManifestError::NotAManifest(_))));
+        assert_eq!(Manifest::parse(br#"{"schema":1,"files":{}}"#), Ok(Manifest::default()));
+    }
+
+    #[test]
+    fn inner_paths() {
+        for path in ["a", "a/b", "...", "a b/\u{fc}", "-"] {
+            assert!(is_inner_path(path), "{path}");
+        }
+        for path in ["", "/", "/a", "a/", "a//b", ".", "..", "a/..", "./a", "a\0"] {
+            assert!(!is_inner_path(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn all_that_an_observation_keeps_is_named() {
+        let captured = |text: &str| Captured {
+            text: "shown".to_owned(),
+            bytes: 10,
+            blob: Some(Digest::of(text.as_bytes())),
+            dropped: 3,
+        };
+        let observation = Observation::Exec {
+            exit_code: Some(0),
+            ending: crate::observation::ExecEnding::Exited,
+            new_shell: false,
+            stdout: captured("out"),
+            stderr: captured("err"),
+        };
+        let event = Event::Observed { action_id: 1, observation, took_ms: 0, working_ms: 0 };
+        let expected = ["out", "err"].map(|text| NamedBlob::Content(Digest::of(text.as_bytes()), Some(7)));
+        assert_eq!(named_blobs(&event), expected);
+    }
+
+    #[test]
+    fn notes_are_bounded() {
+        let mut manifest = Manifest::default();
+        assert_eq!(manifest.left_out_summary(), None);
+        manifest.leave_out(|| "`a` is a FIFO".to_owned());
+        assert_eq!(manifest.left_out_summary().as_deref(), Some("`a` is a FIFO"));
+        for _ in 0..100 {
+            manifest.leave_out(|| "`b`".to_owned());
+        }
+        assert_eq!((manifest.left_out.len(), manifest.left_out_count), (MAX_NOTES, 101));
+        assert_eq!(manifest.left_out_summary().as_deref(), Some("101 entries, the first: `a` is a FIFO"));
+    }
+}

@@ -41,7 +41,8 @@ pub(super) fn create_file(folder: &OwnedFd, name: &[u8]) -> io::Result<File> {
 }
 
 fn open(folder: impl AsFd, path: &[u8], flags: OFlags, mode: Mode) -> io::Result<OwnedFd> {
-    let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    // Not O_NOFOLLOW: NO_SYMLINKS refuses a link at the end too, and says ELOOP where the other says ENOTDIR.
+    let flags = flags | OFlags::CLOEXEC;
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
     let mut races = 0;
     loop {

@@ -250,7 +250,7 @@ impl<'a> Taking<'a> {
     }
 
     fn is_too_deep(&self, path: &[u8]) -> bool {
-        path.len() > MAX_PATH_BYTES || path.iter().filter(|byte| **byte == b'/').count() >= MAX_DEPTH - 1
+        path.len() > MAX_PATH_BYTES || path.iter().filter(|byte| **byte == b'/').count() >= MAX_DEPTH
     }
 
     /// Records one entry that is not a folder. Tells whether it is recorded.
