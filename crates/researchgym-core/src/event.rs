@@ -186,16 +186,12 @@ impl Ending {
         }
     }
 
-    /// Whether a raised limit, or nothing at all, lets the run go on.
-    pub fn is_resumable(self) -> bool {
+    /// What resuming a run that ended like this means.
+    pub fn resumption(self) -> Resumption {
         match self {
-            Ending::Submitted => false,
-            Ending::GaveUp
-            | Ending::TimeLimit
-            | Ending::StepLimit
-            | Ending::Budget
-            | Ending::Cancelled
-            | Ending::Failed => true,
+            Ending::Submitted | Ending::GaveUp => Resumption::Nothing,
+            Ending::TimeLimit | Ending::StepLimit | Ending::Budget => Resumption::NeedsRaisedLimit,
+            Ending::Cancelled | Ending::Failed => Resumption::GoesOn,
         }
     }
 
@@ -206,4 +202,15 @@ impl Ending {
             Ending::Submitted | Ending::Cancelled | Ending::Failed => false,
         }
     }
+}
+
+/// What resuming an ended run means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resumption {
+    /// It is over: the stored result stands.
+    Nothing,
+    /// It was cut off: it goes on under a raised total.
+    NeedsRaisedLimit,
+    /// It was stopped or broke: it goes on as it is.
+    GoesOn,
 }

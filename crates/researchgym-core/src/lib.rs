@@ -11,6 +11,7 @@ pub mod event;
 pub mod failure;
 pub mod isolation;
 pub mod keys;
+pub mod manifest;
 pub mod nearest;
 pub mod observation;
 pub mod result;

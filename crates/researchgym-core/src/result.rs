@@ -1,1 +1,200 @@
-//! Placeholder.
+//! The result object: what a script may rely on. Printed for every ending; keys are only ever added.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::digest::Digest;
+use crate::event::Ending;
+use crate::failure::{Boundary, Failure};
+use crate::isolation::{Isolation, IsolationLevel, Runtime};
+use crate::score::{Finding, Metrics, Primary, Split};
+use crate::spec::SCHEMA;
+use crate::state::{Attempt, RunState};
+
+/// Where a run stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Progress {
+    /// A process works on it.
+    Running,
+    /// Nobody works on it and it has not ended: it can be resumed.
+    Interrupted,
+    /// It has ended.
+    Ended,
+}
+
+/// One run's result.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RunResult {
+    /// Version of this object: 1.
+    pub schema: u32,
+    /// Absolute path of the run's folder.
+    pub run: String,
+    /// The run's id.
+    pub run_id: String,
+    /// The task's id.
+    pub task: String,
+    /// Hash of the task's folder.
+    pub task_digest: Digest,
+    /// `default` if none was asked for.
+    pub variant: String,
+    /// The agent's name.
+    pub agent: String,
+    /// `provider/model`, or null.
+    pub model: Option<String>,
+    /// The run's seed.
+    pub seed: u64,
+    /// Where commands ran.
+    pub runtime: Runtime,
+    /// What was kept apart.
+    pub isolation: Isolation,
+    /// Where the run stands.
+    pub state: Progress,
+    /// How it ended; null until then.
+    pub ending: Option<Ending>,
+    /// Whose failure it was; null unless it failed.
+    pub boundary: Option<Boundary>,
+    /// What failed; null unless it failed.
+    pub error: Option<ResultError>,
+    /// The metric that decides.
+    pub primary: Primary,
+    /// Last graded submission: metric -> finite number; null if there is none or it is not valid.
+    pub score: Option<Metrics>,
+    /// Best attempt by the primary metric.
+    pub best_score: Option<Metrics>,
+    /// What `score` was computed on.
+    pub score_split: Option<Split>,
+    /// What `best_score` was computed on.
+    pub best_split: Option<Split>,
+    /// The numbers to beat.
+    pub baseline: Option<Metrics>,
+    /// Whether `score` beats the baseline beyond the task's noise floor; null if either is missing.
+    pub improved: Option<bool>,
+    /// Actions of the agent.
+    pub steps: u64,
+    /// Validations graded.
+    pub validations: u64,
+    /// Working time in seconds.
+    pub seconds: f64,
+    /// Wall time in seconds, with grading.
+    pub wall_seconds: f64,
+    /// Money spent on models, in US dollars.
+    pub cost_usd: f64,
+    /// What speaks against trusting the scores.
+    pub integrity: Vec<Finding>,
+    /// Hash of the log's last line.
+    pub log_head: Digest,
+}
+
+/// A failure as a result shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ResultError {
+    /// What happened.
+    pub message: String,
+    /// What to do next.
+    pub hint: Option<String>,
+}
+
+impl From<&Failure> for ResultError {
+    fn from(failure: &Failure) -> ResultError {
+        ResultError { message: failure.message.clone(), hint: failure.hint.clone() }
+    }
+}
+
+/// What is printed instead of a result when the command could not be understood.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UsageError {
+    /// Version of this object: 1.
+    pub schema: u32,
+    /// What is wrong.
+    pub error: ResultError,
+}
+
+/// What a result needs beside the events.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Context {
+    /// Absolute path of the run's folder.
+    pub run: String,
+    /// Hash of the log's last line.
+    pub log_head: Digest,
+    /// Whether a process holds the run's lock.
+    pub is_running: bool,
+    /// Wall milliseconds of the segment that is going on, if known.
+    pub segment_ms: Option<u64>,
+}
+
+impl RunResult {
+    /// Derives the result from a run's state.
+    pub fn of(state: &RunState, context: Context) -> RunResult {
+        let started = &state.started;
+        let primary = started.task.primary();
+        let submission = state.submission().filter(|attempt| attempt.score.invalid.is_none());
+        let best = state.best();
+        let metrics = |attempt: Option<&Attempt>| attempt.map(|attempt| attempt.score.metrics.clone());
+        let failure = state.ended.as_ref().and_then(|ended| ended.failure.as_ref());
+        RunResult {
+            schema: SCHEMA,
+            run: context.run,
+            run_id: started.run_id.clone(),
+            task: started.task.id.clone(),
+            task_digest: started.digests.task,
+            variant: started.spec.variant.clone(),
+            agent: started.spec.agent.name().to_owned(),
+            model: started.spec.model.clone(),
+            seed: started.spec.seed,
+            runtime: started.spec.runtime,
+            isolation: state.isolation.clone().unwrap_or(Isolation {
+                level: IsolationLevel::None,
+                enforced: Vec::new(),
+                missing: Vec::new(),
+            }),
+            state: match (&state.ended, context.is_running) {
+                (Some(_), _) => Progress::Ended,
+                (None, true) => Progress::Running,
+                (None, false) => Progress::Interrupted,
+            },
+            ending: state.ended.as_ref().map(|ended| ended.ending),
+            boundary: failure.map(|failure| failure.boundary),
+            error: failure.map(ResultError::from),
+            score: metrics(submission),
+            best_score: metrics(best),
+            score_split: submission.map(|attempt| attempt.split),
+            best_split: best.map(|attempt| attempt.split),
+            baseline: started.task.baseline.as_ref().map(|baseline| baseline.shown().clone()),
+            improved: submission.and_then(|attempt| improved(state, attempt, &primary)),
+            primary,
+            steps: state.steps,
+            validations: state.validations(),
+            seconds: state.working_ms as f64 / 1e3,
+            wall_seconds: state.wall_ms(context.segment_ms) as f64 / 1e3,
+            cost_usd: state.spent.as_usd(),
+            integrity: state.integrity(),
+            log_head: context.log_head,
+        }
+    }
+
+    /// The documented exit code: 0 valid score, 1 none, 3 infrastructure failure, 130 cancelled.
+    pub fn exit_code(&self) -> u8 {
+        match (self.ending, self.boundary) {
+            (Some(Ending::Cancelled), _) => 130,
+            (Some(Ending::Failed), Some(Boundary::Agent)) => 1,
+            (Some(Ending::Failed), _) | (None, _) => 3,
+            (Some(_), _) => u8::from(self.score.is_none()),
+        }
+    }
+}
+
+/// The worst of several runs' exit codes: 130 if any was cancelled, then 3, then 1, then 0.
+pub fn worst_exit_code(codes: impl Iterator<Item = u8>) -> u8 {
+    codes.max().unwrap_or(0)
+}
+
+fn improved(state: &RunState, attempt: &Attempt, primary: &Primary) -> Option<bool> {
+    let baseline = state.started.task.baseline.as_ref()?;
+    let reference = *baseline.shown().get(&primary.name)?;
+    let value = attempt.score.value(primary)?;
+    Some(primary.direction.gain(value, reference) > baseline.noise_floor)
+}

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::action::Body;
 use crate::isolation::Runtime;
 
 /// The version of the event log, the run folder and the result object that this program writes.
@@ -39,12 +40,12 @@ pub enum AgentSpec {
     /// Actions from a file of JSON lines.
     Scripted {
         /// The script's text as it was at the start; resuming never reads the file again.
-        script: String,
+        script: Body,
     },
     /// The actions of another run.
     Replay {
         /// They, as a script.
-        script: String,
+        script: Body,
         /// The run they come from (its id).
         source: String,
     },

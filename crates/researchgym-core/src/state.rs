@@ -1,1 +1,305 @@
-//! Placeholder.
+//! The state of a run: a fold over its events, the same for a live run, a replay and a resumption.
+
+use std::collections::BTreeMap;
+
+use crate::action::{Action, Origin};
+use crate::budget::Used;
+use crate::digest::Digest;
+use crate::event::{Ending, Event, Line, RunStarted};
+use crate::failure::Failure;
+use crate::isolation::Isolation;
+use crate::score::{AttemptKind, Finding, Score, Split};
+use crate::spec::{Limits, MicroUsd};
+
+/// Events do not make sense in this order.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("event {seq}: {problem}")]
+pub struct StateError {
+    /// Which event.
+    pub seq: u64,
+    /// What is wrong with it here.
+    pub problem: String,
+}
+
+/// One graded attempt.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Attempt {
+    /// From 1.
+    pub number: u64,
+    /// Why it was graded.
+    pub kind: AttemptKind,
+    /// On what.
+    pub split: Split,
+    /// The verdict.
+    pub score: Score,
+    /// Manifest of what was graded.
+    pub submission: Digest,
+    /// The `Scored` event.
+    pub seq: u64,
+}
+
+/// An action that was begun.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Begun {
+    /// Its number.
+    pub action_id: u64,
+    /// Who asked.
+    pub origin: Origin,
+    /// What.
+    pub action: Action,
+    /// The `Acted` event.
+    pub seq: u64,
+}
+
+/// How a segment ended, and why.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ended {
+    /// How.
+    pub ending: Ending,
+    /// The failure, if that was it.
+    pub failure: Option<Failure>,
+}
+
+/// Everything that follows from the events so far.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunState {
+    /// What the run started with.
+    pub started: RunStarted,
+    /// Wall clock of the first event.
+    pub started_at: String,
+    /// Wall clock of the last event.
+    pub last_at: String,
+    /// The limits in force.
+    pub limits: Limits,
+    /// What is kept apart, once the sandbox was up.
+    pub isolation: Option<Isolation>,
+    /// Protected files and their hashes at the start.
+    pub protected: BTreeMap<String, Digest>,
+    /// The newest whole-workspace snapshot.
+    pub snapshot: Option<Digest>,
+    /// Agent actions so far: the steps.
+    pub steps: u64,
+    /// All actions so far.
+    pub actions: u64,
+    /// Actions without an outcome yet.
+    pub in_flight: Vec<Begun>,
+    /// Graded attempts in order.
+    pub attempts: Vec<Attempt>,
+    /// Working time so far.
+    pub working_ms: u64,
+    /// Wall time of finished segments.
+    pub wall_ms: u64,
+    /// Money spent.
+    pub spent: MicroUsd,
+    /// Set between `RunEnded` and the next segment.
+    pub ended: Option<Ended>,
+    /// Segments so far.
+    pub segments: u64,
+    /// Number of events so far.
+    pub events: u64,
+    segment_began: Segment,
+}
+
+/// Where the running segment began, to know the wall time of one that died.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Segment {
+    working_ms: u64,
+    grading_ms: u64,
+}
+
+impl RunState {
+    /// Folds a whole log.
+    ///
+    /// # Errors
+    /// An event that cannot come at its place.
+    pub fn fold(lines: &[Line]) -> Result<RunState, StateError> {
+        let Some((first, rest)) = lines.split_first() else {
+            return Err(StateError { seq: 0, problem: "the log is empty: the run never started".into() });
+        };
+        let mut state = RunState::start(first)?;
+        for line in rest {
+            state.apply(line)?;
+        }
+        Ok(state)
+    }
+
+    /// Begins with the first event.
+    ///
+    /// # Errors
+    /// It is not `run_started`.
+    pub fn start(line: &Line) -> Result<RunState, StateError> {
+        let Event::RunStarted(started) = &line.event else {
+            return Err(StateError { seq: line.seq, problem: "a log begins with `run_started`".into() });
+        };
+        Ok(RunState {
+            limits: started.spec.limits.clone(),
+            started: (**started).clone(),
+            started_at: line.time.clone(),
+            last_at: line.time.clone(),
+            isolation: None,
+            protected: BTreeMap::new(),
+            snapshot: None,
+            steps: 0,
+            actions: 0,
+            in_flight: Vec::new(),
+            attempts: Vec::new(),
+            working_ms: 0,
+            wall_ms: 0,
+            spent: MicroUsd(0),
+            ended: None,
+            segments: 1,
+            events: 1,
+            segment_began: Segment::default(),
+        })
+    }
+
+    /// Takes one more event in.
+    ///
+    /// # Errors
+    /// It cannot come here: two starts, an outcome without an action, anything after the end but a new segment.
+    pub fn apply(&mut self, line: &Line) -> Result<(), StateError> {
+        let wrong = |problem: &str| Err(StateError { seq: line.seq, problem: problem.into() });
+        let reopens =
+            matches!(line.event, Event::RunExtended { .. } | Event::RunResumed | Event::Noted { .. });
+        if self.ended.is_some() && !reopens {
+            return wrong("the run had ended");
+        }
+        match &line.event {
+            Event::RunStarted(_) => return wrong("a run starts once"),
+            Event::WorkspaceReady { isolation, snapshot, protected } => {
+                self.isolation = Some(isolation.clone());
+                self.snapshot = Some(*snapshot);
+                self.protected = protected.clone();
+            }
+            Event::Acted { action_id, origin, action } => {
+                if *action_id != self.actions + 1 {
+                    return wrong("actions are numbered one by one");
+                }
+                self.actions = *action_id;
+                if *origin == Origin::Agent {
+                    self.steps += 1;
+                }
+                self.in_flight.push(Begun {
+                    action_id: *action_id,
+                    origin: *origin,
+                    action: action.clone(),
+                    seq: line.seq,
+                });
+            }
+            Event::Observed { action_id, working_ms, .. } => {
+                if !self.finish(*action_id) {
+                    return wrong("an outcome of an action that is not in flight");
+                }
+                self.working_ms = self.working_ms.max(*working_ms);
+            }
+            Event::Interrupted { action_id } => {
+                let Some(begun) = self.in_flight.iter().find(|begun| begun.action_id == *action_id) else {
+                    return wrong("an interruption of an action that is not in flight");
+                };
+                if begun.origin == Origin::Agent {
+                    self.steps -= 1;
+                }
+                self.finish(*action_id);
+            }
+            Event::Scored { attempt, kind, split, score, submission, grading_ms } => {
+                if *attempt != self.attempts.len() as u64 + 1 {
+                    return wrong("attempts are numbered one by one");
+                }
+                self.segment_began.grading_ms += grading_ms;
+                self.attempts.push(Attempt {
+                    number: *attempt,
+                    kind: *kind,
+                    split: *split,
+                    score: score.clone(),
+                    submission: *submission,
+                    seq: line.seq,
+                });
+            }
+            Event::SnapshotTaken { snapshot, .. } => self.snapshot = Some(*snapshot),
+            Event::RunResumed => {
+                self.ended = None;
+                self.new_segment();
+            }
+            Event::RunExtended { limits } => {
+                self.limits = limits.clone();
+                self.ended = None;
+                self.new_segment();
+            }
+            Event::Noted { .. } => {}
+            Event::RunEnded { ending, failure, working_ms, segment_wall_ms } => {
+                self.ended = Some(Ended { ending: *ending, failure: failure.clone() });
+                self.working_ms = self.working_ms.max(*working_ms);
+                self.wall_ms += segment_wall_ms;
+                self.segment_began = Segment { working_ms: self.working_ms, grading_ms: 0 };
+            }
+        }
+        self.last_at.clone_from(&line.time);
+        self.events += 1;
+        Ok(())
+    }
+
+    /// What counts against the limits.
+    pub fn used(&self) -> Used {
+        Used { steps: self.steps, working_ms: self.working_ms, spent: self.spent }
+    }
+
+    /// Attempts of one kind so far.
+    pub fn validations(&self) -> u64 {
+        self.attempts.iter().filter(|attempt| attempt.kind == AttemptKind::Validate).count() as u64
+    }
+
+    /// The last graded submission.
+    pub fn submission(&self) -> Option<&Attempt> {
+        self.attempts.iter().rev().find(|attempt| attempt.kind.is_submission())
+    }
+
+    /// The best valid attempt by the primary metric; the first of equals.
+    pub fn best(&self) -> Option<&Attempt> {
+        let primary = self.started.task.primary();
+        let mut best: Option<(&Attempt, f64)> = None;
+        for attempt in &self.attempts {
+            let Some(value) = attempt.score.value(&primary) else { continue };
+            if best.is_none_or(|(_, best)| primary.direction.gain(value, best) > 0.0) {
+                best = Some((attempt, value));
+            }
+        }
+        best.map(|(attempt, _)| attempt)
+    }
+
+    /// All findings of all attempts, each once, with the events they rest on.
+    pub fn integrity(&self) -> Vec<Finding> {
+        let mut findings: Vec<Finding> = Vec::new();
+        for attempt in &self.attempts {
+            for finding in &attempt.score.findings {
+                let same =
+                    |known: &&mut Finding| known.kind == finding.kind && known.evidence == finding.evidence;
+                match findings.iter_mut().find(same) {
+                    Some(known) => known.events.push(attempt.seq),
+                    None => findings.push(Finding { events: vec![attempt.seq], ..finding.clone() }),
+                }
+            }
+        }
+        findings
+    }
+
+    /// Wall time over all segments, where `running` is that of the segment that is going on (zero if it died).
+    pub fn wall_ms(&self, running: Option<u64>) -> u64 {
+        self.wall_ms + running.unwrap_or_else(|| self.segment_ms())
+    }
+
+    fn segment_ms(&self) -> u64 {
+        self.working_ms - self.segment_began.working_ms + self.segment_began.grading_ms
+    }
+
+    fn new_segment(&mut self) {
+        self.wall_ms += self.segment_ms();
+        self.segment_began = Segment { working_ms: self.working_ms, grading_ms: 0 };
+        self.segments += 1;
+    }
+
+    fn finish(&mut self, action_id: u64) -> bool {
+        let before = self.in_flight.len();
+        self.in_flight.retain(|begun| begun.action_id != action_id);
+        self.in_flight.len() < before
+    }
+}

@@ -1,0 +1,79 @@
+//! What a sandbox is to look like.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use researchgym_core::isolation::Runtime;
+use researchgym_core::task::Resources;
+
+/// Where an agent's sandbox has its working folder.
+pub const WORKSPACE: &str = "/workspace";
+
+/// One sandbox to be started.
+#[derive(Clone, Debug)]
+pub struct SandboxSpec {
+    /// Isolated or not.
+    pub runtime: Runtime,
+    /// Run id and role, such as `3f9a1c2e-agent`: letters, digits, `-`, `_` and `.`. Unique within this process.
+    pub name: String,
+    /// What is in the folder in which commands start.
+    pub working_folder: WorkingFolder,
+    /// What else is to be seen, later ones over earlier ones.
+    pub read_only: Vec<ReadOnlyMount>,
+    /// The whole environment of commands; nothing of the host's is added. The `host` runtime rewrites paths in it
+    /// (see [`crate::sandbox`]).
+    pub environment: BTreeMap<String, String>,
+    /// Limits.
+    pub resources: Resources,
+    /// Whether programs inside may talk to the session: a socket at `/run/researchgym/session.sock`.
+    pub session: bool,
+}
+
+/// What is in the folder in which commands start.
+#[derive(Clone, Debug)]
+pub enum WorkingFolder {
+    /// A folder of the host at `/workspace`, to be written to.
+    Writable {
+        /// The folder. It is handed to the sandbox's unprivileged user.
+        source: PathBuf,
+    },
+    /// One of the read-only mounts.
+    ReadOnly {
+        /// Its `target`, or a folder below it.
+        target: String,
+    },
+    /// A folder of the host at another place, to be written to.
+    Scratch {
+        /// The folder. It is handed to the sandbox's unprivileged user.
+        source: PathBuf,
+        /// Absolute path inside.
+        target: String,
+    },
+}
+
+impl WorkingFolder {
+    /// The folder of the host that the sandbox may write to.
+    pub fn writable_source(&self) -> Option<&PathBuf> {
+        match self {
+            WorkingFolder::Writable { source } | WorkingFolder::Scratch { source, .. } => Some(source),
+            WorkingFolder::ReadOnly { .. } => None,
+        }
+    }
+
+    /// The absolute path inside.
+    pub fn target(&self) -> &str {
+        match self {
+            WorkingFolder::Writable { .. } => WORKSPACE,
+            WorkingFolder::ReadOnly { target } | WorkingFolder::Scratch { target, .. } => target,
+        }
+    }
+}
+
+/// A file or folder of the host shown read-only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadOnlyMount {
+    /// On the host.
+    pub source: PathBuf,
+    /// Absolute path inside. Below the working folder it covers the file or folder there.
+    pub target: String,
+}
