@@ -181,7 +181,12 @@ mod tests {
     use crate::score::Direction;
 
     fn verdict() -> Verdict {
-        Verdict::new(&[Metric { name: "Score".into(), direction: Direction::Maximize, primary: true, description: None }])
+        Verdict::new(&[Metric {
+            name: "Score".into(),
+            direction: Direction::Maximize,
+            primary: true,
+            description: None,
+        }])
     }
 
     #[test]
@@ -199,8 +204,14 @@ mod tests {
     fn a_broken_protocol_is_the_graders_failure() {
         assert_eq!(verdict().finish(), Err(GraderError::NoVerdict));
         assert!(matches!(verdict().line(b"hello"), Err(GraderError::NotAMessage(_))));
-        assert!(matches!(verdict().line(br#"{"type":"score","metrics":{}}"#), Err(GraderError::WrongMetrics { .. })));
-        assert!(matches!(verdict().line(br#"{"type":"score","metrics":{"Score":NaN}}"#), Err(GraderError::NotAMessage(_))));
+        assert!(matches!(
+            verdict().line(br#"{"type":"score","metrics":{}}"#),
+            Err(GraderError::WrongMetrics { .. })
+        ));
+        assert!(matches!(
+            verdict().line(br#"{"type":"score","metrics":{"Score":NaN}}"#),
+            Err(GraderError::NotAMessage(_))
+        ));
         let mut twice = verdict();
         assert_eq!(twice.line(br#"{"type":"invalid","reason":"r"}"#), Ok(None));
         assert_eq!(twice.line(br#"{"type":"score","metrics":{"Score":1}}"#), Err(GraderError::AfterVerdict));

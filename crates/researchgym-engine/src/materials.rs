@@ -47,7 +47,8 @@ impl Materials {
         }
         if let Some(environment) = &task.task.environment {
             let requirements = task.path(&environment.requirements);
-            materials.environment = Some(Environments::new(home).ensure(&requirements, fetching.listener).await?);
+            materials.environment =
+                Some(Environments::new(home).ensure(&requirements, fetching.listener).await?);
         }
         for (dataset, download) in task.task.datasets.iter().zip(downloads) {
             let prepared = cache.prepared(dataset, task.grader_digest()?);
@@ -80,7 +81,10 @@ impl Materials {
         let specification = SandboxSpec {
             runtime: Runtime::Local,
             name: format!("prepare-{}-{}", task.task.id, dataset.name),
-            working_folder: WorkingFolder::Scratch { source: workplace.path().into(), target: "/prepared".into() },
+            working_folder: WorkingFolder::Scratch {
+                source: workplace.path().into(),
+                target: "/prepared".into(),
+            },
             read_only,
             environment: BTreeMap::from([
                 ("HOME".into(), "/tmp".into()),
@@ -95,11 +99,15 @@ impl Materials {
         let mut capture = Capture::new(output.path());
         let outcome = sandbox.spawn(&dataset.prepare, PREPARE_TIMEOUT, &mut capture).await;
         sandbox.stop().await;
-        let failed = |what: String| Failure::new(Boundary::Task, format!("dataset {} of task {}: {what}", dataset.name, task.task.id));
+        let failed = |what: String| {
+            Failure::new(Boundary::Task, format!("dataset {} of task {}: {what}", dataset.name, task.task.id))
+        };
         let said = capture.finish().map(|(_, stderr)| stderr.text).unwrap_or_default();
         match outcome?.exit_code {
             Some(0) => Ok(prepared.publish(workplace, dataset)?),
-            Some(code) => Err(failed(format!("`prepare` ended with status {code}; it wrote:\n{}", said.trim()))),
+            Some(code) => {
+                Err(failed(format!("`prepare` ended with status {code}; it wrote:\n{}", said.trim())))
+            }
             None => Err(failed(format!("`prepare` took more than {} s", PREPARE_TIMEOUT.as_secs()))),
         }
     }

@@ -27,8 +27,11 @@ impl Workbench {
     /// The cache folder `home` cannot be written.
     pub fn new(home: &Path, sandboxes: SandboxHost, materials: Materials) -> Result<Workbench, Failure> {
         let library = grading::library(home).map_err(|error| {
-            Failure::new(Boundary::Store, format!("the support library cannot be written below {}: {error}", home.display()))
-                .hinted("set RESEARCHGYM_HOME to a folder that you may write")
+            Failure::new(
+                Boundary::Store,
+                format!("the support library cannot be written below {}: {error}", home.display()),
+            )
+            .hinted("set RESEARCHGYM_HOME to a folder that you may write")
         })?;
         Ok(Workbench { sandboxes, library, scratch: home.join("scratch"), materials })
     }

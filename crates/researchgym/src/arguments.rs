@@ -254,7 +254,8 @@ pub(crate) fn normalised(words: impl Iterator<Item = OsString>) -> Vec<OsString>
     words
         .map(|word| match word.to_str().and_then(|text| text.strip_prefix("--")) {
             Some(flag) if flag.contains('_') => {
-                let (name, value) = flag.split_once('=').map_or((flag, None), |(name, value)| (name, Some(value)));
+                let (name, value) =
+                    flag.split_once('=').map_or((flag, None), |(name, value)| (name, Some(value)));
                 let name = name.replace('_', "-");
                 OsString::from(value.map_or(format!("--{name}"), |value| format!("--{name}={value}")))
             }
@@ -270,7 +271,8 @@ pub(crate) fn is_run(words: &[OsString]) -> bool {
 
 /// Whether JSON was asked for, as far as that can be seen in words that could not be understood.
 pub(crate) fn wants_json(words: &[OsString]) -> bool {
-    words.windows(2).any(|pair| pair[0] == "--output" && pair[1] == "json") || words.iter().any(|word| word == "--output=json")
+    words.windows(2).any(|pair| pair[0] == "--output" && pair[1] == "json")
+        || words.iter().any(|word| word == "--output=json")
 }
 
 #[cfg(test)]
@@ -285,9 +287,27 @@ mod tests {
 
     #[test]
     fn underscored_flags_are_the_same_flags() {
-        let words = ["researchgym", "run", "a_task", "scripted", "--dry_run", "--basic_hours=0_1", "--data_dir", "my_data"];
+        let words = [
+            "researchgym",
+            "run",
+            "a_task",
+            "scripted",
+            "--dry_run",
+            "--basic_hours=0_1",
+            "--data_dir",
+            "my_data",
+        ];
         let words = normalised(words.iter().map(OsString::from));
-        let expected = ["researchgym", "run", "a_task", "scripted", "--dry-run", "--basic-hours=0_1", "--data-dir", "my_data"];
+        let expected = [
+            "researchgym",
+            "run",
+            "a_task",
+            "scripted",
+            "--dry-run",
+            "--basic-hours=0_1",
+            "--data-dir",
+            "my_data",
+        ];
         assert_eq!(words, expected.iter().map(OsString::from).collect::<Vec<_>>());
     }
 }

@@ -2,6 +2,7 @@
 
 use researchgym_core::failure::{Boundary, Failure};
 use researchgym_core::result::ResultError;
+use researchgym_engine::runner::OpenError;
 
 /// What kind of failure, which decides the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +58,19 @@ impl From<Failure> for CommandError {
 impl From<&CommandError> for ResultError {
     fn from(error: &CommandError) -> ResultError {
         ResultError { message: error.message.clone(), hint: error.hint.clone() }
+    }
+}
+
+impl From<OpenError> for CommandError {
+    fn from(error: OpenError) -> CommandError {
+        match error {
+            OpenError::LimitStands { flag, .. } => {
+                CommandError::input(error.to_string()).hinted(format!("give a higher total with {flag}"))
+            }
+            OpenError::State { .. } => CommandError::input(error.to_string()),
+            OpenError::Store(error) => input(error),
+            OpenError::Failure(failure) => CommandError::from(failure),
+        }
     }
 }
 

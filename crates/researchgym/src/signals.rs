@@ -32,7 +32,10 @@ async fn any(interrupt: &mut Signal, terminate: &mut Signal, hangup: &mut Signal
     }
 }
 
-#[expect(clippy::exit, reason = "a second Ctrl-C must not wait for anything; the log is whole up to the last event")]
+#[expect(
+    clippy::exit,
+    reason = "a second Ctrl-C must not wait for anything; the log is whole up to the last event"
+)]
 fn leave() {
     std::process::exit(130);
 }

@@ -12,7 +12,8 @@ pub trait Terminal: Send {
     /// Says hello: what the task is and what can be typed.
     fn welcome(&mut self, status: &serde_json::Value, help: &str);
     /// Asks for the next line; `None` at end of input.
-    fn ask(&mut self) -> std::pin::Pin<Box<dyn Future<Output = std::io::Result<Option<String>>> + Send + '_>>;
+    fn ask(&mut self)
+    -> std::pin::Pin<Box<dyn Future<Output = std::io::Result<Option<String>>> + Send + '_>>;
     /// Shows what an action led to.
     fn show(&mut self, observation: &Observation);
     /// Shows a line of advice.
@@ -29,7 +30,10 @@ pub(crate) const HELP: &str = "Type shell commands; they run in one persistent b
   :give-up REASON  end the run without submitting (end of input does the same)
   :help            this";
 
-pub(super) async fn drive(session: &mut Session, terminal: Option<&mut (dyn Terminal + 'static)>) -> Result<GivesUp, Stop> {
+pub(super) async fn drive(
+    session: &mut Session,
+    terminal: Option<&mut (dyn Terminal + 'static)>,
+) -> Result<GivesUp, Stop> {
     let Some(terminal) = terminal else {
         return Err(Failure::new(Boundary::Agent, "the agent `human` needs a terminal")
             .hinted("run one human run at a time, without --parallel")

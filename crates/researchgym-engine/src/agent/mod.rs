@@ -10,6 +10,7 @@ use researchgym_core::spec::AgentSpec;
 
 pub use self::external::{Declaration, DeclarationError};
 pub use self::human::Terminal;
+pub use self::scripted::actions_as_script;
 use crate::session::{Session, Stop};
 
 /// What an agent may use beside the session.
@@ -21,7 +22,9 @@ pub struct Surroundings {
 /// Lets the agent work until the run is over; says why it is.
 pub async fn drive(spec: &AgentSpec, session: &mut Session, surroundings: &mut Surroundings) -> Stop {
     let outcome = match spec {
-        AgentSpec::Scripted { script } | AgentSpec::Replay { script, .. } => scripted::drive(session, script).await,
+        AgentSpec::Scripted { script } | AgentSpec::Replay { script, .. } => {
+            scripted::drive(session, script).await
+        }
         AgentSpec::Human => human::drive(session, surroundings.terminal.as_deref_mut()).await,
         AgentSpec::Tuner { sampler, trials } => tuner::drive(session, *sampler, *trials).await,
         AgentSpec::External { declaration, .. } => external::drive(session, declaration).await,

@@ -25,9 +25,12 @@ type Candidate = BTreeMap<String, Parameter>;
 pub(super) async fn drive(session: &mut Session, sampler: Sampler, trials: u64) -> Result<GivesUp, Stop> {
     let task = session.state().started.task.clone();
     let Some(tunable) = task.tunable.clone() else {
-        return Err(Failure::new(Boundary::Agent, format!("task {} declares no tunable parameters", task.id))
-            .hinted("add a [tunable] section to its task.toml, or choose another agent")
-            .into());
+        return Err(Failure::new(
+            Boundary::Agent,
+            format!("task {} declares no tunable parameters", task.id),
+        )
+        .hinted("add a [tunable] section to its task.toml, or choose another agent")
+        .into());
     };
     let primary = task.primary();
     let search = Search::new(&tunable, sampler, &primary, session.state().started.spec.seed);
@@ -150,7 +153,9 @@ impl Search {
             .map(|(name, range)| {
                 let asked = match range {
                     Range::Float { low, high, log: false } => Asked::Float(FloatParam::new(*low, *high)),
-                    Range::Float { low, high, log: true } => Asked::Float(FloatParam::new(*low, *high).log_scale()),
+                    Range::Float { low, high, log: true } => {
+                        Asked::Float(FloatParam::new(*low, *high).log_scale())
+                    }
                     Range::Int { low, high } => Asked::Int(IntParam::new(*low, *high)),
                     Range::Choice { choices } => {
                         Asked::Choice(CategoricalParam::new((0..choices.len()).collect()), choices.clone())
@@ -173,8 +178,9 @@ impl Search {
                     choice.suggest(&mut trial).map(|position| choices[position].clone())
                 }
             };
-            let value =
-                value.map_err(|error| Failure::new(Boundary::Task, format!("tunable parameter `{name}`: {error}")))?;
+            let value = value.map_err(|error| {
+                Failure::new(Boundary::Task, format!("tunable parameter `{name}`: {error}"))
+            })?;
             candidate.insert(name.clone(), value);
         }
         Ok((trial, candidate))
@@ -193,7 +199,10 @@ mod tests {
             parameters: BTreeMap::from([
                 ("a".into(), Range::Float { low: 0.0, high: 1.0, log: false }),
                 ("b".into(), Range::Int { low: 1, high: 9 }),
-                ("c".into(), Range::Choice { choices: vec![Parameter::Text("x".into()), Parameter::Switch(true)] }),
+                (
+                    "c".into(),
+                    Range::Choice { choices: vec![Parameter::Text("x".into()), Parameter::Switch(true)] },
+                ),
             ]),
         }
     }

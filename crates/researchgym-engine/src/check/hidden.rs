@@ -27,7 +27,12 @@ pub(super) struct Looked {
 const LOOK: &str = "find / \\( -path /usr -o -path /proc -o -path /sys -o -path /dev -o -path /environment \\) -prune \
                     -o -type f -readable -size +0 -print0 2>/dev/null | xargs -0 -r sha256sum 2>/dev/null";
 
-pub(super) async fn look(loaded: &LoadedTask, runner: &Runner, runs: &Path, seed: u64) -> Result<Looked, Failure> {
+pub(super) async fn look(
+    loaded: &LoadedTask,
+    runner: &Runner,
+    runs: &Path,
+    seed: u64,
+) -> Result<Looked, Failure> {
     let hidden = hidden_files(loaded, runner)?;
     let script = script::format(&[exec(LOOK.to_owned())]);
     let new = NewRun {
@@ -43,7 +48,8 @@ pub(super) async fn look(loaded: &LoadedTask, runner: &Runner, runs: &Path, seed
     if seen.is_empty() {
         return Err(Failure::new(Boundary::Sandbox, "the agent's sandbox showed no files at all"));
     }
-    let visible = hidden.iter().filter(|(digest, _)| seen.contains(digest)).map(|(_, path)| path.clone()).collect();
+    let visible =
+        hidden.iter().filter(|(digest, _)| seen.contains(digest)).map(|(_, path)| path.clone()).collect();
     Ok(Looked { hidden: hidden.len(), visible })
 }
 
@@ -51,7 +57,9 @@ pub(super) async fn look(loaded: &LoadedTask, runner: &Runner, runs: &Path, seed
 fn hidden_files(loaded: &LoadedTask, runner: &Runner) -> Result<BTreeMap<Digest, String>, Failure> {
     let task = &loaded.task;
     let mut folders = vec![loaded.path(&task.grader.files)];
-    folders.extend(task.grader.players.iter().filter_map(|player| player.files.as_ref()).map(|files| loaded.path(files)));
+    folders.extend(
+        task.grader.players.iter().filter_map(|player| player.files.as_ref()).map(|files| loaded.path(files)),
+    );
     if let Some(solutions) = &task.solutions {
         let known = [solutions.baseline.as_ref(), Some(&solutions.oracle), solutions.cheats.as_ref()];
         folders.extend(known.into_iter().flatten().map(|folder| loaded.path(folder)));
@@ -82,7 +90,9 @@ fn shown(loaded: &LoadedTask, path: &PathBuf) -> String {
 /// What the look printed, whole.
 fn listing(folder: &RunFolder) -> Result<String, Failure> {
     for line in read_log(folder)?.lines {
-        let Event::Observed { observation: Observation::Exec { stdout, .. }, .. } = line.event else { continue };
+        let Event::Observed { observation: Observation::Exec { stdout, .. }, .. } = line.event else {
+            continue;
+        };
         return match stdout.blob {
             None => Ok(stdout.text),
             Some(blob) => Ok(String::from_utf8_lossy(&folder.blobs().get(blob)?).into_owned()),

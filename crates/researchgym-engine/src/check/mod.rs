@@ -55,7 +55,12 @@ impl CheckReport {
 ///
 /// # Errors
 /// A run could not be made at all (the disk, the sandbox): nothing about the task is known then.
-pub async fn check(runner: &Runner, loaded: &LoadedTask, runs: &Path, seed: u64) -> Result<CheckReport, Failure> {
+pub async fn check(
+    runner: &Runner,
+    loaded: &LoadedTask,
+    runs: &Path,
+    seed: u64,
+) -> Result<CheckReport, Failure> {
     let checker = Checker { runner, loaded, runs: runs.to_path_buf(), seed };
     let mut checks = vec![Check {
         name: "parses".into(),
@@ -155,7 +160,9 @@ impl Checker<'_> {
         let value = result.score.as_ref().and_then(|score| score.get(&primary.name));
         let (passed, detail) = match (value, result.improved) {
             (Some(value), Some(true)) => (true, format!("{} {value:.6} beats the baseline", primary.name)),
-            (Some(value), _) => (false, format!("{} {value:.6} does not beat the baseline beyond its noise", primary.name)),
+            (Some(value), _) => {
+                (false, format!("{} {value:.6} does not beat the baseline beyond its noise", primary.name))
+            }
             (None, _) => (false, "has no valid score".to_owned()),
         };
         let flagged = result.integrity.first();

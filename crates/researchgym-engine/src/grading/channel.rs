@@ -72,7 +72,8 @@ pub(super) async fn attend(
             return Err(ChannelError::LongLine);
         }
         if let Some(player) = verdict.line(&line)? {
-            let sandbox = players.get(player.as_str()).ok_or_else(|| ChannelError::UnknownPlayer(player.clone()))?;
+            let sandbox =
+                players.get(player.as_str()).ok_or_else(|| ChannelError::UnknownPlayer(player.clone()))?;
             let cpu = sandbox
                 .cpu_time()
                 .await

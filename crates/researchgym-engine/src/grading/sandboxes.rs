@@ -27,7 +27,8 @@ pub(super) fn player(grading: &Grading<'_>, player: &Player) -> Result<SandboxSp
         Some(files) => grading.task_folder.join(files),
         None => grading.submission.to_path_buf(),
     };
-    let mut read_only = vec![mount(code, "/submission"), mount(grading.library.to_path_buf(), "/researchgym/lib")];
+    let mut read_only =
+        vec![mount(code, "/submission"), mount(grading.library.to_path_buf(), "/researchgym/lib")];
     read_only.extend(grading.materials.environment_mount());
     specification(grading, &player.name, read_only, "/submission")
 }

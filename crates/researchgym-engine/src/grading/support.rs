@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use researchgym_core::digest::Digest;
 
-const FILES: [(&str, &str); 3] = [
+const FILES: [(&str, &str); 4] = [
+    ("researchgym_channel.py", include_str!("../../support/researchgym_channel.py")),
     ("researchgym_grading.py", include_str!("../../support/researchgym_grading.py")),
     ("researchgym_player.py", include_str!("../../support/researchgym_player.py")),
     ("researchgym_games.py", include_str!("../../support/researchgym_games.py")),
@@ -17,7 +18,8 @@ const FILES: [(&str, &str); 3] = [
 /// # Errors
 /// The cache cannot be written.
 pub fn library(home: &Path) -> Result<PathBuf, std::io::Error> {
-    let parts: Vec<&[u8]> = FILES.iter().flat_map(|(name, text)| [name.as_bytes(), text.as_bytes()]).collect();
+    let parts: Vec<&[u8]> =
+        FILES.iter().flat_map(|(name, text)| [name.as_bytes(), text.as_bytes()]).collect();
     let parent = home.join("support");
     let folder = parent.join(&Digest::of_parts(&parts).to_string()[..16]);
     if folder.is_dir() {

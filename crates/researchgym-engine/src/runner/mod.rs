@@ -16,6 +16,7 @@ use researchgym_core::event::{Ending, Event};
 use researchgym_core::failure::Failure;
 use researchgym_core::observation::Observation;
 use researchgym_core::result::RunResult;
+use researchgym_core::spec::AgentSpec;
 use tokio::sync::watch;
 
 pub use self::open::{NewRun, OpenError, Reopened};
@@ -52,6 +53,11 @@ impl OpenRun {
     pub fn path(&self) -> PathBuf {
         self.recorder.folder.root().to_path_buf()
     }
+
+    /// Whether a person is to work on it.
+    pub fn is_human(&self) -> bool {
+        self.recorder.state.started.spec.agent == AgentSpec::Human
+    }
 }
 
 /// A run that waits for its agent.
@@ -76,7 +82,14 @@ impl Runner {
                 let recorded = open.recorded();
                 let cancelled = self.cancelled.clone();
                 let workbench = self.workbench.clone();
-                Ok(ReadyRun(Session::new(open.recorder, sandbox, workbench, snapshotter, recorded, cancelled)))
+                Ok(ReadyRun(Session::new(
+                    open.recorder,
+                    sandbox,
+                    workbench,
+                    snapshotter,
+                    recorded,
+                    cancelled,
+                )))
             }
             Err(failure) => Err(Box::new(self.fail(open.recorder, failure))),
         }
@@ -108,7 +121,8 @@ impl Runner {
             segment_wall_ms: 0,
         };
         if let Err(lost) = recorder.append_synced(ended) {
-            recorder.end_without_record(Failure { message: format!("{failure}; and then: {lost}"), ..failure });
+            recorder
+                .end_without_record(Failure { message: format!("{failure}; and then: {lost}"), ..failure });
         }
         self.close(&recorder)
     }

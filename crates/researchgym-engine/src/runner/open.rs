@@ -105,11 +105,16 @@ impl Runner {
     ///
     /// # Errors
     /// The log is damaged or from a newer program, another process works on the run, or the limit that ended it stands.
-    pub fn reopen(&self, folder: RunFolder, limits: impl FnOnce(&Limits) -> Limits) -> Result<Reopened, OpenError> {
+    pub fn reopen(
+        &self,
+        folder: RunFolder,
+        limits: impl FnOnce(&Limits) -> Limits,
+    ) -> Result<Reopened, OpenError> {
         let lock = folder.lock()?;
         let (log, lines, torn) = EventLog::reopen(&folder)?;
         let run_id = folder.id().to_owned();
-        let state = RunState::fold(&lines).map_err(|source| OpenError::State { run_id: run_id.clone(), source })?;
+        let state =
+            RunState::fold(&lines).map_err(|source| OpenError::State { run_id: run_id.clone(), source })?;
         let agent_files = agent_files(&state.started.spec);
         let mut recorder = Recorder::reopen(folder, lock, log, state, self.observer.clone());
         let limits = limits(&recorder.state.limits);
@@ -121,7 +126,9 @@ impl Runner {
                 Resumption::NeedsRaisedLimit if limits.reached(recorder.state.used()).is_some() => {
                     return Err(limit_stands(&recorder.state));
                 }
-                Resumption::NeedsRaisedLimit | Resumption::GoesOn if raised => Event::RunExtended { limits: limits.clone() },
+                Resumption::NeedsRaisedLimit | Resumption::GoesOn if raised => {
+                    Event::RunExtended { limits: limits.clone() }
+                }
                 Resumption::NeedsRaisedLimit | Resumption::GoesOn => Event::RunResumed,
             },
         };
@@ -131,7 +138,10 @@ impl Runner {
             recorder.append(Event::RunExtended { limits })?;
         }
         if let Some(torn) = torn {
-            let text = format!("a torn last line of {} bytes was cut off the log; it is kept in events.torn", torn.bytes);
+            let text = format!(
+                "a torn last line of {} bytes was cut off the log; it is kept in events.torn",
+                torn.bytes
+            );
             recorder.append(Event::Noted { text })?;
         }
         let settled = settle(&mut recorder)?;
@@ -203,7 +213,10 @@ fn limit_stands(state: &RunState) -> OpenError {
         Some(researchgym_core::event::Ending::Budget) => {
             (format!("budget of {} USD", limits.budget.unwrap_or_default().as_usd()), "--budget")
         }
-        _ => (format!("time limit of {} hours", limits.working_ms.unwrap_or_default() as f64 / 3.6e6), "--hours"),
+        _ => (
+            format!("time limit of {} hours", limits.working_ms.unwrap_or_default() as f64 / 3.6e6),
+            "--hours",
+        ),
     };
     OpenError::LimitStands { run_id, limit, flag }
 }
@@ -220,13 +233,17 @@ fn externalised(mut spec: RunSpec, folder: &RunFolder) -> Result<RunSpec, Failur
 fn agent_files(spec: &RunSpec) -> Option<PathBuf> {
     match &spec.agent {
         AgentSpec::External { files, .. } => files.as_ref().map(PathBuf::from),
-        AgentSpec::Scripted { .. } | AgentSpec::Replay { .. } | AgentSpec::Human | AgentSpec::Tuner { .. } => None,
+        AgentSpec::Scripted { .. }
+        | AgentSpec::Replay { .. }
+        | AgentSpec::Human
+        | AgentSpec::Tuner { .. } => None,
     }
 }
 
 fn random_bytes() -> Result<[u8; 32], Failure> {
     let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| Failure::new(Boundary::Store, format!("the kernel gives no random bytes: {error}")))?;
+    getrandom::fill(&mut bytes).map_err(|error| {
+        Failure::new(Boundary::Store, format!("the kernel gives no random bytes: {error}"))
+    })?;
     Ok(bytes)
 }

@@ -56,9 +56,14 @@ pub struct RegradedAttempt {
 ///
 /// # Errors
 /// The log or a blob is damaged, the task is gone, or the grader fails.
-pub async fn regrade(workbench: &Workbench, folder: &RunFolder, task_digest_now: Digest) -> Result<Regraded, Failure> {
+pub async fn regrade(
+    workbench: &Workbench,
+    folder: &RunFolder,
+    task_digest_now: Digest,
+) -> Result<Regraded, Failure> {
     let reading = read_log(folder)?;
-    let state = RunState::fold(&reading.lines).map_err(|error| Failure::new(Boundary::Store, error.to_string()))?;
+    let state =
+        RunState::fold(&reading.lines).map_err(|error| Failure::new(Boundary::Store, error.to_string()))?;
     let mut attempts = Vec::new();
     let mut validations = 0;
     for attempt in &state.attempts {
@@ -102,7 +107,9 @@ async fn again(
         // Nothing was there to be graded; the reason stands.
         return Ok(attempt.score.clone());
     }
-    let lost = |error: std::io::Error| Failure::new(Boundary::Store, format!("{}: {error}", workbench.scratch.display()));
+    let lost = |error: std::io::Error| {
+        Failure::new(Boundary::Store, format!("{}: {error}", workbench.scratch.display()))
+    };
     let scratch = grading::scratch_folder(&workbench.scratch).map_err(lost)?;
     let submission = scratch.path().join("submission");
     lay_out(&manifest, &blobs, &submission)?;

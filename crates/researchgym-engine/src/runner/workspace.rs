@@ -57,7 +57,9 @@ fn fill(open: &OpenRun, workspace: &Path, folder: &Path) -> Result<(), Failure> 
     let task = &state.started.task;
     copy_in(&folder.join(&task.workspace.starter), workspace, None)?;
     let description = folder.join(&task.description);
-    let lost = |path: &Path, error: std::io::Error| Failure::new(Boundary::Task, format!("{}: {error}", path.display()));
+    let lost = |path: &Path, error: std::io::Error| {
+        Failure::new(Boundary::Task, format!("{}: {error}", path.display()))
+    };
     std::fs::copy(&description, workspace.join(DESCRIPTION)).map_err(|error| lost(&description, error))?;
     Ok(())
 }
@@ -111,8 +113,9 @@ fn hash_protected(starter: &Path, protected: &[String]) -> Result<BTreeMap<Strin
     let mut hashes = BTreeMap::new();
     for path in protected {
         let file = starter.join(path);
-        let content = std::fs::read(&file)
-            .map_err(|error| Failure::new(Boundary::Task, format!("protected file {}: {error}", file.display())))?;
+        let content = std::fs::read(&file).map_err(|error| {
+            Failure::new(Boundary::Task, format!("protected file {}: {error}", file.display()))
+        })?;
         hashes.insert(path.clone(), Digest::of(&content));
     }
     Ok(hashes)

@@ -111,7 +111,8 @@ impl Session {
             AttemptKind::Validate => Ok(Observation::Refused { reason }),
             AttemptKind::Auto => Ok(Observation::Ended),
             AttemptKind::Submit => {
-                let nothing = self.recorder.blobs.put(&serde_json::to_vec(&Manifest::default()).unwrap_or_default())?;
+                let nothing =
+                    self.recorder.blobs.put(&serde_json::to_vec(&Manifest::default()).unwrap_or_default())?;
                 self.record(kind, Score::invalid(reason), nothing, Instant::now())
             }
         }
@@ -136,8 +137,12 @@ impl Session {
     fn protected_findings(&mut self, workspace: &Path) -> Result<Vec<Finding>, Failure> {
         let mut findings = Vec::new();
         for (path, expected) in &self.recorder.state.protected {
-            let taken =
-                self.snapshotter.take_paths(workspace, std::slice::from_ref(path), WORKSPACE_CAPS, &self.recorder.blobs);
+            let taken = self.snapshotter.take_paths(
+                workspace,
+                std::slice::from_ref(path),
+                WORKSPACE_CAPS,
+                &self.recorder.blobs,
+            );
             let found = match taken {
                 Ok((_, manifest)) => match manifest.files.get(path) {
                     Some(entry) if entry.sha256 == *expected => continue,
@@ -190,19 +195,17 @@ impl Session {
 fn split(kind: AttemptKind, validate_on: ValidateOn) -> Split {
     match (kind, validate_on) {
         (AttemptKind::Validate, ValidateOn::Validation | ValidateOn::Fresh) => Split::Validation,
-        (AttemptKind::Validate, ValidateOn::Test) | (AttemptKind::Submit | AttemptKind::Auto, _) => Split::Test,
+        (AttemptKind::Validate, ValidateOn::Test) | (AttemptKind::Submit | AttemptKind::Auto, _) => {
+            Split::Test
+        }
     }
 }
 
-/// Puts the artefacts where graders and players, which are other users, can read them.
+/// Puts the artefacts where graders and players can read them; a snapshot of artefacts is readable by everyone.
 pub(crate) fn lay_out(manifest: &Manifest, blobs: &Blobs, folder: &Path) -> Result<(), SnapshotError> {
-    let mut readable = manifest.clone();
-    for entry in readable.files.values_mut() {
-        entry.mode |= 0o444;
-    }
     if folder.exists() {
-        // What a killed grading left: derived, and made by us alone.
+        // What a killed grading left.
         crate::snapshot::clear_folder(folder)?;
     }
-    check_out(&readable, blobs, folder, None)
+    check_out(manifest, blobs, folder, None)
 }

@@ -21,8 +21,8 @@ use tokio::sync::watch;
 
 pub(crate) use self::attempt::{WORKSPACE_CAPS, lay_out};
 use self::clock::Clock;
-pub(crate) use self::recorder::Recorder;
 pub use self::recorder::Observer;
+pub(crate) use self::recorder::Recorder;
 use crate::sandbox::{Capture, Sandbox};
 use crate::snapshot::Snapshotter;
 use crate::workbench::Workbench;
@@ -215,7 +215,8 @@ impl Session {
         }
         let default = self.recorder.state.started.task.limits.command_timeout_s as f64;
         let timeout = Duration::try_from_secs_f64(timeout_s.unwrap_or(default)).unwrap_or(Duration::MAX);
-        let timeout = timeout.min(self.time_left().unwrap_or(Duration::MAX)).min(Duration::from_secs(365 * 86_400));
+        let timeout =
+            timeout.min(self.time_left().unwrap_or(Duration::MAX)).min(Duration::from_secs(365 * 86_400));
         let mut capture = Capture::new(self.recorder.blobs.folder());
         let sandbox = self.sandbox.clone();
         let outcome = {
@@ -285,7 +286,8 @@ impl Session {
         }
         let event = Event::RunEnded { ending, failure: failure.clone(), working_ms, segment_wall_ms };
         if let Err(lost) = self.recorder.append_synced(event) {
-            self.recorder.end_without_record(failure.unwrap_or(Failure { boundary: Boundary::Store, ..lost }));
+            self.recorder
+                .end_without_record(failure.unwrap_or(Failure { boundary: Boundary::Store, ..lost }));
         }
         self.recorder
     }

@@ -34,7 +34,8 @@ impl Recorder {
         let mut log = EventLog::create(&folder)?;
         let line = log.append(&event_time(Timestamp::now()), first)?;
         log.sync()?;
-        let state = RunState::start(&line).map_err(|error| Failure::new(Boundary::Store, error.to_string()))?;
+        let state =
+            RunState::start(&line).map_err(|error| Failure::new(Boundary::Store, error.to_string()))?;
         observer(&line, &state);
         Ok(Recorder { blobs: folder.blobs(), folder, state, log, observer, _lock: lock })
     }

@@ -5,6 +5,7 @@ use researchgym_core::event::Ending;
 use researchgym_core::observation::Observation;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
 use super::{Session, Stop};
 use crate::sandbox::SessionRequest;
@@ -34,7 +35,7 @@ impl Session {
             tokio::select! {
                 biased;
                 outcome = &mut something => return Ok(outcome),
-                Ok(_) = cancelled.wait_for(|is_cancelled| *is_cancelled) => return Err(Stop::Ended(Ending::Cancelled)),
+                true = until_true(&mut cancelled) => return Err(Stop::Ended(Ending::Cancelled)),
                 request = sandbox.next_request(), if is_open => match request {
                     Some(request) => self.attend(request).await?,
                     None => is_open = false,
@@ -45,7 +46,9 @@ impl Session {
 
     async fn attend(&mut self, request: SessionRequest) -> Result<(), Stop> {
         let answer = match serde_json::from_str::<Request>(&request.line) {
-            Err(error) => refused(format!("not a request: {error}; send {{\"method\": \"validate|submit|status\"}}")),
+            Err(error) => {
+                refused(format!("not a request: {error}; send {{\"method\": \"validate|submit|status\"}}"))
+            }
             Ok(Request::Status {}) => json!({ "ok": true, "result": self.status() }),
             Ok(Request::Validate {}) => outcome(Box::pin(self.act(Origin::Sandbox, Action::Validate)).await?),
             Ok(Request::Submit {}) => outcome(Box::pin(self.act(Origin::Sandbox, Action::Submit)).await?),
@@ -79,6 +82,11 @@ impl Session {
     }
 }
 
+/// False if nobody can cancel any more.
+async fn until_true(cancelled: &mut watch::Receiver<bool>) -> bool {
+    cancelled.wait_for(|is_cancelled| *is_cancelled).await.is_ok()
+}
+
 fn outcome(observation: Observation) -> Value {
     match observation {
         Observation::Graded { attempt, score } => match score.invalid {
@@ -93,4 +101,3 @@ fn outcome(observation: Observation) -> Value {
 fn refused(reason: String) -> Value {
     json!({ "ok": false, "error": reason })
 }
-

@@ -99,6 +99,11 @@ impl RunFolder {
         RunLock::take(&self.root)
     }
 
+    /// Whether a process works on the run at this moment.
+    pub fn is_locked(&self) -> bool {
+        RunLock::is_held(&self.root)
+    }
+
     /// The blobs of this run.
     pub fn blobs(&self) -> Blobs {
         Blobs::at(self.blobs_path())

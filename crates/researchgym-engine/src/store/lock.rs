@@ -36,6 +36,12 @@ impl RunLock {
             .and_then(|()| writeln!(file, "{}", std::process::id()));
         Ok(RunLock { file })
     }
+
+    /// Looks without creating anything; a shared lock is asked for and given back at once.
+    pub(super) fn is_held(root: &Path) -> bool {
+        let Ok(file) = File::open(root.join("lock")) else { return false };
+        flock(&file, FlockOperation::NonBlockingLockShared) == Err(Errno::WOULDBLOCK)
+    }
 }
 
 impl Drop for RunLock {

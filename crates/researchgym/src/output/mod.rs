@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use researchgym_core::result::{ResultError, UsageError};
 use researchgym_core::spec::SCHEMA;
+use researchgym_engine::progress::Progress;
 use serde::Serialize;
 
 pub(crate) use self::person::Person;
@@ -82,13 +83,48 @@ impl Printer {
         }
     }
 
+    /// The object that scripts read when a command was not understood.
+    pub(crate) fn usage_object(&self, error: &CommandError) {
+        self.json(&UsageError { schema: SCHEMA, error: ResultError::from(error) });
+    }
+
+    /// `run --dry-run`
+    pub(crate) fn plan(&self, plan: &serde_json::Value) {
+        match self.format {
+            OutputFormat::Json => self.json(plan),
+            OutputFormat::Text => self.data(&format!("{plan:#}")),
+        }
+    }
+
+    /// A moment of a slow preparation.
+    pub(crate) fn preparing(&self, progress: &Progress<'_>) {
+        match progress {
+            Progress::Stage(stage) => self.talk(&format!("{stage} ...")),
+            Progress::Line(line) => self.talk(&format!("  {line}")),
+            Progress::Bytes { done, total } => {
+                if done == total {
+                    self.talk(&format!("  {total} bytes"));
+                }
+            }
+        }
+    }
+
+    /// What the session answered to a program inside.
+    pub(crate) fn answer(&self, answer: &serde_json::Value) {
+        if answer["ok"] == true {
+            self.data(&format!("{:#}", answer["result"]));
+        } else {
+            self.talk(answer["error"].as_str().unwrap_or("the session gave no reason"));
+        }
+    }
+
     fn failure(&self, error: &CommandError) {
         self.talk(&format!("error: {}", error.message));
         if let Some(hint) = &error.hint {
             self.talk(&format!("\nhint: {hint}"));
         }
         if self.is_json() {
-            self.json(&UsageError { schema: SCHEMA, error: ResultError::from(error) });
+            self.usage_object(error);
         }
     }
 }

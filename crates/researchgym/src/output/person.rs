@@ -34,7 +34,10 @@ impl Person {
 impl Terminal for Person {
     fn welcome(&mut self, status: &serde_json::Value, help: &str) {
         let text = |key: &str| status.get(key).map(ToString::to_string).unwrap_or_default();
-        self.printer.talk(&format!("\nThe task is described in task_description.md. To submit: {}", text("artefacts")));
+        self.printer.talk(&format!(
+            "\nThe task is described in task_description.md. To submit: {}",
+            text("artefacts")
+        ));
         self.printer.talk(help);
     }
 

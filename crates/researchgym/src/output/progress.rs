@@ -101,7 +101,9 @@ fn full(event: &Event, state: &RunState) -> Option<String> {
             format!("{number}  {}", acted(action))
         }
         Event::Observed { observation, took_ms, .. } => format!("      {}", observed(observation, *took_ms)?),
-        Event::Interrupted { .. } => "      interrupted when the program died; done again if the agent asks again".to_owned(),
+        Event::Interrupted { .. } => {
+            "      interrupted when the program died; done again if the agent asks again".to_owned()
+        }
         Event::Scored { .. } | Event::SnapshotTaken { .. } => return None,
         Event::RunResumed => "Resumed".to_owned(),
         Event::RunExtended { .. } => "Resumed under raised limits".to_owned(),
@@ -166,6 +168,8 @@ fn observed(observation: &Observation, took_ms: u64) -> Option<String> {
             Some(reason) => format!("no valid score: {}", first_line(reason, 100)),
         },
         Observation::Refused { reason } => format!("refused: {}", first_line(reason, 100)),
-        Observation::Wrote { .. } | Observation::Read { .. } | Observation::Said | Observation::Ended => return None,
+        Observation::Wrote { .. } | Observation::Read { .. } | Observation::Said | Observation::Ended => {
+            return None;
+        }
     })
 }

@@ -20,7 +20,9 @@ impl Printer {
         }
         let id = &result.run_id;
         self.talk(&match result.ending {
-            Some(Ending::Cancelled | Ending::Failed) | None => format!("\nGo on with it: researchgym run --resume {id}"),
+            Some(Ending::Cancelled | Ending::Failed) | None => {
+                format!("\nGo on with it: researchgym run --resume {id}")
+            }
             _ => format!("\nLook closer: researchgym show {id}"),
         });
     }
@@ -84,11 +86,11 @@ impl Printer {
     }
 
     /// `verify`
-    pub(crate) fn verification(&self, run: &str, verification: &Verification) {
-        if verification.is_whole() {
+    pub(crate) fn verification(&self, run: &str, verification: &Verification, problems: &[String]) {
+        if problems.is_empty() {
             self.data(&format!("{run}: the log is whole; its head is {}", verification.head));
         }
-        for problem in &verification.problems {
+        for problem in problems {
             self.data(&format!("{run}: {problem}"));
         }
     }
@@ -127,7 +129,11 @@ fn split(split: Split) -> &'static str {
 }
 
 fn listing(results: &[RunResult]) -> Vec<String> {
-    let mut rows = vec![["run", "task", "agent", "state", "score", "best", "baseline", "steps", "time"].map(str::to_owned).to_vec()];
+    let mut rows = vec![
+        ["run", "task", "agent", "state", "score", "best", "baseline", "steps", "time"]
+            .map(str::to_owned)
+            .to_vec(),
+    ];
     for result in results {
         let value = |metrics: &Option<Metrics>| {
             let value = metrics.as_ref().and_then(|metrics| metrics.get(&result.primary.name));
@@ -158,7 +164,9 @@ fn state(result: &RunResult) -> &'static str {
 
 fn summary(result: &RunResult) -> Vec<String> {
     let name = &result.primary.name;
-    let of = |metrics: &Option<Metrics>| metrics.as_ref().and_then(|metrics| metrics.get(name)).map(|value| number(*value));
+    let of = |metrics: &Option<Metrics>| {
+        metrics.as_ref().and_then(|metrics| metrics.get(name)).map(|value| number(*value))
+    };
     let mut rows = vec![
         vec!["run".to_owned(), result.run.clone()],
         vec!["task".to_owned(), format!("{} ({})", result.task, result.variant)],
@@ -170,7 +178,10 @@ fn summary(result: &RunResult) -> Vec<String> {
         Some(false) => "  does not beat the baseline beyond its noise",
         None => "",
     };
-    rows.push(vec![name.clone(), format!("{}{better}", of(&result.score).unwrap_or_else(|| "no valid submission".into()))]);
+    rows.push(vec![
+        name.clone(),
+        format!("{}{better}", of(&result.score).unwrap_or_else(|| "no valid submission".into())),
+    ]);
     if let (Some(best), Some(best_split)) = (of(&result.best_score), result.best_split) {
         rows.push(vec!["best attempt".to_owned(), format!("{best} ({})", split(best_split))]);
     }
@@ -189,7 +200,9 @@ fn summary(result: &RunResult) -> Vec<String> {
 
 fn ending(result: &RunResult) -> String {
     let how = match &result.error {
-        Some(error) => format!("failed ({}): {}", result.boundary.map_or("", |boundary| boundary.name()), error.message),
+        Some(error) => {
+            format!("failed ({}): {}", result.boundary.map_or("", |boundary| boundary.name()), error.message)
+        }
         None => state(result).to_owned(),
     };
     let spent = if result.cost_usd > 0.0 { format!(", {:.2} USD", result.cost_usd) } else { String::new() };

@@ -11,12 +11,14 @@ use crate::commands::CheckReport;
 impl Printer {
     /// `task list`
     pub(crate) fn tasks(&self, entries: &[Entry]) {
-        let mut rows = vec![["task", "domain", "primary metric", "baseline", "title"].map(str::to_owned).to_vec()];
+        let mut rows =
+            vec![["task", "domain", "primary metric", "baseline", "title"].map(str::to_owned).to_vec()];
         for entry in entries {
             if let Ok(loaded) = &entry.loaded {
                 let task = &loaded.task;
                 let primary = task.primary();
-                let baseline = task.baseline.as_ref().and_then(|baseline| baseline.shown().get(&primary.name));
+                let baseline =
+                    task.baseline.as_ref().and_then(|baseline| baseline.shown().get(&primary.name));
                 let arrow = match primary.direction {
                     Direction::Maximize => "higher is better",
                     Direction::Minimize => "lower is better",
@@ -71,7 +73,10 @@ impl Printer {
             rows.push(vec!["variant".to_owned(), format!("{name}: {}", variant.description)]);
         }
         for dataset in &task.datasets {
-            rows.push(vec!["dataset".to_owned(), format!("{} ({} bytes, {})", dataset.name, dataset.bytes, dataset.license)]);
+            rows.push(vec![
+                "dataset".to_owned(),
+                format!("{} ({} bytes, {})", dataset.name, dataset.bytes, dataset.license),
+            ]);
         }
         for line in table(&rows) {
             self.data(&line);

@@ -23,7 +23,8 @@ pub(crate) fn number(value: f64) -> String {
 
 /// All metrics in one line.
 pub(crate) fn metrics(metrics: &Metrics) -> String {
-    let parts: Vec<String> = metrics.iter().map(|(name, value)| format!("{name} {}", number(*value))).collect();
+    let parts: Vec<String> =
+        metrics.iter().map(|(name, value)| format!("{name} {}", number(*value))).collect();
     parts.join(", ")
 }
 
@@ -38,14 +39,21 @@ pub(crate) fn first_line(text: &str, width: usize) -> String {
 /// Text that an agent wrote must not steer the reader's terminal.
 pub(crate) fn printable(text: &str) -> String {
     text.chars()
-        .map(|character| if character.is_control() && character != '\n' && character != '\t' { '\u{fffd}' } else { character })
+        .map(|character| {
+            if character.is_control() && character != '\n' && character != '\t' {
+                '\u{fffd}'
+            } else {
+                character
+            }
+        })
         .collect()
 }
 
 /// Rows in aligned columns, without a trailing blank.
 pub(crate) fn table(rows: &[Vec<String>]) -> Vec<String> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
+    let width =
+        |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
     let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
     rows.iter()
         .map(|row| {
@@ -65,8 +73,14 @@ mod tests {
 
     #[test]
     fn durations_and_numbers_read_well() {
-        assert_eq!([0.85, 12.34, 245.0, 7380.0].map(duration), ["850 ms", "12.3 s", "4 min 5 s", "2 h 3 min"]);
-        assert_eq!([1.0227, -0.248, 30340.1119, 0.0, -3e13].map(number), ["1.0227", "-0.2480", "30340.11", "0.0000", "-3.0000e13"]);
+        assert_eq!(
+            [0.85, 12.34, 245.0, 7380.0].map(duration),
+            ["850 ms", "12.3 s", "4 min 5 s", "2 h 3 min"]
+        );
+        assert_eq!(
+            [1.0227, -0.248, 30340.1119, 0.0, -3e13].map(number),
+            ["1.0227", "-0.2480", "30340.11", "0.0000", "-3.0000e13"]
+        );
     }
 
     #[test]
