@@ -41,20 +41,25 @@ impl Materials {
     ) -> Result<Materials, Failure> {
         let mut materials = Materials::default();
         let cache = DatasetCache::new(home);
-        let mut downloads = Vec::new();
+        let grader = task.grader_digest()?;
+        let mut missing = Vec::new();
         for dataset in &task.task.datasets {
-            downloads.push(cache.ensure(&task.task.id, dataset, fetching).await?);
+            let prepared = cache.prepared(dataset, grader);
+            if !prepared.exists() {
+                let download = cache.ensure(&task.task.id, dataset, fetching).await?;
+                missing.push((dataset, download, prepared));
+            }
         }
         if let Some(environment) = &task.task.environment {
             let requirements = task.path(&environment.requirements);
             materials.environment =
                 Some(Environments::new(home).ensure(&requirements, fetching.listener).await?);
         }
-        for (dataset, download) in task.task.datasets.iter().zip(downloads) {
-            let prepared = cache.prepared(dataset, task.grader_digest()?);
-            if !prepared.exists() {
-                materials.prepare(task, dataset, &download, &prepared, sandboxes).await?;
-            }
+        for (dataset, download, prepared) in missing {
+            materials.prepare(task, dataset, &download, &prepared, sandboxes).await?;
+        }
+        for dataset in &task.task.datasets {
+            let prepared = cache.prepared(dataset, grader);
             let file = |folder: PathBuf| move |name: &String| (name.clone(), folder.join(name));
             materials.visible.extend(dataset.visible.iter().map(file(prepared.visible())));
             materials.hidden.extend(dataset.hidden.iter().map(file(prepared.hidden())));
