@@ -1,7 +1,7 @@
 //! Looks for hidden files from inside: hashes everything that the agent can read and compares with what is hidden.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use researchgym_core::digest::Digest;
 use researchgym_core::event::Event;
@@ -83,7 +83,7 @@ fn hidden_files(loaded: &LoadedTask, runner: &Runner) -> Result<BTreeMap<Digest,
     Ok(hidden)
 }
 
-fn shown(loaded: &LoadedTask, path: &PathBuf) -> String {
+fn shown(loaded: &LoadedTask, path: &Path) -> String {
     path.strip_prefix(&loaded.folder).unwrap_or(path).display().to_string()
 }
 
