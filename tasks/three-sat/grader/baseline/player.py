@@ -65,6 +65,15 @@ class Asked:
         )
 
 
+def move_to(processor):
+    """Moves this process to the processor on which the baseline is measured too, if it may."""
+    if processor is not None:
+        try:
+            os.sched_setaffinity(0, {processor})
+        except OSError as error:
+            print(f"cannot move to processor {processor}: {error}", file=sys.stderr)
+
+
 def load():
     """Imports the heuristic."""
     try:
@@ -83,6 +92,7 @@ def main():
     def answer(message):
         nonlocal asked
         if "load" in message:
+            move_to(message["load"]["processor"])
             sys.addaudithook(refuse_native_code)
             asked = Asked(load())
             return True
