@@ -12,8 +12,10 @@ sys.path.append("/researchgym/lib")
 import researchgym_player as player  # noqa: E402
 
 REFUSED_EVENTS = ("ctypes.", "os.exec", "os.fork", "os.posix_spawn", "os.spawn", "os.system", "pty.spawn", "subprocess.")
-REFUSED_MODULES = frozenset({"_ctypes", "_multiprocessing", "_posixsubprocess", "cffi", "ctypes", "multiprocessing", "subprocess"})
-REFUSED_EVENTS_OF_INTROSPECTION = ("gc.get_objects", "gc.get_referents", "gc.get_referrers")
+REFUSED_EVENTS += ("gc.get_",)  # which would lead to the hook below
+REFUSED_MODULES = frozenset(
+    ("_ctypes", "_multiprocessing", "_posixsubprocess", "cffi", "ctypes", "multiprocessing", "subprocess")
+)
 
 
 def refuse_native_code(event, arguments, _writing=os.O_WRONLY | os.O_RDWR):
@@ -24,9 +26,11 @@ def refuse_native_code(event, arguments, _writing=os.O_WRONLY | os.O_RDWR):
         module, file = arguments[:2]
         refused = module in REFUSED_MODULES or (file is not None and not file.startswith(sys.base_prefix))
     else:
-        refused = event.startswith(REFUSED_EVENTS) or event in REFUSED_EVENTS_OF_INTROSPECTION
+        refused = event.startswith(REFUSED_EVENTS)
     if refused:
-        raise PermissionError(f"heuristics are plain Python without other programs, native code or writing files ({event})")
+        raise PermissionError(
+            f"heuristics are plain Python without other programs, native code or writing files ({event})"
+        )
 
 
 class Asked:
