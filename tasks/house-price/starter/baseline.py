@@ -24,7 +24,10 @@ def main():
             ("numeric", make_pipeline(SimpleImputer(strategy="mean"), StandardScaler()), numeric),
             (
                 "categorical",
-                make_pipeline(SimpleImputer(strategy="constant", fill_value="missing"), OneHotEncoder(handle_unknown="ignore", sparse_output=False)),
+                make_pipeline(
+                    SimpleImputer(strategy="constant", fill_value="missing"),
+                    OneHotEncoder(handle_unknown="ignore", sparse_output=False),
+                ),
                 categorical,
             ),
         ]

@@ -21,12 +21,9 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
 def with_columns(numeric, categorical, encoder, model):
     """The model behind imputation and the encoder of text columns."""
-    columns = ColumnTransformer(
-        [
-            ("numeric", make_pipeline(SimpleImputer(strategy="mean"), StandardScaler()), numeric),
-            ("categorical", make_pipeline(SimpleImputer(strategy="constant", fill_value="missing"), encoder), categorical),
-        ]
-    )
+    known = make_pipeline(SimpleImputer(strategy="constant", fill_value="missing"), encoder)
+    scaled = make_pipeline(SimpleImputer(strategy="mean"), StandardScaler())
+    columns = ColumnTransformer([("numeric", scaled, numeric), ("categorical", known, categorical)])
     return make_pipeline(columns, model)
 
 
@@ -35,7 +32,10 @@ def models(features, parameters):
     numeric = features.select_dtypes("number").columns
     categorical = features.columns.difference(numeric, sort=False)
     ridge = with_columns(
-        numeric, categorical, OneHotEncoder(handle_unknown="ignore", sparse_output=False), Ridge(alpha=parameters["alpha"])
+        numeric,
+        categorical,
+        OneHotEncoder(handle_unknown="ignore", sparse_output=False),
+        Ridge(alpha=parameters["alpha"]),
     )
     trees = with_columns(
         numeric,

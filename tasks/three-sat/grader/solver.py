@@ -25,8 +25,8 @@ class Solver:
     """One search. `ask` is called with this object and returns `(variable, bool)` or `(None, anything)`.
 
     What a heuristic may look at is public: `assignments` (variable -> bool), `conflict_count` (variable -> number of
-    falsified clauses it was in), `assignment_history` (variables, oldest first) and `level` (a list of variables for each
-    decision that stands; each list starts with the decided variable and goes on with what followed from it).
+    falsified clauses it was in), `assignment_history` (variables, oldest first) and `level` (a list of variables for
+    each decision that stands; each list starts with the decided variable and goes on with what followed from it).
     """
 
     def __init__(self, variables, clauses, ask, cap=None):
@@ -83,7 +83,7 @@ class Solver:
         return variable if value else -variable
 
     def _assign_all(self, literals):
-        """Assigns the literals and all that follows by unit propagation, first come first served. False on a conflict."""
+        """Assigns the literals and all that follows by unit propagation, in turn. False on a conflict."""
         queue = list(literals)
         for literal in queue:  # grows while it is read
             variable = abs(literal)
@@ -168,8 +168,10 @@ def main():
         solver = Solver(arguments.variables, random_instance(stream, arguments.variables), ask)
         satisfiable += solver.solve()
         decisions += solver.decisions
-    print(f"{decisions / arguments.instances:.2f} decisions an instance, {satisfiable} of {arguments.instances} satisfiable, "
-          f"{time.process_time() - started:.2f} s")
+    print(
+        f"{decisions / arguments.instances:.2f} decisions an instance, "
+        f"{satisfiable} of {arguments.instances} satisfiable, {time.process_time() - started:.2f} s"
+    )
 
 
 if __name__ == "__main__":

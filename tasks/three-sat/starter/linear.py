@@ -3,9 +3,9 @@
     python3 linear.py
 
 It is a worked example, and what the `tuner` searches. For each variable: how often it occurs in unresolved clauses,
-where a clause with two unassigned literals counts `short` times as much as one with three; plus `product` times the product of
-what its two literals count; plus `conflict` times its conflict count. The value is "true", or by what the literals
-count "majority" or "minority".
+where a clause with two unassigned literals counts `short` times as much as one with three; plus `product` times the
+product of what its two literals count; plus `conflict` times its conflict count. The value is "true", or by what the
+literals count "majority" or "minority".
 """
 
 import json
@@ -40,7 +40,8 @@ def main():
     with open("parameters.json", encoding="utf-8") as file:
         parameters = json.load(file)
     weights = {name: float(parameters[name]) for name in ("short", "product", "conflict")}
-    text = TEMPLATE.format(values=json.dumps(parameters).replace('"', "'"), value=VALUES[parameters["value"]], **weights)
+    values = ", ".join(f"{name} {value}" for name, value in {**weights, "value": parameters["value"]}.items())
+    text = TEMPLATE.format(values=values, value=VALUES[parameters["value"]], **weights)
     with open("heuristic.py", "w", encoding="utf-8") as file:
         file.write(text)
 

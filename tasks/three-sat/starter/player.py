@@ -12,8 +12,10 @@ sys.path.append("/researchgym/lib")
 import researchgym_player as player  # noqa: E402
 
 REFUSED_EVENTS = ("ctypes.", "os.exec", "os.fork", "os.posix_spawn", "os.spawn", "os.system", "pty.spawn", "subprocess.")
-REFUSED_MODULES = frozenset({"_ctypes", "_multiprocessing", "_posixsubprocess", "cffi", "ctypes", "multiprocessing", "subprocess"})
-REFUSED_EVENTS_OF_INTROSPECTION = ("gc.get_objects", "gc.get_referents", "gc.get_referrers")
+REFUSED_EVENTS += ("gc.get_",)  # which would lead to the hook below
+REFUSED_MODULES = frozenset(
+    ("_ctypes", "_multiprocessing", "_posixsubprocess", "cffi", "ctypes", "multiprocessing", "subprocess")
+)
 
 
 def refuse_native_code(event, arguments, _writing=os.O_WRONLY | os.O_RDWR):
@@ -24,9 +26,11 @@ def refuse_native_code(event, arguments, _writing=os.O_WRONLY | os.O_RDWR):
         module, file = arguments[:2]
         refused = module in REFUSED_MODULES or (file is not None and not file.startswith(sys.base_prefix))
     else:
-        refused = event.startswith(REFUSED_EVENTS) or event in REFUSED_EVENTS_OF_INTROSPECTION
+        refused = event.startswith(REFUSED_EVENTS)
     if refused:
-        raise PermissionError(f"heuristics are plain Python without other programs, native code or writing files ({event})")
+        raise PermissionError(
+            f"heuristics are plain Python without other programs, native code or writing files ({event})"
+        )
 
 
 class Asked:
@@ -65,6 +69,15 @@ class Asked:
         )
 
 
+def move_to(processor):
+    """Moves this process to the processor on which the baseline is measured too, if it may."""
+    if processor is not None:
+        try:
+            os.sched_setaffinity(0, {processor})
+        except OSError as error:
+            print(f"cannot move to processor {processor}: {error}", file=sys.stderr)
+
+
 def load():
     """Imports the heuristic."""
     try:
@@ -83,6 +96,7 @@ def main():
     def answer(message):
         nonlocal asked
         if "load" in message:
+            move_to(message["load"]["processor"])
             sys.addaudithook(refuse_native_code)
             asked = Asked(load())
             return True

@@ -42,7 +42,8 @@ class Split(unittest.TestCase):
     def test_split_is_the_published_one(self):
         with tempfile.TemporaryDirectory() as folder:
             prepare(folder)
-            tables = {name: read(Path(folder, name)) for name in ("train.csv", "validation.csv", "test.csv", "answer.csv")}
+            names = ("train.csv", "validation.csv", "test.csv", "answer.csv")
+            tables = {name: read(Path(folder, name)) for name in names}
             original = {row["Id"]: row for row in read(DATA)}
         sizes = {name: len(rows) for name, rows in tables.items()}
         self.assertEqual(sizes, {"train.csv": 1022, "validation.csv": 146, "test.csv": 292, "answer.csv": 292})

@@ -167,7 +167,8 @@ def grade(overlay=None, heuristic=None, command=None, **parameters):
         folders = {"submission": submission, "baseline": TASK / "grader" / "baseline"}
         ends = {name: socket.socketpair() for name in ("host", *folders)}
         processes = {name: start("player.py", path, [ends[name][1]]) for name, path in folders.items()}
-        processes["grader"] = start("grader.py", TASK / "grader", [ends["host"][1], ends["submission"][0], ends["baseline"][0]])
+        grader_ends = [ends["host"][1], ends["submission"][0], ends["baseline"][0]]
+        processes["grader"] = start("grader.py", TASK / "grader", grader_ends)
         for name, (ours, theirs) in ends.items():
             theirs.close()
             if name != "host":
@@ -189,7 +190,8 @@ def start(program, folder, sockets):
             os.dup2(descriptor, 3 + number)
         os.closerange(3 + len(sockets), 256)
 
-    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(SUPPORT), "PYTHONDONTWRITEBYTECODE": "1", "LANG": "C.UTF-8"}
+    environment = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
+    environment.update(PYTHONPATH=str(SUPPORT), PYTHONDONTWRITEBYTECODE="1")
     quiet = {"stdout": subprocess.DEVNULL, "stderr": None if program == "grader.py" else subprocess.DEVNULL}
     return subprocess.Popen(
         [PYTHON, program], cwd=folder, env=environment, preexec_fn=arrange, close_fds=False, **quiet
@@ -199,7 +201,8 @@ def start(program, folder, sockets):
 def serve(control, processes, parameters):
     names = {"submission": 4, "baseline": 5}
     message = {"type": "start", "kind": "submit", "split": "test", "secret": "00" * 32, "player_seed": 1}
-    message.update(variant="smoke", parameters=parameters, metrics=["decisions", "time_ratio"], artefacts=[], players=names)
+    message.update(variant="smoke", parameters=parameters, metrics=["decisions", "time_ratio"])
+    message.update(artefacts=["heuristic.py", "player.py"], players=names)
     findings = []
     control.settimeout(120)
     with control.makefile("rw", encoding="utf-8", newline="\n") as lines:
