@@ -144,3 +144,32 @@ impl Tested {
         }
     }
 }
+
+/// Processes of this machine whose argument list contains the text (arguments are separated by NUL).
+pub(crate) fn living(text: &str) -> Vec<i32> {
+    let folder = std::fs::read_dir("/proc").unwrap();
+    let pids = folder.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
+    pids.filter(|pid| {
+        let arguments = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        arguments.windows(text.len()).any(|window| window == text.as_bytes())
+    })
+    .collect()
+}
+
+/// Control group folders that a process of ours has made and not removed.
+pub(crate) fn control_groups_of(pid: u32) -> Vec<PathBuf> {
+    let prefix = format!("researchgym-{pid}-");
+    let mut found = Vec::new();
+    let mut pending = vec![PathBuf::from("/sys/fs/cgroup")];
+    while let Some(folder) = pending.pop() {
+        let Ok(entries) = std::fs::read_dir(&folder) else { continue };
+        for entry in entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
+            if entry.file_name().to_string_lossy().starts_with(&prefix) {
+                found.push(entry.path());
+            } else {
+                pending.push(entry.path());
+            }
+        }
+    }
+    found
+}
