@@ -94,8 +94,18 @@ impl Arguments {
         }
     }
 
+    /// Makes the folders above a target: bubblewrap itself would make them for root alone.
+    fn parents(&mut self, target: &str) {
+        let mut parents: Vec<&Path> = Path::new(target).ancestors().skip(1).collect();
+        parents.pop();
+        for parent in parents.into_iter().rev() {
+            self.add(&["--perms", "0755", "--dir", &parent.to_string_lossy()]);
+        }
+    }
+
     fn bind(&mut self, how: &str, source: &Path, target: &str) {
         use std::os::unix::ffi::OsStrExt as _;
+        self.parents(target);
         self.add(&[how]);
         self.list.extend_from_slice(source.as_os_str().as_bytes());
         self.list.push(0);
@@ -147,6 +157,7 @@ impl Arguments {
                 Err(_) => {}
             }
         }
+        self.parents("/etc/ssl/certs");
         for name in ETC {
             let path = format!("/etc/{name}");
             self.add(&["--ro-bind-try", &path, &path]);
