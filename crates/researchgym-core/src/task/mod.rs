@@ -3,6 +3,16 @@
 //! These types are exactly what the file says (see `docs/reference/task.schema.json`); `parse` reads and checks it.
 //! All paths are relative to the task's folder unless a field says otherwise.
 
+mod document;
+mod meaning;
+mod parse;
+mod problem;
+mod structure;
+mod variant;
+
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
@@ -10,6 +20,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::score::{Direction, Metrics, Primary};
+
+pub use meaning::check_id;
+pub use parse::parse;
+pub use problem::{Problem, TaskError};
+pub use structure::schema;
+pub use variant::{DEFAULT_VARIANT, UnknownVariant};
 
 /// The version of `task.toml` that this program reads.
 pub const TASK_SCHEMA: u32 = 1;

@@ -228,6 +228,8 @@ fn isolated(machine: &Machine, group: Option<&Group>) -> Isolation {
         "no_new_privileges",
         "seccomp",
         "tmp_size",
+        // By a watcher: a fast writer overshoots before it is killed. No file system here bounds a folder.
+        "workspace_size_watched",
     ]
     .map(str::to_owned)
     .to_vec();
@@ -239,8 +241,6 @@ fn isolated(machine: &Machine, group: Option<&Group>) -> Isolation {
         list.push(name.to_owned());
     }
     let level = if missing.is_empty() { IsolationLevel::Full } else { IsolationLevel::Partial };
-    // Watched, but a fast writer can overshoot it: no file system here bounds a folder.
-    missing.push("workspace_size".to_owned());
     Isolation { level, enforced, missing }
 }
 

@@ -1,0 +1,39 @@
+//! Agents: each drives a session to an ending. A new agent is a new file and a line in [`drive`].
+
+mod external;
+mod human;
+mod scripted;
+mod tuner;
+
+use researchgym_core::event::Ending;
+use researchgym_core::spec::AgentSpec;
+
+pub use self::external::{Declaration, DeclarationError};
+pub use self::human::Terminal;
+pub use self::scripted::actions_as_script;
+use crate::session::{Session, Stop};
+
+/// What an agent may use beside the session.
+pub struct Surroundings {
+    /// Where a person sits, for `human`.
+    pub terminal: Option<Box<dyn Terminal>>,
+}
+
+/// Lets the agent work until the run is over; says why it is.
+pub async fn drive(spec: &AgentSpec, session: &mut Session, surroundings: &mut Surroundings) -> Stop {
+    let outcome = match spec {
+        AgentSpec::Scripted { script } | AgentSpec::Replay { script, .. } => {
+            scripted::drive(session, script).await
+        }
+        AgentSpec::Human => human::drive(session, surroundings.terminal.as_deref_mut()).await,
+        AgentSpec::Tuner { sampler, trials } => tuner::drive(session, *sampler, *trials).await,
+        AgentSpec::External { declaration, .. } => external::drive(session, declaration).await,
+    };
+    match outcome {
+        Err(stop) => stop,
+        Ok(GivesUp) => Stop::Ended(Ending::GaveUp),
+    }
+}
+
+/// An agent returns this when it has nothing more to do and did not submit.
+pub(crate) struct GivesUp;

@@ -1,0 +1,161 @@
+//! Grading: a frozen submission, a grader and its players as sibling sandboxes, and the score that comes out.
+//!
+//! The grader never runs where the agent ran and never holds agent code; players hold agent code and nothing hidden.
+//! They are joined by socket pairs that the host makes; the score leaves on a channel that no agent code can reach.
+
+mod channel;
+mod sandboxes;
+mod support;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use researchgym_core::failure::{Boundary, Failure};
+use researchgym_core::grading::{FIRST_PLAYER_DESCRIPTOR, Start, Verdict};
+use researchgym_core::keys::AttemptKeys;
+use researchgym_core::score::{AttemptKind, Score, Split};
+use researchgym_core::task::Task;
+
+pub use self::support::library;
+use crate::materials::Materials;
+use crate::sandbox::{Capture, Sandbox, SandboxHost};
+
+/// One grading, ready to start.
+pub struct Grading<'a> {
+    /// Names its sandboxes: unique in this process.
+    pub name: String,
+    /// The task with the variant applied.
+    pub task: &'a Task,
+    /// The task's folder.
+    pub task_folder: &'a Path,
+    /// The task's environment and data.
+    pub materials: &'a Materials,
+    /// The Python support library's folder.
+    pub library: &'a Path,
+    /// The artefacts, copied out of the workspace.
+    pub submission: &'a Path,
+    /// A folder for output and scratch, removed by the caller.
+    pub scratch: &'a Path,
+    /// Why.
+    pub kind: AttemptKind,
+    /// On what.
+    pub split: Split,
+    /// The attempt's secret and the players' seed.
+    pub keys: AttemptKeys,
+    /// The variant's name.
+    pub variant: &'a str,
+}
+
+/// Grades one submission.
+///
+/// # Errors
+/// The sandboxes or the grader failed: infrastructure, never the agent's fault.
+pub async fn grade(host: &SandboxHost, grading: &Grading<'_>) -> Result<Score, Failure> {
+    let joined = channel::open(&grading.task.grader.players).map_err(|error| {
+        Failure::new(Boundary::Sandbox, format!("cannot join grader and players by sockets: {error}"))
+    })?;
+    let grader = Sandbox::start(host, sandboxes::grader(grading)?, joined.grader);
+    let players = grading.task.grader.players.iter().zip(joined.players).map(async |(player, socket)| {
+        Sandbox::start(host, sandboxes::player(grading, player)?, vec![socket]).await.map_err(Failure::from)
+    });
+    let (grader, players) = tokio::join!(grader, join_all(players));
+    let grader = grader.map_err(Failure::from);
+    let (running, failed): (Vec<_>, Vec<_>) = players.into_iter().partition(Result::is_ok);
+    let players: Vec<Sandbox> = running.into_iter().filter_map(Result::ok).collect();
+    let failed = failed.into_iter().find_map(Result::err);
+    let outcome = match (&grader, failed) {
+        (Ok(grader), None) => play(grading, grader, &players, joined.host).await,
+        (Err(failure), _) => Err(failure.clone()),
+        (Ok(_), Some(failure)) => Err(failure),
+    };
+    join_all(grader.into_iter().chain(players).map(Sandbox::stop)).await;
+    outcome
+}
+
+/// Runs the grader and the players' programs until the grader has ended.
+async fn play(
+    grading: &Grading<'_>,
+    grader: &Sandbox,
+    players: &[Sandbox],
+    host_end: std::os::unix::net::UnixStream,
+) -> Result<Score, Failure> {
+    let declared = &grading.task.grader;
+    let timeout = Duration::from_secs(declared.timeout_s);
+    let mut captures: Vec<Capture> = players.iter().map(|_| Capture::new(grading.scratch)).collect();
+    let programs = join_all(
+        players
+            .iter()
+            .zip(&declared.players)
+            .zip(&mut captures)
+            .map(|((sandbox, player), capture)| sandbox.spawn(&player.command, timeout, capture)),
+    );
+    let mut capture = Capture::new(grading.scratch);
+    let metered: BTreeMap<&str, &Sandbox> =
+        declared.players.iter().map(|player| player.name.as_str()).zip(players).collect();
+    let verdict = channel::attend(host_end, start(grading), Verdict::new(&grading.task.metrics), &metered);
+    let (outcome, verdict) = {
+        let grader = async { tokio::join!(grader.spawn(&declared.command, timeout, &mut capture), verdict) };
+        tokio::pin!(grader, programs);
+        // Players may outlive or die before the grader: only the grader's end counts.
+        let mut programs_ended = false;
+        loop {
+            tokio::select! {
+                ended = &mut grader => break ended,
+                _ = &mut programs, if !programs_ended => programs_ended = true,
+            }
+        }
+    };
+    let said = complaint(grading, capture);
+    let outcome = outcome.map_err(Failure::from)?;
+    let broke = |what: String| {
+        Failure::new(Boundary::Grader, format!("task {}: {what}{said}", grading.task.id))
+            .hinted("run `researchgym task check` on the task; the grader is part of it")
+    };
+    match (outcome.exit_code, verdict) {
+        (None, _) => Err(broke(format!("the grader took more than {} s", declared.timeout_s))),
+        (Some(0), Ok(verdict)) => verdict.finish().map_err(|error| broke(error.to_string())),
+        (Some(0), Err(error)) => Err(broke(error.to_string())),
+        (Some(code), Err(error)) => Err(broke(format!("the grader ended with status {code}: {error}"))),
+        (Some(code), Ok(_)) => Err(broke(format!("the grader ended with status {code}"))),
+    }
+}
+
+fn start(grading: &Grading<'_>) -> Start {
+    Start {
+        kind: grading.kind,
+        split: grading.split,
+        secret: grading.keys.secret,
+        player_seed: grading.keys.player_seed,
+        variant: grading.variant.to_owned(),
+        parameters: grading.task.parameters.clone(),
+        metrics: grading.task.metrics.iter().map(|metric| metric.name.clone()).collect(),
+        artefacts: grading.task.submission.artefacts.clone(),
+        players: (FIRST_PLAYER_DESCRIPTOR..)
+            .zip(&grading.task.grader.players)
+            .map(|(descriptor, player)| (player.name.clone(), descriptor))
+            .collect(),
+    }
+}
+
+/// The last lines that the grader wrote to its standard error, for the failure's message.
+fn complaint(grading: &Grading<'_>, capture: Capture) -> String {
+    let Ok((_, stderr)) = capture.finish() else { return String::new() };
+    let lines: Vec<&str> = stderr.text.trim().lines().rev().take(8).collect();
+    if lines.is_empty() {
+        return String::new();
+    }
+    let lines: Vec<&str> = lines.into_iter().rev().collect();
+    let folder = grading.task_folder.display();
+    format!("; it wrote:\n{}\n(grader of {folder})", lines.join("\n"))
+}
+
+/// Makes a folder for one grading's output; removed when dropped.
+///
+/// # Errors
+/// The parent cannot be written.
+pub fn scratch_folder(parent: &Path) -> Result<tempfile::TempDir, std::io::Error> {
+    std::fs::create_dir_all(parent)?;
+    tempfile::Builder::new().prefix("grading-").tempdir_in(parent)
+}

@@ -1,0 +1,75 @@
+//! What graders and players may see: the two specifications that keep agent code and hidden files apart.
+
+use std::collections::BTreeMap;
+
+use researchgym_core::failure::{Boundary, Failure};
+use researchgym_core::isolation::Runtime;
+use researchgym_core::task::Player;
+
+use super::Grading;
+use crate::sandbox::{ReadOnlyMount, SandboxSpec, WorkingFolder};
+
+/// The grader: hidden files, the submission as plain files, no agent code running.
+pub(super) fn grader(grading: &Grading<'_>) -> Result<SandboxSpec, Failure> {
+    let mut read_only = vec![
+        mount(grading.task_folder.join(&grading.task.grader.files), "/grader"),
+        mount(grading.submission.to_path_buf(), "/submission"),
+        mount(grading.library.to_path_buf(), "/researchgym/lib"),
+    ];
+    read_only.extend(grading.materials.environment_mount());
+    read_only.extend(grading.materials.grader_mounts());
+    specification(grading, "grader", read_only, "/grader")
+}
+
+/// A player: agent-written (or reference) code and the support library, nothing else.
+pub(super) fn player(grading: &Grading<'_>, player: &Player) -> Result<SandboxSpec, Failure> {
+    let code = match &player.files {
+        Some(files) => grading.task_folder.join(files),
+        None => grading.submission.to_path_buf(),
+    };
+    let mut read_only =
+        vec![mount(code, "/submission"), mount(grading.library.to_path_buf(), "/researchgym/lib")];
+    read_only.extend(grading.materials.environment_mount());
+    specification(grading, &player.name, read_only, "/submission")
+}
+
+fn specification(
+    grading: &Grading<'_>,
+    role: &str,
+    read_only: Vec<ReadOnlyMount>,
+    working_folder: &str,
+) -> Result<SandboxSpec, Failure> {
+    for mount in &read_only {
+        if !mount.source.exists() {
+            return Err(Failure::new(
+                Boundary::Task,
+                format!("task {}: {} is missing", grading.task.id, mount.source.display()),
+            ));
+        }
+    }
+    let mut environment = BTreeMap::from([
+        ("HOME".into(), "/tmp".into()),
+        ("LANG".into(), "C.UTF-8".into()),
+        ("PATH".into(), grading.materials.path("")),
+        ("PYTHONPATH".into(), "/researchgym/lib".into()),
+        ("PYTHONDONTWRITEBYTECODE".into(), "1".into()),
+        ("PYTHONHASHSEED".into(), "0".into()),
+    ]);
+    // One thread: graded CPU time must not depend on how many cores the machine has.
+    environment.insert("OPENBLAS_NUM_THREADS".into(), "1".into());
+    environment.insert("OMP_NUM_THREADS".into(), "1".into());
+    Ok(SandboxSpec {
+        // Also when the user chose to run the agent without isolation.
+        runtime: Runtime::Local,
+        name: format!("{}-{role}", grading.name),
+        working_folder: WorkingFolder::ReadOnly { target: working_folder.into() },
+        read_only,
+        environment,
+        resources: grading.task.resources.clone(),
+        session: false,
+    })
+}
+
+fn mount(source: std::path::PathBuf, target: &str) -> ReadOnlyMount {
+    ReadOnlyMount { source, target: target.into() }
+}

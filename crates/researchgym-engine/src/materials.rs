@@ -1,0 +1,151 @@
+//! What a task needs from outside its folder: its Python environment and its data, ready to be mounted.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use researchgym_core::failure::{Boundary, Failure};
+use researchgym_core::isolation::Runtime;
+use researchgym_core::task::Dataset;
+
+use crate::catalogue::LoadedTask;
+use crate::dataset::{DatasetCache, Fetching, Prepared};
+use crate::environment::Environments;
+use crate::grading;
+use crate::sandbox::{Capture, ReadOnlyMount, Sandbox, SandboxHost, SandboxSpec, WorkingFolder};
+
+/// A task's environment and data, made or fetched before a run starts.
+#[derive(Clone, Debug, Default)]
+pub struct Materials {
+    /// The `uv`-made environment's folder on the host.
+    pub environment: Option<PathBuf>,
+    /// Files that the agent may see: name and host path.
+    pub visible: Vec<(String, PathBuf)>,
+    /// Files that only the grader may see.
+    pub hidden: Vec<(String, PathBuf)>,
+}
+
+/// Longest time that one dataset's preparation may take.
+const PREPARE_TIMEOUT: Duration = Duration::from_secs(3600);
+
+impl Materials {
+    /// Makes the environment and prepares the data of a task, from the caches below `home` where they are there.
+    ///
+    /// # Errors
+    /// Data that is neither in the cache nor in `fetching.data_dir` (and is not to be downloaded), no `uv`, a failed
+    /// preparation.
+    pub async fn gather(
+        home: &Path,
+        task: &LoadedTask,
+        sandboxes: &SandboxHost,
+        fetching: Fetching<'_>,
+    ) -> Result<Materials, Failure> {
+        let mut materials = Materials::default();
+        let cache = DatasetCache::new(home);
+        let grader = task.grader_digest()?;
+        let mut missing = Vec::new();
+        for dataset in &task.task.datasets {
+            let prepared = cache.prepared(dataset, grader);
+            if !prepared.exists() {
+                let download = cache.ensure(&task.task.id, dataset, fetching).await?;
+                missing.push((dataset, download, prepared));
+            }
+        }
+        if let Some(environment) = &task.task.environment {
+            let requirements = task.path(&environment.requirements);
+            materials.environment =
+                Some(Environments::new(home).ensure(&requirements, fetching.listener).await?);
+        }
+        for (dataset, download, prepared) in missing {
+            materials.prepare(home, task, dataset, &download, &prepared, sandboxes).await?;
+        }
+        for dataset in &task.task.datasets {
+            let prepared = cache.prepared(dataset, grader);
+            let file = |folder: PathBuf| move |name: &String| (name.clone(), folder.join(name));
+            materials.visible.extend(dataset.visible.iter().map(file(prepared.visible())));
+            materials.hidden.extend(dataset.hidden.iter().map(file(prepared.hidden())));
+        }
+        Ok(materials)
+    }
+
+    /// Runs a dataset's `prepare` program in a sandbox of its own and keeps what it wrote.
+    async fn prepare(
+        &self,
+        home: &Path,
+        task: &LoadedTask,
+        dataset: &Dataset,
+        download: &Path,
+        prepared: &Prepared,
+        sandboxes: &SandboxHost,
+    ) -> Result<(), Failure> {
+        let workplace = prepared.workplace()?;
+        let scratch = home.join("scratch");
+        let output = grading::scratch_folder(&scratch)
+            .map_err(|error| Failure::new(Boundary::Store, format!("{}: {error}", scratch.display())))?;
+        let mut read_only = vec![
+            ReadOnlyMount { source: task.path(&task.task.grader.files), target: "/grader".into() },
+            ReadOnlyMount { source: download.into(), target: format!("/download/{}", dataset.file) },
+        ];
+        read_only.extend(self.environment_mount());
+        let specification = SandboxSpec {
+            runtime: Runtime::Local,
+            name: format!("prepare-{}-{}", task.task.id, dataset.name),
+            working_folder: WorkingFolder::Scratch {
+                source: workplace.path().into(),
+                target: "/prepared".into(),
+            },
+            read_only,
+            environment: BTreeMap::from([
+                ("HOME".into(), "/tmp".into()),
+                ("LANG".into(), "C.UTF-8".into()),
+                ("PATH".into(), self.path("")),
+                ("PYTHONDONTWRITEBYTECODE".into(), "1".into()),
+            ]),
+            resources: task.task.resources.clone(),
+            session: false,
+        };
+        let sandbox = Sandbox::start(sandboxes, specification, Vec::new()).await?;
+        let mut capture = Capture::new(output.path());
+        let outcome = sandbox.spawn(&dataset.prepare, PREPARE_TIMEOUT, &mut capture).await;
+        sandbox.stop().await;
+        let failed = |what: String| {
+            Failure::new(Boundary::Task, format!("dataset {} of task {}: {what}", dataset.name, task.task.id))
+        };
+        let said = capture.finish().map(|(_, stderr)| stderr.text).unwrap_or_default();
+        match outcome?.exit_code {
+            Some(0) => Ok(prepared.publish(workplace, dataset)?),
+            Some(code) => {
+                Err(failed(format!("`prepare` ended with status {code}; it wrote:\n{}", said.trim())))
+            }
+            None => Err(failed(format!("`prepare` took more than {} s", PREPARE_TIMEOUT.as_secs()))),
+        }
+    }
+
+    /// `PATH` inside a sandbox, with `first` (a folder and a colon, or nothing) in front.
+    pub fn path(&self, first: &str) -> String {
+        let environment = if self.environment.is_some() { "/environment/bin:" } else { "" };
+        format!("{first}{environment}/usr/local/bin:/usr/bin:/bin")
+    }
+
+    /// The environment at `/environment`.
+    pub fn environment_mount(&self) -> Option<ReadOnlyMount> {
+        let source = self.environment.clone()?;
+        Some(ReadOnlyMount { source, target: "/environment".into() })
+    }
+
+    /// Visible files in the agent's `data/`.
+    pub fn agent_mounts(&self) -> impl Iterator<Item = ReadOnlyMount> + '_ {
+        self.visible.iter().map(|(name, source)| ReadOnlyMount {
+            source: source.clone(),
+            target: format!("/workspace/data/{name}"),
+        })
+    }
+
+    /// All files in the grader's `/data`.
+    pub fn grader_mounts(&self) -> impl Iterator<Item = ReadOnlyMount> + '_ {
+        self.visible
+            .iter()
+            .chain(&self.hidden)
+            .map(|(name, source)| ReadOnlyMount { source: source.clone(), target: format!("/data/{name}") })
+    }
+}

@@ -1,0 +1,133 @@
+//! Files beside the log that are derived from it: for people and scripts. They may be deleted, and a failure to write
+//! one is a warning, never the end of a run: the log is the run.
+
+use researchgym_core::action::Action;
+use researchgym_core::event::{Event, Line};
+use researchgym_core::observation::Observation;
+use serde_json::{Value, json};
+
+use crate::session::Recorder;
+use crate::store::{
+    LogAppender, LogFile, StoreError, read_log, write_json, write_metadata, write_plan, write_status,
+};
+
+/// What could not be written, in words for the user.
+pub(super) type Warnings = Vec<String>;
+
+/// `plan.json` and `metadata.json`: what was asked for, and on what it rests.
+pub(super) fn write_plan_files(recorder: &Recorder) -> Warnings {
+    let started = &recorder.state.started;
+    let metadata = json!({
+        "schema": started.schema,
+        "run_id": started.run_id,
+        "version": started.version,
+        "started_at": recorder.state.started_at,
+        "task": started.task.id,
+        "digests": started.digests,
+        "agent": started.spec.agent.name(),
+        "model": started.spec.model,
+        "seed": started.spec.seed,
+    });
+    let written = [write_plan(&recorder.folder, &started.spec), write_metadata(&recorder.folder, &metadata)];
+    written.into_iter().filter_map(Result::err).map(|error| error.to_string()).collect()
+}
+
+/// `status.json`: the result so far.
+pub(super) fn write_status_file(recorder: &Recorder) -> Warnings {
+    let written = write_status(&recorder.folder, &recorder.result(None));
+    written.err().map(|error| error.to_string()).into_iter().collect()
+}
+
+/// Everything, once a segment is over.
+pub(super) fn write_all(recorder: &Recorder) -> Warnings {
+    let mut warnings = write_status_file(recorder);
+    match Logs::write(recorder) {
+        Ok(more) => warnings.extend(more),
+        Err(error) => warnings.push(format!("the logs of the run cannot be derived: {error}")),
+    }
+    warnings
+}
+
+/// The `logs/` folder: a transcript, what commands printed, the costs and two plain logs.
+struct Logs {
+    agent: LogAppender,
+    adapter: LogAppender,
+    output: LogAppender,
+    transcript: Vec<Value>,
+    warnings: Warnings,
+}
+
+impl Logs {
+    fn write(recorder: &Recorder) -> Result<Warnings, StoreError> {
+        let folder = &recorder.folder;
+        let lines = read_log(folder)?.lines;
+        for log in [LogFile::Agent, LogFile::Adapter, LogFile::ExecStdout] {
+            // An earlier segment's view; all of it is written again.
+            let _ = std::fs::remove_file(folder.logs().join(log.name()));
+        }
+        let mut logs = Logs {
+            agent: LogAppender::new(folder, LogFile::Agent),
+            adapter: LogAppender::new(folder, LogFile::Adapter),
+            output: LogAppender::new(folder, LogFile::ExecStdout),
+            transcript: Vec::new(),
+            warnings: Vec::new(),
+        };
+        for line in &lines {
+            logs.take(line);
+        }
+        write_json(&folder.logs().join("transcript.json"), &logs.transcript)?;
+        let costs = json!({ "total_usd": recorder.state.spent.as_usd(), "calls": [] });
+        write_json(&folder.logs().join("cost_summary.json"), &costs)?;
+        Ok(logs.warnings)
+    }
+
+    fn take(&mut self, line: &Line) {
+        let time = &line.time;
+        match &line.event {
+            Event::Acted { action_id, origin, action } => {
+                let text = format!("{time} action {action_id}: {}\n", one_line(action));
+                self.warnings.extend(self.agent.append(text.as_bytes()));
+                self.transcript.push(
+                    json!({ "time": time, "action_id": action_id, "origin": origin, "action": action }),
+                );
+            }
+            Event::Observed { action_id, observation, took_ms, .. } => {
+                let text =
+                    format!("{time} action {action_id}: {} after {took_ms} ms\n", outcome(observation));
+                self.warnings.extend(self.agent.append(text.as_bytes()));
+                if let Observation::Exec { stdout, stderr, .. } = observation {
+                    self.warnings.extend(self.output.append(stdout.text.as_bytes()));
+                    self.warnings.extend(self.output.append(stderr.text.as_bytes()));
+                }
+                self.transcript
+                    .push(json!({ "time": time, "action_id": action_id, "observation": observation }));
+            }
+            other => {
+                let value = serde_json::to_value(other).unwrap_or_default();
+                let kind = value.get("type").and_then(Value::as_str).unwrap_or("event");
+                self.warnings.extend(self.adapter.append(format!("{time} {kind}\n").as_bytes()));
+            }
+        }
+    }
+}
+
+fn one_line(action: &Action) -> String {
+    let text = serde_json::to_string(action).unwrap_or_default();
+    text.chars().take(200).collect()
+}
+
+fn outcome(observation: &Observation) -> String {
+    match observation {
+        Observation::Exec { exit_code: Some(code), .. } => format!("status {code}"),
+        Observation::Exec { exit_code: None, .. } => "stopped".into(),
+        Observation::Wrote { bytes } => format!("wrote {bytes} bytes"),
+        Observation::Read { content } => format!("read {} bytes", content.bytes),
+        Observation::Said => "said".into(),
+        Observation::Graded { attempt, score } => match &score.invalid {
+            None => format!("attempt {attempt} graded: {:?}", score.metrics),
+            Some(reason) => format!("attempt {attempt} has no valid score: {reason}"),
+        },
+        Observation::Refused { reason } => format!("refused: {reason}"),
+        Observation::Ended => "ended".into(),
+    }
+}

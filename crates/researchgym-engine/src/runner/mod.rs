@@ -1,0 +1,128 @@
+//! The runner: opens a run (new or again), sets its workspace up, lets the agent work and closes it with a result.
+//!
+//! One way through for every run. `prepare` and `drive` are apart so that many runs can be started before any works.
+
+mod derived;
+mod open;
+mod regrade;
+mod workspace;
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use researchgym_core::action::Action;
+use researchgym_core::event::{Ending, Event};
+use researchgym_core::failure::Failure;
+use researchgym_core::observation::Observation;
+use researchgym_core::result::RunResult;
+use researchgym_core::spec::AgentSpec;
+use tokio::sync::watch;
+
+pub use self::open::{NewRun, OpenError, Reopened};
+pub use self::regrade::{Regraded, regrade};
+use crate::agent::{self, Surroundings};
+use crate::session::{Observer, Recorder, Session, Stop};
+use crate::workbench::Workbench;
+
+/// Runs of one task in this process.
+#[derive(Clone)]
+pub struct Runner {
+    /// What they share.
+    pub workbench: Arc<Workbench>,
+    /// Who is told of every event.
+    pub observer: Observer,
+    /// Is told what went wrong without ending a run.
+    pub warn: Arc<dyn Fn(&str) + Send + Sync>,
+    /// Turns true when the user wants everything to stop.
+    pub cancelled: watch::Receiver<bool>,
+}
+
+/// A run whose log is open.
+pub struct OpenRun {
+    recorder: Recorder,
+    /// Folder with an external agent's own files.
+    agent_files: Option<PathBuf>,
+    /// What the agent did before, with its outcomes.
+    recorded: VecDeque<(Action, Observation)>,
+}
+
+impl OpenRun {
+    /// The run's folder.
+    pub fn path(&self) -> PathBuf {
+        self.recorder.folder.root().to_path_buf()
+    }
+
+    /// Whether a person is to work on it.
+    pub fn is_human(&self) -> bool {
+        self.recorder.state.started.spec.agent == AgentSpec::Human
+    }
+}
+
+/// A run that waits for its agent.
+pub struct ReadyRun(Session);
+
+impl Runner {
+    /// Runs it from open log to result.
+    pub async fn run(&self, open: OpenRun, surroundings: &mut Surroundings) -> RunResult {
+        match self.prepare(open).await {
+            Ok(ready) => self.drive(ready, surroundings).await,
+            Err(result) => *result,
+        }
+    }
+
+    /// Brings the sandbox up with the starter in it.
+    ///
+    /// # Errors
+    /// The result of a run that could not start: it has ended as failed.
+    pub async fn prepare(&self, mut open: OpenRun) -> Result<ReadyRun, Box<RunResult>> {
+        match workspace::bring_up(self, &mut open).await {
+            Ok((sandbox, snapshotter)) => {
+                let recorded = open.recorded();
+                let cancelled = self.cancelled.clone();
+                let workbench = self.workbench.clone();
+                Ok(ReadyRun(Session::new(
+                    open.recorder,
+                    sandbox,
+                    workbench,
+                    snapshotter,
+                    recorded,
+                    cancelled,
+                )))
+            }
+            Err(failure) => Err(Box::new(self.fail(open.recorder, failure))),
+        }
+    }
+
+    /// Lets the agent work until the run is over.
+    pub async fn drive(&self, ready: ReadyRun, surroundings: &mut Surroundings) -> RunResult {
+        let ReadyRun(mut session) = ready;
+        let agent = session.state().started.spec.agent.clone();
+        let stop: Stop = agent::drive(&agent, &mut session, surroundings).await;
+        let recorder = session.finish(stop).await;
+        self.close(&recorder)
+    }
+
+    /// Writes what is derived and says how the run stands.
+    fn close(&self, recorder: &Recorder) -> RunResult {
+        for warning in derived::write_all(recorder) {
+            (self.warn)(&warning);
+        }
+        recorder.result(None)
+    }
+
+    /// Ends a run whose sandbox never came up.
+    fn fail(&self, mut recorder: Recorder, failure: Failure) -> RunResult {
+        let ended = Event::RunEnded {
+            ending: Ending::Failed,
+            failure: Some(failure.clone()),
+            working_ms: recorder.state.working_ms,
+            segment_wall_ms: 0,
+        };
+        if let Err(lost) = recorder.append_synced(ended) {
+            recorder
+                .end_without_record(Failure { message: format!("{failure}; and then: {lost}"), ..failure });
+        }
+        self.close(&recorder)
+    }
+}

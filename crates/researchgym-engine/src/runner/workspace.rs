@@ -1,0 +1,135 @@
+//! Setting a run's workspace and sandbox up, for a new run and for one that goes on.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use researchgym_core::digest::Digest;
+use researchgym_core::event::Event;
+use researchgym_core::failure::{Boundary, Failure};
+use researchgym_core::isolation::Runtime;
+use researchgym_core::state::RunState;
+
+use super::{OpenRun, Runner};
+use crate::materials::Materials;
+use crate::sandbox::{ReadOnlyMount, Sandbox, SandboxSpec, WorkingFolder};
+use crate::session::WORKSPACE_CAPS;
+use crate::snapshot::{Snapshotter, check_out, clear_folder, copy_in};
+
+/// The name under which the task's description lies in the workspace.
+pub(crate) const DESCRIPTION: &str = "task_description.md";
+
+/// Fills the workspace, starts the sandbox and records both.
+pub(super) async fn bring_up(runner: &Runner, open: &mut OpenRun) -> Result<(Sandbox, Snapshotter), Failure> {
+    let workspace = open.recorder.folder.workspace();
+    let folder = PathBuf::from(&open.recorder.state.started.spec.task_dir);
+    let task = open.recorder.state.started.task.clone();
+    fill(open, &workspace, &folder)?;
+    make_mount_points(&workspace, &runner.workbench.materials)?;
+    let protected = match open.recorder.state.protected.is_empty() {
+        true => hash_protected(&folder.join(&task.workspace.starter), &task.workspace.protected)?,
+        false => open.recorder.state.protected.clone(),
+    };
+    let specification = specification(runner, open, &workspace, &folder);
+    let mut snapshotter = Snapshotter::new();
+    let (snapshot, _) =
+        tokio::task::block_in_place(|| snapshotter.take(&workspace, WORKSPACE_CAPS, &open.recorder.blobs))?;
+    let sandbox = Sandbox::start(&runner.workbench.sandboxes, specification, Vec::new()).await?;
+    let isolation = sandbox.isolation().clone();
+    if let Err(failure) = open.recorder.append(Event::WorkspaceReady { isolation, snapshot, protected }) {
+        sandbox.stop().await;
+        return Err(failure);
+    }
+    for warning in super::derived::write_status_file(&open.recorder) {
+        (runner.warn)(&warning);
+    }
+    Ok((sandbox, snapshotter))
+}
+
+/// Puts the starter and the description into a new workspace; a run that goes on finds its own files, or the newest
+/// snapshot of them if they are gone.
+fn fill(open: &OpenRun, workspace: &Path, folder: &Path) -> Result<(), Failure> {
+    let state = &open.recorder.state;
+    if let Some(snapshot) = state.snapshot {
+        let is_there = std::fs::read_dir(workspace).is_ok_and(|mut entries| entries.next().is_some());
+        if !is_there {
+            let manifest = open.recorder.blobs.manifest(snapshot)?;
+            check_out(&manifest, &open.recorder.blobs, workspace, None)?;
+        }
+        return Ok(());
+    }
+    let task = &state.started.task;
+    clear_folder(workspace)?;
+    copy_in(&folder.join(&task.workspace.starter), workspace, None)?;
+    let description = folder.join(&task.description);
+    std::fs::copy(&description, workspace.join(DESCRIPTION))
+        .map_err(|error| Failure::new(Boundary::Task, format!("{}: {error}", description.display())))?;
+    Ok(())
+}
+
+/// The `data/` folder, over whose files the datasets are mounted. An agent of an earlier segment may have put
+/// something else in its place; then the mount fails and says so.
+fn make_mount_points(workspace: &Path, materials: &Materials) -> Result<(), Failure> {
+    let data = workspace.join("data");
+    if materials.visible.is_empty() || data.symlink_metadata().is_ok() {
+        return Ok(());
+    }
+    std::fs::create_dir(&data)
+        .map_err(|error| Failure::new(Boundary::Store, format!("{}: {error}", data.display())))
+}
+
+/// What the agent's sandbox may see.
+fn specification(runner: &Runner, open: &OpenRun, workspace: &Path, folder: &Path) -> SandboxSpec {
+    let started = &open.recorder.state.started;
+    let task = &started.task;
+    let materials = &runner.workbench.materials;
+    let starter = folder.join(&task.workspace.starter);
+    let mut read_only: Vec<ReadOnlyMount> = task
+        .workspace
+        .protected
+        .iter()
+        .map(|path| ReadOnlyMount { source: starter.join(path), target: format!("/workspace/{path}") })
+        .collect();
+    read_only.extend(materials.agent_mounts());
+    read_only.extend(materials.environment_mount());
+    if let Some(files) = &open.agent_files {
+        read_only.push(ReadOnlyMount { source: files.clone(), target: "/agent".into() });
+    }
+    SandboxSpec {
+        runtime: started.spec.runtime,
+        name: format!("{}-agent", started.run_id),
+        working_folder: WorkingFolder::Writable { source: workspace.to_path_buf() },
+        read_only,
+        environment: environment(&open.recorder.state, materials.path("/researchgym/bin:")),
+        resources: task.resources.clone(),
+        session: true,
+    }
+}
+
+fn environment(state: &RunState, path: String) -> BTreeMap<String, String> {
+    let spec = &state.started.spec;
+    let mut environment = BTreeMap::from([
+        ("HOME".to_owned(), "/tmp".to_owned()),
+        ("LANG".to_owned(), "C.UTF-8".to_owned()),
+        ("PATH".to_owned(), path),
+        ("PYTHONDONTWRITEBYTECODE".to_owned(), "1".to_owned()),
+        ("RESEARCHGYM_TASK".to_owned(), spec.task.clone()),
+        ("RESEARCHGYM_SEED".to_owned(), spec.seed.to_string()),
+        ("VIRTUAL_ENV_DISABLE_PROMPT".to_owned(), "1".to_owned()),
+    ]);
+    if spec.runtime == Runtime::Local {
+        environment.insert("RESEARCHGYM_SESSION".to_owned(), "/run/researchgym/session.sock".to_owned());
+    }
+    environment
+}
+
+fn hash_protected(starter: &Path, protected: &[String]) -> Result<BTreeMap<String, Digest>, Failure> {
+    let mut hashes = BTreeMap::new();
+    for path in protected {
+        let file = starter.join(path);
+        let content = std::fs::read(&file).map_err(|error| {
+            Failure::new(Boundary::Task, format!("protected file {}: {error}", file.display()))
+        })?;
+        hashes.insert(path.clone(), Digest::of(&content));
+    }
+    Ok(hashes)
+}

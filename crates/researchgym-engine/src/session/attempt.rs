@@ -1,0 +1,211 @@
+//! Validation and submission: freeze, take the artefacts, grade them beside the sandbox, thaw.
+
+use std::path::Path;
+use std::time::Instant;
+
+use researchgym_core::event::{Ending, Event};
+use researchgym_core::failure::{Boundary, Failure};
+use researchgym_core::observation::Observation;
+use researchgym_core::score::{AttemptKind, Finding, Score, Severity, Split};
+use researchgym_core::task::ValidateOn;
+
+use super::{SNAPSHOT_EVERY, Session, Stop};
+use crate::grading::{self, Grading};
+use crate::snapshot::{Caps, Manifest, SnapshotError, check_out};
+use crate::store::Blobs;
+
+/// Caps of a whole-workspace snapshot; what they leave out is named in the event.
+pub(crate) const WORKSPACE_CAPS: Caps = Caps { max_bytes: 512 << 20, max_files: 20_000 };
+
+impl Session {
+    pub(super) async fn validate(&mut self) -> Result<Observation, Stop> {
+        let allowed = self.recorder.state.started.task.grader.validations;
+        if self.recorder.state.validations() >= allowed {
+            let reason = format!("all {allowed} validations of this run are used; submit");
+            return Ok(Observation::Refused { reason });
+        }
+        self.while_frozen(AttemptKind::Validate).await
+    }
+
+    pub(super) async fn submit(&mut self) -> Result<Observation, Stop> {
+        let observation = self.while_frozen(AttemptKind::Submit).await?;
+        self.submitted = true;
+        Ok(observation)
+    }
+
+    /// At a limit, or on giving up, what is there is graded once.
+    pub(super) async fn grade_at_end(&mut self, ending: Ending) -> Result<(), Failure> {
+        if !ending.is_graded() {
+            return Ok(());
+        }
+        match self.while_frozen(AttemptKind::Auto).await {
+            Ok(_) => Ok(()),
+            Err(Stop::Failed(failure)) => Err(failure),
+            Err(Stop::Ended(_)) => Ok(()),
+        }
+    }
+
+    /// Nothing of the agent moves while its artefacts are taken and graded; the time is not its own.
+    async fn while_frozen(&mut self, kind: AttemptKind) -> Result<Observation, Stop> {
+        let began = Instant::now();
+        self.sandbox.freeze().await?;
+        let observation = self.attempt(kind, began).await;
+        let thawed = self.sandbox.thaw().await;
+        self.clock.leave_out(began.elapsed());
+        let observation = observation?;
+        thawed?;
+        Ok(observation)
+    }
+
+    async fn attempt(&mut self, kind: AttemptKind, began: Instant) -> Result<Observation, Failure> {
+        let workspace = self.recorder.folder.workspace();
+        self.record_workspace()?;
+        let task = self.recorder.state.started.task.clone();
+        let caps = Caps { max_bytes: task.submission.max_bytes, max_files: task.submission.max_files };
+        let taken = tokio::task::block_in_place(|| {
+            self.snapshotter.take_paths(&workspace, &task.submission.artefacts, caps, &self.recorder.blobs)
+        });
+        let (submission, manifest) = match taken {
+            Ok(taken) => taken,
+            Err(error) => match error.agent_reason() {
+                Some(reason) => return self.refuse(kind, reason),
+                None => return Err(error.into()),
+            },
+        };
+        let number = self.recorder.state.attempts.len() as u64 + 1;
+        let mut score = self.score(kind, number, &manifest).await?;
+        score.findings.extend(self.protected_findings(&workspace)?);
+        self.record(kind, score, submission, began)
+    }
+
+    async fn score(&mut self, kind: AttemptKind, number: u64, manifest: &Manifest) -> Result<Score, Failure> {
+        let folder = self.recorder.folder.submission(number);
+        tokio::task::block_in_place(|| lay_out(manifest, &self.recorder.blobs, &folder))?;
+        let scratch = grading::scratch_folder(&self.workbench.scratch).map_err(|error| {
+            Failure::new(Boundary::Store, format!("{}: {error}", self.workbench.scratch.display()))
+        })?;
+        let started = &self.recorder.state.started;
+        let index = self.recorder.state.validations();
+        grading::grade(
+            &self.workbench.sandboxes,
+            &Grading {
+                name: format!("{}-{number}", started.run_id),
+                task: &started.task,
+                task_folder: Path::new(&started.spec.task_dir),
+                materials: &self.workbench.materials,
+                library: &self.workbench.library,
+                submission: &folder,
+                scratch: scratch.path(),
+                kind,
+                split: split(kind, started.task.grader.validate_on),
+                keys: started.grading_secret.attempt(kind, index),
+                variant: &started.spec.variant,
+            },
+        )
+        .await
+    }
+
+    /// What cannot be graded is an invalid submission; a validation of it is refused and costs nothing.
+    fn refuse(&mut self, kind: AttemptKind, reason: String) -> Result<Observation, Failure> {
+        match kind {
+            AttemptKind::Validate => Ok(Observation::Refused { reason }),
+            AttemptKind::Auto => Ok(Observation::Ended),
+            AttemptKind::Submit => {
+                let nothing =
+                    self.recorder.blobs.put(&serde_json::to_vec(&Manifest::default()).unwrap_or_default())?;
+                self.record(kind, Score::invalid(reason), nothing, Instant::now())
+            }
+        }
+    }
+
+    fn record(
+        &mut self,
+        kind: AttemptKind,
+        score: Score,
+        submission: researchgym_core::digest::Digest,
+        began: Instant,
+    ) -> Result<Observation, Failure> {
+        let attempt = self.recorder.state.attempts.len() as u64 + 1;
+        let split = split(kind, self.recorder.state.started.task.grader.validate_on);
+        let grading_ms = began.elapsed().as_millis() as u64;
+        let scored = Event::Scored { attempt, kind, split, score: score.clone(), submission, grading_ms };
+        self.recorder.append_synced(scored)?;
+        Ok(Observation::Graded { attempt, score })
+    }
+
+    /// Protected files are read-only mounts; where a runtime cannot mount them, this is what notices.
+    fn protected_findings(&mut self, workspace: &Path) -> Result<Vec<Finding>, Failure> {
+        let mut findings = Vec::new();
+        for (path, expected) in &self.recorder.state.protected {
+            let taken = self.snapshotter.take_paths(
+                workspace,
+                std::slice::from_ref(path),
+                WORKSPACE_CAPS,
+                &self.recorder.blobs,
+            );
+            let found = match taken {
+                Ok((_, manifest)) => match manifest.files.get(path) {
+                    Some(entry) if entry.sha256 == *expected => continue,
+                    _ => format!("the protected file `{path}` was changed"),
+                },
+                Err(error) => match error.agent_reason() {
+                    Some(reason) => format!("a protected file was changed: {reason}"),
+                    None => return Err(error.into()),
+                },
+            };
+            findings.push(Finding {
+                kind: "protected_file_changed".into(),
+                severity: Severity::Critical,
+                events: Vec::new(),
+                evidence: found,
+            });
+        }
+        Ok(findings)
+    }
+
+    pub(super) async fn snapshot_if_due(&mut self) -> Result<(), Failure> {
+        if Instant::now() < self.snapshot_due {
+            return Ok(());
+        }
+        self.sandbox.freeze().await?;
+        let recorded = self.record_workspace();
+        self.sandbox.thaw().await?;
+        recorded
+    }
+
+    fn record_workspace(&mut self) -> Result<(), Failure> {
+        self.snapshot_due = Instant::now() + SNAPSHOT_EVERY;
+        let workspace = self.recorder.folder.workspace();
+        let (snapshot, manifest) = tokio::task::block_in_place(|| {
+            self.snapshotter.take(&workspace, WORKSPACE_CAPS, &self.recorder.blobs)
+        })?;
+        if self.recorder.state.snapshot == Some(snapshot) {
+            return Ok(());
+        }
+        self.recorder.append(Event::SnapshotTaken {
+            snapshot,
+            files: manifest.files.len() as u64,
+            bytes: manifest.bytes(),
+            left_out: manifest.left_out_summary(),
+        })?;
+        Ok(())
+    }
+}
+
+fn split(kind: AttemptKind, validate_on: ValidateOn) -> Split {
+    match (kind, validate_on) {
+        (AttemptKind::Validate, ValidateOn::Validation | ValidateOn::Fresh) => Split::Validation,
+        (AttemptKind::Validate, ValidateOn::Test) | (AttemptKind::Submit | AttemptKind::Auto, _) => {
+            Split::Test
+        }
+    }
+}
+
+/// Puts the artefacts where graders and players can read them; a snapshot of artefacts is readable by everyone.
+pub(crate) fn lay_out(manifest: &Manifest, blobs: &Blobs, folder: &Path) -> Result<(), SnapshotError> {
+    if folder.exists() {
+        // What a killed grading left.
+        crate::snapshot::clear_folder(folder)?;
+    }
+    check_out(manifest, blobs, folder, None)
+}

@@ -1,0 +1,84 @@
+//! The one owner of a run's log and state: every event goes through here, is appended, folded and shown, in this order.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use researchgym_core::event::{Ending, Event, Line};
+use researchgym_core::failure::{Boundary, Failure};
+use researchgym_core::result::{Context, RunResult};
+use researchgym_core::state::{Ended, RunState};
+
+use crate::store::{Blobs, EventLog, RunFolder, RunLock, event_time};
+
+/// Is told each event after it was appended.
+pub type Observer = Arc<dyn Fn(&Line, &RunState) + Send + Sync>;
+
+/// A run's log, its state, and who watches.
+pub(crate) struct Recorder {
+    pub(crate) folder: RunFolder,
+    pub(crate) blobs: Blobs,
+    pub(crate) state: RunState,
+    log: EventLog,
+    observer: Observer,
+    _lock: RunLock,
+}
+
+impl Recorder {
+    /// Begins a new run's log with its first event.
+    pub(crate) fn create(
+        folder: RunFolder,
+        lock: RunLock,
+        first: Event,
+        observer: Observer,
+    ) -> Result<Recorder, Failure> {
+        let mut log = EventLog::create(&folder)?;
+        let line = log.append(&event_time(Timestamp::now()), first)?;
+        log.sync()?;
+        let state =
+            RunState::start(&line).map_err(|error| Failure::new(Boundary::Store, error.to_string()))?;
+        observer(&line, &state);
+        Ok(Recorder { blobs: folder.blobs(), folder, state, log, observer, _lock: lock })
+    }
+
+    /// Goes on with an existing log, whose events were folded into `state`.
+    pub(crate) fn reopen(
+        folder: RunFolder,
+        lock: RunLock,
+        log: EventLog,
+        state: RunState,
+        observer: Observer,
+    ) -> Recorder {
+        Recorder { blobs: folder.blobs(), folder, state, log, observer, _lock: lock }
+    }
+
+    /// Appends one event; returns its sequence number. The event is in the kernel's hands before this returns.
+    pub(crate) fn append(&mut self, event: Event) -> Result<u64, Failure> {
+        let line = self.log.append(&event_time(Timestamp::now()), event)?;
+        self.state.apply(&line).map_err(|error| Failure::new(Boundary::Store, error.to_string()))?;
+        (self.observer)(&line, &self.state);
+        Ok(line.seq)
+    }
+
+    /// Appends one event and waits until it is on the disk: for paid calls, scores and endings.
+    pub(crate) fn append_synced(&mut self, event: Event) -> Result<u64, Failure> {
+        let seq = self.append(event)?;
+        tokio::task::block_in_place(|| self.blobs.sync_pending().and_then(|()| self.log.sync()))?;
+        Ok(seq)
+    }
+
+    /// Marks the run as failed when its log can no longer be written: the result must still say so.
+    pub(crate) fn end_without_record(&mut self, failure: Failure) {
+        self.state.ended = Some(Ended { ending: Ending::Failed, failure: Some(failure) });
+    }
+
+    /// The run's result as it stands.
+    pub(crate) fn result(&self, segment_ms: Option<u64>) -> RunResult {
+        let context = Context {
+            run: self.folder.root().display().to_string(),
+            log_head: self.log.head(),
+            is_running: true,
+            segment_ms,
+        };
+        RunResult::of(&self.state, context)
+    }
+}

@@ -1,0 +1,103 @@
+//! Programs inside the sandbox use the session too: `researchgym validate | submit | status`, or the JSON-lines socket.
+
+use researchgym_core::action::{Action, Origin};
+use researchgym_core::event::Ending;
+use researchgym_core::observation::Observation;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use super::{Session, Stop};
+use crate::sandbox::SessionRequest;
+
+/// One line that a program inside sends; the answer is one line too (see `docs/reference/session.md`).
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "method", rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum Request {
+    /// Scores the current artefacts.
+    Validate {},
+    /// Scores the current artefacts and ends the run.
+    Submit {},
+    /// Says what is left.
+    Status {},
+}
+
+impl Session {
+    /// Waits for `something` while programs inside are served.
+    ///
+    /// Fails with [`Stop`] if the run was cancelled meanwhile or a program inside submitted.
+    pub(super) async fn attend_until<T>(&mut self, something: impl Future<Output = T>) -> Result<T, Stop> {
+        tokio::pin!(something);
+        let sandbox = self.sandbox.clone();
+        let mut cancelled = self.cancelled.clone();
+        let mut is_open = true;
+        loop {
+            tokio::select! {
+                biased;
+                outcome = &mut something => return Ok(outcome),
+                true = until_true(&mut cancelled) => return Err(Stop::Ended(Ending::Cancelled)),
+                request = sandbox.next_request(), if is_open => match request {
+                    Some(request) => self.attend(request).await?,
+                    None => is_open = false,
+                },
+            }
+        }
+    }
+
+    async fn attend(&mut self, request: SessionRequest) -> Result<(), Stop> {
+        let answer = match serde_json::from_str::<Request>(&request.line) {
+            Err(error) => {
+                refused(format!("not a request: {error}; send {{\"method\": \"validate|submit|status\"}}"))
+            }
+            Ok(Request::Status {}) => json!({ "ok": true, "result": self.status() }),
+            Ok(Request::Validate {}) => outcome(Box::pin(self.act(Origin::Sandbox, Action::Validate)).await?),
+            Ok(Request::Submit {}) => outcome(Box::pin(self.act(Origin::Sandbox, Action::Submit)).await?),
+        };
+        // The program may have gone; that is its own affair.
+        let _ = self.sandbox.answer(request.id, &answer.to_string()).await;
+        if self.submitted { Err(Stop::Ended(Ending::Submitted)) } else { Ok(()) }
+    }
+
+    /// What a program inside may know about its run.
+    pub(crate) fn status(&self) -> Value {
+        let state = &self.recorder.state;
+        let task = &state.started.task;
+        let left = |limit: Option<u64>, used: u64| limit.map(|limit| limit.saturating_sub(used));
+        let working_ms = self.clock.working_ms();
+        let best = state.best().map(|attempt| &attempt.score.metrics);
+        json!({
+            "task": task.id,
+            "variant": state.started.spec.variant,
+            "primary": task.primary(),
+            "baseline": task.baseline.as_ref().map(|baseline| baseline.shown()),
+            "best_score": best,
+            "artefacts": task.submission.artefacts,
+            "steps": state.steps,
+            "steps_left": left(state.limits.steps, state.steps),
+            "seconds": working_ms as f64 / 1e3,
+            "seconds_left": left(state.limits.working_ms, working_ms).map(|left| left as f64 / 1e3),
+            "validations": state.validations(),
+            "validations_left": task.grader.validations.saturating_sub(state.validations()),
+        })
+    }
+}
+
+/// False if nobody can cancel any more.
+async fn until_true(cancelled: &mut watch::Receiver<bool>) -> bool {
+    cancelled.wait_for(|is_cancelled| *is_cancelled).await.is_ok()
+}
+
+fn outcome(observation: Observation) -> Value {
+    match observation {
+        Observation::Graded { attempt, score } => match score.invalid {
+            None => json!({ "ok": true, "result": { "attempt": attempt, "metrics": score.metrics } }),
+            Some(reason) => refused(reason),
+        },
+        Observation::Refused { reason } => refused(reason),
+        other => json!({ "ok": true, "result": other }),
+    }
+}
+
+fn refused(reason: String) -> Value {
+    json!({ "ok": false, "error": reason })
+}

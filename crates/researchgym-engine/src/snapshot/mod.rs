@@ -1,0 +1,19 @@
+//! Copies of folders: out of trees that an agent wrote, into fresh ones, and hashes of trusted ones.
+//!
+//! A tree that an agent wrote is hostile: nothing here follows a link in it, opens anything but regular files, or
+//! trusts a size, a name or a depth. Directories are opened one at a time by their path from the root.
+
+mod beneath;
+mod check_out;
+mod clear;
+mod copy;
+mod error;
+mod take;
+mod walk;
+
+pub use check_out::check_out;
+pub use clear::clear_folder;
+pub use copy::{copy_in, hash_folder};
+pub use error::{SnapshotError, Trouble};
+pub use researchgym_core::manifest::{Manifest, ManifestEntry};
+pub use take::{Caps, Snapshotter};

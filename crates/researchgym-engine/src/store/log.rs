@@ -1,0 +1,145 @@
+//! The writer of a run's event log: it owns the chain.
+//!
+//! An event is one `write` of one line. When a write fails, what it left is cut off again and the log takes nothing
+//! more, so that no later event can follow a lost one. A log has one writer: whoever holds the run's lock.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::PathBuf;
+
+use researchgym_core::chain::{ChainError, encode_line};
+use researchgym_core::digest::Digest;
+use researchgym_core::event::{Event, Line};
+
+use super::folder::sync_folder;
+use super::read::{LogReader, TornTail};
+use super::{RunFolder, StoreError};
+
+/// The open log of a run, to append to.
+#[derive(Debug)]
+pub struct EventLog {
+    file: File,
+    path: PathBuf,
+    next_seq: u64,
+    head: Digest,
+    length: u64,
+    poisoned: bool,
+    buffer: Vec<u8>,
+}
+
+impl EventLog {
+    /// Starts the log of a new run. Its first event must be `RunStarted`.
+    pub fn create(folder: &RunFolder) -> Result<EventLog, StoreError> {
+        let path = folder.events();
+        let mut options = OpenOptions::new();
+        options.append(true).create_new(true).mode(0o600);
+        let file = options.open(&path).map_err(StoreError::io("create", &path))?;
+        sync_folder(folder.root())?;
+        Ok(EventLog::at(file, path, 0, Digest::ZERO, 0))
+    }
+
+    /// Opens the log of an interrupted or ended run to go on with it, and gives what it holds.
+    ///
+    /// A torn last line is cut off; its bytes are kept in `events.torn`. A log that was edited, or written by a
+    /// newer program, is refused and left as it is. Also removes what a killed writer of blobs left half done.
+    pub fn reopen(folder: &RunFolder) -> Result<(EventLog, Vec<Line>, Option<TornTail>), StoreError> {
+        let mut reader = LogReader::open(folder)?;
+        let lines: Vec<Line> = reader.by_ref().collect::<Result<_, _>>()?;
+        let path = folder.events();
+        if lines.is_empty() {
+            return Err(StoreError::EmptyLog { path });
+        }
+        let mut options = OpenOptions::new();
+        let file = options.read(true).append(true).open(&path).map_err(StoreError::io("open", &path))?;
+        let mut log = EventLog::at(file, path, lines.len() as u64, reader.head(), reader.whole_bytes());
+        let torn = reader.torn();
+        if torn.is_some() {
+            log.cut_torn_tail(folder)?;
+        }
+        folder.blobs().remove_unfinished()?;
+        Ok((log, lines, torn))
+    }
+
+    fn at(file: File, path: PathBuf, next_seq: u64, head: Digest, length: u64) -> EventLog {
+        EventLog { file, path, next_seq, head, length, poisoned: false, buffer: Vec::new() }
+    }
+
+    fn cut_torn_tail(&mut self, folder: &RunFolder) -> Result<(), StoreError> {
+        let kept_path = folder.torn();
+        let mut options = OpenOptions::new();
+        let mut kept = options
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(&kept_path)
+            .map_err(StoreError::io("create", &kept_path))?;
+        self.file.seek(SeekFrom::Start(self.length)).map_err(StoreError::io("read", &self.path))?;
+        io::copy(&mut self.file, &mut kept)
+            .and_then(|_| kept.write_all(b"\n"))
+            .and_then(|()| kept.sync_data())
+            .map_err(StoreError::io("write", &kept_path))?;
+        self.file
+            .set_len(self.length)
+            .and_then(|()| self.file.sync_data())
+            .map_err(StoreError::io("cut", &self.path))
+    }
+
+    /// Appends one event and gives the line as it stands in the log. The kernel has it when this returns; the disk
+    /// has it after [`EventLog::sync`].
+    ///
+    /// An event that cannot be encoded, or a first event other than `RunStarted`, is refused without harm. After a
+    /// failed write every later append fails too.
+    pub fn append(&mut self, time: &str, event: Event) -> Result<Line, StoreError> {
+        if self.poisoned {
+            return Err(StoreError::Poisoned { path: self.path.clone() });
+        }
+        if (self.next_seq == 0) != matches!(event, Event::RunStarted(_)) {
+            return Err(self.line_error(ChainError::Start));
+        }
+        let line = Line { seq: self.next_seq, prev: self.head, time: time.to_owned(), event };
+        let (text, digest) =
+            encode_line(&line).map_err(|source| StoreError::Encode { path: self.path.clone(), source })?;
+        self.buffer.clear();
+        self.buffer.extend_from_slice(text.as_bytes());
+        self.buffer.push(b'\n');
+        if let Err(error) = self.write_buffer() {
+            self.poisoned = true;
+            let _ = self.file.set_len(self.length);
+            return Err(StoreError::io("append to", &self.path)(error));
+        }
+        self.length += self.buffer.len() as u64;
+        self.next_seq += 1;
+        self.head = digest;
+        Ok(line)
+    }
+
+    /// One `write`; a short one means that the disk is full, and the second attempt says so.
+    fn write_buffer(&mut self) -> io::Result<()> {
+        self.file.write_all(&self.buffer)
+    }
+
+    /// Waits until the disk has all events. Whoever needs the blobs that they name calls [`super::Blobs::sync_pending`]
+    /// first, so that no durable event names a blob that is not.
+    pub fn sync(&mut self) -> Result<(), StoreError> {
+        self.file.sync_data().map_err(|error| {
+            // After a failed sync the kernel may have dropped the pages: nothing may build on them.
+            self.poisoned = true;
+            StoreError::io("sync", &self.path)(error)
+        })
+    }
+
+    /// The hash of the last line: `log_head`.
+    pub fn head(&self) -> Digest {
+        self.head
+    }
+
+    /// The number that the next event gets: how many there are.
+    pub fn next_seq(&self) -> u64 {
+        self.next_seq
+    }
+
+    fn line_error(&self, source: ChainError) -> StoreError {
+        StoreError::Line { path: self.path.clone(), number: self.next_seq + 1, source }
+    }
+}

@@ -1,0 +1,22 @@
+//! Run folders: the event log and the blobs are the run; everything else in a folder is derived and may be deleted.
+//!
+//! All of it is synchronous: asynchronous callers put whatever syncs or reads much on the blocking pool.
+
+mod blobs;
+mod derived;
+mod error;
+mod folder;
+mod lock;
+mod log;
+mod read;
+mod verify;
+
+pub(crate) use blobs::hash_reader;
+pub use blobs::{BlobWriter, Blobs};
+pub use derived::{LogAppender, LogFile, write_json, write_metadata, write_plan, write_status};
+pub use error::StoreError;
+pub use folder::{RunFolder, event_time};
+pub use lock::RunLock;
+pub use log::EventLog;
+pub use read::{LogReader, LogReading, TornTail, read_log};
+pub use verify::{Problem, Verification, verify};

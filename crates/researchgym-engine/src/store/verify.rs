@@ -1,0 +1,179 @@
+//! `researchgym verify`: everything that is wrong with a run folder, not only the first thing.
+
+use std::collections::HashSet;
+
+use researchgym_core::chain::{ChainError, check_place, parse_line};
+use researchgym_core::digest::Digest;
+use researchgym_core::manifest::{NamedBlob, named_blobs};
+
+use super::read::{LogReader, TornTail};
+use super::{Blobs, RunFolder, StoreError};
+
+/// How many problems are listed; beyond that the folder is simply broken.
+const MAX_PROBLEMS: usize = 100;
+
+/// What a check of a run folder found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verification {
+    /// Whole lines in the log.
+    pub lines: u64,
+    /// The hash of the last whole line: `log_head`, to be compared with what a result printed.
+    pub head: Digest,
+    /// Different blobs that were checked.
+    pub blobs: u64,
+    /// A torn last line, which is also among the problems.
+    pub torn: Option<TornTail>,
+    /// All that is wrong, in the order of the log; at most a hundred.
+    pub problems: Vec<Problem>,
+}
+
+impl Verification {
+    /// Whether nothing is wrong.
+    pub fn is_whole(&self) -> bool {
+        self.problems.is_empty()
+    }
+}
+
+/// Something wrong with a run folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The line of `events.jsonl`, from 1.
+    pub line: u64,
+    /// What is wrong with it, or with what it names.
+    pub what: String,
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "events.jsonl:{}: {}", self.line, self.what)
+    }
+}
+
+/// Checks chain, schema and the blobs that events name. Fails only if there is no log to check.
+pub fn verify(folder: &RunFolder) -> Result<Verification, StoreError> {
+    let mut checker = Checker {
+        blobs: folder.blobs(),
+        checked: HashSet::new(),
+        problems: Vec::new(),
+        next_seq: 0,
+        head: Digest::ZERO,
+        is_newer: false,
+    };
+    let mut reader = LogReader::open(folder)?;
+    let mut lines = 0;
+    loop {
+        match reader.next_raw() {
+            Ok(Some((number, bytes))) => {
+                lines = number;
+                checker.line(number, bytes);
+            }
+            Ok(None) => break,
+            Err(StoreError::Line { number, source, .. }) => {
+                lines = number;
+                checker.problem(number, source.to_string());
+                break;
+            }
+            Err(error) => return Err(error),
+        }
+        if checker.is_newer || checker.problems.len() >= MAX_PROBLEMS {
+            break;
+        }
+    }
+    let torn = reader.torn();
+    if let Some(torn) = torn {
+        checker.problem(torn.line, torn_message(torn));
+    }
+    if lines == 0 && torn.is_none() {
+        return Err(StoreError::EmptyLog { path: folder.events() });
+    }
+    Ok(Verification {
+        lines,
+        head: checker.head,
+        blobs: checker.checked.len() as u64,
+        torn,
+        problems: checker.problems,
+    })
+}
+
+fn torn_message(torn: TornTail) -> String {
+    format!(
+        "torn: {} bytes without an end of line; the program was stopped while it wrote, or is writing now. \
+         Resuming the run cuts them off",
+        torn.bytes
+    )
+}
+
+struct Checker {
+    blobs: Blobs,
+    checked: HashSet<Digest>,
+    problems: Vec<Problem>,
+    next_seq: u64,
+    head: Digest,
+    /// The rest of the log follows rules that this program does not know.
+    is_newer: bool,
+}
+
+impl Checker {
+    fn line(&mut self, number: u64, bytes: &[u8]) {
+        let digest = Digest::of(bytes);
+        match parse_line(bytes) {
+            Ok(line) => {
+                if let Err(error) = check_place(&line, self.next_seq, self.head) {
+                    self.problem(number, error.to_string());
+                    self.is_newer |= matches!(error, ChainError::Newer { .. });
+                }
+                self.next_seq = line.seq.saturating_add(1);
+                for named in named_blobs(&line.event) {
+                    self.blob(number, named);
+                }
+            }
+            Err(error) => {
+                self.problem(number, error.to_string());
+                self.next_seq += 1;
+                self.is_newer |= matches!(error, ChainError::Newer { .. });
+            }
+        }
+        self.head = digest;
+    }
+
+    fn blob(&mut self, number: u64, named: NamedBlob) {
+        match named {
+            NamedBlob::Content(digest, length) => self.content(number, digest, length),
+            NamedBlob::Manifest(snapshot) => {
+                if !self.checked.insert(snapshot) {
+                    return;
+                }
+                match self.blobs.manifest(snapshot) {
+                    Ok(manifest) => {
+                        for entry in manifest.files.values() {
+                            self.content(number, entry.sha256, Some(entry.bytes));
+                        }
+                    }
+                    Err(error) => self.problem(number, format!("snapshot: {error}")),
+                }
+            }
+        }
+    }
+
+    fn content(&mut self, number: u64, digest: Digest, length: Option<u64>) {
+        if !self.checked.insert(digest) {
+            return;
+        }
+        match self.blobs.check(digest) {
+            Ok(found) => {
+                if let Some(length) = length
+                    && length != found
+                {
+                    self.problem(number, format!("the blob `{digest}` has {found} bytes, not {length}"));
+                }
+            }
+            Err(error) => self.problem(number, error.to_string()),
+        }
+    }
+
+    fn problem(&mut self, line: u64, what: String) {
+        if self.problems.len() < MAX_PROBLEMS {
+            self.problems.push(Problem { line, what });
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! What the runs of one process share: sandboxes, the support library, scratch space, and one task's materials.
+
+use std::path::{Path, PathBuf};
+
+use researchgym_core::failure::{Boundary, Failure};
+
+use crate::grading;
+use crate::materials::Materials;
+use crate::sandbox::SandboxHost;
+
+/// Shared by all runs of one task in this process.
+pub struct Workbench {
+    /// Where sandboxes come from.
+    pub sandboxes: SandboxHost,
+    /// The Python support library's folder.
+    pub library: PathBuf,
+    /// For what lives as long as one grading.
+    pub scratch: PathBuf,
+    /// The task's environment and data.
+    pub materials: Materials,
+}
+
+impl Workbench {
+    /// Sets the table for runs of one task.
+    ///
+    /// # Errors
+    /// The cache folder `home` cannot be written.
+    pub fn new(home: &Path, sandboxes: SandboxHost, materials: Materials) -> Result<Workbench, Failure> {
+        let library = grading::library(home).map_err(|error| {
+            Failure::new(
+                Boundary::Store,
+                format!("the support library cannot be written below {}: {error}", home.display()),
+            )
+            .hinted("set RESEARCHGYM_HOME to a folder that you may write")
+        })?;
+        Ok(Workbench { sandboxes, library, scratch: home.join("scratch"), materials })
+    }
+}

@@ -1,0 +1,313 @@
+//! What can be typed. The help texts are these doc comments.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Run, score, compare, search with and train AI research agents.
+///
+/// A first run, without a key and without a container engine:
+///
+///   researchgym run blotto tuner
+#[derive(Debug, Parser)]
+#[command(name = "researchgym", version, max_term_width = 100)]
+pub(crate) struct Arguments {
+    /// How results are printed on standard output. Progress is always on standard error.
+    #[arg(long, global = true, value_enum, default_value_t = OutputFormat::Text)]
+    pub(crate) output: OutputFormat,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OutputFormat {
+    /// For people.
+    Text,
+    /// For programs: JSON only.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Let an agent work on a task, and grade what it submits
+    Run(Box<RunArguments>),
+    /// List the runs in the runs folder
+    List(ListArguments),
+    /// Show one run: result, attempts, what is kept apart
+    Show(ShowArguments),
+    /// Print a run again as it looked while it worked
+    Replay(OneRun),
+    /// Grade a run's attempts again with the same artefacts and seeds
+    Grade(GradeArguments),
+    /// Check a run's event log: chain, schema and blobs
+    Verify(OneRun),
+    /// Work with tasks: list, show, check, new, fetch
+    #[command(subcommand)]
+    Task(TaskCommand),
+    /// Say what this machine offers for isolation, what is missing and what to install
+    Doctor(Places),
+    /// Inside a run: score the current artefacts
+    Validate,
+    /// Inside a run: score the current artefacts and end the run
+    Submit,
+    /// Inside a run: say what is left of time, steps and validations
+    Status,
+    /// Print a JSON Schema of what researchgym reads or writes
+    Schema(SchemaArguments),
+}
+
+/// Where things are.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct Places {
+    /// Cache and settings [default: ~/.cache/researchgym]
+    #[arg(long, env = "RESEARCHGYM_HOME", value_name = "DIR", hide_env_values = true)]
+    pub(crate) home: Option<PathBuf>,
+    /// Runs [default: ./runs]
+    #[arg(long, env = "RESEARCHGYM_RUNS", value_name = "DIR", hide_env_values = true)]
+    pub(crate) runs_dir: Option<PathBuf>,
+    /// Tasks, looked up before ./tasks
+    #[arg(long, env = "RESEARCHGYM_TASKS", value_name = "DIR", hide_env_values = true)]
+    pub(crate) tasks_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArguments {
+    /// A task's name (see `researchgym task list`) or folder
+    #[arg(required_unless_present = "resume")]
+    pub(crate) task: Option<String>,
+    /// scripted, tuner, human, replay, or an external agent: a name in ./agents or a .toml file
+    #[arg(required_unless_present = "resume")]
+    pub(crate) agent: Option<String>,
+    /// A variant that the task declares
+    #[arg(long, value_name = "V")]
+    pub(crate) variant: Option<String>,
+    /// Working time in hours, or `unlimited` [default: the task's]
+    #[arg(long, alias = "basic-hours", value_name = "H")]
+    pub(crate) hours: Option<String>,
+    /// Actions of the agent, or `unlimited` [default: unlimited]
+    #[arg(long, value_name = "N")]
+    pub(crate) steps: Option<String>,
+    /// US dollars for model calls, or `unlimited` [default: 10]
+    #[arg(long, value_name = "USD")]
+    pub(crate) budget: Option<String>,
+    /// Makes the run reproducible, grading included [default: drawn at random]
+    #[arg(long, value_name = "S")]
+    pub(crate) seed: Option<u64>,
+    /// Do K runs and print an array of results
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    pub(crate) repeat: Option<u64>,
+    /// Runs at the same time
+    #[arg(long, value_name = "P", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    pub(crate) parallel: u64,
+    /// Where commands run: `local` (isolated; `uv` is the same) or `host` (no isolation, marked in the result)
+    #[arg(long, value_enum, default_value_t = RuntimeName::Local)]
+    pub(crate) runtime: RuntimeName,
+    /// Print the plan and start nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Go on with a run that was cut off, stopped or killed: its id or folder
+    #[arg(long, value_name = "RUN")]
+    pub(crate) resume: Option<String>,
+    /// scripted: the file of actions, one JSON object a line
+    #[arg(long, value_name = "FILE")]
+    pub(crate) script: Option<PathBuf>,
+    /// replay: the run whose actions are done again
+    #[arg(long, value_name = "RUN")]
+    pub(crate) from: Option<String>,
+    /// tuner: how many candidates are validated [default: the task's]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) trials: Option<u64>,
+    /// tuner: how candidates are drawn [default: tpe]
+    #[arg(long, value_enum)]
+    pub(crate) sampler: Option<SamplerName>,
+    /// Your own copies of the task's datasets
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// External agents, looked up before ./agents
+    #[arg(long, env = "RESEARCHGYM_AGENTS", value_name = "DIR", hide_env_values = true)]
+    pub(crate) agents_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) places: Places,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RuntimeName {
+    /// Isolated by bubblewrap
+    #[value(alias = "uv")]
+    Local,
+    /// No isolation
+    Host,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SamplerName {
+    /// Tree-structured Parzen estimator
+    Tpe,
+    /// Uniform random search
+    Random,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListArguments {
+    /// Only runs of this task
+    #[arg(long, value_name = "TASK")]
+    pub(crate) task: Option<String>,
+    #[command(flatten)]
+    pub(crate) places: Places,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OneRun {
+    /// The run's id, a unique beginning of it, or its folder
+    pub(crate) run: String,
+    #[command(flatten)]
+    pub(crate) places: Places,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ShowArguments {
+    #[command(flatten)]
+    pub(crate) run: OneRun,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GradeArguments {
+    #[command(flatten)]
+    pub(crate) run: OneRun,
+    /// Your own copies of the task's datasets
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TaskCommand {
+    /// List the tasks that can be run
+    List(Places),
+    /// Show one task: what is measured, what is to be beaten, its variants
+    Show {
+        /// A task's name or folder
+        task: String,
+        #[command(flatten)]
+        places: Places,
+    },
+    /// Prove that a task is sound: baseline, oracle, cheats, empty submission, hidden files
+    Check {
+        /// Names or folders
+        #[arg(required_unless_present = "all")]
+        tasks: Vec<String>,
+        /// Check every task that `task list` shows
+        #[arg(long)]
+        all: bool,
+        /// Your own copies of the tasks' datasets
+        #[arg(long, value_name = "DIR")]
+        data_dir: Option<PathBuf>,
+        #[command(flatten)]
+        places: Places,
+    },
+    /// Make a folder with a small task that works and passes `task check`
+    New {
+        /// The new task's name: lower-case letters, digits and hyphens
+        name: String,
+        /// Where its folder is made [default: --tasks-dir, or ./tasks]
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+        #[command(flatten)]
+        places: Places,
+    },
+    /// Fetch a task's datasets and make its Python environment, so that runs fetch nothing
+    Fetch {
+        /// A task's name or folder
+        task: String,
+        /// Your own copies of the task's datasets
+        #[arg(long, value_name = "DIR")]
+        data_dir: Option<PathBuf>,
+        #[command(flatten)]
+        places: Places,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SchemaArguments {
+    /// Of what; all of them if absent
+    #[arg(value_enum)]
+    pub(crate) root: Option<SchemaRoot>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SchemaRoot {
+    /// `task.toml`
+    Task,
+    /// A line of `events.jsonl`
+    Event,
+    /// The result object
+    Result,
+    /// `plan.json`
+    Plan,
+    /// `agents/*.toml`
+    Agent,
+}
+
+/// The seed projects spelled flags with underscores; both spellings are accepted.
+pub(crate) fn normalised(words: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    words
+        .map(|word| match word.to_str().and_then(|text| text.strip_prefix("--")) {
+            Some(flag) if flag.contains('_') => {
+                let (name, value) =
+                    flag.split_once('=').map_or((flag, None), |(name, value)| (name, Some(value)));
+                let name = name.replace('_', "-");
+                OsString::from(value.map_or(format!("--{name}"), |value| format!("--{name}={value}")))
+            }
+            _ => word,
+        })
+        .collect()
+}
+
+/// Whether the command is `run`, whose usage errors are objects on standard output too.
+pub(crate) fn is_run(words: &[OsString]) -> bool {
+    words.iter().skip(1).any(|word| word == "run")
+}
+
+/// Whether JSON was asked for, as far as that can be seen in words that could not be understood.
+pub(crate) fn wants_json(words: &[OsString]) -> bool {
+    words.windows(2).any(|pair| pair[0] == "--output" && pair[1] == "json")
+        || words.iter().any(|word| word == "--output=json")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_sound() {
+        use clap::CommandFactory as _;
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn underscored_flags_are_the_same_flags() {
+        let words = [
+            "researchgym",
+            "run",
+            "a_task",
+            "scripted",
+            "--dry_run",
+            "--basic_hours=0_1",
+            "--data_dir",
+            "my_data",
+        ];
+        let words = normalised(words.iter().map(OsString::from));
+        let expected = [
+            "researchgym",
+            "run",
+            "a_task",
+            "scripted",
+            "--dry-run",
+            "--basic-hours=0_1",
+            "--data-dir",
+            "my_data",
+        ];
+        assert_eq!(words, expected.iter().map(OsString::from).collect::<Vec<_>>());
+    }
+}

@@ -1,0 +1,131 @@
+//! From an agent's name and the flags beside it to its specification.
+
+use std::path::{Path, PathBuf};
+
+use researchgym_core::action::Body;
+use researchgym_core::script;
+use researchgym_core::spec::{AgentSpec, Sampler};
+use researchgym_core::task::Task;
+use researchgym_engine::agent::Declaration;
+use researchgym_engine::store::{RunFolder, read_log};
+
+use crate::arguments::{RunArguments, SamplerName};
+use crate::error::{CommandError, input};
+use crate::settings::{Settings, absolute};
+
+/// Names the agent that is asked for, checks its flags and reads its files.
+pub(super) fn specification(
+    name: &str,
+    arguments: &RunArguments,
+    settings: &Settings,
+    task: &Task,
+) -> Result<AgentSpec, CommandError> {
+    let stray = [
+        ("--script", arguments.script.is_some(), "scripted"),
+        ("--from", arguments.from.is_some(), "replay"),
+        ("--trials", arguments.trials.is_some(), "tuner"),
+        ("--sampler", arguments.sampler.is_some(), "tuner"),
+    ];
+    if let Some((flag, _, owner)) = stray.into_iter().find(|(_, given, owner)| *given && *owner != name) {
+        return Err(CommandError::input(format!("{flag} belongs to the agent `{owner}`, not to `{name}`")));
+    }
+    match name {
+        "scripted" => scripted(arguments, settings),
+        "replay" => replay(arguments, settings),
+        "human" => Ok(AgentSpec::Human),
+        "tuner" => tuner(arguments, task),
+        _ => external(name, arguments, settings),
+    }
+}
+
+fn scripted(arguments: &RunArguments, settings: &Settings) -> Result<AgentSpec, CommandError> {
+    let Some(path) = &arguments.script else {
+        return Err(CommandError::input("the agent `scripted` needs --script FILE"));
+    };
+    let path = absolute(&settings.here, path);
+    let bytes =
+        std::fs::read(&path).map_err(|error| CommandError::input(format!("{}: {error}", path.display())))?;
+    script::parse(&bytes).map_err(|error| {
+        CommandError::input(format!("{}: {error}", path.display()))
+            .hinted("the format is in docs/reference/script.md")
+    })?;
+    // Checked to be UTF-8 above.
+    Ok(AgentSpec::Scripted { script: Body::Text(String::from_utf8_lossy(&bytes).into_owned()) })
+}
+
+fn replay(arguments: &RunArguments, settings: &Settings) -> Result<AgentSpec, CommandError> {
+    let Some(source) = &arguments.from else {
+        return Err(CommandError::input("the agent `replay` needs --from RUN"));
+    };
+    let folder = RunFolder::find(&settings.runs, source).map_err(input)?;
+    let lines = read_log(&folder).map_err(input)?.lines;
+    let script = researchgym_engine::agent::actions_as_script(&lines, &folder.blobs()).map_err(input)?;
+    Ok(AgentSpec::Replay { script: Body::Text(script), source: folder.id().to_owned() })
+}
+
+fn tuner(arguments: &RunArguments, task: &Task) -> Result<AgentSpec, CommandError> {
+    let Some(tunable) = &task.tunable else {
+        return Err(CommandError::input(format!(
+            "task {} declares no parameters that the tuner could search",
+            task.id
+        ))
+        .hinted("add a [tunable] section to its task.toml, or choose another agent"));
+    };
+    let trials = arguments.trials.unwrap_or(tunable.trials);
+    if trials > task.grader.validations {
+        return Err(CommandError::input(format!(
+            "--trials {trials}: a run of task {} has {} validations",
+            task.id, task.grader.validations
+        )));
+    }
+    let sampler = match arguments.sampler.unwrap_or(SamplerName::Tpe) {
+        SamplerName::Tpe => Sampler::Tpe,
+        SamplerName::Random => Sampler::Random,
+    };
+    Ok(AgentSpec::Tuner { sampler, trials })
+}
+
+fn external(name: &str, arguments: &RunArguments, settings: &Settings) -> Result<AgentSpec, CommandError> {
+    let path = declaration_path(name, arguments, settings)?;
+    let shown = path.display().to_string();
+    let text =
+        std::fs::read_to_string(&path).map_err(|error| CommandError::input(format!("{shown}: {error}")))?;
+    let declaration =
+        Declaration::parse(&text, &shown).map_err(|error| CommandError::input(error.to_string()))?;
+    let files = match &declaration.files {
+        None => None,
+        Some(files) => {
+            let folder = path.parent().unwrap_or(Path::new("/")).join(files);
+            let folder = std::fs::canonicalize(&folder).map_err(|error| {
+                CommandError::input(format!("{shown}: `files`: {}: {error}", folder.display()))
+            })?;
+            if !folder.is_dir() {
+                return Err(CommandError::input(format!("{shown}: `files` must be a folder")));
+            }
+            Some(folder.display().to_string())
+        }
+    };
+    Ok(AgentSpec::External { agent: declaration.name, declaration: text, files })
+}
+
+/// A `.toml` file as it is, or `<name>.toml` in the agents' folders.
+fn declaration_path(
+    name: &str,
+    arguments: &RunArguments,
+    settings: &Settings,
+) -> Result<PathBuf, CommandError> {
+    if name.ends_with(".toml") {
+        return Ok(absolute(&settings.here, Path::new(name)));
+    }
+    let own = arguments.agents_dir.as_ref().map(|folder| absolute(&settings.here, folder));
+    let folders: Vec<PathBuf> =
+        own.into_iter().chain([settings.here.join("agents"), settings.home.join("agents")]).collect();
+    let found = folders.iter().map(|folder| folder.join(format!("{name}.toml"))).find(|path| path.is_file());
+    found.ok_or_else(|| {
+        let places: Vec<String> = folders.iter().map(|folder| folder.display().to_string()).collect();
+        CommandError::input(format!("there is no agent `{name}`")).hinted(format!(
+            "built in are scripted, tuner, human and replay; external agents are .toml files in {}",
+            places.join(", ")
+        ))
+    })
+}

@@ -1,0 +1,48 @@
+//! One file per command; each takes its arguments and a printer and returns an exit code.
+
+mod agents;
+mod doctor;
+mod grade;
+mod inside;
+mod list;
+mod replay;
+mod run;
+mod schema;
+mod show;
+mod task;
+mod verify;
+
+pub(crate) use researchgym_engine::check::CheckReport;
+
+use crate::arguments::Command;
+use crate::error::{CommandError, Kind};
+use crate::output::{Outcome, Printer};
+
+/// Runs one command.
+pub(crate) fn dispatch(command: Command, printer: &Printer) -> Outcome {
+    match command {
+        Command::Run(arguments) => run::run(*arguments, printer),
+        Command::List(arguments) => list::list(&arguments, printer),
+        Command::Show(arguments) => show::show(&arguments.run, printer),
+        Command::Replay(arguments) => replay::replay(&arguments, printer),
+        Command::Grade(arguments) => grade::grade(&arguments, printer),
+        Command::Verify(arguments) => verify::verify(&arguments, printer),
+        Command::Task(command) => task::task(command, printer),
+        Command::Doctor(places) => doctor::doctor(&places, printer),
+        Command::Validate => inside::request("validate", printer),
+        Command::Submit => inside::request("submit", printer),
+        Command::Status => inside::request("status", printer),
+        Command::Schema(arguments) => schema::schema(arguments.root, printer),
+    }
+}
+
+/// Runs a future to its end on a runtime of this process's own.
+fn on_runtime<T>(future: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| CommandError {
+            kind: Kind::Infrastructure,
+            message: format!("no threads can be started: {error}"),
+            hint: None,
+        })?;
+    runtime.block_on(future)
+}

@@ -1,0 +1,333 @@
+//! `run`: a new run, several, or one that goes on.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use researchgym_core::isolation::Runtime;
+use researchgym_core::keys::repeat_seed;
+use researchgym_core::result::{RunResult, worst_exit_code};
+use researchgym_core::spec::{AgentSpec, Limits, MicroUsd, RunSpec, SCHEMA};
+use researchgym_core::task::Task;
+use researchgym_engine::agent::Surroundings;
+use researchgym_engine::catalogue::{Catalogue, LoadedTask};
+use researchgym_engine::dataset::Fetching;
+use researchgym_engine::materials::Materials;
+use researchgym_engine::progress::Progress;
+use researchgym_engine::runner::{NewRun, OpenRun, Reopened, Runner};
+use researchgym_engine::sandbox::SandboxHost;
+use researchgym_engine::store::RunFolder;
+use researchgym_engine::workbench::Workbench;
+use serde_json::json;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::{agents, on_runtime};
+use crate::arguments::{RunArguments, RuntimeName};
+use crate::error::{CommandError, input};
+use crate::output::{Console, Outcome, Person, Printer};
+use crate::settings::{Settings, absolute};
+use crate::signals;
+
+/// The seed README's default budget.
+const DEFAULT_BUDGET_USD: f64 = 10.0;
+
+pub(crate) fn run(arguments: RunArguments, printer: &Printer) -> Outcome {
+    let outcome = on_runtime(async {
+        match &arguments.resume {
+            Some(name) => resume(name, &arguments, printer).await,
+            None => start(&arguments, printer).await,
+        }
+    });
+    if let (Err(error), false) = (&outcome, printer.is_json()) {
+        // Scripts read the last line of standard output, whatever the output format.
+        printer.usage_object(error);
+    }
+    outcome
+}
+
+/// New runs.
+async fn start(arguments: &RunArguments, printer: &Printer) -> Outcome {
+    let settings = Settings::resolve(&arguments.places)?;
+    let (task, agent) = (required(&arguments.task), required(&arguments.agent));
+    let loaded = Catalogue::new(settings.tasks.clone()).find(task).map_err(input)?;
+    let spec = specification(arguments, &settings, &loaded, agent)?;
+    let task =
+        loaded.task.with_variant(&spec.variant).map_err(|error| CommandError::input(error.to_string()))?;
+    if spec.agent == AgentSpec::Human && arguments.repeat.unwrap_or(1) > 1 {
+        return Err(CommandError::input("the agent `human` works on one run at a time; leave --repeat out"));
+    }
+    if arguments.dry_run {
+        printer.plan(&plan(&spec, &task, &loaded, arguments, &settings));
+        return Ok(0);
+    }
+    let runs = arguments.repeat.unwrap_or(1);
+    let runner = runner(&settings, &loaded, spec.data_dir.as_deref(), runs, printer).await?;
+    let results = match arguments.repeat {
+        None => {
+            let open = runner.runner.create(&settings.runs, new(spec, &task, &loaded))?;
+            vec![runner.one(open, printer).await]
+        }
+        Some(count) => {
+            many(&runner, &settings.runs, count, arguments.parallel, |index| {
+                let seed = if spec.seed_given { repeat_seed(spec.seed, index) } else { drawn_seed() };
+                new(RunSpec { seed, ..spec.clone() }, &task, &loaded)
+            })
+            .await
+        }
+    };
+    runner.console.finish();
+    Ok(conclude(&results, arguments.repeat.is_some(), printer))
+}
+
+/// A run that was cut off, stopped or killed goes on.
+async fn resume(name: &str, arguments: &RunArguments, printer: &Printer) -> Outcome {
+    if arguments.repeat.is_some() || arguments.dry_run {
+        return Err(CommandError::input("--resume goes on with one run; leave --repeat and --dry-run out"));
+    }
+    let settings = Settings::resolve(&arguments.places)?;
+    let folder = RunFolder::find(&settings.runs, name).map_err(input)?;
+    let reading = researchgym_engine::store::read_log(&folder).map_err(input)?;
+    let state = researchgym_core::state::RunState::fold(&reading.lines)
+        .map_err(|error| CommandError::input(format!("{}: {error}", folder.events().display())))?;
+    let spec = state.started.spec.clone();
+    same(arguments, &spec)?;
+    let hours = arguments.hours.as_deref().map(hours).transpose()?;
+    let steps = arguments.steps.as_deref().map(steps).transpose()?;
+    let budget = arguments.budget.as_deref().map(budget).transpose()?;
+    let raised = |old: &Limits| Limits {
+        working_ms: hours.unwrap_or(old.working_ms),
+        steps: steps.unwrap_or(old.steps),
+        budget: budget.unwrap_or(old.budget),
+    };
+    let loaded = LoadedTask::open(Path::new(&spec.task_dir)).map_err(input)?;
+    if loaded.digest != state.started.digests.task {
+        printer.warn(&format!("the folder of task {} has changed since the run began", spec.task));
+    }
+    let data_dir =
+        arguments.data_dir.as_ref().map(|path| absolute(&settings.here, path).display().to_string());
+    let data_dir = data_dir.or(spec.data_dir);
+    let runner = runner(&settings, &loaded, data_dir.as_deref(), 1, printer).await?;
+    let result = match runner.runner.reopen(folder, raised) {
+        Ok(Reopened::Over(result)) => {
+            printer.talk("This run is over; its stored result follows.");
+            *result
+        }
+        Ok(Reopened::GoesOn(open)) => runner.one(*open, printer).await,
+        Err(error) => return Err(CommandError::from(error)),
+    };
+    runner.console.finish();
+    Ok(conclude(&[result], false, printer))
+}
+
+fn required(word: &Option<String>) -> &str {
+    // clap requires both words unless --resume is given.
+    word.as_deref().unwrap_or_default()
+}
+
+fn conclude(results: &[RunResult], as_array: bool, printer: &Printer) -> u8 {
+    match (results, as_array) {
+        ([result], false) => {
+            printer.summary(result);
+            printer.json(result);
+        }
+        _ => {
+            printer.summaries(results);
+            printer.json(&results);
+        }
+    }
+    worst_exit_code(results.iter().map(RunResult::exit_code))
+}
+
+/// The runner of this process and what shows its runs.
+struct Running {
+    runner: Runner,
+    console: Console,
+}
+
+impl Running {
+    async fn one(&self, open: OpenRun, printer: &Printer) -> RunResult {
+        let terminal = open.is_human().then(|| Box::new(Person::new(printer)) as Box<_>);
+        self.runner.run(open, &mut Surroundings { terminal }).await
+    }
+}
+
+async fn runner(
+    settings: &Settings,
+    loaded: &LoadedTask,
+    data_dir: Option<&str>,
+    runs: u64,
+    printer: &Printer,
+) -> Result<Running, CommandError> {
+    let cancelled = signals::watch(printer)
+        .map_err(|error| CommandError::input(format!("signals cannot be watched: {error}")))?;
+    let sandboxes = SandboxHost::new(&settings.home)
+        .map_err(|error| CommandError::from(researchgym_core::failure::Failure::from(error)))?;
+    let listener = |progress: Progress<'_>| printer.preparing(&progress);
+    let fetching = Fetching { data_dir: data_dir.map(Path::new), download: false, listener: &listener };
+    let materials = Materials::gather(&settings.home, loaded, &sandboxes, fetching).await?;
+    let workbench = Workbench::new(&settings.home, sandboxes, materials)?;
+    let console = Console::new(printer, runs, true);
+    let warner = printer.clone();
+    let runner = Runner {
+        workbench: Arc::new(workbench),
+        observer: console.observer(),
+        warn: Arc::new(move |text: &str| warner.warn(text)),
+        cancelled,
+    };
+    Ok(Running { runner, console })
+}
+
+/// `count` runs, `parallel` at a time, results in order. A failed run does not stop its siblings.
+async fn many(
+    running: &Running,
+    runs: &Path,
+    count: u64,
+    parallel: u64,
+    new: impl Fn(u64) -> NewRun,
+) -> Vec<RunResult> {
+    let permits = Arc::new(Semaphore::new(parallel as usize));
+    let mut tasks = JoinSet::new();
+    let mut results: Vec<Option<RunResult>> = (0..count).map(|_| None).collect();
+    for index in 0..count {
+        let Ok(permit) = permits.clone().acquire_owned().await else { break };
+        if *running.runner.cancelled.borrow() {
+            break;
+        }
+        let open = match running.runner.create(runs, new(index)) {
+            Ok(open) => open,
+            Err(failure) => {
+                (running.runner.warn)(&format!("run {index} was not started: {failure}"));
+                break;
+            }
+        };
+        let runner = running.runner.clone();
+        tasks.spawn(async move {
+            let result = runner.run(open, &mut Surroundings { terminal: None }).await;
+            drop(permit);
+            (index, result)
+        });
+        while let Some(Ok((index, result))) = tasks.try_join_next() {
+            results[index as usize] = Some(result);
+        }
+    }
+    while let Some(joined) = tasks.join_next().await {
+        if let Ok((index, result)) = joined {
+            results[index as usize] = Some(result);
+        }
+    }
+    results.into_iter().flatten().collect()
+}
+
+fn new(spec: RunSpec, task: &Task, loaded: &LoadedTask) -> NewRun {
+    NewRun { spec, task: task.clone(), task_digest: loaded.digest }
+}
+
+fn specification(
+    arguments: &RunArguments,
+    settings: &Settings,
+    loaded: &LoadedTask,
+    agent: &str,
+) -> Result<RunSpec, CommandError> {
+    let variant = arguments.variant.clone().unwrap_or_else(|| "default".into());
+    let task = loaded.task.with_variant(&variant).map_err(|error| CommandError::input(error.to_string()))?;
+    let hours = match &arguments.hours {
+        Some(text) => hours(text)?,
+        None => Some((task.limits.hours * 3.6e6) as u64),
+    };
+    let budget = match &arguments.budget {
+        Some(text) => budget(text)?,
+        None => Some(MicroUsd((DEFAULT_BUDGET_USD * 1e6) as u64)),
+    };
+    Ok(RunSpec {
+        task: task.id.clone(),
+        task_dir: loaded.folder.display().to_string(),
+        agent: agents::specification(agent, arguments, settings, &task)?,
+        variant,
+        model: None,
+        seed: arguments.seed.unwrap_or_else(drawn_seed),
+        seed_given: arguments.seed.is_some(),
+        runtime: match arguments.runtime {
+            RuntimeName::Local => Runtime::Local,
+            RuntimeName::Host => Runtime::Host,
+        },
+        limits: Limits {
+            working_ms: hours,
+            steps: arguments.steps.as_deref().map(steps).transpose()?.flatten(),
+            budget,
+        },
+        data_dir: arguments
+            .data_dir
+            .as_ref()
+            .map(|path| absolute(&settings.here, path).display().to_string()),
+    })
+}
+
+/// A seed that every JSON reader keeps exactly.
+fn drawn_seed() -> u64 {
+    use std::hash::{BuildHasher as _, RandomState};
+    RandomState::new().hash_one(std::process::id()) >> 11
+}
+
+fn plan(
+    spec: &RunSpec,
+    task: &Task,
+    loaded: &LoadedTask,
+    arguments: &RunArguments,
+    settings: &Settings,
+) -> serde_json::Value {
+    json!({
+        "schema": SCHEMA,
+        "dry_run": true,
+        "spec": spec,
+        "task_digest": loaded.digest,
+        "repeat": arguments.repeat.unwrap_or(1),
+        "parallel": arguments.parallel,
+        "runs_dir": settings.runs,
+        "home": settings.home,
+        "primary": task.primary(),
+        "baseline": task.baseline.as_ref().map(|baseline| baseline.shown()),
+        "validations": task.grader.validations,
+    })
+}
+
+/// A resumed run keeps its task and agent.
+fn same(arguments: &RunArguments, spec: &RunSpec) -> Result<(), CommandError> {
+    let task_folder = Path::new(&spec.task_dir);
+    if let Some(task) = &arguments.task {
+        let is_path = std::fs::canonicalize(task)
+            .is_ok_and(|path| std::fs::canonicalize(task_folder).is_ok_and(|own| own == path));
+        if task != &spec.task && !is_path {
+            return Err(CommandError::input(format!("the run works on task {}, not on {task}", spec.task)));
+        }
+    }
+    match &arguments.agent {
+        Some(agent) if agent != spec.agent.name() && !agent.ends_with(".toml") => {
+            Err(CommandError::input(format!("the run's agent is {}, not {agent}", spec.agent.name()))
+                .hinted("leave task and agent out: researchgym run --resume RUN"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn hours(text: &str) -> Result<Option<u64>, CommandError> {
+    limit("--hours", text, |hours| (hours > 0.0).then_some((hours * 3.6e6).ceil() as u64))
+}
+
+fn budget(text: &str) -> Result<Option<MicroUsd>, CommandError> {
+    limit("--budget", text, |usd| (usd >= 0.0).then_some(MicroUsd((usd * 1e6).floor() as u64)))
+}
+
+fn steps(text: &str) -> Result<Option<u64>, CommandError> {
+    limit("--steps", text, |steps| (steps >= 0.0 && steps.fract() == 0.0).then_some(steps as u64))
+}
+
+fn limit<T>(flag: &str, text: &str, accept: impl Fn(f64) -> Option<T>) -> Result<Option<T>, CommandError> {
+    if text == "unlimited" {
+        return Ok(None);
+    }
+    let number = text.parse::<f64>().ok().filter(|number| number.is_finite());
+    number.and_then(accept).map(Some).ok_or_else(|| {
+        CommandError::input(format!("{flag} {text}: not a number that makes sense here"))
+            .hinted(format!("write a number, or `{flag} unlimited`"))
+    })
+}

@@ -1,0 +1,177 @@
+//! `task list | show | check | new | fetch`.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use researchgym_core::failure::Failure;
+use researchgym_core::spec::SCHEMA;
+use researchgym_engine::catalogue::{Catalogue, LoadedTask, scaffold};
+use researchgym_engine::check::{CheckReport, check};
+use researchgym_engine::dataset::Fetching;
+use researchgym_engine::materials::Materials;
+use researchgym_engine::progress::Progress;
+use researchgym_engine::runner::Runner;
+use researchgym_engine::sandbox::SandboxHost;
+use researchgym_engine::workbench::Workbench;
+use serde_json::json;
+
+use super::on_runtime;
+use crate::arguments::{Places, TaskCommand};
+use crate::error::{CommandError, input};
+use crate::output::{Outcome, Printer};
+use crate::settings::{Settings, absolute};
+use crate::signals;
+
+/// Checks are reproducible: every run of one is graded from this seed.
+const CHECK_SEED: u64 = 0;
+
+pub(crate) fn task(command: TaskCommand, printer: &Printer) -> Outcome {
+    match command {
+        TaskCommand::List(places) => list(&places, printer),
+        TaskCommand::Show { task, places } => show(&task, &places, printer),
+        TaskCommand::Check { tasks, all, data_dir, places } => {
+            check_all(&tasks, all, data_dir, &places, printer)
+        }
+        TaskCommand::New { name, dir, places } => new(&name, dir, &places, printer),
+        TaskCommand::Fetch { task, data_dir, places } => fetch(&task, data_dir, &places, printer),
+    }
+}
+
+fn list(places: &Places, printer: &Printer) -> Outcome {
+    let settings = Settings::resolve(places)?;
+    let entries = Catalogue::new(settings.tasks).list();
+    if printer.is_json() {
+        let tasks: Vec<_> = entries
+            .iter()
+            .map(|entry| match &entry.loaded {
+                Ok(loaded) => json!({ "task": loaded.task.id, "folder": loaded.folder, "digest": loaded.digest,
+                    "title": loaded.task.title, "domain": loaded.task.domain, "primary": loaded.task.primary(),
+                    "baseline": loaded.task.baseline.as_ref().map(|baseline| baseline.shown()) }),
+                Err(error) => json!({ "task": entry.name, "folder": entry.folder, "error": error.to_string() }),
+            })
+            .collect();
+        printer.json(&json!({ "schema": SCHEMA, "tasks": tasks }));
+    } else {
+        printer.tasks(&entries);
+    }
+    Ok(0)
+}
+
+fn show(name: &str, places: &Places, printer: &Printer) -> Outcome {
+    let settings = Settings::resolve(places)?;
+    let loaded = Catalogue::new(settings.tasks).find(name).map_err(input)?;
+    let path = loaded.path(&loaded.task.description);
+    let description = std::fs::read_to_string(&path)
+        .map_err(|error| CommandError::input(format!("{}: {error}", path.display())))?;
+    if printer.is_json() {
+        printer.json(
+            &json!({ "schema": SCHEMA, "folder": loaded.folder, "digest": loaded.digest, "task": loaded.task,
+            "description": description }),
+        );
+    } else {
+        printer.task(&loaded.task, &loaded.folder.display().to_string(), &description);
+    }
+    Ok(0)
+}
+
+fn new(name: &str, dir: Option<PathBuf>, places: &Places, printer: &Printer) -> Outcome {
+    let settings = Settings::resolve(places)?;
+    let parent = dir.map_or_else(|| settings.new_tasks.clone(), |dir| absolute(&settings.here, &dir));
+    let folder = scaffold(name, &parent).map_err(input)?;
+    if printer.is_json() {
+        printer.json(&json!({ "schema": SCHEMA, "task": name, "folder": folder }));
+    } else {
+        printer.data(&folder.display().to_string());
+        let word =
+            if settings.tasks.contains(&parent) { name.to_owned() } else { folder.display().to_string() };
+        printer.talk(&format!("\nIt works as it is. Prove it: researchgym task check {word}\nThen make it yours: every key of task.toml is explained there."));
+    }
+    Ok(0)
+}
+
+fn fetch(name: &str, data_dir: Option<PathBuf>, places: &Places, printer: &Printer) -> Outcome {
+    let settings = Settings::resolve(places)?;
+    let loaded = Catalogue::new(settings.tasks.clone()).find(name).map_err(input)?;
+    let data_dir = data_dir.map(|dir| absolute(&settings.here, &dir));
+    let materials = on_runtime(async {
+        let sandboxes = SandboxHost::new(&settings.home).map_err(Failure::from)?;
+        let listener = |progress: Progress<'_>| printer.preparing(&progress);
+        let fetching = Fetching { data_dir: data_dir.as_deref(), download: true, listener: &listener };
+        Materials::gather(&settings.home, &loaded, &sandboxes, fetching).await.map_err(CommandError::from)
+    })?;
+    if printer.is_json() {
+        let names =
+            |files: &[(String, PathBuf)]| files.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+        printer
+            .json(&json!({ "schema": SCHEMA, "task": loaded.task.id, "environment": materials.environment,
+            "visible": names(&materials.visible), "hidden": names(&materials.hidden) }));
+    } else {
+        printer.talk(&format!(
+            "Everything that task {} needs is in {}",
+            loaded.task.id,
+            settings.home.display()
+        ));
+    }
+    Ok(0)
+}
+
+fn check_all(
+    names: &[String],
+    all: bool,
+    data_dir: Option<PathBuf>,
+    places: &Places,
+    printer: &Printer,
+) -> Outcome {
+    let settings = Settings::resolve(places)?;
+    let catalogue = Catalogue::new(settings.tasks.clone());
+    let wanted: Vec<(String, Result<LoadedTask, CommandError>)> = match all {
+        true => catalogue.list().into_iter().map(|entry| (entry.name, entry.loaded.map_err(input))).collect(),
+        false => names.iter().map(|name| (name.clone(), catalogue.find(name).map_err(input))).collect(),
+    };
+    if wanted.is_empty() {
+        return Err(CommandError::input("there are no tasks to check")
+            .hinted("`researchgym task list` says where it looks"));
+    }
+    let data_dir = data_dir.map(|dir| absolute(&settings.here, &dir));
+    let mut reports = Vec::new();
+    for (name, loaded) in wanted {
+        let report = match loaded {
+            Err(error) => CheckReport::unreadable(&name, error.to_string()),
+            Ok(loaded) => on_runtime(check_one(&settings, &loaded, data_dir.as_deref(), printer))?,
+        };
+        if !printer.is_json() {
+            printer.checked(&report);
+        }
+        reports.push(report);
+    }
+    let passed = reports.iter().all(|report| report.passed);
+    if printer.is_json() {
+        printer.json(&json!({ "schema": SCHEMA, "passed": passed, "tasks": reports }));
+    }
+    Ok(u8::from(!passed))
+}
+
+async fn check_one(
+    settings: &Settings,
+    loaded: &LoadedTask,
+    data_dir: Option<&std::path::Path>,
+    printer: &Printer,
+) -> Result<CheckReport, CommandError> {
+    let cancelled = signals::watch(printer)
+        .map_err(|error| CommandError::input(format!("signals cannot be watched: {error}")))?;
+    let sandboxes = SandboxHost::new(&settings.home).map_err(Failure::from)?;
+    let listener = |progress: Progress<'_>| printer.preparing(&progress);
+    let fetching = Fetching { data_dir, download: false, listener: &listener };
+    let materials = Materials::gather(&settings.home, loaded, &sandboxes, fetching).await?;
+    let workbench = Workbench::new(&settings.home, sandboxes, materials)?;
+    let runs = researchgym_engine::grading::scratch_folder(&workbench.scratch)
+        .map_err(|error| CommandError::input(format!("{}: {error}", workbench.scratch.display())))?;
+    let warner = printer.clone();
+    let runner = Runner {
+        workbench: Arc::new(workbench),
+        observer: Arc::new(|_, _| {}),
+        warn: Arc::new(move |text: &str| warner.warn(text)),
+        cancelled,
+    };
+    Ok(check(&runner, loaded, runs.path(), CHECK_SEED).await?)
+}

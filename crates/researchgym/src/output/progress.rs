@@ -1,0 +1,175 @@
+//! A run while it works, or again: one line per event that matters, and at a terminal one live line below them.
+//!
+//! `replay` feeds recorded events through the same door.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use researchgym_core::action::{Action, Body, Origin};
+use researchgym_core::event::{Event, Line};
+use researchgym_core::observation::{ExecEnding, Observation};
+use researchgym_core::state::RunState;
+use researchgym_engine::session::Observer;
+
+use super::Printer;
+use super::words::{duration, first_line, metrics, number};
+
+/// Shows runs as they go.
+#[derive(Clone)]
+pub(crate) struct Console {
+    printer: Printer,
+    /// With several runs at once only starts, scores and endings are shown, with the run's id in front.
+    several: bool,
+    live: Option<Arc<Live>>,
+}
+
+struct Live {
+    bar: ProgressBar,
+    ended: Mutex<u64>,
+}
+
+impl Console {
+    /// Shows one run in full, or `runs` of them in brief; with a live line if someone is watching.
+    pub(crate) fn new(printer: &Printer, runs: u64, live: bool) -> Console {
+        let live = (live && printer.is_live()).then(|| {
+            let bar = printer.bar.add(ProgressBar::new_spinner());
+            bar.enable_steady_tick(Duration::from_millis(200));
+            let style = ProgressStyle::with_template("{spinner} {msg} {elapsed}");
+            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+            Arc::new(Live { bar, ended: Mutex::new(0) })
+        });
+        Console { printer: printer.clone(), several: runs > 1, live }
+    }
+
+    /// For the runner: is told every event.
+    pub(crate) fn observer(&self) -> Observer {
+        let console = self.clone();
+        Arc::new(move |line, state| console.show(line, state))
+    }
+
+    /// Takes the live line away.
+    pub(crate) fn finish(&self) {
+        if let Some(live) = &self.live {
+            live.bar.finish_and_clear();
+        }
+    }
+
+    /// Shows one event.
+    pub(crate) fn show(&self, line: &Line, state: &RunState) {
+        let text = if self.several { brief(&line.event, state) } else { full(&line.event, state) };
+        if let Some(text) = text {
+            self.printer.talk(&text);
+        }
+        let Some(live) = &self.live else { return };
+        if matches!(line.event, Event::RunEnded { .. }) {
+            *live.ended.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        }
+        let ended = *live.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        live.bar.set_message(if self.several { format!("{ended} runs ended") } else { standing(state) });
+    }
+}
+
+/// Step, best score and spend, for the live line.
+fn standing(state: &RunState) -> String {
+    let steps = match state.limits.steps {
+        Some(limit) => format!("step {} of {limit}", state.steps),
+        None => format!("step {}", state.steps),
+    };
+    let primary = state.started.task.primary();
+    let best = match state.best().and_then(|attempt| attempt.score.value(&primary)) {
+        Some(best) => format!("best {} {}", primary.name, number(best)),
+        None => "no score yet".to_owned(),
+    };
+    format!("{steps}, {best}, {:.2} USD,", state.spent.as_usd())
+}
+
+fn full(event: &Event, state: &RunState) -> Option<String> {
+    Some(match event {
+        Event::RunStarted(started) => {
+            format!("Run {} of {} on task {}", started.run_id, started.spec.agent.name(), started.task.id)
+        }
+        Event::WorkspaceReady { isolation, .. } => match isolation.missing.as_slice() {
+            [] => "  sandbox ready, fully isolated".to_owned(),
+            missing => format!("  sandbox ready; not enforced on this machine: {}", missing.join(", ")),
+        },
+        Event::Acted { origin, action, .. } => {
+            let number = match origin {
+                Origin::Agent => format!("{:>4}", state.steps),
+                Origin::Sandbox => "   >".to_owned(),
+            };
+            format!("{number}  {}", acted(action))
+        }
+        Event::Observed { observation, took_ms, .. } => format!("      {}", observed(observation, *took_ms)?),
+        Event::Interrupted { .. } => {
+            "      interrupted when the program died; done again if the agent asks again".to_owned()
+        }
+        Event::Scored { .. } | Event::SnapshotTaken { .. } => return None,
+        Event::RunResumed => "Resumed".to_owned(),
+        Event::RunExtended { .. } => "Resumed under raised limits".to_owned(),
+        Event::Noted { text } => format!("  note: {text}"),
+        Event::RunEnded { ending, failure, .. } => match failure {
+            Some(failure) => format!("Failed ({}): {}", failure.boundary.name(), failure.message),
+            None => format!("Ended: {}", ending.name()),
+        },
+    })
+}
+
+fn brief(event: &Event, state: &RunState) -> Option<String> {
+    let id = &state.started.run_id;
+    match event {
+        Event::RunEnded { ending, failure, .. } => Some(match failure {
+            Some(failure) => format!("{id}  failed ({}): {}", failure.boundary.name(), failure.message),
+            None => match state.submission() {
+                Some(attempt) => format!("{id}  {}  {}", ending.name(), metrics(&attempt.score.metrics)),
+                None => format!("{id}  {}  no submission", ending.name()),
+            },
+        }),
+        _ => None,
+    }
+}
+
+fn acted(action: &Action) -> String {
+    let body = |body: &Body| match body {
+        Body::Text(text) => first_line(text, 90),
+        Body::Base64(_) => "(bytes)".to_owned(),
+        Body::Blob { bytes, .. } => format!("({bytes} bytes)"),
+    };
+    match action {
+        Action::Exec { command, .. } => format!("$ {}", body(command)),
+        Action::Write { path, .. } => format!("write {}", first_line(path, 90)),
+        Action::Read { path } => format!("read {}", first_line(path, 90)),
+        Action::Say { text } => format!("say: {}", body(text)),
+        Action::Validate => "validate".to_owned(),
+        Action::Submit => "submit".to_owned(),
+        Action::GiveUp { reason } => format!("give up: {}", first_line(reason, 90)),
+    }
+}
+
+fn observed(observation: &Observation, took_ms: u64) -> Option<String> {
+    let took = duration(took_ms as f64 / 1e3);
+    Some(match observation {
+        Observation::Exec { exit_code, ending, stdout, stderr, .. } => {
+            let status = match (ending, exit_code) {
+                (ExecEnding::Exited, Some(0)) => format!("ok, {took}"),
+                (ExecEnding::Exited, Some(code)) => format!("status {code}, {took}"),
+                (ExecEnding::TimedOut, _) => format!("killed after {took}: its time was over"),
+                (ExecEnding::ShellEnded, _) => format!("the shell ended, {took}; a new one follows"),
+                (ExecEnding::Stopped | ExecEnding::Exited, _) => format!("stopped, {took}"),
+            };
+            let said = [&stdout.text, &stderr.text].into_iter().find(|text| !text.trim().is_empty());
+            match said {
+                Some(text) => format!("{status}: {}", first_line(text, 80)),
+                None => status,
+            }
+        }
+        Observation::Graded { score, .. } => match &score.invalid {
+            None => format!("{} ({took})", metrics(&score.metrics)),
+            Some(reason) => format!("no valid score: {}", first_line(reason, 100)),
+        },
+        Observation::Refused { reason } => format!("refused: {}", first_line(reason, 100)),
+        Observation::Wrote { .. } | Observation::Read { .. } | Observation::Said | Observation::Ended => {
+            return None;
+        }
+    })
+}

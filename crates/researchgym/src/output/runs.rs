@@ -1,0 +1,223 @@
+//! Results, runs and logs as tables for people.
+
+use researchgym_core::event::Ending;
+use researchgym_core::isolation::IsolationLevel;
+use researchgym_core::result::{Progress, RunResult};
+use researchgym_core::score::{Metrics, Split};
+use researchgym_core::state::RunState;
+use researchgym_engine::runner::Regraded;
+use researchgym_engine::store::Verification;
+
+use super::Printer;
+use super::words::{duration, metrics, number, table};
+
+impl Printer {
+    /// One run's result for people, on standard error so that the object stays the only data.
+    pub(crate) fn summary(&self, result: &RunResult) {
+        self.talk("");
+        for line in summary(result) {
+            self.talk(&line);
+        }
+        let id = &result.run_id;
+        self.talk(&match result.ending {
+            Some(Ending::Cancelled | Ending::Failed) | None => {
+                format!("\nGo on with it: researchgym run --resume {id}")
+            }
+            _ => format!("\nLook closer: researchgym show {id}"),
+        });
+    }
+
+    /// Several results, one line each, and how many improved.
+    pub(crate) fn summaries(&self, results: &[RunResult]) {
+        self.talk("");
+        self.rows(&listing(results));
+        let improved = results.iter().filter(|result| result.improved == Some(true)).count();
+        self.talk(&format!("\n{improved} of {} beat the baseline", results.len()));
+    }
+
+    fn rows(&self, lines: &[String]) {
+        for line in lines {
+            self.talk(line);
+        }
+    }
+
+    /// `list`
+    pub(crate) fn list(&self, results: &[RunResult], broken: &[(String, String)]) {
+        if results.is_empty() && broken.is_empty() {
+            self.talk("There are no runs yet. Try: researchgym run blotto tuner");
+        }
+        if !results.is_empty() {
+            for line in listing(results) {
+                self.data(&line);
+            }
+        }
+        for (path, problem) in broken {
+            self.warn(&format!("{path}: {problem}"));
+        }
+    }
+
+    /// `show`
+    pub(crate) fn show(&self, result: &RunResult, state: &RunState) {
+        for line in summary(result) {
+            self.data(&line);
+        }
+        if !state.attempts.is_empty() {
+            self.data("");
+            let mut rows = vec![["attempt", "kind", "split", "score"].map(str::to_owned).to_vec()];
+            for attempt in &state.attempts {
+                let score = match &attempt.score.invalid {
+                    None => metrics(&attempt.score.metrics),
+                    Some(reason) => format!("not valid: {}", super::words::first_line(reason, 90)),
+                };
+                let kind = format!("{:?}", attempt.kind).to_lowercase();
+                rows.push(vec![attempt.number.to_string(), kind, split(attempt.split).into(), score]);
+            }
+            for line in table(&rows) {
+                self.data(&line);
+            }
+        }
+        for finding in &result.integrity {
+            self.data(&format!("\nfinding: {} ({:?}): {}", finding.kind, finding.severity, finding.evidence));
+        }
+        let id = &result.run_id;
+        self.talk(&format!(
+            "\nWatch it again: researchgym replay {id}\nCheck its log: researchgym verify {id}\nGrade it again: researchgym grade {id}"
+        ));
+    }
+
+    /// `verify`
+    pub(crate) fn verification(&self, run: &str, verification: &Verification, problems: &[String]) {
+        if problems.is_empty() {
+            self.data(&format!("{run}: the log is whole; its head is {}", verification.head));
+        }
+        for problem in problems {
+            self.data(&format!("{run}: {problem}"));
+        }
+    }
+
+    /// `grade`
+    pub(crate) fn regraded(&self, regraded: &Regraded) {
+        let mut rows = vec![["attempt", "recorded", "graded again", ""].map(str::to_owned).to_vec()];
+        for attempt in &regraded.attempts {
+            let shown = |score: &researchgym_core::score::Score| match &score.invalid {
+                None => metrics(&score.metrics),
+                Some(_) => "not valid".to_owned(),
+            };
+            let verdict = if attempt.same { "same" } else { "DIFFERENT" };
+            rows.push(vec![
+                attempt.attempt.to_string(),
+                shown(&attempt.recorded),
+                shown(&attempt.regraded),
+                verdict.to_owned(),
+            ]);
+        }
+        for line in table(&rows) {
+            self.data(&line);
+        }
+        if regraded.task_digest != regraded.task_digest_now {
+            self.warn("the task's folder has changed since the run");
+        }
+        self.talk(&format!("Written to {}", regraded.file.display()));
+    }
+}
+
+fn split(split: Split) -> &'static str {
+    match split {
+        Split::Validation => "validation",
+        Split::Test => "test",
+    }
+}
+
+fn listing(results: &[RunResult]) -> Vec<String> {
+    let mut rows = vec![
+        ["run", "task", "agent", "state", "score", "best", "baseline", "steps", "time"]
+            .map(str::to_owned)
+            .to_vec(),
+    ];
+    for result in results {
+        let value = |metrics: &Option<Metrics>| {
+            let value = metrics.as_ref().and_then(|metrics| metrics.get(&result.primary.name));
+            value.map_or_else(|| "-".to_owned(), |value| number(*value))
+        };
+        rows.push(vec![
+            result.run_id.clone(),
+            result.task.clone(),
+            result.agent.clone(),
+            state(result).to_owned(),
+            value(&result.score),
+            value(&result.best_score),
+            value(&result.baseline),
+            result.steps.to_string(),
+            duration(result.seconds),
+        ]);
+    }
+    table(&rows)
+}
+
+fn state(result: &RunResult) -> &'static str {
+    match (result.state, result.ending) {
+        (Progress::Ended, Some(ending)) => ending.name(),
+        (Progress::Running, _) => "running",
+        (Progress::Interrupted | Progress::Ended, _) => "interrupted",
+    }
+}
+
+fn summary(result: &RunResult) -> Vec<String> {
+    let name = &result.primary.name;
+    let of = |metrics: &Option<Metrics>| {
+        metrics.as_ref().and_then(|metrics| metrics.get(name)).map(|value| number(*value))
+    };
+    let mut rows = vec![
+        vec!["run".to_owned(), result.run.clone()],
+        vec!["task".to_owned(), format!("{} ({})", result.task, result.variant)],
+        vec!["agent".to_owned(), format!("{}, seed {}", result.agent, result.seed)],
+        vec!["ending".to_owned(), ending(result)],
+    ];
+    let better = match result.improved {
+        Some(true) => "  beats the baseline",
+        Some(false) => "  does not beat the baseline beyond its noise",
+        None => "",
+    };
+    rows.push(vec![
+        name.clone(),
+        format!("{}{better}", of(&result.score).unwrap_or_else(|| "no valid submission".into())),
+    ]);
+    if let (Some(best), Some(best_split)) = (of(&result.best_score), result.best_split) {
+        rows.push(vec!["best attempt".to_owned(), format!("{best} ({})", split(best_split))]);
+    }
+    if let Some(baseline) = of(&result.baseline) {
+        rows.push(vec!["baseline".to_owned(), baseline]);
+    }
+    if let Some(score) = result.score.as_ref().filter(|score| score.len() > 1) {
+        rows.push(vec!["all metrics".to_owned(), metrics(score)]);
+    }
+    rows.push(vec!["isolation".to_owned(), isolation(result)]);
+    for finding in &result.integrity {
+        rows.push(vec!["finding".to_owned(), format!("{}: {}", finding.kind, finding.evidence)]);
+    }
+    table(&rows)
+}
+
+fn ending(result: &RunResult) -> String {
+    let how = match &result.error {
+        Some(error) => {
+            format!("failed ({}): {}", result.boundary.map_or("", |boundary| boundary.name()), error.message)
+        }
+        None => state(result).to_owned(),
+    };
+    let spent = if result.cost_usd > 0.0 { format!(", {:.2} USD", result.cost_usd) } else { String::new() };
+    format!(
+        "{how} after {} steps, {} validations, {} of work{spent}",
+        result.steps,
+        result.validations,
+        duration(result.seconds)
+    )
+}
+
+fn isolation(result: &RunResult) -> String {
+    match (result.isolation.level, result.isolation.missing.as_slice()) {
+        (IsolationLevel::Full, _) => "full".to_owned(),
+        (IsolationLevel::Partial, missing) => format!("partial; not enforced: {}", missing.join(", ")),
+        (IsolationLevel::None, _) => "NONE: nothing was kept apart".to_owned(),
+    }
+}

@@ -1,0 +1,111 @@
+//! Tasks as tables: the list, one task, and what a check found.
+
+use researchgym_core::score::Direction;
+use researchgym_core::task::Task;
+use researchgym_engine::catalogue::Entry;
+
+use super::Printer;
+use super::words::{metrics, number, table};
+use crate::commands::CheckReport;
+
+impl Printer {
+    /// `task list`
+    pub(crate) fn tasks(&self, entries: &[Entry]) {
+        let mut rows =
+            vec![["task", "domain", "primary metric", "baseline", "title"].map(str::to_owned).to_vec()];
+        for entry in entries {
+            if let Ok(loaded) = &entry.loaded {
+                let task = &loaded.task;
+                let primary = task.primary();
+                let baseline =
+                    task.baseline.as_ref().and_then(|baseline| baseline.shown().get(&primary.name));
+                let arrow = match primary.direction {
+                    Direction::Maximize => "higher is better",
+                    Direction::Minimize => "lower is better",
+                };
+                rows.push(vec![
+                    task.id.clone(),
+                    task.domain.clone(),
+                    format!("{} ({arrow})", primary.name),
+                    baseline.map_or_else(|| "-".into(), |value| number(*value)),
+                    task.title.clone(),
+                ]);
+            }
+        }
+        for line in table(&rows) {
+            self.data(&line);
+        }
+        for entry in entries {
+            if let Err(error) = &entry.loaded {
+                self.warn(&format!("{}: {error}", entry.folder.display()));
+            }
+        }
+        let tasks =
+            || entries.iter().filter_map(|entry| entry.loaded.as_ref().ok()).map(|loaded| &loaded.task);
+        if let Some(task) = tasks().find(|task| task.tunable.is_some() && task.datasets.is_empty()) {
+            self.talk(&format!("\nTry one: researchgym run {} tuner", task.id));
+        } else if tasks().next().is_none() {
+            self.talk("\nThere are no tasks here yet. Make one: researchgym task new my-task");
+        }
+    }
+
+    /// `task show`
+    pub(crate) fn task(&self, task: &Task, folder: &str, description: &str) {
+        let baseline = task.baseline.as_ref();
+        let mut rows = vec![
+            vec!["task".to_owned(), task.id.clone()],
+            vec!["title".to_owned(), task.title.clone()],
+            vec!["folder".to_owned(), folder.to_owned()],
+        ];
+        for metric in &task.metrics {
+            let kind = if metric.primary { "primary metric" } else { "metric" };
+            let arrow = match metric.direction {
+                Direction::Maximize => "higher is better",
+                Direction::Minimize => "lower is better",
+            };
+            rows.push(vec![kind.to_owned(), format!("{} ({arrow})", metric.name)]);
+        }
+        if let Some(baseline) = baseline {
+            rows.push(vec!["baseline".to_owned(), metrics(baseline.shown())]);
+            rows.push(vec!["noise floor".to_owned(), number(baseline.noise_floor)]);
+            if let Some(source) = &baseline.source {
+                rows.push(vec!["source".to_owned(), source.clone()]);
+            }
+        }
+        rows.push(vec!["submit".to_owned(), task.submission.artefacts.join(", ")]);
+        rows.push(vec!["validations".to_owned(), task.grader.validations.to_string()]);
+        rows.push(vec!["hours".to_owned(), task.limits.hours.to_string()]);
+        for (name, variant) in &task.variants {
+            rows.push(vec!["variant".to_owned(), format!("{name}: {}", variant.description)]);
+        }
+        for dataset in &task.datasets {
+            rows.push(vec![
+                "dataset".to_owned(),
+                format!("{} ({} bytes, {})", dataset.name, dataset.bytes, dataset.license),
+            ]);
+        }
+        for line in table(&rows) {
+            self.data(&line);
+        }
+        self.data(&format!("\n{}", description.trim_end()));
+    }
+
+    /// `task check`
+    pub(crate) fn checked(&self, report: &CheckReport) {
+        self.data(&format!("{}  {}", if report.passed { "PASS" } else { "FAIL" }, report.task));
+        let rows: Vec<Vec<String>> = report
+            .checks
+            .iter()
+            .map(|check| {
+                vec![
+                    format!("  {}", if check.passed { "ok" } else { "FAILED" }),
+                    check.name.clone(),
+                    check.detail.clone(),
+                ]
+            })
+            .collect();
+        for line in table(&rows) {
+            self.data(&line);
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Numbers, durations and columns as people read them.
+
+use researchgym_core::score::Metrics;
+
+/// Seconds as `850 ms`, `12.3 s`, `4 min 5 s` or `2 h 3 min`.
+pub(crate) fn duration(seconds: f64) -> String {
+    match seconds {
+        seconds if seconds < 1.0 => format!("{:.0} ms", seconds * 1e3),
+        seconds if seconds < 60.0 => format!("{seconds:.1} s"),
+        seconds if seconds < 3600.0 => format!("{} min {} s", seconds as u64 / 60, seconds as u64 % 60),
+        seconds => format!("{} h {} min", seconds as u64 / 3600, seconds as u64 % 3600 / 60),
+    }
+}
+
+/// A metric's value with enough digits to compare.
+pub(crate) fn number(value: f64) -> String {
+    match value.abs() {
+        size if size != 0.0 && !(1e-3..1e7).contains(&size) => format!("{value:.4e}"),
+        size if size >= 1000.0 => format!("{value:.2}"),
+        _ => format!("{value:.4}"),
+    }
+}
+
+/// All metrics in one line.
+pub(crate) fn metrics(metrics: &Metrics) -> String {
+    let parts: Vec<String> =
+        metrics.iter().map(|(name, value)| format!("{name} {}", number(*value))).collect();
+    parts.join(", ")
+}
+
+/// The first line of a text, cut to `width` characters.
+pub(crate) fn first_line(text: &str, width: usize) -> String {
+    let line = text.lines().find(|line| !line.trim().is_empty()).unwrap_or("").trim();
+    let more = text.trim().lines().count() > 1;
+    let clean: String = printable(line).chars().take(width).collect();
+    if more || line.chars().count() > width { format!("{clean} ...") } else { clean }
+}
+
+/// Text that an agent wrote must not steer the reader's terminal.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars()
+        .map(|character| {
+            if character.is_control() && character != '\n' && character != '\t' {
+                '\u{fffd}'
+            } else {
+                character
+            }
+        })
+        .collect()
+}
+
+/// Rows in aligned columns, without a trailing blank.
+pub(crate) fn table(rows: &[Vec<String>]) -> Vec<String> {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width =
+        |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
+    let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
+    rows.iter()
+        .map(|row| {
+            let cells: Vec<String> = row
+                .iter()
+                .zip(&widths)
+                .map(|(cell, width)| format!("{cell}{}", " ".repeat(width - cell.chars().count())))
+                .collect();
+            cells.join("  ").trim_end().to_owned()
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_and_numbers_read_well() {
+        assert_eq!(
+            [0.85, 12.34, 245.0, 7380.0].map(duration),
+            ["850 ms", "12.3 s", "4 min 5 s", "2 h 3 min"]
+        );
+        assert_eq!(
+            [1.0227, -0.248, 30340.1119, 0.0, -3e13].map(number),
+            ["1.0227", "-0.2480", "30340.11", "0.0000", "-3.0000e13"]
+        );
+    }
+
+    #[test]
+    fn escapes_of_an_agent_do_not_reach_the_terminal() {
+        assert_eq!(first_line("\u{1b}[31mred\nmore", 40), "\u{fffd}[31mred ...");
+    }
+}

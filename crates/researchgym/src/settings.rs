@@ -1,0 +1,52 @@
+//! Where things are: flags over environment variables over defaults. Nothing outside these places is written.
+
+use std::path::{Path, PathBuf};
+
+use crate::arguments::Places;
+use crate::error::CommandError;
+
+/// The places, resolved and absolute.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// Cache: support library, environments, datasets, scratch.
+    pub(crate) home: PathBuf,
+    /// Runs.
+    pub(crate) runs: PathBuf,
+    /// Folders of tasks in order of precedence.
+    pub(crate) tasks: Vec<PathBuf>,
+    /// Where `task new` puts a task.
+    pub(crate) new_tasks: PathBuf,
+    /// The current folder.
+    pub(crate) here: PathBuf,
+}
+
+impl Settings {
+    /// Resolves the places.
+    pub(crate) fn resolve(places: &Places) -> Result<Settings, CommandError> {
+        let here = std::env::current_dir()
+            .map_err(|error| CommandError::input(format!("the current folder cannot be read: {error}")))?;
+        let home = match &places.home {
+            Some(home) => absolute(&here, home),
+            None => default_home().ok_or_else(|| {
+                CommandError::input("there is no home folder for the cache")
+                    .hinted("set RESEARCHGYM_HOME to a folder that you may write")
+            })?,
+        };
+        let runs = absolute(&here, places.runs_dir.as_deref().unwrap_or(Path::new("runs")));
+        let own = places.tasks_dir.as_ref().map(|tasks| absolute(&here, tasks));
+        let new_tasks = own.clone().unwrap_or_else(|| here.join("tasks"));
+        let tasks = own.into_iter().chain([here.join("tasks"), home.join("tasks")]).collect();
+        Ok(Settings { home, runs, tasks, new_tasks, here })
+    }
+}
+
+/// Makes a path absolute without asking the file system.
+pub(crate) fn absolute(here: &Path, path: &Path) -> PathBuf {
+    if path.is_absolute() { path.to_path_buf() } else { here.join(path) }
+}
+
+fn default_home() -> Option<PathBuf> {
+    let given = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let cache = given("XDG_CACHE_HOME").filter(|path| path.is_absolute());
+    cache.or_else(|| given("HOME").map(|home| home.join(".cache"))).map(|cache| cache.join("researchgym"))
+}

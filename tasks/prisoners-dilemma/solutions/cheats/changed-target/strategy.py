@@ -1,0 +1,7 @@
+"""Plays what pays against the changed target.py."""
+
+import target
+
+
+def row_strategy(history):
+    return 1 - target.AGREED
