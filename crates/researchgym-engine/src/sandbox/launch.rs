@@ -72,9 +72,7 @@ pub(super) fn launch(
 
 fn make_group(machine: &Machine, spec: &SandboxSpec) -> Option<Group> {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
-    if machine.cgroups.folders().next().is_none() {
-        return None;
-    }
+    machine.cgroups.folders().next()?;
     let name = format!("{}-{}", spec.name, NUMBER.fetch_add(1, Ordering::Relaxed));
     machine.cgroups.make_group(&name, &spec.resources, OUR_PROCESSES).ok()
 }

@@ -285,6 +285,20 @@ async fn nothing_outlives_the_sandbox() {
 }
 
 #[tokio::test]
+async fn killing_the_guest_frees_nobody() {
+    for bench in Bench::all() {
+        let sandbox = bench.start().await;
+        let marker = format!("5{}.{}", std::process::id(), bench.name().len());
+        sandbox.exec(&format!("setsid sleep {marker} & until grep -q sleep /proc/$!/comm; do :; done")).await;
+        let mut capture = sandbox.capture();
+        // In `local` nothing happens; else, unless the guest is another user's, the sandbox is lost.
+        let _ = sandbox.sandbox.exec("kill -9 $PPID", Duration::from_secs(5), &mut capture).await;
+        sandbox.sandbox.stop().await;
+        assert_eq!(living(&format!("sleep\0{marker}")), Vec::<i32>::new(), "{}", bench.name());
+    }
+}
+
+#[tokio::test]
 async fn dropping_a_sandbox_kills_it() {
     for bench in Bench::all() {
         let sandbox = bench.start().await;
