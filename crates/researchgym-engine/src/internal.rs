@@ -2,12 +2,17 @@
 
 use std::ffi::OsString;
 
-/// Runs `guest`, `userns` or `sweep` if the first argument (after the program's name) is one of them and returns
-/// its exit status. Call it first in `main`, before any thread is started.
+use crate::guest;
+use crate::sandbox::{sweeper, user_namespace};
+
+/// Runs `guest` or a helper of the sandboxes if the first argument (after the program's name) names one, and returns its
+/// exit status. Call it first in `main`, before any thread is started.
 pub fn main(arguments: impl Iterator<Item = OsString>) -> Option<i32> {
     let mut arguments = arguments.skip(1);
     match arguments.next()?.to_str()? {
-        "guest" => Some(70),
+        "guest" => Some(guest::main()),
+        "userns" => Some(user_namespace::helper()),
+        "sweep" => Some(sweeper::main()),
         _ => None,
     }
 }

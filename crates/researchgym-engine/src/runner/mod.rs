@@ -41,7 +41,6 @@ pub struct Runner {
 /// A run whose log is open.
 pub struct OpenRun {
     recorder: Recorder,
-    resumed: bool,
     /// Folder with an external agent's own files.
     agent_files: Option<PathBuf>,
     /// What the agent did before, with its outcomes.

@@ -98,7 +98,7 @@ impl Runner {
         for warning in super::derived::write_plan_files(&recorder) {
             (self.warn)(&warning);
         }
-        Ok(OpenRun { recorder, resumed: false, agent_files, recorded: VecDeque::new() })
+        Ok(OpenRun { recorder, agent_files, recorded: VecDeque::new() })
     }
 
     /// Opens an existing run to go on with it, under `limits` if new totals were asked for.
@@ -146,7 +146,7 @@ impl Runner {
         }
         let settled = settle(&mut recorder)?;
         let recorded = answered(&lines, &settled);
-        Ok(Reopened::GoesOn(Box::new(OpenRun { recorder, resumed: true, agent_files, recorded })))
+        Ok(Reopened::GoesOn(Box::new(OpenRun { recorder, agent_files, recorded })))
     }
 }
 

@@ -10,9 +10,10 @@ use researchgym_core::isolation::Runtime;
 use researchgym_core::state::RunState;
 
 use super::{OpenRun, Runner};
+use crate::materials::Materials;
 use crate::sandbox::{ReadOnlyMount, Sandbox, SandboxSpec, WorkingFolder};
 use crate::session::WORKSPACE_CAPS;
-use crate::snapshot::{Snapshotter, check_out, copy_in};
+use crate::snapshot::{Snapshotter, check_out, clear_folder, copy_in};
 
 /// The name under which the task's description lies in the workspace.
 pub(crate) const DESCRIPTION: &str = "task_description.md";
@@ -22,10 +23,8 @@ pub(super) async fn bring_up(runner: &Runner, open: &mut OpenRun) -> Result<(San
     let workspace = open.recorder.folder.workspace();
     let folder = PathBuf::from(&open.recorder.state.started.spec.task_dir);
     let task = open.recorder.state.started.task.clone();
-    let fresh = !workspace.is_dir();
-    if fresh {
-        fill(open, &workspace, &folder)?;
-    }
+    fill(open, &workspace, &folder)?;
+    make_mount_points(&workspace, &runner.workbench.materials)?;
     let protected = match open.recorder.state.protected.is_empty() {
         true => hash_protected(&folder.join(&task.workspace.starter), &task.workspace.protected)?,
         false => open.recorder.state.protected.clone(),
@@ -46,22 +45,36 @@ pub(super) async fn bring_up(runner: &Runner, open: &mut OpenRun) -> Result<(San
     Ok((sandbox, snapshotter))
 }
 
-/// The starter and the description, or the newest snapshot of a run whose workspace is gone.
+/// Puts the starter and the description into a new workspace; a run that goes on finds its own files, or the newest
+/// snapshot of them if they are gone.
 fn fill(open: &OpenRun, workspace: &Path, folder: &Path) -> Result<(), Failure> {
     let state = &open.recorder.state;
-    if let (true, Some(snapshot)) = (open.resumed, state.snapshot) {
-        let manifest = open.recorder.blobs.manifest(snapshot)?;
-        check_out(&manifest, &open.recorder.blobs, workspace, None)?;
+    if let Some(snapshot) = state.snapshot {
+        let is_there = std::fs::read_dir(workspace).is_ok_and(|mut entries| entries.next().is_some());
+        if !is_there {
+            let manifest = open.recorder.blobs.manifest(snapshot)?;
+            check_out(&manifest, &open.recorder.blobs, workspace, None)?;
+        }
         return Ok(());
     }
     let task = &state.started.task;
+    clear_folder(workspace)?;
     copy_in(&folder.join(&task.workspace.starter), workspace, None)?;
     let description = folder.join(&task.description);
-    let lost = |path: &Path, error: std::io::Error| {
-        Failure::new(Boundary::Task, format!("{}: {error}", path.display()))
-    };
-    std::fs::copy(&description, workspace.join(DESCRIPTION)).map_err(|error| lost(&description, error))?;
+    std::fs::copy(&description, workspace.join(DESCRIPTION))
+        .map_err(|error| Failure::new(Boundary::Task, format!("{}: {error}", description.display())))?;
     Ok(())
+}
+
+/// The `data/` folder, over whose files the datasets are mounted. An agent of an earlier segment may have put
+/// something else in its place; then the mount fails and says so.
+fn make_mount_points(workspace: &Path, materials: &Materials) -> Result<(), Failure> {
+    let data = workspace.join("data");
+    if materials.visible.is_empty() || data.symlink_metadata().is_ok() {
+        return Ok(());
+    }
+    std::fs::create_dir(&data)
+        .map_err(|error| Failure::new(Boundary::Store, format!("{}: {error}", data.display())))
 }
 
 /// What the agent's sandbox may see.

@@ -1,20 +1,23 @@
 //! What this process knows of its machine.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use super::{MachineReport, SandboxError};
+use super::machine::{self, Bubblewrap};
+use super::slots::Slots;
+use super::{MachineReport, SandboxError, probe};
 
 /// Starts sandboxes. One per process; clones share everything.
 #[derive(Clone)]
 pub struct SandboxHost {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
 }
 
-#[derive(Clone)]
-struct Inner {
+pub(super) struct Inner {
     home: PathBuf,
     executable: PathBuf,
+    pub slots: Slots,
+    bubblewrap: OnceLock<Result<Bubblewrap, String>>,
 }
 
 impl SandboxHost {
@@ -22,18 +25,40 @@ impl SandboxHost {
     pub fn new(home: &Path) -> Result<SandboxHost, SandboxError> {
         let executable = std::env::current_exe()
             .map_err(|source| SandboxError::System { doing: "looking up this program's own path", source })?;
-        Ok(SandboxHost { inner: Arc::new(Inner { home: home.to_owned(), executable }) })
+        Ok(SandboxHost::assemble(home, executable))
     }
 
     /// Uses another executable as the guest: one whose `main` calls [`crate::internal::main`] first.
     pub fn with_executable(self, executable: &Path) -> SandboxHost {
-        let mut inner = (*self.inner).clone();
-        inner.executable = executable.to_owned();
-        SandboxHost { inner: Arc::new(inner) }
+        SandboxHost::assemble(&self.inner.home, executable.to_owned())
     }
 
-    /// Looks at everything a sandbox needs, really trying where that is the only way to know. Takes some 50 ms; blocks.
+    fn assemble(home: &Path, executable: PathBuf) -> SandboxHost {
+        let (slots, bubblewrap) = (Slots::new(home), OnceLock::new());
+        SandboxHost { inner: Arc::new(Inner { home: home.to_owned(), executable, slots, bubblewrap }) }
+    }
+
+    /// Looks at everything a sandbox needs, really trying where that is the only way to know. Blocks for some 50 ms.
     pub fn probe(&self) -> MachineReport {
-        MachineReport { isolation: false, root: false, findings: Vec::new() }
+        probe::probe(&self.inner)
+    }
+}
+
+impl Inner {
+    /// The guest's executable. An error if it is gone, as after a build that replaced it.
+    pub(super) fn executable(&self) -> Result<&Path, SandboxError> {
+        match std::fs::metadata(&self.executable) {
+            Ok(_) => Ok(&self.executable),
+            Err(source) => Err(SandboxError::Path {
+                doing: "finding this program's own file",
+                path: self.executable.clone(),
+                source,
+            }),
+        }
+    }
+
+    pub(super) fn bubblewrap(&self) -> Result<&Bubblewrap, SandboxError> {
+        let found = self.bubblewrap.get_or_init(machine::bubblewrap);
+        found.as_ref().map_err(|missing| SandboxError::NoIsolation { missing: missing.clone() })
     }
 }

@@ -5,12 +5,25 @@
 //! it is length-bounded, flow-controlled and never trusted for more than the outcome of its own commands.
 
 mod capture;
+mod cgroup;
 mod error;
 mod host;
+mod launch;
+mod link;
+mod local;
+mod machine;
 mod outcome;
+mod ownership;
+mod probe;
 mod report;
 mod running;
+mod slots;
+mod spawner;
 mod specification;
+pub(crate) mod sweeper;
+mod unisolated;
+pub(crate) mod user_namespace;
+mod watch;
 
 pub use capture::{Capture, Stream};
 pub use error::SandboxError;

@@ -1,33 +1,175 @@
 //! One running sandbox.
 
 use std::os::fd::OwnedFd;
+use std::process::Child;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use researchgym_core::isolation::Isolation;
+use researchgym_core::observation::ExecEnding;
+use researchgym_core::wire::{Ended, Kind, MAX_COMMAND, MAX_LINE, Refusal, ToGuest};
+use tokio::io::unix::AsyncFd;
+use tokio::sync::mpsc::{Receiver, UnboundedReceiver};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::cgroup::{Counts, Group};
+use super::host::Inner;
+use super::launch::{self, Launched};
+use super::link::{Link, Opened, Reply};
+use super::slots::Slot;
+use super::unisolated::Private;
+use super::watch::Watch;
 use super::{
-    Capture, ExecOutcome, FileRefusal, SandboxError, SandboxHost, SandboxSpec, SessionRequest, Usage,
+    Capture, ExecOutcome, FileRefusal, SandboxError, SandboxHost, SandboxSpec, SessionRequest, Usage, spawner,
 };
+use crate::sys;
+
+/// How long a guest may take to set itself up on a busy machine.
+const START_TIME: Duration = Duration::from_secs(60);
+/// How long a guest may take to end by itself before it is killed.
+const END_TIME: Duration = Duration::from_secs(3);
+/// Raw bytes are acknowledged in portions of this size.
+const ACKNOWLEDGED: u64 = 256 << 10;
 
 /// One tree of processes behind one guest. Dropping it kills everything in it.
 pub struct Sandbox {
     name: String,
     isolation: Isolation,
+    link: Arc<Link>,
+    requests: tokio::sync::Mutex<Receiver<SessionRequest>>,
+    commands: Arc<Semaphore>,
+    programs: Arc<Semaphore>,
+    files: Arc<Semaphore>,
+    counts: Mutex<Counts>,
+    watch: Option<Watch>,
+    workspace_bytes: u64,
+    remains: Option<Remains>,
+    runtime: tokio::runtime::Handle,
+}
+
+/// What has to be cleared away at the end.
+struct Remains {
+    host: Arc<Inner>,
+    process: Child,
+    /// Readable once the process has ended.
+    ended: Option<AsyncFd<OwnedFd>>,
+    complaints: std::fs::File,
+    group: Option<Group>,
+    slot: Option<Slot>,
+    private: Option<Private>,
 }
 
 impl Sandbox {
-    fn died(&self) -> SandboxError {
-        SandboxError::Died { name: self.name.clone(), reason: String::new() }
-    }
-
     /// Starts one and waits until its guest answers. `inherited` become descriptors 3, 4, .. of the first process
     /// started with [`Sandbox::spawn`]; nothing else holds them then.
     pub async fn start(
-        _host: &SandboxHost,
+        host: &SandboxHost,
         spec: SandboxSpec,
-        _inherited: Vec<OwnedFd>,
+        inherited: Vec<OwnedFd>,
     ) -> Result<Sandbox, SandboxError> {
-        Err(SandboxError::Start { name: spec.name, reason: "not here yet".into() })
+        let inner = Arc::clone(&host.inner);
+        let (launched, watch, spec) = spawner::run(move || {
+            let launched = launch::launch(&inner, &spec, inherited);
+            let limit = spec.resources.workspace_mib << 20;
+            let watch = spec.working_folder.writable_source().map(|folder| Watch::new(folder, limit));
+            (launched, watch, spec)
+        })
+        .await;
+        let Launched { process, control, complaints, group, slot, setup, isolation, private } = launched?;
+        let host = Arc::clone(&host.inner);
+        let mut remains = Remains { host, process, ended: None, complaints, group, slot, private };
+        let opened = remains.adopt(control);
+        let Opened { link, ready, requests } = match opened {
+            Ok(opened) => opened,
+            Err(source) => {
+                remains.clear().await;
+                return Err(SandboxError::System { doing: "watching over a new sandbox", source });
+            }
+        };
+        let counts = Mutex::new(remains.group.as_ref().map(Group::counts).unwrap_or_default());
+        let one = || Arc::new(Semaphore::new(1));
+        let working_folder = setup.working_folder.clone();
+        let user = setup.user.filter(|_| !setup.isolated);
+        let sandbox = Sandbox {
+            name: spec.name,
+            isolation,
+            link,
+            requests: tokio::sync::Mutex::new(requests),
+            commands: one(),
+            programs: one(),
+            files: one(),
+            counts,
+            watch,
+            workspace_bytes: spec.resources.workspace_mib << 20,
+            remains: Some(remains),
+            runtime: tokio::runtime::Handle::current(),
+        };
+        sandbox.link.send(&ToGuest::Setup(setup));
+        let reason = match tokio::time::timeout(START_TIME, ready).await {
+            Ok(Ok(Ok(()))) => String::new(),
+            Ok(Ok(Err(reason))) => sandbox.explain(reason),
+            Ok(Err(_)) => sandbox.explain(String::new()),
+            Err(_) => format!("no answer within {} s", START_TIME.as_secs()),
+        };
+        if reason.is_empty() {
+            if let Some(user) = user {
+                sandbox.check_reach(&working_folder, user.uid).await?;
+            }
+            return Ok(sandbox);
+        }
+        let name = sandbox.name.clone();
+        sandbox.stop().await;
+        Err(SandboxError::Start { name, reason })
+    }
+
+    /// As root without isolation: whether the unprivileged user can work in the folder at all.
+    async fn check_reach(&self, folder: &str, uid: u32) -> Result<(), SandboxError> {
+        let test = [
+            "/bin/sh".to_owned(),
+            "-c".to_owned(),
+            "cd -- \"$1\"".to_owned(),
+            "sh".to_owned(),
+            folder.to_owned(),
+        ];
+        let (id, mut replies) = self.link.request(None);
+        self.link.send(&ToGuest::Spawn { id, argv: test.to_vec(), timeout_ms: 10_000, keep_inherited: true });
+        while let Some(reply) = replies.recv().await {
+            if let Reply::Ended(ended) = reply {
+                let reached = ended.exit_code == Some(0);
+                let path = folder.into();
+                return if reached { Ok(()) } else { Err(SandboxError::Unreachable { path, uid }) };
+            }
+        }
+        Err(self.died())
+    }
+
+    fn explain(&self, reason: String) -> String {
+        let complaints = self.complaints();
+        match (reason.is_empty(), complaints.is_empty()) {
+            (true, true) => "it ended at once".to_owned(),
+            (true, false) => complaints,
+            (false, true) => reason,
+            (false, false) => format!("{reason}; {complaints}"),
+        }
+    }
+
+    fn complaints(&self) -> String {
+        let file = self.remains.as_ref().and_then(|remains| remains.complaints.try_clone().ok());
+        file.map(|mut file| launch::complaints(&mut file)).unwrap_or_default()
+    }
+
+    fn died(&self) -> SandboxError {
+        let reason = self.link.closed().unwrap_or_default();
+        let complaints = self.complaints();
+        let parts: Vec<String> = [reason, complaints].into_iter().filter(|part| !part.is_empty()).collect();
+        let reason = if parts.is_empty() { String::new() } else { format!(": {}", parts.join("; ")) };
+        SandboxError::Died { name: self.name.clone(), reason }
+    }
+
+    fn broke_protocol(&self) -> SandboxError {
+        let what = "an answer of the wrong kind".to_owned();
+        self.link.close(&what);
+        SandboxError::Protocol { name: self.name.clone(), what }
     }
 
     /// What is kept apart and what is not.
@@ -35,72 +177,368 @@ impl Sandbox {
         &self.isolation
     }
 
-    /// Runs one command in the persistent bash. One at a time: a second waits for the first.
+    /// Runs one command in the persistent bash. One at a time: a second waits for the first. If the future is dropped,
+    /// the command is killed.
     pub async fn exec(
         &self,
-        _command: &str,
-        _timeout: Duration,
-        _capture: &mut Capture,
+        command: &str,
+        timeout: Duration,
+        capture: &mut Capture,
     ) -> Result<ExecOutcome, SandboxError> {
-        Err(self.died())
+        if let Some(reason) = unacceptable(command) {
+            capture.stderr.push(reason.as_bytes());
+            let ending = ExecEnding::Exited;
+            return Ok(ExecOutcome { exit_code: Some(2), ending, new_shell: false, notes: Vec::new() });
+        }
+        let permit = permit(&self.commands).await;
+        let timeout_ms = milliseconds(timeout);
+        let message = |id| ToGuest::Exec { id, text: command.to_owned(), timeout_ms };
+        self.run(permit, message, capture).await
     }
 
-    /// Runs one program (no shell) in the working folder until it ends. One at a time, beside [`Sandbox::exec`].
+    /// Runs one program (no shell) in the working folder until it ends. One at a time, beside [`Sandbox::exec`]. If the
+    /// future is dropped, the program is killed.
     pub async fn spawn(
         &self,
-        _argv: &[String],
-        _timeout: Duration,
-        _capture: &mut Capture,
+        argv: &[String],
+        timeout: Duration,
+        capture: &mut Capture,
     ) -> Result<ExecOutcome, SandboxError> {
-        Err(self.died())
+        let permit = permit(&self.programs).await;
+        let private = self.remains.as_ref().and_then(|remains| remains.private.as_ref());
+        let argv: Vec<String> = argv
+            .iter()
+            .map(|argument| private.map_or_else(|| argument.clone(), |private| private.rewritten(argument)))
+            .collect();
+        let timeout_ms = milliseconds(timeout);
+        let message = |id| ToGuest::Spawn { id, argv, timeout_ms, keep_inherited: false };
+        self.run(permit, message, capture).await
+    }
+
+    async fn run(
+        &self,
+        permit: OwnedSemaphorePermit,
+        message: impl FnOnce(u64) -> ToGuest,
+        capture: &mut Capture,
+    ) -> Result<ExecOutcome, SandboxError> {
+        let (id, mut replies) = self.link.request(Some(permit));
+        self.link.send(&message(id));
+        let mut kill = KillOnDrop { link: &self.link, id, armed: true };
+        let overflow = async {
+            match &self.watch {
+                Some(watch) => watch.overflow().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::pin!(overflow);
+        let mut watching = true;
+        let ended = loop {
+            tokio::select! {
+                biased;
+                ended = self.receive(id, &mut replies, capture) => break ended,
+                reason = &mut overflow, if watching => {
+                    watching = false;
+                    self.link.send(&ToGuest::Interrupt { id, reason });
+                }
+            }
+        };
+        kill.armed = false;
+        match ended? {
+            Reply::Ended(ended) => Ok(self.outcome(ended, capture)),
+            Reply::Raw(..) | Reply::File { .. } | Reply::Done | Reply::CpuTime { .. } => {
+                Err(self.broke_protocol())
+            }
+        }
+    }
+
+    /// Takes raw bytes until the request is answered. Nothing is lost if this future is dropped between two replies.
+    async fn receive(
+        &self,
+        id: u64,
+        replies: &mut UnboundedReceiver<Reply>,
+        capture: &mut Capture,
+    ) -> Result<Reply, SandboxError> {
+        let mut taken = 0;
+        loop {
+            match replies.recv().await {
+                Some(Reply::Raw(kind, bytes)) => {
+                    let stream = if kind == Kind::Stderr { &mut capture.stderr } else { &mut capture.stdout };
+                    stream.push(&bytes);
+                    taken += bytes.len() as u64;
+                    if taken >= ACKNOWLEDGED || replies.is_empty() && taken >= ACKNOWLEDGED / 8 {
+                        self.link.taken(id, taken);
+                        taken = 0;
+                    }
+                }
+                Some(reply) => return Ok(reply),
+                None => return Err(self.died()),
+            }
+        }
+    }
+
+    fn outcome(&self, ended: Ended, capture: &mut Capture) -> ExecOutcome {
+        let Ended { id: _, exit_code, ending, new_shell, mut notes, stdout_dropped, stderr_dropped } = ended;
+        capture.stdout.drop_bytes(stdout_dropped);
+        capture.stderr.drop_bytes(stderr_dropped);
+        if let Some(group) = self.remains.as_ref().and_then(|remains| remains.group.as_ref()) {
+            let now = group.counts();
+            let mut before = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+            let killed = now.out_of_memory.saturating_sub(before.out_of_memory);
+            if killed > 0 {
+                notes.push(format!("the memory limit was reached: {killed} killed for it"));
+            }
+            let refused = now.pids_refused.saturating_sub(before.pids_refused);
+            if refused > 0 {
+                notes.push(format!("the limit on processes was reached: {refused} could not be started"));
+            }
+            *before = now;
+        }
+        ExecOutcome { exit_code, ending, new_shell, notes }
     }
 
     /// Writes a file beneath the working folder with the agent's rights, making its parents.
     pub async fn write_file(
         &self,
-        _path: &str,
-        _content: &[u8],
-        _mode: u32,
+        path: &str,
+        content: &[u8],
+        mode: u32,
     ) -> Result<Result<u64, FileRefusal>, SandboxError> {
-        Err(self.died())
+        let (bytes, limit) = (content.len() as u64, self.workspace_bytes);
+        if bytes > limit {
+            return Ok(Err(FileRefusal::TooLarge { path: path.to_owned(), bytes, limit }));
+        }
+        if let Some(refusal) = impossible(path) {
+            return Ok(Err(refusal));
+        }
+        let permit = permit(&self.files).await;
+        let (id, mut replies) = self.link.request(Some(permit));
+        self.link.send(&ToGuest::Write { id, path: path.to_owned(), mode, bytes });
+        self.link.send_content(id, content).await;
+        match replies.recv().await {
+            Some(Reply::File { bytes, refusal: None }) => Ok(Ok(bytes)),
+            Some(Reply::File { refusal: Some(refusal), .. }) => {
+                Ok(Err(for_agent(refusal, path, bytes, limit)))
+            }
+            Some(_) => Err(self.broke_protocol()),
+            None => Err(self.died()),
+        }
     }
 
     /// Reads a regular file beneath the working folder with the agent's rights into `capture.stdout`.
     pub async fn read_file(
         &self,
-        _path: &str,
-        _capture: &mut Capture,
+        path: &str,
+        capture: &mut Capture,
     ) -> Result<Result<(), FileRefusal>, SandboxError> {
-        Err(self.died())
+        if let Some(refusal) = impossible(path) {
+            return Ok(Err(refusal));
+        }
+        let permit = permit(&self.files).await;
+        let (id, mut replies) = self.link.request(Some(permit));
+        self.link.send(&ToGuest::Read { id, path: path.to_owned() });
+        match self.receive(id, &mut replies, capture).await? {
+            Reply::File { bytes, refusal: None } => {
+                capture.stdout.drop_bytes(bytes.saturating_sub(capture.stdout.bytes()));
+                Ok(Ok(()))
+            }
+            Reply::File { refusal: Some(refusal), .. } => {
+                Ok(Err(for_agent(refusal, path, 0, self.workspace_bytes)))
+            }
+            Reply::Raw(..) | Reply::Ended(_) | Reply::Done | Reply::CpuTime { .. } => {
+                Err(self.broke_protocol())
+            }
+        }
     }
 
     /// Stops every process but the guest; time-outs stand still.
     pub async fn freeze(&self) -> Result<(), SandboxError> {
-        Err(self.died())
+        self.done(|id| ToGuest::Freeze { id }).await
     }
 
     /// Lets them go on.
     pub async fn thaw(&self) -> Result<(), SandboxError> {
-        Err(self.died())
+        self.done(|id| ToGuest::Thaw { id }).await
     }
 
-    /// CPU time of all processes so far, ended ones included.
+    async fn done(&self, message: impl FnOnce(u64) -> ToGuest) -> Result<(), SandboxError> {
+        let (id, mut replies) = self.link.request(None);
+        self.link.send(&message(id));
+        match replies.recv().await {
+            Some(Reply::Done) => Ok(()),
+            Some(_) => Err(self.broke_protocol()),
+            None => Err(self.died()),
+        }
+    }
+
+    /// CPU time of all processes so far, ended ones included. Where no control group counts it, what a process that
+    /// ignores its children's end has used through them is lost.
     pub async fn cpu_time(&self) -> Result<Duration, SandboxError> {
-        Err(self.died())
+        let group = self.remains.as_ref().and_then(|remains| remains.group.as_ref());
+        if let Some(time) = group.and_then(Group::cpu_time) {
+            return Ok(time);
+        }
+        let (id, mut replies) = self.link.request(None);
+        self.link.send(&ToGuest::CpuTime { id });
+        match replies.recv().await {
+            Some(Reply::CpuTime { nanoseconds }) => Ok(Duration::from_nanos(nanoseconds)),
+            Some(_) => Err(self.broke_protocol()),
+            None => Err(self.died()),
+        }
     }
 
     /// The next line from a program inside; `None` once the sandbox is gone.
     pub async fn next_request(&self) -> Option<SessionRequest> {
-        None
+        self.requests.lock().await.recv().await
     }
 
-    /// Answers a line (a newline is added). Not an error if the program has gone.
-    pub async fn answer(&self, _id: u64, _line: &str) -> Result<(), SandboxError> {
-        Err(self.died())
+    /// Answers a line (a newline is added). Not an error if the program has gone. At most 1 MiB.
+    pub async fn answer(&self, id: u64, line: &str) -> Result<(), SandboxError> {
+        const LONGEST: usize = MAX_LINE * 16;
+        let line = match line.contains('\n') || line.len() > LONGEST {
+            true => r#"{"type":"error","message":"the answer is no line or too long"}"#.to_owned(),
+            false => line.to_owned(),
+        };
+        self.link.send(&ToGuest::Answer { id, line });
+        match self.link.closed() {
+            None => Ok(()),
+            Some(_) => Err(self.died()),
+        }
     }
 
     /// Kills everything, waits until it is gone and removes what was made for it.
-    pub async fn stop(self) -> Usage {
-        Usage::default()
+    pub async fn stop(mut self) -> Usage {
+        // Where no control group counts, the guest is asked while it lives.
+        let cpu = self.cpu_time().await.unwrap_or_default();
+        self.link.close("it was stopped");
+        match self.remains.take() {
+            Some(remains) => {
+                let usage = remains.clear().await;
+                Usage { cpu: usage.cpu.max(cpu), ..usage }
+            }
+            None => Usage::default(),
+        }
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        self.link.close("it was dropped");
+        if let Some(mut remains) = self.remains.take() {
+            remains.kill();
+            // Without a runtime the kernel still ends all, and the sweeper removes what is left when we end.
+            self.runtime.spawn(remains.clear());
+        }
+    }
+}
+
+impl Remains {
+    /// Takes over a new process: hears when it ends, and what its guest says.
+    fn adopt(&mut self, control: std::os::unix::net::UnixStream) -> std::io::Result<Opened> {
+        let pid = rustix::process::Pid::from_child(&self.process);
+        let ended = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::NONBLOCK)?;
+        self.ended = Some(sys::when_readable(ended)?);
+        control.set_nonblocking(true)?;
+        Ok(Link::open(tokio::net::UnixStream::from_std(control)?))
+    }
+
+    fn kill(&mut self) {
+        if let Some(group) = &self.group {
+            group.kill();
+        }
+        // It may have ended already.
+        let _ = self.process.kill();
+    }
+
+    /// The guest has been told to end, by the end of its input. Waits for it, then for everything else, and removes
+    /// what is left.
+    async fn clear(mut self) -> Usage {
+        let ended = self.ended.take();
+        let end = async {
+            match &ended {
+                Some(ended) => ended.readable().await.map(drop),
+                None => Ok(()),
+            }
+        };
+        if tokio::time::timeout(END_TIME, end).await.is_err() || ended.is_none() {
+            self.kill();
+        }
+        spawner::run(move || self.remove()).await
+    }
+
+    fn remove(mut self) -> Usage {
+        // Ended already, or killed: this does not take long.
+        let _ = self.process.wait();
+        let usage = match &self.group {
+            Some(group) => {
+                if !group.is_empty() {
+                    group.kill();
+                }
+                let usage = group.usage();
+                group.remove();
+                usage
+            }
+            None => Usage::default(),
+        };
+        if let Some(slot) = self.slot.take() {
+            self.host.slots.give_back(slot);
+        }
+        usage
+    }
+}
+
+/// Kills the command of a future that was dropped.
+struct KillOnDrop<'a> {
+    link: &'a Link,
+    id: u64,
+    armed: bool,
+}
+
+impl Drop for KillOnDrop<'_> {
+    fn drop(&mut self) {
+        if self.armed {
+            self.link.send(&ToGuest::Interrupt { id: self.id, reason: "it was cancelled".to_owned() });
+        }
+    }
+}
+
+async fn permit(semaphore: &Arc<Semaphore>) -> OwnedSemaphorePermit {
+    Arc::clone(semaphore).acquire_owned().await.expect("it is never closed")
+}
+
+fn milliseconds(timeout: Duration) -> u64 {
+    u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn unacceptable(command: &str) -> Option<String> {
+    if command.contains('\0') {
+        return Some("the command contains a NUL character: it was not run\n".to_owned());
+    }
+    let (length, limit) = (command.len(), MAX_COMMAND);
+    (length > limit).then(|| {
+        format!(
+            "the command has {length} bytes, the limit is {limit}: it was not run; write a file instead\n"
+        )
+    })
+}
+
+fn impossible(path: &str) -> Option<FileRefusal> {
+    let path = path.to_owned();
+    if path.is_empty() || path.contains('\0') || path.ends_with('/') {
+        return Some(FileRefusal::NotRegular { path });
+    }
+    (path.starts_with('/') || path.split('/').any(|name| name == ".."))
+        .then_some(FileRefusal::Outside { path })
+}
+
+fn for_agent(refusal: Refusal, path: &str, bytes: u64, limit: u64) -> FileRefusal {
+    let path = path.to_owned();
+    match refusal {
+        Refusal::Outside => FileRefusal::Outside { path },
+        Refusal::NotFound => FileRefusal::NotFound { path },
+        Refusal::NotRegular => FileRefusal::NotRegular { path },
+        Refusal::Denied => FileRefusal::Denied { path },
+        Refusal::TooLarge => FileRefusal::TooLarge { path, bytes, limit },
+        Refusal::NoSpace => FileRefusal::NoSpace { path },
+        Refusal::Other(reason) => FileRefusal::Other { path, reason: reason.chars().take(200).collect() },
     }
 }

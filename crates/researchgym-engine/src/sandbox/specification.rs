@@ -7,7 +7,7 @@ use researchgym_core::isolation::Runtime;
 use researchgym_core::task::Resources;
 
 /// Where an agent's sandbox has its working folder.
-pub const WORKSPACE: &str = "/workspace";
+pub(super) const WORKSPACE: &str = "/workspace";
 
 /// One sandbox to be started.
 #[derive(Clone, Debug)]

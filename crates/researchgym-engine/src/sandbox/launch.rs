@@ -1,0 +1,270 @@
+//! From a specification to running processes: everything that blocks, done on one of the spawner's threads.
+
+use std::fs::File;
+use std::io::{self, Seek as _};
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::path::{Component, Path};
+use std::process::{Child, Command};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use researchgym_core::isolation::{Isolation, IsolationLevel, Runtime};
+use researchgym_core::wire::{ProcessLimits, Setup, User};
+use rustix::fs::MemfdFlags;
+
+use super::cgroup::{Controller, Group};
+use super::host::Inner;
+use super::local::{self, Prepared};
+use super::machine::Machine;
+use super::slots::Slot;
+use super::unisolated;
+use super::user_namespace::{self, INSIDE};
+use super::{SandboxError, SandboxSpec, ownership};
+use crate::sys::{self, SandboxChild};
+
+/// How much of each output stream of one command is kept.
+const KEPT_BYTES: u64 = 256 << 20;
+const OPEN_FILES: u64 = 65_536;
+/// Bubblewrap and the guest.
+const OUR_PROCESSES: u64 = 2;
+
+/// Processes that run, a guest that waits for its set-up.
+pub(super) struct Launched {
+    pub process: Child,
+    pub control: UnixStream,
+    /// What bubblewrap and the guest write to their standard error.
+    pub complaints: File,
+    pub group: Option<Group>,
+    pub slot: Option<Slot>,
+    pub setup: Setup,
+    pub isolation: Isolation,
+    /// The `host` runtime's place for the session socket.
+    pub private: Option<unisolated::Private>,
+}
+
+/// Starts it.
+pub(super) fn launch(
+    host: &Inner,
+    spec: &SandboxSpec,
+    inherited: Vec<OwnedFd>,
+) -> Result<Launched, SandboxError> {
+    check(spec)?;
+    let executable = host.executable()?;
+    let system = |doing| move |source| SandboxError::System { doing, source };
+    let machine = Machine::get(executable).map_err(system("starting the sweeper"))?;
+    let mut slot = match machine.root {
+        true => Some(host.slots.take().map_err(system("taking an unprivileged user id"))?),
+        false => None,
+    };
+    let group = make_group(machine, spec);
+    let result = start_process(host, spec, machine, slot.as_mut(), group.as_ref(), inherited);
+    match result {
+        Ok(started) => Ok(Launched { group, slot, ..started }),
+        Err(error) => {
+            if let Some(group) = group {
+                group.remove();
+            }
+            slot.into_iter().for_each(|slot| host.slots.give_back(slot));
+            Err(error)
+        }
+    }
+}
+
+fn make_group(machine: &Machine, spec: &SandboxSpec) -> Option<Group> {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    if machine.cgroups.folders().next().is_none() {
+        return None;
+    }
+    let name = format!("{}-{}", spec.name, NUMBER.fetch_add(1, Ordering::Relaxed));
+    machine.cgroups.make_group(&name, &spec.resources, OUR_PROCESSES).ok()
+}
+
+fn start_process(
+    host: &Inner,
+    spec: &SandboxSpec,
+    machine: &Machine,
+    slot: Option<&mut Slot>,
+    group: Option<&Group>,
+    inherited: Vec<OwnedFd>,
+) -> Result<Launched, SandboxError> {
+    let system = |doing| move |source| SandboxError::System { doing, source };
+    let executable = host.executable()?;
+    let outer_user = slot.as_ref().map(|slot| slot.user);
+    if let Some(source) = spec.working_folder.writable_source() {
+        prepare_working_folder(source, spec, outer_user)?;
+    }
+    let limits = limits(spec, machine, group);
+    let has = |controller| group.is_some() && machine.cgroups.has(controller);
+    let mut setup = Setup {
+        isolated: spec.runtime == Runtime::Local,
+        user: None,
+        working_folder: spec.working_folder.target().to_owned(),
+        environment: spec.environment.clone().into_iter().collect(),
+        inherited: inherited.iter().map(|descriptor| descriptor.as_raw_fd()).collect(),
+        session_socket: spec.session.then(|| local::SESSION_SOCKET.to_owned()),
+        limits,
+        watched_memory_bytes: (!has(Controller::Memory)).then_some(spec.resources.memory_mib << 20),
+        kept_bytes: KEPT_BYTES,
+    };
+    let (prepared, private, isolation) = match spec.runtime {
+        Runtime::Local => {
+            let bubblewrap = host.bubblewrap()?;
+            let namespace = match slot {
+                Some(slot) => Some(namespace_of(slot, executable)?),
+                None => None,
+            };
+            if namespace.is_some() {
+                setup.user = Some(User { uid: INSIDE, gid: INSIDE });
+            }
+            let prepared = local::prepare(bubblewrap, executable, spec, namespace)
+                .map_err(system("preparing the arguments of bubblewrap"))?;
+            (prepared, None, isolated(machine, group))
+        }
+        Runtime::Host => {
+            setup.user = outer_user;
+            let private = unisolated::prepare(machine, executable, spec, &mut setup)?;
+            let mut command = Command::new(executable);
+            command.arg("guest").env_clear().current_dir("/");
+            (Prepared { command, kept: Vec::new() }, Some(private), not_isolated())
+        }
+    };
+    let Prepared { mut command, mut kept } = prepared;
+    kept.extend(inherited);
+    let (control, guest_end) = UnixStream::pair().map_err(system("making a socket pair"))?;
+    let complaints = memory_file().map_err(system("making a file in memory"))?;
+    let guest_end: OwnedFd = guest_end.into();
+    command
+        .stdin(guest_end.try_clone().map_err(system("duplicating a descriptor"))?)
+        .stdout(guest_end)
+        .stderr(complaints.try_clone().map_err(system("duplicating a descriptor"))?);
+    let cgroups = match group {
+        Some(group) => group.join_files().map_err(system("opening the control group"))?,
+        None => Vec::new(),
+    };
+    sys::prepare_sandbox_child(&mut command, SandboxChild { cgroups, kept, spared: machine.root });
+    let process = command.spawn().map_err(|error| SandboxError::Start {
+        name: spec.name.clone(),
+        reason: format!("`{}`: {error}", command.get_program().display()),
+    })?;
+    Ok(Launched { process, control, complaints, group: None, slot: None, setup, isolation, private })
+}
+
+fn namespace_of<'a>(slot: &'a mut Slot, executable: &Path) -> Result<&'a OwnedFd, SandboxError> {
+    if slot.namespace.is_none() {
+        let namespace = user_namespace::create(executable, slot.user)
+            .map_err(|error| SandboxError::NoIsolation { missing: error.to_string() })?;
+        slot.namespace = Some(namespace);
+    }
+    Ok(slot.namespace.as_ref().expect("it was just put there"))
+}
+
+/// Refuses what would be a mistake of ours or would give the sandbox a way out.
+fn check(spec: &SandboxSpec) -> Result<(), SandboxError> {
+    let refuse = |what: String| Err(SandboxError::Specification { name: spec.name.clone(), what });
+    let plain = |character: char| character.is_ascii_alphanumeric() || "-_.".contains(character);
+    if spec.name.is_empty() || spec.name.starts_with('.') || !spec.name.chars().all(plain) {
+        return refuse("the name must be of letters, digits, `-`, `_` and `.`".to_owned());
+    }
+    let targets = spec.read_only.iter().map(|mount| mount.target.as_str());
+    for target in targets.chain([spec.working_folder.target()]) {
+        let mut components = Path::new(target).components();
+        let absolute = components.next() == Some(Component::RootDir);
+        if !absolute
+            || !components.all(|component| matches!(component, Component::Normal(_)))
+            || target == "/"
+        {
+            return refuse(format!("`{target}` is not a plain absolute path"));
+        }
+    }
+    for (name, value) in &spec.environment {
+        if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
+            return refuse(format!("`{name}` cannot be an environment variable"));
+        }
+    }
+    Ok(())
+}
+
+fn prepare_working_folder(source: &Path, spec: &SandboxSpec, user: Option<User>) -> Result<(), SandboxError> {
+    let failed = |doing, path: &Path| {
+        let path = path.to_owned();
+        move |source| SandboxError::Path { doing, path, source }
+    };
+    for mount in spec.read_only.iter().filter(|_| spec.runtime == Runtime::Local) {
+        if let Ok(relative) = Path::new(&mount.target).strip_prefix(spec.working_folder.target()) {
+            let is_folder = std::fs::metadata(&mount.source)
+                .map_err(failed("looking at the read-only mount", &mount.source))?
+                .is_dir();
+            let point = source.join(relative);
+            ownership::make_mount_point(source, relative, is_folder)
+                .map_err(failed("making the mount point", &point))?;
+        }
+    }
+    if let Some(user) = user {
+        ownership::hand_over(source, user)
+            .map_err(failed("handing the folder to the sandbox's user:", source))?;
+    }
+    Ok(())
+}
+
+fn limits(spec: &SandboxSpec, machine: &Machine, group: Option<&Group>) -> ProcessLimits {
+    let has = |controller| group.is_some() && machine.cgroups.has(controller);
+    // Without a namespace the count is that of the user's processes on the whole machine.
+    let countable = spec.runtime == Runtime::Local;
+    ProcessLimits {
+        files: OPEN_FILES,
+        file_bytes: spec.resources.workspace_mib << 20,
+        processes: (!has(Controller::Pids) && countable).then_some(spec.resources.pids + OUR_PROCESSES),
+        data_bytes: (!has(Controller::Memory)).then_some(spec.resources.memory_mib << 20),
+    }
+}
+
+fn isolated(machine: &Machine, group: Option<&Group>) -> Isolation {
+    let mut enforced: Vec<String> = [
+        "user_namespace",
+        "pid_namespace",
+        "no_network",
+        "ipc_namespace",
+        "host_name_namespace",
+        "file_system",
+        "no_capabilities",
+        "no_new_privileges",
+        "seccomp",
+        "tmp_size",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    let mut missing = Vec::new();
+    let limits = [(Controller::Memory, "memory"), (Controller::Pids, "pids"), (Controller::Cpu, "cpu")];
+    for (controller, name) in limits {
+        let list =
+            if group.is_some() && machine.cgroups.has(controller) { &mut enforced } else { &mut missing };
+        list.push(name.to_owned());
+    }
+    let level = if missing.is_empty() { IsolationLevel::Full } else { IsolationLevel::Partial };
+    // Watched, but a fast writer can overshoot it: no file system here bounds a folder.
+    missing.push("workspace_size".to_owned());
+    Isolation { level, enforced, missing }
+}
+
+fn not_isolated() -> Isolation {
+    let missing = ["file_system", "network", "processes", "seccomp", "tmp_size", "workspace_size"];
+    Isolation {
+        level: IsolationLevel::None,
+        enforced: Vec::new(),
+        missing: missing.map(str::to_owned).to_vec(),
+    }
+}
+
+fn memory_file() -> io::Result<File> {
+    Ok(File::from(rustix::fs::memfd_create("complaints", MemfdFlags::CLOEXEC)?))
+}
+
+/// What was written to a file in memory, in one line.
+pub(super) fn complaints(file: &mut File) -> String {
+    let mut text = Vec::new();
+    let read = file.rewind().and_then(|()| io::Read::read_to_end(&mut io::Read::take(file, 4096), &mut text));
+    match read {
+        Ok(_) => String::from_utf8_lossy(&text).trim().replace('\n', "; "),
+        Err(_) => String::new(),
+    }
+}

@@ -1,0 +1,141 @@
+//! The `host` runtime: the same guest as an ordinary process, with nothing kept apart.
+//!
+//! The fixed paths of a sandbox do not exist then. Commands start in the working folder itself, and:
+//! * environment values (also items of lists separated by `:`) and program arguments that are such a path, or begin with
+//!   one, are rewritten to where the thing really is;
+//! * `RESEARCHGYM_WORKSPACE` is the working folder, `RESEARCHGYM_SESSION` the session's socket, and
+//!   `RESEARCHGYM_PATH_GRADER` where `/grader` would be, likewise for every other mount (`/researchgym/lib` is
+//!   `RESEARCHGYM_PATH_RESEARCHGYM_LIB`);
+//! * a mount below the working folder becomes a link, unless something is there already, which then stays as it is.
+//!
+//! Started as root, commands run as an unprivileged user all the same.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use researchgym_core::wire::Setup;
+
+use super::local::{GUEST, SESSION_SOCKET};
+use super::machine::Machine;
+use super::{SandboxError, SandboxSpec, WorkingFolder};
+
+/// A folder for the session's socket and the program, removed when dropped, and where things really are.
+pub(super) struct Private {
+    _folder: tempfile::TempDir,
+    /// Path inside a sandbox, path here; longer ones first.
+    paths: Vec<(String, String)>,
+}
+
+impl Private {
+    /// Rewrites one program argument.
+    pub(super) fn rewritten(&self, argument: &str) -> String {
+        rewrite(argument, &self.paths)
+    }
+}
+
+/// Makes the folder and adapts the set-up.
+pub(super) fn prepare(
+    machine: &Machine,
+    executable: &Path,
+    spec: &SandboxSpec,
+    setup: &mut Setup,
+) -> Result<Private, SandboxError> {
+    let failed = |doing, path: &Path| {
+        let path = path.to_owned();
+        move |source| SandboxError::Path { doing, path, source }
+    };
+    // Not below our home folder, whose parents the unprivileged user may not enter.
+    let parent = std::env::temp_dir();
+    let folder = tempfile::Builder::new()
+        .prefix("researchgym-")
+        .permissions(std::fs::Permissions::from_mode(0o755))
+        .tempdir_in(&parent)
+        .map_err(failed("making a folder in", &parent))?;
+    machine.sweeper.add_folder(folder.path()).map_err(failed("telling the sweeper of", folder.path()))?;
+    let program = folder.path().join("bin/researchgym");
+    let made = std::fs::create_dir(folder.path().join("bin")).and_then(|()| {
+        // As root the file itself may be in a folder that the unprivileged user may not enter.
+        if machine.root {
+            std::fs::copy(executable, &program).map(drop)
+        } else {
+            std::os::unix::fs::symlink(executable, &program)
+        }
+    });
+    made.map_err(failed("making", &program))?;
+
+    let socket = folder.path().join("session.sock");
+    let mut paths = vec![(GUEST.to_owned(), text(&program)), (SESSION_SOCKET.to_owned(), text(&socket))];
+    paths.push(("/researchgym/bin".to_owned(), text(&folder.path().join("bin"))));
+    if let Some(source) = spec.working_folder.writable_source() {
+        let source = std::path::absolute(source).map_err(failed("looking up", source))?;
+        paths.push((spec.working_folder.target().to_owned(), text(&source)));
+    }
+    for mount in &spec.read_only {
+        let source = std::path::absolute(&mount.source).map_err(failed("looking up", &mount.source))?;
+        link_into_working_folder(&spec.working_folder, &mount.target, &source)
+            .map_err(failed("linking", &source))?;
+        paths.push((mount.target.clone(), text(&source)));
+    }
+    paths.sort_by_key(|(inside, _)| std::cmp::Reverse(inside.len()));
+
+    setup.working_folder = rewrite(&setup.working_folder, &paths);
+    for (_, value) in &mut setup.environment {
+        *value = value.split(':').map(|item| rewrite(item, &paths)).collect::<Vec<_>>().join(":");
+    }
+    let mut set = |name: String, value: String| {
+        setup.environment.retain(|(existing, _)| *existing != name);
+        setup.environment.push((name, value));
+    };
+    set("RESEARCHGYM_WORKSPACE".to_owned(), setup.working_folder.clone());
+    for mount in &spec.read_only {
+        let name =
+            mount.target.to_uppercase().replace(|character: char| !character.is_ascii_alphanumeric(), "_");
+        set(format!("RESEARCHGYM_PATH{name}"), rewrite(&mount.target, &paths));
+    }
+    if spec.session {
+        set("RESEARCHGYM_SESSION".to_owned(), text(&socket));
+        setup.session_socket = Some(text(&socket));
+    }
+    Ok(Private { _folder: folder, paths })
+}
+
+fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+fn rewrite(value: &str, paths: &[(String, String)]) -> String {
+    let of = |(inside, here): &(String, String)| {
+        let rest = value.strip_prefix(inside.as_str())?;
+        (rest.is_empty() || rest.starts_with('/')).then(|| format!("{here}{rest}"))
+    };
+    paths.iter().find_map(of).unwrap_or_else(|| value.to_owned())
+}
+
+fn link_into_working_folder(folder: &WorkingFolder, target: &str, source: &Path) -> std::io::Result<()> {
+    let (Some(root), Ok(relative)) =
+        (folder.writable_source(), Path::new(target).strip_prefix(folder.target()))
+    else {
+        return Ok(());
+    };
+    let link: PathBuf = root.join(relative);
+    match link.symlink_metadata() {
+        Ok(_) => Ok(()),
+        Err(_) => std::os::unix::fs::symlink(source, link),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_rewritten_at_their_ends_only() {
+        let paths = [("/grader/data".to_owned(), "/b".to_owned()), ("/grader".to_owned(), "/a".to_owned())];
+        let check = |value, expected| assert_eq!(rewrite(value, &paths), expected);
+        check("/grader", "/a");
+        check("/grader/grade.py", "/a/grade.py");
+        check("/grader/data/x", "/b/x");
+        check("/graders", "/graders");
+        check("x/grader", "x/grader");
+    }
+}

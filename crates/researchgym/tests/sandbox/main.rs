@@ -1,0 +1,10 @@
+//! One suite for sandboxes: `conformance` is what every runtime must do, the rest is what `local` keeps apart, which
+//! limits hold, and what is left after a crash of ours (nothing).
+
+mod bench;
+mod conformance;
+mod crash;
+mod files;
+mod isolation;
+mod limits;
+mod session;
