@@ -11,6 +11,7 @@ use researchgym_core::task::Dataset;
 use crate::catalogue::LoadedTask;
 use crate::dataset::{DatasetCache, Fetching, Prepared};
 use crate::environment::Environments;
+use crate::grading;
 use crate::sandbox::{Capture, ReadOnlyMount, Sandbox, SandboxHost, SandboxSpec, WorkingFolder};
 
 /// A task's environment and data, made or fetched before a run starts.
@@ -56,7 +57,7 @@ impl Materials {
                 Some(Environments::new(home).ensure(&requirements, fetching.listener).await?);
         }
         for (dataset, download, prepared) in missing {
-            materials.prepare(task, dataset, &download, &prepared, sandboxes).await?;
+            materials.prepare(home, task, dataset, &download, &prepared, sandboxes).await?;
         }
         for dataset in &task.task.datasets {
             let prepared = cache.prepared(dataset, grader);
@@ -70,6 +71,7 @@ impl Materials {
     /// Runs a dataset's `prepare` program in a sandbox of its own and keeps what it wrote.
     async fn prepare(
         &self,
+        home: &Path,
         task: &LoadedTask,
         dataset: &Dataset,
         download: &Path,
@@ -77,7 +79,9 @@ impl Materials {
         sandboxes: &SandboxHost,
     ) -> Result<(), Failure> {
         let workplace = prepared.workplace()?;
-        let output = tempfile::tempdir().map_err(|error| Failure::new(Boundary::Store, error.to_string()))?;
+        let scratch = home.join("scratch");
+        let output = grading::scratch_folder(&scratch)
+            .map_err(|error| Failure::new(Boundary::Store, format!("{}: {error}", scratch.display())))?;
         let mut read_only = vec![
             ReadOnlyMount { source: task.path(&task.task.grader.files), target: "/grader".into() },
             ReadOnlyMount { source: download.into(), target: format!("/download/{}", dataset.file) },

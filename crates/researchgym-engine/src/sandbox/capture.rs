@@ -1,6 +1,6 @@
 //! Where output goes: head and tail in memory, the whole streamed to a file beside the blobs.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use researchgym_core::digest::Digest;
@@ -59,35 +59,41 @@ impl Stream {
     /// Takes the next bytes. A failing disk is reported by [`Capture::finish`].
     pub fn push(&mut self, bytes: &[u8]) {
         self.received += bytes.len() as u64;
-        if self.spill.is_none() && self.head.len() + bytes.len() <= SHOWN_HEAD_BYTES + SHOWN_TAIL_BYTES {
-            self.head.extend_from_slice(bytes);
-            return;
+        if self.spill.is_some() || self.received > (SHOWN_HEAD_BYTES + SHOWN_TAIL_BYTES) as u64 {
+            // The file gets what is in memory first: before these bytes are added to it.
+            if let Err(error) = self.spill(bytes) {
+                self.failed.get_or_insert(error);
+            }
         }
-        if let Err(error) = self.spill(bytes) {
-            self.failed.get_or_insert(error);
-        }
-        self.tail.extend_from_slice(&bytes[bytes.len().saturating_sub(SHOWN_TAIL_BYTES)..]);
+        let room = SHOWN_HEAD_BYTES - self.head.len();
+        let (first, rest) = bytes.split_at(bytes.len().min(room));
+        self.head.extend_from_slice(first);
+        self.tail.extend_from_slice(&rest[rest.len().saturating_sub(SHOWN_TAIL_BYTES)..]);
         let surplus = self.tail.len().saturating_sub(SHOWN_TAIL_BYTES);
         self.tail.drain(..surplus);
     }
 
     fn spill(&mut self, bytes: &[u8]) -> io::Result<()> {
-        use io::Write as _;
         if self.failed.is_some() {
             return Ok(());
         }
         if self.spill.is_none() {
-            let mut file = tempfile::Builder::new().prefix(".output-").tempfile_in(&self.blob_folder)?;
-            file.write_all(&self.head)?;
-            let hasher = Sha256::new_with_prefix(&self.head);
-            self.spill = Some(Spill { file, hasher });
-            self.tail = self.head.split_off(SHOWN_HEAD_BYTES.min(self.head.len()));
+            self.spill = Some(self.start_file()?);
         }
         if let Some(spill) = &mut self.spill {
             spill.file.write_all(bytes)?;
             spill.hasher.update(bytes);
         }
         Ok(())
+    }
+
+    /// A file with what is in memory, which is everything until then.
+    fn start_file(&self) -> io::Result<Spill> {
+        let mut file = tempfile::Builder::new().prefix(".output-").tempfile_in(&self.blob_folder)?;
+        file.write_all(&self.head)?;
+        file.write_all(&self.tail)?;
+        let hasher = Sha256::new_with_prefix(&self.head).chain_update(&self.tail);
+        Ok(Spill { file, hasher })
     }
 
     /// Counts bytes that existed but were not kept.
@@ -101,22 +107,17 @@ impl Stream {
     }
 
     /// Ends the stream; the whole becomes a blob if it is more than what is shown.
-    pub fn finish(self) -> io::Result<Captured> {
-        if let Some(error) = self.failed {
+    pub fn finish(mut self) -> io::Result<Captured> {
+        if let Some(error) = self.failed.take() {
             return Err(error);
         }
-        let bytes = self.received + self.dropped;
+        let bytes = self.bytes();
         let text = Captured::shown(&self.head, &self.tail, bytes);
-        let exact = self.dropped == 0 && self.spill.is_none() && text.as_bytes() == self.head.as_slice();
-        let blob = match self.spill {
-            Some(spill) => Some(keep(spill, &self.blob_folder)?),
-            None if exact => None,
-            None => {
-                use io::Write as _;
-                let mut file = tempfile::Builder::new().prefix(".output-").tempfile_in(&self.blob_folder)?;
-                file.write_all(&self.head)?;
-                Some(keep(Spill { file, hasher: Sha256::new_with_prefix(&self.head) }, &self.blob_folder)?)
-            }
+        let is_whole = text.len() as u64 == bytes && text.as_bytes() == [&self.head[..], &self.tail].concat();
+        let blob = match (self.spill.take(), is_whole) {
+            (Some(spill), _) => Some(keep(spill, &self.blob_folder)?),
+            (None, true) => None,
+            (None, false) => Some(keep(self.start_file()?, &self.blob_folder)?),
         };
         Ok(Captured { text, bytes, blob, dropped: self.dropped })
     }
@@ -128,5 +129,54 @@ fn keep(spill: Spill, blob_folder: &Path) -> io::Result<Digest> {
         Ok(_) => Ok(digest),
         Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(digest),
         Err(error) => Err(error.error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(pieces: &[&[u8]], text: &str, is_kept: bool) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut capture = Capture::new(folder.path());
+        pieces.iter().for_each(|piece| capture.stdout.push(piece));
+        let (captured, nothing) = capture.finish().unwrap();
+        let whole = pieces.concat();
+        assert_eq!((captured.text.as_str(), captured.bytes), (text, whole.len() as u64));
+        assert_eq!(captured.blob.is_some(), is_kept);
+        if let Some(blob) = captured.blob {
+            assert_eq!(blob, Digest::of(&whole));
+            assert_eq!(std::fs::read(folder.path().join(blob.to_string())).unwrap(), whole);
+        }
+        assert_eq!(nothing, Captured::default());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), usize::from(is_kept));
+    }
+
+    #[test]
+    fn short_text_is_all_there_is() {
+        check(&[b"one ", b"two"], "one two", false);
+        check(&[], "", false);
+        let most = "x".repeat(SHOWN_HEAD_BYTES + SHOWN_TAIL_BYTES);
+        check(&[most.as_bytes()], &most, false);
+    }
+
+    #[test]
+    fn what_is_shown_does_not_depend_on_the_pieces() {
+        let long: Vec<u8> = (0..40_000).map(|number| b'a' + (number % 23) as u8).collect();
+        let text = Captured::shown(
+            &long[..SHOWN_HEAD_BYTES],
+            &long[long.len() - SHOWN_TAIL_BYTES..],
+            long.len() as u64,
+        );
+        check(&[&long], &text, true);
+        check(&long.chunks(7).collect::<Vec<_>>(), &text, true);
+        check(&long.chunks(9000).collect::<Vec<_>>(), &text, true);
+        check(&[&long[..13_000], &long[13_000..]], &text, true);
+    }
+
+    #[test]
+    fn what_is_no_text_is_kept_as_it_is() {
+        check(&[b"a\0b"], "a\0b", false);
+        check(&[b"\xff"], "\u{fffd}", true);
     }
 }

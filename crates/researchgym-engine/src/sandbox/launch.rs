@@ -72,9 +72,7 @@ pub(super) fn launch(
 
 fn make_group(machine: &Machine, spec: &SandboxSpec) -> Option<Group> {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
-    if machine.cgroups.folders().next().is_none() {
-        return None;
-    }
+    machine.cgroups.folders().next()?;
     let name = format!("{}-{}", spec.name, NUMBER.fetch_add(1, Ordering::Relaxed));
     machine.cgroups.make_group(&name, &spec.resources, OUR_PROCESSES).ok()
 }
@@ -230,6 +228,8 @@ fn isolated(machine: &Machine, group: Option<&Group>) -> Isolation {
         "no_new_privileges",
         "seccomp",
         "tmp_size",
+        // By a watcher: a fast writer overshoots before it is killed. No file system here bounds a folder.
+        "workspace_size_watched",
     ]
     .map(str::to_owned)
     .to_vec();
@@ -241,8 +241,6 @@ fn isolated(machine: &Machine, group: Option<&Group>) -> Isolation {
         list.push(name.to_owned());
     }
     let level = if missing.is_empty() { IsolationLevel::Full } else { IsolationLevel::Partial };
-    // Watched, but a fast writer can overshoot it: no file system here bounds a folder.
-    missing.push("workspace_size".to_owned());
     Isolation { level, enforced, missing }
 }
 

@@ -65,7 +65,6 @@ pub(super) fn prepare(
     arguments.namespaces(namespace)?;
     arguments.root()?;
     arguments.memory_file_systems(spec);
-    arguments.parents(GUEST);
     arguments.bind("--ro-bind", executable, GUEST);
     match &spec.working_folder {
         WorkingFolder::Writable { source } | WorkingFolder::Scratch { source, .. } => {
@@ -74,10 +73,6 @@ pub(super) fn prepare(
         WorkingFolder::ReadOnly { .. } => {}
     }
     for mount in &spec.read_only {
-        // In the working folder the host has made them: it belongs to the agent.
-        if !Path::new(&mount.target).starts_with(spec.working_folder.target()) {
-            arguments.parents(&mount.target);
-        }
         arguments.bind("--ro-bind", &mount.source, &mount.target);
     }
     // Last, because mount points are made in it.
@@ -99,16 +94,18 @@ impl Arguments {
         }
     }
 
-    /// Makes the folders above a mount point. Bubblewrap 0.8 would make them for their owner alone.
+    /// Makes the folders above a target: bubblewrap itself would make them for root alone.
     fn parents(&mut self, target: &str) {
-        let above: Vec<&Path> = Path::new(target).ancestors().skip(1).collect();
-        for folder in above.into_iter().rev().skip(1) {
-            self.add(&["--perms", "0755", "--dir", &folder.to_string_lossy()]);
+        let mut parents: Vec<&Path> = Path::new(target).ancestors().skip(1).collect();
+        parents.pop();
+        for parent in parents.into_iter().rev() {
+            self.add(&["--perms", "0755", "--dir", &parent.to_string_lossy()]);
         }
     }
 
     fn bind(&mut self, how: &str, source: &Path, target: &str) {
         use std::os::unix::ffi::OsStrExt as _;
+        self.parents(target);
         self.add(&[how]);
         self.list.extend_from_slice(source.as_os_str().as_bytes());
         self.list.push(0);
@@ -160,7 +157,7 @@ impl Arguments {
                 Err(_) => {}
             }
         }
-        self.add(&["--perms", "0755", "--dir", "/etc", "--perms", "0755", "--dir", "/etc/ssl"]);
+        self.parents("/etc/ssl/certs");
         for name in ETC {
             let path = format!("/etc/{name}");
             self.add(&["--ro-bind-try", &path, &path]);
@@ -184,7 +181,6 @@ impl Arguments {
         self.add(&["--perms", "1777", "--size", &shared.to_string(), "--tmpfs", "/dev/shm"]);
         self.add(&["--remount-ro", "/dev"]);
         self.add(&["--perms", "1777", "--size", &tmp.to_string(), "--tmpfs", "/tmp"]);
-        self.add(&["--perms", "0755", "--dir", "/var"]);
         self.add(&["--perms", "1777", "--size", "1048576", "--tmpfs", "/var/tmp"]);
         self.add(&["--perms", "0755", "--size", "1048576", "--tmpfs", "/run"]);
     }

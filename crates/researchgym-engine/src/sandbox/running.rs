@@ -422,10 +422,11 @@ impl Sandbox {
 
 impl Drop for Sandbox {
     fn drop(&mut self) {
+        // The guest kills everything when it hears no more. Killing the guest itself first would, without a namespace,
+        // set its children free.
         self.link.close("it was dropped");
-        if let Some(mut remains) = self.remains.take() {
-            remains.kill();
-            // Without a runtime the kernel still ends all, and the sweeper removes what is left when we end.
+        if let Some(remains) = self.remains.take() {
+            // Without a runtime everything still ends, and the sweeper removes what is left when we end.
             self.runtime.spawn(remains.clear());
         }
     }
@@ -468,6 +469,9 @@ impl Remains {
     fn remove(mut self) -> Usage {
         // Ended already, or killed: this does not take long.
         let _ = self.process.wait();
+        if let Some(private) = &self.private {
+            private.kill_stragglers();
+        }
         let usage = match &self.group {
             Some(group) => {
                 if !group.is_empty() {

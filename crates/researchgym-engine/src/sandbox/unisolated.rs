@@ -19,14 +19,34 @@ use super::local::{GUEST, SESSION_SOCKET};
 use super::machine::Machine;
 use super::{SandboxError, SandboxSpec, WorkingFolder};
 
+/// The variable by which a process is known to be the sandbox's: the private folder's path.
+const MARKER: &str = "RESEARCHGYM_SANDBOX";
+
 /// A folder for the session's socket and the program, removed when dropped, and where things really are.
 pub(super) struct Private {
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
     /// Path inside a sandbox, path here; longer ones first.
     paths: Vec<(String, String)>,
 }
 
 impl Private {
+    /// Kills what has outlived the guest, as when something inside has killed it: processes that have our folder's name
+    /// in their environment. One that has cleared its environment escapes; only isolation is safe from that.
+    pub(super) fn kill_stragglers(&self) {
+        let marker = format!("{MARKER}={}\0", self.folder.path().display());
+        for _ in 0..100 {
+            let stragglers = processes_with(marker.as_bytes());
+            if stragglers.is_empty() {
+                return;
+            }
+            for pid in stragglers {
+                // It may have ended meanwhile.
+                let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+            }
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+    }
+
     /// Rewrites one program argument.
     pub(super) fn rewritten(&self, argument: &str) -> String {
         rewrite(argument, &self.paths)
@@ -86,6 +106,7 @@ pub(super) fn prepare(
         setup.environment.retain(|(existing, _)| *existing != name);
         setup.environment.push((name, value));
     };
+    set(MARKER.to_owned(), text(folder.path()));
     set("RESEARCHGYM_WORKSPACE".to_owned(), setup.working_folder.clone());
     for mount in &spec.read_only {
         let name =
@@ -96,7 +117,19 @@ pub(super) fn prepare(
         set("RESEARCHGYM_SESSION".to_owned(), text(&socket));
         setup.session_socket = Some(text(&socket));
     }
-    Ok(Private { _folder: folder, paths })
+    Ok(Private { folder, paths })
+}
+
+fn processes_with(marker: &[u8]) -> Vec<rustix::process::Pid> {
+    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter(|pid: &i32| {
+        // Unreadable for processes of others, which are none of ours.
+        let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        environment.windows(marker.len()).any(|window| window == marker)
+    })
+    .filter_map(rustix::process::Pid::from_raw)
+    .collect()
 }
 
 fn text(path: &Path) -> String {

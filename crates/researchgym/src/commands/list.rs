@@ -15,13 +15,15 @@ pub(crate) fn list(arguments: &ListArguments, printer: &Printer) -> Outcome {
     let mut broken = Vec::new();
     for folder in RunFolder::list(&settings.runs) {
         match result_of(&folder) {
-            Ok((result, _)) if arguments.task.as_ref().is_none_or(|task| *task == result.task) => {
-                results.push(result)
+            Ok((result, state)) if arguments.task.as_ref().is_none_or(|task| *task == result.task) => {
+                results.push((state.started_at, result));
             }
             Ok(_) => {}
             Err(error) => broken.push((folder.root().display().to_string(), error.to_string())),
         }
     }
+    results.sort_by(|(one, _), (other, _)| one.cmp(other));
+    let results: Vec<_> = results.into_iter().map(|(_, result)| result).collect();
     if printer.is_json() {
         let broken: Vec<_> =
             broken.iter().map(|(run, error)| json!({ "run": run, "error": error })).collect();

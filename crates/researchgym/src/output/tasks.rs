@@ -40,7 +40,13 @@ impl Printer {
                 self.warn(&format!("{}: {error}", entry.folder.display()));
             }
         }
-        self.talk("\nTry one: researchgym run blotto tuner");
+        let tasks =
+            || entries.iter().filter_map(|entry| entry.loaded.as_ref().ok()).map(|loaded| &loaded.task);
+        if let Some(task) = tasks().find(|task| task.tunable.is_some() && task.datasets.is_empty()) {
+            self.talk(&format!("\nTry one: researchgym run {} tuner", task.id));
+        } else if tasks().next().is_none() {
+            self.talk("\nThere are no tasks here yet. Make one: researchgym task new my-task");
+        }
     }
 
     /// `task show`

@@ -38,7 +38,7 @@ async fn shell_state_outlives_commands_even_killed_ones() {
         for command in [
             "sleep 100",
             "while :; do :; done",
-            "trap '' INT TERM; while :; do sleep 1; done",
+            "(trap '' INT TERM; while :; do sleep 1; done)",
             "python3 -c 'import signal, time\nsignal.signal(15, signal.SIG_IGN); signal.signal(2, signal.SIG_IGN)\ntime.sleep(100)'",
             "(setsid sleep 100 &); sleep 100 & wait",
             "yes",
@@ -47,9 +47,6 @@ async fn shell_state_outlives_commands_even_killed_ones() {
             let shown = sandbox.exec_for(command, Duration::from_millis(150)).await;
             assert_eq!((shown.code, shown.ending), (None, ExecEnding::TimedOut), "{command}");
             assert!(started.elapsed() < Duration::from_secs(5), "{command}: {:?}", started.elapsed());
-            if command.starts_with("trap") {
-                sandbox.exec("trap - INT TERM").await;
-            }
             let state = sandbox.exec("f; basename $PWD; echo ${m[k]}").await;
             assert!(!shown.new_shell, "{}: {command}", bench.name());
             assert_eq!(state.stdout, "f1\nsub\nv\n", "{}: {command}", bench.name());
@@ -71,6 +68,9 @@ async fn an_ended_shell_is_replaced_in_the_same_folder() {
         assert_eq!(sandbox.exec("exec true").await.ending, ExecEnding::ShellEnded);
         assert_eq!(sandbox.exec("set -e; false").await.ending, ExecEnding::ShellEnded);
         assert_eq!(sandbox.exec("echo on").await.stdout, "on\n");
+        // A shell that ignores interrupts cannot be kept.
+        let stubborn = sandbox.exec_for("trap '' INT; while :; do :; done", Duration::from_millis(50)).await;
+        assert_eq!((stubborn.ending, stubborn.new_shell), (ExecEnding::TimedOut, true));
         let deaf = sandbox.exec_for("exec 251>&-", Duration::from_secs(2)).await;
         assert!(deaf.new_shell, "{deaf:?}");
         assert_eq!(sandbox.exec("echo on").await.stdout, "on\n");
@@ -104,7 +104,11 @@ async fn long_output_is_shown_in_part_and_kept_whole() {
             (1..=2_000_000).map(|n| format!("{n}\n")).chain(["end\n".to_owned()]).collect();
         assert_eq!(stdout.bytes, expected.len() as u64);
         assert!(stdout.text.len() < 13_000);
-        assert!(stdout.text.starts_with("1\n2\n") && stdout.text.ends_with("2000000\nend\n"));
+        assert!(
+            stdout.text.starts_with("1\n2\n") && stdout.text.ends_with("2000000\nend\n"),
+            "{}",
+            stdout.text
+        );
         let blob = bench.path("blobs").join(stdout.blob.unwrap().to_string());
         assert_eq!(std::fs::read_to_string(blob).unwrap(), expected);
         assert_eq!((stderr.bytes, stderr.blob), (0, None));
@@ -281,11 +285,26 @@ async fn nothing_outlives_the_sandbox() {
 }
 
 #[tokio::test]
+async fn killing_the_guest_frees_nobody() {
+    for bench in Bench::all() {
+        let sandbox = bench.start().await;
+        let marker = format!("5{}.{}", std::process::id(), bench.name().len());
+        sandbox.exec(&format!("setsid sleep {marker} & until grep -q sleep /proc/$!/comm; do :; done")).await;
+        let mut capture = sandbox.capture();
+        // In `local` nothing happens; else, unless the guest is another user's, the sandbox is lost.
+        let _ = sandbox.sandbox.exec("kill -9 $PPID", Duration::from_secs(5), &mut capture).await;
+        sandbox.sandbox.stop().await;
+        assert_eq!(living(&format!("sleep\0{marker}")), Vec::<i32>::new(), "{}", bench.name());
+    }
+}
+
+#[tokio::test]
 async fn dropping_a_sandbox_kills_it() {
     for bench in Bench::all() {
         let sandbox = bench.start().await;
         let marker = format!("8{}.{}", std::process::id(), bench.name().len());
-        sandbox.exec(&format!("sleep {marker} &")).await;
+        sandbox.exec(&format!("sleep {marker} & until grep -q sleep /proc/$!/comm; do :; done")).await;
+        assert!(!living(&format!("sleep\0{marker}")).is_empty());
         drop(sandbox);
         let deadline = Instant::now() + Duration::from_secs(10);
         while !living(&format!("sleep\0{marker}")).is_empty() {
@@ -306,12 +325,9 @@ async fn cpu_time_grows_with_work_and_stands_still_when_frozen() {
         sandbox.exec("while :; do :; done &").await;
         sandbox.sandbox.freeze().await.unwrap();
         let before = sandbox.sandbox.cpu_time().await.unwrap();
-        // Something that takes time and is no command.
-        for _ in 0..200 {
-            sandbox.sandbox.freeze().await.unwrap();
-        }
+        tokio::time::sleep(Duration::from_millis(400)).await;
         let frozen = sandbox.sandbox.cpu_time().await.unwrap() - before;
-        assert!(frozen < Duration::from_millis(60), "{}: {frozen:?}", bench.name());
+        assert!(frozen < Duration::from_millis(100), "{}: {frozen:?}", bench.name());
         sandbox.sandbox.thaw().await.unwrap();
         assert_eq!(sandbox.exec("kill %1; echo on").await.stdout, "on\n");
         sandbox.sandbox.stop().await;
@@ -323,7 +339,7 @@ async fn no_process_has_the_hosts_root() {
     for bench in Bench::all() {
         let sandbox = bench.start().await;
         let marker = format!("7{}.{}", std::process::id(), bench.name().len());
-        sandbox.exec(&format!("sleep {marker} &")).await;
+        sandbox.exec(&format!("sleep {marker} & until grep -q sleep /proc/$!/comm; do :; done")).await;
         let found = living(&format!("sleep\0{marker}"));
         assert!(!found.is_empty());
         for pid in found {

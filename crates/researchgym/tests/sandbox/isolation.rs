@@ -119,7 +119,7 @@ async fn the_guest_is_out_of_reach() {
     sandbox.exec("kill -9 1; kill -STOP 1; kill -TERM 1").await;
     assert_eq!(sandbox.exec("echo alive").await.stdout, "alive\n");
     // No descriptor but the standard ones and the shell's two.
-    let shown = sandbox.exec("ls /proc/$$/fd | tr '\\n' ' '").await;
+    let shown = sandbox.exec("ls /proc/$$/fd > /tmp/l; cat /tmp/l").await;
     let odd: Vec<&str> = shown
         .stdout
         .split_ascii_whitespace()
@@ -159,6 +159,7 @@ async fn the_filter_is_in_force_and_ordinary_work_is_not_hindered() {
     let shown = sandbox.exec(&format!("cat > w.py <<'X'\n{work}\nX\npython3 w.py")).await;
     assert_eq!((shown.code, &*shown.stdout), (Some(0), "285\nthread\n"), "{shown:?}");
     let shown = sandbox.exec("id -u; whoami; hostname; pwd; cd /tmp && pwd").await;
+    assert_eq!(shown.stderr, "");
     assert_eq!(shown.stdout, "1000\nresearcher\nsandbox\n/workspace\n/tmp\n");
     sandbox.sandbox.stop().await;
 }

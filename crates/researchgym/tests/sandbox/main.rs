@@ -1,5 +1,11 @@
 //! One suite for sandboxes: `conformance` is what every runtime must do, the rest is what `local` keeps apart, which
 //! limits hold, and what is left after a crash of ours (nothing).
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "tests: a panic is a failure, and what is skipped is said"
+)]
 
 mod bench;
 mod conformance;
