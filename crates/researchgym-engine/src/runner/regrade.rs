@@ -79,7 +79,10 @@ pub async fn regrade(
             regraded,
         });
     }
-    let file = folder.root().join("regrades").join(format!("{}.json", reading.head));
+    let regrades = folder.root().join("regrades");
+    std::fs::create_dir_all(&regrades)
+        .map_err(|error| Failure::new(Boundary::Store, format!("{}: {error}", regrades.display())))?;
+    let file = regrades.join(format!("{}.json", reading.head));
     let regraded = Regraded {
         schema: 1,
         run_id: state.started.run_id.clone(),
