@@ -74,6 +74,7 @@ impl Place {
     /// Opens a scripted run of the task.
     pub(crate) fn open(&self, runner: &Runner, task: &LoadedTask, steps: &[ScriptStep]) -> Outcome<OpenRun> {
         let spec = RunSpec {
+            schema: researchgym_core::spec::SCHEMA,
             task: task.task.id.clone(),
             task_dir: task.folder.display().to_string(),
             variant: "default".into(),
