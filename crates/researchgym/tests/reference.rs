@@ -13,7 +13,10 @@ fn reference() -> PathBuf {
 }
 
 fn printed(root: &str) -> Vec<u8> {
-    let output = Command::new(env!("CARGO_BIN_EXE_researchgym")).args(["schema", root]).output().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_researchgym"))
+        .args(["schema", root])
+        .output()
+        .expect("cargo has built the binary");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     output.stdout
 }

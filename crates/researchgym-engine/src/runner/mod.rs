@@ -62,6 +62,13 @@ impl OpenRun {
 /// A run that waits for its agent.
 pub struct ReadyRun(Session);
 
+impl ReadyRun {
+    /// Its session, for who drives it by hand before [`Runner::drive`].
+    pub fn session(&mut self) -> &mut Session {
+        &mut self.0
+    }
+}
+
 impl Runner {
     /// Runs it from open log to result.
     pub async fn run(&self, open: OpenRun, surroundings: &mut Surroundings) -> RunResult {

@@ -253,6 +253,7 @@ fn specification(
         None => Some(MicroUsd((DEFAULT_BUDGET_USD * 1e6) as u64)),
     };
     Ok(RunSpec {
+        schema: SCHEMA,
         task: task.id.clone(),
         task_dir: loaded.folder.display().to_string(),
         agent: agents::specification(agent, arguments, settings, &task)?,
