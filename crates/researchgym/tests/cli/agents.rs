@@ -99,8 +99,7 @@ researchgym validate > validated.json
 rm answer.json
 researchgym validate 2> refused.txt; echo $? > code
 echo '{\"answer\": 5}' > answer.json
-researchgym submit
-touch never";
+researchgym submit";
     let finished = external(&world, command, &[]);
     assert_eq!(finished.outcome(), (0, json!("submitted"), json!(5.0)), "{finished:?}");
     let object = finished.object();
@@ -115,7 +114,6 @@ touch never";
     let validated: Value = serde_json::from_str(&read("validated.json")).expect("JSON");
     assert_eq!(validated, json!({ "attempt": 1, "metrics": { "score": 4.0 } }));
     assert!(read("code") == "1\n" && read("refused.txt").contains("answer.json"), "{}", read("refused.txt"));
-    assert!(!workspace.join("never").exists());
     let events = finished.events();
     let origins: Vec<&Value> = of_type(&events, "acted").iter().map(|event| &event["origin"]).collect();
     assert_eq!(origins, ["agent", "sandbox", "sandbox", "sandbox"]);
