@@ -1,5 +1,6 @@
 //! A world of its own for each test: home, runs and scripts in one temporary folder, and the binary that works there.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
@@ -16,7 +17,7 @@ pub(crate) fn can_isolate() -> bool {
     static CAN: OnceLock<bool> = OnceLock::new();
     let can = *CAN.get_or_init(|| World::new().finish(&["doctor"]).code == 0);
     if !can {
-        eprintln!("SKIPPED: this machine cannot isolate runs; `researchgym doctor` says what is missing");
+        say("SKIPPED: this machine cannot isolate runs; `researchgym doctor` says what is missing");
     }
     can
 }
@@ -25,9 +26,14 @@ pub(crate) fn can_isolate() -> bool {
 pub(crate) fn is_root(what_for: &str) -> bool {
     let is_root = rustix::process::geteuid().is_root();
     if !is_root {
-        eprintln!("SKIPPED: {what_for} needs root");
+        say(&format!("SKIPPED: {what_for} needs root"));
     }
     is_root
+}
+
+/// Tells whoever runs the tests; printing macros would be captured with a test that passes.
+fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 /// Asks until there is an answer.
