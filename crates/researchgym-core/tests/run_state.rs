@@ -40,6 +40,7 @@ fn started() -> Event {
         run_id: "12345678".into(),
         version: "0.1.0".into(),
         spec: RunSpec {
+            schema: 1,
             task: "guess".into(),
             task_dir: "/tasks/guess".into(),
             variant: "default".into(),
