@@ -62,3 +62,28 @@ fn a_run_ends_exactly_once() {
         assert_eq!(events.last(), of_type(&events, "run_ended").last().copied());
     }
 }
+
+#[test]
+fn working_without_isolation_is_marked() {
+    if !can_isolate() {
+        return;
+    }
+    let world = World::new();
+    let finished =
+        world.scripted(&[exec("researchgym status; echo $?"), answer(2), submit()], &["--runtime", "host"]);
+    assert_eq!(finished.outcome(), (0, json!("submitted"), json!(2.0)), "{finished:?}");
+    let object = finished.object();
+    assert_eq!((&object["runtime"], &object["isolation"]["level"]), (&json!("host"), &json!("none")));
+    assert!(object["isolation"]["missing"].to_string().contains("file_system"), "{object}");
+    world.wait_until_nothing_is_left();
+}
+
+#[test]
+fn no_steps_at_all_still_grade_the_starter() {
+    if !can_isolate() {
+        return;
+    }
+    let world = World::new();
+    let finished = world.scripted(&[answer(5), submit()], &["--steps", "0"]);
+    assert_eq!(finished.outcome(), (0, json!("step_limit"), json!(1.0)));
+}
