@@ -1,2 +1,65 @@
-//! Benchmarks.
-fn main() {}
+//! What ResearchGym costs, measured: one command per question, each beside a floor taken in the same run.
+//!
+//! `cargo run --release -p researchgym-bench -- NAME [options]`, see `bench/README.md`. This executable is also the guest
+//! of the sandboxes that it starts, as `researchgym` itself is.
+
+mod cold;
+mod concurrent;
+mod floor;
+mod grading;
+mod options;
+mod place;
+mod process;
+mod report;
+mod sample;
+mod start;
+mod step;
+
+use std::process::ExitCode;
+
+use crate::options::Options;
+use crate::report::Report;
+
+/// A measurement that cannot be made says why; nobody handles it otherwise.
+type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+
+fn main() -> ExitCode {
+    if let Some(code) = researchgym_engine::internal::main(std::env::args_os()) {
+        return ExitCode::from(u8::try_from(code).unwrap_or(70));
+    }
+    let options = match Options::read(std::env::args().skip(1)) {
+        Ok(options) => options,
+        Err(problem) => {
+            report::talk(&problem);
+            report::talk(options::USAGE);
+            return ExitCode::from(2);
+        }
+    };
+    match measure(&options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report::talk(&format!("{}: {error}", options.name));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure(options: &Options) -> Outcome<()> {
+    let report = Report::new(&options.name);
+    process::raise_open_files();
+    // The same kind of runtime as the program's own.
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match options.name.as_str() {
+            "step" => step::measure(options, &report).await,
+            "start" => start::measure(options, &report).await,
+            "concurrent" => concurrent::measure(options, &report).await,
+            "grading" => grading::measure(options, &report).await,
+            "cold" => cold::measure(options, &report),
+            unknown => {
+                Err(format!("there is no such measurement; known are {}, not {unknown}", options::NAMES)
+                    .into())
+            }
+        }
+    })
+}

@@ -96,6 +96,8 @@ impl AgentSpec {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RunSpec {
+    /// Version of this object: 1.
+    pub schema: u32,
     /// The task's id.
     pub task: String,
     /// The task's folder, absolute.

@@ -8,6 +8,7 @@ use crate::digest::Digest;
 use crate::event::{Ending, Event, Line, RunStarted};
 use crate::failure::Failure;
 use crate::isolation::Isolation;
+use crate::observation::Observation;
 use crate::score::{AttemptKind, Finding, Score, Split};
 use crate::spec::{Limits, MicroUsd};
 
@@ -81,6 +82,10 @@ pub struct RunState {
     pub steps: u64,
     /// All actions so far.
     pub actions: u64,
+    /// Sequence number of the newest action's `Acted`; 0 before the first.
+    pub acted_at: u64,
+    /// Set once the agent has submitted or given up: whatever its record still holds, nothing may follow.
+    pub concluded: Option<Ending>,
     /// Actions without an outcome yet.
     pub in_flight: Vec<Begun>,
     /// Graded attempts in order.
@@ -141,6 +146,8 @@ impl RunState {
             snapshot: None,
             steps: 0,
             actions: 0,
+            acted_at: 0,
+            concluded: None,
             in_flight: Vec::new(),
             attempts: Vec::new(),
             working_ms: 0,
@@ -176,6 +183,7 @@ impl RunState {
                     return wrong("actions are numbered one by one");
                 }
                 self.actions = *action_id;
+                self.acted_at = line.seq;
                 if *origin == Origin::Agent {
                     self.steps += 1;
                 }
@@ -186,11 +194,14 @@ impl RunState {
                     seq: line.seq,
                 });
             }
-            Event::Observed { action_id, working_ms, .. } => {
+            Event::Observed { action_id, observation, working_ms, .. } => {
                 if !self.finish(*action_id) {
                     return wrong("an outcome of an action that is not in flight");
                 }
                 self.working_ms = self.working_ms.max(*working_ms);
+                if *observation == Observation::Ended {
+                    self.concluded = Some(Ending::GaveUp);
+                }
             }
             Event::Interrupted { action_id } => {
                 let Some(begun) = self.in_flight.iter().find(|begun| begun.action_id == *action_id) else {
@@ -206,6 +217,9 @@ impl RunState {
                     return wrong("attempts are numbered one by one");
                 }
                 self.segment_began.grading_ms += grading_ms;
+                if *kind == AttemptKind::Submit {
+                    self.concluded = Some(Ending::Submitted);
+                }
                 self.attempts.push(Attempt {
                     number: *attempt,
                     kind: *kind,

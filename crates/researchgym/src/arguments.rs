@@ -5,13 +5,14 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-/// Run, score, compare, search with and train AI research agents.
-///
-/// A first run, without a key and without a container engine:
-///
-///   researchgym run blotto tuner
+/// Lets AI research agents work on research tasks in isolated sandboxes, and scores what they submit.
 #[derive(Debug, Parser)]
-#[command(name = "researchgym", version, max_term_width = 100)]
+#[command(
+    name = "researchgym",
+    version,
+    max_term_width = 100,
+    after_help = "A first run, without a key and without a container engine:\n\n  researchgym run blotto tuner"
+)]
 pub(crate) struct Arguments {
     /// How results are printed on standard output. Progress is always on standard error.
     #[arg(long, global = true, value_enum, default_value_t = OutputFormat::Text)]

@@ -8,7 +8,7 @@ use researchgym_core::action::{Action, Body};
 use researchgym_core::failure::{Boundary, Failure};
 use researchgym_core::isolation::Runtime;
 use researchgym_core::script::ScriptStep;
-use researchgym_core::spec::{AgentSpec, Limits, RunSpec};
+use researchgym_core::spec::{AgentSpec, Limits, RunSpec, SCHEMA};
 use researchgym_core::task::Task;
 
 use crate::catalogue::LoadedTask;
@@ -16,6 +16,7 @@ use crate::catalogue::LoadedTask;
 /// What every check's run is asked to be.
 pub(super) fn specification(loaded: &LoadedTask, script: String, seed: u64) -> RunSpec {
     RunSpec {
+        schema: SCHEMA,
         task: loaded.task.id.clone(),
         task_dir: loaded.folder.display().to_string(),
         variant: "default".into(),

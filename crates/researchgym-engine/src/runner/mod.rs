@@ -62,6 +62,13 @@ impl OpenRun {
 /// A run that waits for its agent.
 pub struct ReadyRun(Session);
 
+impl ReadyRun {
+    /// Its session, for who drives it by hand before [`Runner::drive`].
+    pub fn session(&mut self) -> &mut Session {
+        &mut self.0
+    }
+}
+
 impl Runner {
     /// Runs it from open log to result.
     pub async fn run(&self, open: OpenRun, surroundings: &mut Surroundings) -> RunResult {
@@ -98,7 +105,11 @@ impl Runner {
     pub async fn drive(&self, ready: ReadyRun, surroundings: &mut Surroundings) -> RunResult {
         let ReadyRun(mut session) = ready;
         let agent = session.state().started.spec.agent.clone();
-        let stop: Stop = agent::drive(&agent, &mut session, surroundings).await;
+        let stop = match session.state().concluded {
+            // The program died between the agent's last action and the run's ending.
+            Some(ending) => Stop::Ended(ending),
+            None => agent::drive(&agent, &mut session, surroundings).await,
+        };
         let recorder = session.finish(stop).await;
         self.close(&recorder)
     }

@@ -9,7 +9,7 @@ use researchgym_core::digest::Digest;
 use researchgym_core::event::{Digests, Event, Line, Resumption, RunStarted};
 use researchgym_core::failure::{Boundary, Failure};
 use researchgym_core::keys::GradingSecret;
-use researchgym_core::observation::Observation;
+use researchgym_core::observation::{ExecEnding, Observation};
 use researchgym_core::result::RunResult;
 use researchgym_core::spec::{AgentSpec, Limits, RunSpec, SCHEMA};
 use researchgym_core::state::{Begun, RunState};
@@ -182,7 +182,8 @@ fn settle(recorder: &mut Recorder) -> Result<Vec<Event>, Failure> {
     Ok(settled)
 }
 
-/// The agent's actions with their outcomes, in order, without those that were interrupted.
+/// The agent's actions with their outcomes, in order, without those that were interrupted or cut off by the end of the
+/// run: their work is not done.
 fn answered(lines: &[Line], settled: &[Event]) -> VecDeque<(Action, Observation)> {
     let mut acted = std::collections::BTreeMap::new();
     let mut answered = VecDeque::new();
@@ -191,6 +192,9 @@ fn answered(lines: &[Line], settled: &[Event]) -> VecDeque<(Action, Observation)
             Event::Acted { action_id, origin: Origin::Agent, action } => {
                 acted.insert(*action_id, action.clone());
             }
+            Event::Observed {
+                observation: Observation::Exec { ending: ExecEnding::Stopped, .. }, ..
+            } => {}
             Event::Observed { action_id, observation, .. } => {
                 if let Some(action) = acted.remove(action_id) {
                     answered.push_back((action, observation.clone()));

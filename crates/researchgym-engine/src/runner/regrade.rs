@@ -11,6 +11,7 @@ use researchgym_core::state::RunState;
 use serde::Serialize;
 
 use crate::grading::{self, Grading};
+use crate::scratch;
 use crate::session::lay_out;
 use crate::store::{RunFolder, read_log, write_json};
 use crate::workbench::Workbench;
@@ -79,7 +80,10 @@ pub async fn regrade(
             regraded,
         });
     }
-    let file = folder.root().join("regrades").join(format!("{}.json", reading.head));
+    let regrades = folder.root().join("regrades");
+    std::fs::create_dir_all(&regrades)
+        .map_err(|error| Failure::new(Boundary::Store, format!("{}: {error}", regrades.display())))?;
+    let file = regrades.join(format!("{}.json", reading.head));
     let regraded = Regraded {
         schema: 1,
         run_id: state.started.run_id.clone(),
@@ -110,7 +114,7 @@ async fn again(
     let lost = |error: std::io::Error| {
         Failure::new(Boundary::Store, format!("{}: {error}", workbench.scratch.display()))
     };
-    let scratch = grading::scratch_folder(&workbench.scratch).map_err(lost)?;
+    let scratch = scratch::folder(&workbench.scratch).map_err(lost)?;
     let submission = scratch.path().join("submission");
     lay_out(&manifest, &blobs, &submission)?;
     let started = &state.started;

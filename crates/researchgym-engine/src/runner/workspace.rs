@@ -14,6 +14,7 @@ use crate::materials::Materials;
 use crate::sandbox::{ReadOnlyMount, Sandbox, SandboxSpec, WorkingFolder};
 use crate::session::WORKSPACE_CAPS;
 use crate::snapshot::{Snapshotter, check_out, clear_folder, copy_in};
+use crate::store::RunFolder;
 
 /// The name under which the task's description lies in the workspace.
 pub(crate) const DESCRIPTION: &str = "task_description.md";
@@ -33,6 +34,9 @@ pub(super) async fn bring_up(runner: &Runner, open: &mut OpenRun) -> Result<(San
     let mut snapshotter = Snapshotter::new();
     let (snapshot, _) =
         tokio::task::block_in_place(|| snapshotter.take(&workspace, WORKSPACE_CAPS, &open.recorder.blobs))?;
+    if open.recorder.state.started.spec.runtime == Runtime::Host {
+        let_through(&open.recorder.folder)?;
+    }
     let sandbox = Sandbox::start(&runner.workbench.sandboxes, specification, Vec::new()).await?;
     let isolation = sandbox.isolation().clone();
     if let Err(failure) = open.recorder.append(Event::WorkspaceReady { isolation, snapshot, protected }) {
@@ -103,6 +107,20 @@ fn specification(runner: &Runner, open: &OpenRun, workspace: &Path, folder: &Pat
         resources: task.resources.clone(),
         session: true,
     }
+}
+
+/// Without isolation there is no bind mount: started as root, commands run as an unprivileged user who must be able to
+/// walk to the workspace, and to nothing else of the run.
+fn let_through(folder: &RunFolder) -> Result<(), Failure> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let workspace = folder.root().join("workspace");
+    let open = [(folder.root().to_path_buf(), 0o711), (workspace, 0o711)];
+    let closed = [folder.blobs_path(), folder.submissions(), folder.logs()].map(|path| (path, 0o700));
+    for (path, mode) in open.into_iter().chain(closed).filter(|(path, _)| path.is_dir()) {
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode))
+            .map_err(|error| Failure::new(Boundary::Store, format!("{}: {error}", path.display())))?;
+    }
+    Ok(())
 }
 
 fn environment(state: &RunState, path: String) -> BTreeMap<String, String> {

@@ -9,8 +9,10 @@ use researchgym_core::observation::Observation;
 use researchgym_core::score::{AttemptKind, Finding, Score, Severity, Split};
 use researchgym_core::task::ValidateOn;
 
+use super::requests::until_true;
 use super::{SNAPSHOT_EVERY, Session, Stop};
 use crate::grading::{self, Grading};
+use crate::scratch;
 use crate::snapshot::{Caps, Manifest, SnapshotError, check_out};
 use crate::store::Blobs;
 
@@ -33,15 +35,21 @@ impl Session {
         Ok(observation)
     }
 
-    /// At a limit, or on giving up, what is there is graded once.
-    pub(super) async fn grade_at_end(&mut self, ending: Ending) -> Result<(), Failure> {
-        if !ending.is_graded() {
-            return Ok(());
+    /// At a limit, or on giving up, what is there is graded once. A run that is cancelled meanwhile ends as cancelled.
+    pub(super) async fn grade_at_end(&mut self, ending: Ending) -> Result<Ending, Failure> {
+        let state = &self.recorder.state;
+        // A program that died between this grading and its ending: nothing was done since.
+        let is_graded = state
+            .attempts
+            .last()
+            .is_some_and(|attempt| attempt.kind == AttemptKind::Auto && attempt.seq > state.acted_at);
+        if !ending.is_graded() || is_graded {
+            return Ok(ending);
         }
         match self.while_frozen(AttemptKind::Auto).await {
-            Ok(_) => Ok(()),
+            Ok(_) => Ok(ending),
             Err(Stop::Failed(failure)) => Err(failure),
-            Err(Stop::Ended(_)) => Ok(()),
+            Err(Stop::Ended(other)) => Ok(other),
         }
     }
 
@@ -49,7 +57,12 @@ impl Session {
     async fn while_frozen(&mut self, kind: AttemptKind) -> Result<Observation, Stop> {
         let began = Instant::now();
         self.sandbox.freeze().await?;
-        let observation = self.attempt(kind, began).await;
+        let mut cancelled = self.cancelled.clone();
+        let observation = tokio::select! {
+            biased;
+            observation = self.attempt(kind, began) => observation.map_err(Stop::Failed),
+            true = until_true(&mut cancelled) => Err(Stop::Ended(Ending::Cancelled)),
+        };
         let thawed = self.sandbox.thaw().await;
         self.clock.leave_out(began.elapsed());
         let observation = observation?;
@@ -81,7 +94,7 @@ impl Session {
     async fn score(&mut self, kind: AttemptKind, number: u64, manifest: &Manifest) -> Result<Score, Failure> {
         let folder = self.recorder.folder.submission(number);
         tokio::task::block_in_place(|| lay_out(manifest, &self.recorder.blobs, &folder))?;
-        let scratch = grading::scratch_folder(&self.workbench.scratch).map_err(|error| {
+        let scratch = scratch::folder(&self.workbench.scratch).map_err(|error| {
             Failure::new(Boundary::Store, format!("{}: {error}", self.workbench.scratch.display()))
         })?;
         let started = &self.recorder.state.started;

@@ -120,10 +120,11 @@ impl Session {
         }
         let observation = self.act(Origin::Agent, action.clone()).await?;
         self.snapshot_if_due().await?;
-        match action {
-            Action::GiveUp { .. } => Err(Stop::Ended(Ending::GaveUp)),
+        match (action, &observation) {
+            (Action::GiveUp { .. }, _) => Err(Stop::Ended(Ending::GaveUp)),
             _ if self.submitted => Err(Stop::Ended(Ending::Submitted)),
             _ if *self.cancelled.borrow() => Err(Stop::Ended(Ending::Cancelled)),
+            (_, Observation::Exec { ending: ExecEnding::Stopped, .. }) => Err(Stop::Ended(Ending::TimeLimit)),
             _ => Ok(observation),
         }
     }
@@ -136,9 +137,7 @@ impl Session {
         if self.is_replaying() {
             return Ok(());
         }
-        let left = self.time_left().unwrap_or(Duration::MAX);
-        self.attend_until(tokio::time::sleep(time.min(left))).await?;
-        if time > left { Err(Stop::Ended(Ending::TimeLimit)) } else { Ok(()) }
+        self.attend_until(tokio::time::sleep(time)).await
     }
 
     /// Waits for something outside (a person's next line) while serving programs inside.
@@ -146,14 +145,7 @@ impl Session {
     /// # Errors
     /// As [`Session::think`].
     pub async fn wait_for<T>(&mut self, something: impl Future<Output = T>) -> Result<T, Stop> {
-        let left = self.time_left();
-        let limited = async {
-            match left {
-                Some(left) => tokio::time::timeout(left, something).await.ok(),
-                None => Some(something.await),
-            }
-        };
-        self.attend_until(limited).await?.ok_or(Stop::Ended(Ending::TimeLimit))
+        self.attend_until(something).await
     }
 
     /// Working time left, if it is limited.
@@ -215,8 +207,7 @@ impl Session {
         }
         let default = self.recorder.state.started.task.limits.command_timeout_s as f64;
         let timeout = Duration::try_from_secs_f64(timeout_s.unwrap_or(default)).unwrap_or(Duration::MAX);
-        let timeout =
-            timeout.min(self.time_left().unwrap_or(Duration::MAX)).min(Duration::from_secs(365 * 86_400));
+        let timeout = timeout.min(Duration::from_secs(365 * 86_400));
         let mut capture = Capture::new(self.recorder.blobs.folder());
         let sandbox = self.sandbox.clone();
         let outcome = {
@@ -274,7 +265,7 @@ impl Session {
     pub(crate) async fn finish(mut self, stop: Stop) -> Recorder {
         let (ending, failure) = match stop {
             Stop::Ended(ending) => match self.grade_at_end(ending).await {
-                Ok(()) => (ending, None),
+                Ok(ending) => (ending, None),
                 Err(failure) => (Ending::Failed, Some(failure)),
             },
             Stop::Failed(failure) => (Ending::Failed, Some(failure)),

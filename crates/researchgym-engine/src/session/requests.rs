@@ -1,5 +1,7 @@
 //! Programs inside the sandbox use the session too: `researchgym validate | submit | status`, or the JSON-lines socket.
 
+use std::time::Duration;
+
 use researchgym_core::action::{Action, Origin};
 use researchgym_core::event::Ending;
 use researchgym_core::observation::Observation;
@@ -25,16 +27,19 @@ pub(crate) enum Request {
 impl Session {
     /// Waits for `something` while programs inside are served.
     ///
-    /// Fails with [`Stop`] if the run was cancelled meanwhile or a program inside submitted.
+    /// Fails with [`Stop`] if meanwhile the run was cancelled, its working time ran out or a program inside submitted.
     pub(super) async fn attend_until<T>(&mut self, something: impl Future<Output = T>) -> Result<T, Stop> {
         tokio::pin!(something);
         let sandbox = self.sandbox.clone();
         let mut cancelled = self.cancelled.clone();
         let mut is_open = true;
         loop {
+            // Asked anew each time: gradings that programs inside ask for are not working time.
+            let left = self.time_left();
             tokio::select! {
                 biased;
                 outcome = &mut something => return Ok(outcome),
+                () = time_over(left) => return Err(Stop::Ended(Ending::TimeLimit)),
                 true = until_true(&mut cancelled) => return Err(Stop::Ended(Ending::Cancelled)),
                 request = sandbox.next_request(), if is_open => match request {
                     Some(request) => self.attend(request).await?,
@@ -82,8 +87,16 @@ impl Session {
     }
 }
 
+/// Never if the time is not limited.
+async fn time_over(left: Option<Duration>) {
+    match left {
+        Some(left) => tokio::time::sleep(left).await,
+        None => std::future::pending().await,
+    }
+}
+
 /// False if nobody can cancel any more.
-async fn until_true(cancelled: &mut watch::Receiver<bool>) -> bool {
+pub(super) async fn until_true(cancelled: &mut watch::Receiver<bool>) -> bool {
     cancelled.wait_for(|is_cancelled| *is_cancelled).await.is_ok()
 }
 

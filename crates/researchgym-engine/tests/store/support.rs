@@ -27,7 +27,7 @@ pub(crate) fn started_json(schema: u32) -> String {
     let zeros = "0".repeat(64);
     format!(
         r#"{{"type":"run_started","schema":{schema},"run_id":"0123abcd","version":"0.1.0",
-        "spec":{{"task":"t","task_dir":"/t","variant":"default","agent":{{"name":"human"}},"model":null,"seed":7,
+        "spec":{{"schema":1,"task":"t","task_dir":"/t","variant":"default","agent":{{"name":"human"}},"model":null,"seed":7,
             "seed_given":true,"runtime":"local","limits":{{"working_ms":null,"steps":3,"budget":null}}}},
         "task":{{"schema":1,"id":"t","title":"T","domain":"d","description":"description.md",
             "metrics":[{{"name":"Score","direction":"maximize"}}],"workspace":{{"starter":"starter"}},

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use researchgym_core::failure::Failure;
 use researchgym_core::isolation::Runtime;
 use researchgym_core::keys::repeat_seed;
 use researchgym_core::result::{RunResult, worst_exit_code};
@@ -62,21 +63,26 @@ async fn start(arguments: &RunArguments, printer: &Printer) -> Outcome {
     }
     let runs = arguments.repeat.unwrap_or(1);
     let runner = runner(&settings, &loaded, spec.data_dir.as_deref(), runs, printer).await?;
-    let results = match arguments.repeat {
-        None => {
-            let open = runner.runner.create(&settings.runs, new(spec, &task, &loaded))?;
-            vec![runner.one(open, printer).await]
-        }
-        Some(count) => {
-            many(&runner, &settings.runs, count, arguments.parallel, |index| {
-                let seed = if spec.seed_given { repeat_seed(spec.seed, index) } else { drawn_seed() };
-                new(RunSpec { seed, ..spec.clone() }, &task, &loaded)
-            })
-            .await
-        }
+    let Some(count) = arguments.repeat else {
+        let open = runner.runner.create(&settings.runs, new(spec, &task, &loaded))?;
+        let result = runner.one(open, printer).await;
+        runner.console.finish();
+        return Ok(conclude(&[result], false, printer));
     };
+    let Many { results, lost } = many(&runner, &settings.runs, count, arguments.parallel, |index| {
+        let seed = if spec.seed_given { repeat_seed(spec.seed, index) } else { drawn_seed() };
+        new(RunSpec { seed, ..spec.clone() }, &task, &loaded)
+    })
+    .await;
     runner.console.finish();
-    Ok(conclude(&results, arguments.repeat.is_some(), printer))
+    match lost {
+        Some(failure) if results.is_empty() => Err(failure.into()),
+        Some(failure) => {
+            printer.warn(&format!("{} of {count} runs were made: {failure}", results.len()));
+            Ok(conclude(&results, true, printer).max(CommandError::from(failure).exit_code()))
+        }
+        None => Ok(conclude(&results, true, printer)),
+    }
 }
 
 /// A run that was cut off, stopped or killed goes on.
@@ -160,8 +166,8 @@ async fn runner(
 ) -> Result<Running, CommandError> {
     let cancelled = signals::watch(printer)
         .map_err(|error| CommandError::input(format!("signals cannot be watched: {error}")))?;
-    let sandboxes = SandboxHost::new(&settings.home)
-        .map_err(|error| CommandError::from(researchgym_core::failure::Failure::from(error)))?;
+    let sandboxes =
+        SandboxHost::new(&settings.home).map_err(|error| CommandError::from(Failure::from(error)))?;
     let listener = |progress: Progress<'_>| printer.preparing(&progress);
     let fetching = Fetching { data_dir: data_dir.map(Path::new), download: false, listener: &listener };
     let materials = Materials::gather(&settings.home, loaded, &sandboxes, fetching).await?;
@@ -177,17 +183,25 @@ async fn runner(
     Ok(Running { runner, console })
 }
 
-/// `count` runs, `parallel` at a time, results in order. A failed run does not stop its siblings.
+/// Several runs' results, in order.
+struct Many {
+    results: Vec<RunResult>,
+    /// Why there are fewer than were asked for, unless they were cancelled.
+    lost: Option<Failure>,
+}
+
+/// `count` runs, `parallel` at a time. A failed run does not stop its siblings.
 async fn many(
     running: &Running,
     runs: &Path,
     count: u64,
     parallel: u64,
     new: impl Fn(u64) -> NewRun,
-) -> Vec<RunResult> {
+) -> Many {
     let permits = Arc::new(Semaphore::new(parallel as usize));
     let mut tasks = JoinSet::new();
     let mut results: Vec<Option<RunResult>> = (0..count).map(|_| None).collect();
+    let mut lost = None;
     for index in 0..count {
         let Ok(permit) = permits.clone().acquire_owned().await else { break };
         if *running.runner.cancelled.borrow() {
@@ -196,7 +210,7 @@ async fn many(
         let open = match running.runner.create(runs, new(index)) {
             Ok(open) => open,
             Err(failure) => {
-                (running.runner.warn)(&format!("run {index} was not started: {failure}"));
+                lost = Some(failure);
                 break;
             }
         };
@@ -215,7 +229,7 @@ async fn many(
             results[index as usize] = Some(result);
         }
     }
-    results.into_iter().flatten().collect()
+    Many { results: results.into_iter().flatten().collect(), lost }
 }
 
 fn new(spec: RunSpec, task: &Task, loaded: &LoadedTask) -> NewRun {
@@ -239,6 +253,7 @@ fn specification(
         None => Some(MicroUsd((DEFAULT_BUDGET_USD * 1e6) as u64)),
     };
     Ok(RunSpec {
+        schema: SCHEMA,
         task: task.id.clone(),
         task_dir: loaded.folder.display().to_string(),
         agent: agents::specification(agent, arguments, settings, &task)?,

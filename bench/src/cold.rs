@@ -1,0 +1,90 @@
+//! What a user waits for at first: the binary's size, its start, the quick start's run, and the build itself.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::Outcome;
+use crate::floor;
+use crate::options::Options;
+use crate::place;
+use crate::report::{Figure, Report, Unit, talk};
+use crate::sample::Samples;
+
+pub(crate) fn measure(options: &Options, report: &Report) -> Outcome<()> {
+    let starts = options.number("starts", 50)?;
+    let program = program()?;
+    let bytes = std::fs::metadata(&program)?.len() as f64;
+    report.write(Figure::number("size of the binary", "MiB", bytes / f64::from(1 << 20)));
+    version(&program, starts, report)?;
+    quick_start(&program, report)?;
+    if options.text("build") == Some("yes") {
+        build(report)?;
+    }
+    Ok(())
+}
+
+/// The program, built as users build it.
+fn program() -> Outcome<PathBuf> {
+    talk("building researchgym");
+    floor::timed(&mut cargo_build())?;
+    let folder = std::env::current_exe()?;
+    let program = folder.with_file_name("researchgym");
+    if program.is_file() {
+        return Ok(program);
+    }
+    Err(format!("{} is missing: run this from the release build", program.display()).into())
+}
+
+fn cargo_build() -> Command {
+    let mut command = Command::new("cargo");
+    command.args(["build", "--release", "--locked", "-p", "researchgym"]).current_dir(place::repository());
+    command
+}
+
+fn version(program: &Path, starts: usize, report: &Report) -> Outcome<()> {
+    let (mut ours, mut bare) = (Samples::default(), Samples::default());
+    for _ in 0..starts {
+        bare.push(floor::timed(&mut Command::new("/bin/true"))?);
+        ours.push(floor::timed(Command::new(program).arg("--version"))?);
+    }
+    report.write(Figure::samples("researchgym --version", Unit::Milliseconds, &ours).beside_duration(
+        "/bin/true, p50",
+        Unit::Milliseconds,
+        bare.median(),
+    ));
+    report.write(Figure::samples("/bin/true", Unit::Milliseconds, &bare));
+    Ok(())
+}
+
+/// The README's first command, in an empty place: nothing is cached.
+fn quick_start(program: &Path, report: &Report) -> Outcome<()> {
+    talk("the quick start's run");
+    let mut samples = Samples::default();
+    for _ in 0..3 {
+        let place = tempfile::tempdir()?;
+        let mut command = Command::new(program);
+        command
+            .args(["run", "blotto", "tuner"])
+            .current_dir(place::repository())
+            .env("RESEARCHGYM_HOME", place.path().join("home"))
+            .env("RESEARCHGYM_RUNS", place.path().join("runs"));
+        samples.push(floor::timed(&mut command)?);
+    }
+    report.write(
+        Figure::samples("researchgym run blotto tuner, to its score", Unit::Seconds, &samples).aim(10.0),
+    );
+    Ok(())
+}
+
+fn build(report: &Report) -> Outcome<()> {
+    talk("a build from nothing; what cargo has fetched before stays");
+    let target = tempfile::tempdir()?;
+    let took = floor::timed(cargo_build().env("CARGO_TARGET_DIR", target.path()))?;
+    let cores = std::thread::available_parallelism()?.get();
+    report.write(
+        Figure::duration("cargo build --release from an empty target", Unit::Seconds, took)
+            .with("cores", cores)
+            .aim(240.0),
+    );
+    Ok(())
+}

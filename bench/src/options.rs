@@ -1,0 +1,100 @@
+//! The command line: a measurement's name and `--key value` pairs.
+
+use std::collections::BTreeMap;
+
+/// All measurements.
+pub(crate) const NAMES: &str = "step, start, concurrent, grading, cold";
+
+pub(crate) const USAGE: &str = "\
+usage: cargo run --release -p researchgym-bench -- NAME [--key value ..]
+  step        [--steps 10000]
+  start       [--starts 200] [--open 200,1000] [--at-a-time 4]
+  concurrent  [--runs 256] [--steps 20] [--think-ms 200] [--at-a-time 8]
+  grading     [--repeats 5] [--tasks blotto,three-sat,..] [--data-dir DIR]
+  cold        [--starts 50] [--build yes]";
+
+/// What is to be measured and how.
+pub(crate) struct Options {
+    pub(crate) name: String,
+    values: BTreeMap<String, String>,
+}
+
+impl Options {
+    /// Reads the words after the program's name.
+    pub(crate) fn read(words: impl Iterator<Item = String>) -> Result<Options, String> {
+        let mut words = words;
+        let name = words.next().filter(|word| !word.starts_with('-')).ok_or("what is to be measured?")?;
+        let known: &[&str] = match name.as_str() {
+            "step" => &["steps"],
+            "start" => &["starts", "open", "at-a-time"],
+            "concurrent" => &["runs", "steps", "think-ms", "at-a-time"],
+            "grading" => &["repeats", "tasks", "data-dir"],
+            "cold" => &["starts", "build"],
+            _ => return Err(format!("there is no measurement `{name}`; known are {NAMES}")),
+        };
+        let mut values = BTreeMap::new();
+        while let Some(word) = words.next() {
+            let key = word.strip_prefix("--").filter(|key| known.contains(key));
+            let key = key.ok_or_else(|| format!("{name} has no option `{word}`"))?;
+            let value = words.next().ok_or_else(|| format!("`{word}` needs a value"))?;
+            values.insert(key.to_owned(), value);
+        }
+        Ok(Options { name, values })
+    }
+
+    /// A text, if it was given.
+    pub(crate) fn text(&self, key: &str) -> Option<&str> {
+        self.values.get(key).map(String::as_str)
+    }
+
+    /// A whole number.
+    pub(crate) fn number(&self, key: &str, default: usize) -> Result<usize, String> {
+        match self.text(key) {
+            None => Ok(default),
+            Some(text) => text.parse().map_err(|_| format!("--{key} {text}: not a whole number")),
+        }
+    }
+
+    /// Whole numbers with commas between them.
+    pub(crate) fn numbers(&self, key: &str, default: &[usize]) -> Result<Vec<usize>, String> {
+        match self.text(key) {
+            None => Ok(default.to_vec()),
+            Some(text) => text
+                .split(',')
+                .map(|number| {
+                    number.parse().map_err(|_| format!("--{key} {text}: `{number}` is not a whole number"))
+                })
+                .collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Result<Options, String> {
+        Options::read(line.split_whitespace().map(str::to_owned))
+    }
+
+    #[test]
+    fn what_is_given_is_used_and_the_rest_has_defaults() {
+        let options = read("start --open 5,6 --starts 7").expect("all known");
+        assert_eq!(options.name, "start");
+        assert_eq!(options.numbers("open", &[1]), Ok(vec![5, 6]));
+        assert_eq!(options.number("starts", 200), Ok(7));
+        assert_eq!(options.number("at-a-time", 4), Ok(4));
+    }
+
+    #[test]
+    fn what_is_unknown_is_refused() {
+        let problem = |line: &str| read(line).err();
+        assert_eq!(problem("step --runs 5").as_deref(), Some("step has no option `--runs`"));
+        assert_eq!(problem("step --steps").as_deref(), Some("`--steps` needs a value"));
+        assert_eq!(problem("stop"), Some(format!("there is no measurement `stop`; known are {NAMES}")));
+        assert_eq!(
+            read("step --steps x").map(|options| options.number("steps", 1)).ok(),
+            Some(Err("--steps x: not a whole number".into()))
+        );
+    }
+}

@@ -1,0 +1,74 @@
+//! Disks that are read-only or full: the run stops with words, and what was written stays good.
+
+use std::process::Command;
+
+use serde_json::json;
+
+use crate::support::{Finished, World, can_isolate, exec, is_root, submit};
+
+/// Runs `researchgym` with its runs on a file system of its own, in a private mount namespace.
+fn on_disk(world: &World, mount: &str, words: &[&str], after: &str) -> Finished {
+    std::fs::create_dir_all(world.path("runs")).expect("a folder");
+    let inner = world.command(words);
+    let mut command = Command::new("unshare");
+    command.args(["-m", "--propagation", "private", "bash", "-c"]);
+    command.arg(format!("{mount} && {{ \"$@\"; code=$?; {after} exit $code; }}"));
+    command.arg("bash").arg(inner.get_program()).args(inner.get_args()).current_dir(world.path("."));
+    command.env_clear();
+    for (name, value) in inner.get_envs() {
+        command.env(name, value.unwrap_or_default());
+    }
+    Finished::of(command.output().expect("unshare starts"))
+}
+
+#[test]
+fn a_read_only_disk_is_named_before_anything_starts() {
+    if !can_isolate() || !is_root("mounting a read-only file system") {
+        return;
+    }
+    let world = World::new();
+    let script = world.script(&[submit()]);
+    for more in [vec![], vec!["--repeat", "3"]] {
+        let words = world.scripted_words("tiny", &script, &more);
+        let finished = on_disk(&world, "mount -t tmpfs -o ro none runs", &words, "");
+        let error = finished.object()["error"].clone();
+        assert_eq!(finished.code, 3, "{finished:?}");
+        assert!(error["message"].to_string().contains("Read-only file system"), "{error}");
+        assert!(error["hint"].to_string().contains("--runs-dir"), "{error}");
+    }
+}
+
+#[test]
+fn a_full_disk_ends_the_run_and_keeps_what_was_written() {
+    if !can_isolate() || !is_root("mounting a small file system") {
+        return;
+    }
+    let world = World::new();
+    // Outputs that are kept whole, until the disk cannot hold them.
+    let mut lines = vec![exec("echo first"); 1];
+    lines.extend(
+        (0..8).map(|number| exec(&format!("head -c 1000000 /dev/urandom | base64 -w 0; echo {number}"))),
+    );
+    lines.push(submit());
+    let script = world.script(&lines);
+    let words = world.scripted_words("tiny", &script, &[]);
+    let mount = "mount -t tmpfs -o size=4m,mode=755 none runs";
+    let after = "mkdir -p kept; cp -r runs/. kept/;";
+    let finished = on_disk(&world, mount, &words, after);
+    assert_eq!(finished.outcome(), (3, json!("failed"), json!(null)), "{finished:?}");
+    let object = finished.object();
+    assert_eq!(object["boundary"], "store", "{object}");
+    assert!(object["error"]["message"].to_string().contains("No space left on device"), "{object}");
+    assert!(object["error"]["hint"].to_string().contains("free space"), "{object}");
+
+    // With room again, the run goes on from what was written.
+    let id = object["run_id"].as_str().expect("an id");
+    let runs = world.path("kept").display().to_string();
+    let shown = world.finish(&["show", id, "--runs-dir", &runs, "--output", "json"]);
+    assert_eq!(shown.code, 0, "{shown:?}");
+    let resumed = world.finish(&["run", "--resume", id, "--runs-dir", &runs]);
+    assert_eq!(resumed.outcome(), (0, json!("submitted"), json!(1.0)), "{resumed:?}");
+    let verified = world.finish(&["verify", id, "--runs-dir", &runs]);
+    assert_eq!(verified.code, 0, "{verified:?}");
+    world.wait_until_nothing_is_left();
+}

@@ -1,0 +1,17 @@
+//! The contract that scripts rely on, held against the real binary: real tasks, real sandboxes, real run folders.
+#![expect(clippy::print_stderr, reason = "a test that cannot run on this machine says so")]
+
+mod support;
+
+mod actions;
+mod agents;
+mod damage;
+mod disk;
+mod endings;
+mod grading;
+mod kill;
+mod limits;
+mod results;
+mod signals;
+mod usage;
+mod workspace;

@@ -1,0 +1,56 @@
+//! The schemas in `docs/reference/` are what `researchgym schema` prints.
+//!
+//! With `UPDATE_REFERENCE=1` the files are written again instead.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const ROOTS: [&str; 5] = ["task", "event", "result", "plan", "agent"];
+
+fn reference() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference")
+}
+
+fn printed(root: &str) -> Vec<u8> {
+    let output = Command::new(env!("CARGO_BIN_EXE_researchgym"))
+        .args(["schema", root])
+        .output()
+        .expect("cargo has built the binary");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    output.stdout
+}
+
+#[test]
+fn every_schema_is_up_to_date() {
+    let update = std::env::var_os("UPDATE_REFERENCE").is_some_and(|value| value == "1");
+    let mut stale = Vec::new();
+    for root in ROOTS {
+        let path = reference().join(format!("{root}.schema.json"));
+        let printed = printed(root);
+        if std::fs::read(&path).is_ok_and(|kept| kept == printed) {
+            continue;
+        }
+        if update {
+            std::fs::write(&path, printed).unwrap();
+        } else {
+            stale.push(format!("{root}.schema.json"));
+        }
+    }
+    assert!(
+        stale.is_empty(),
+        "docs/reference/ is not what the code says: {}; write it again with \
+         UPDATE_REFERENCE=1 cargo test -p researchgym --test reference",
+        stale.join(", ")
+    );
+}
+
+#[test]
+fn there_is_no_schema_of_anything_else() {
+    let kept: BTreeSet<String> = std::fs::read_dir(reference())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter_map(|name| name.strip_suffix(".schema.json").map(str::to_owned))
+        .collect();
+    assert_eq!(kept, ROOTS.map(str::to_owned).into());
+}
