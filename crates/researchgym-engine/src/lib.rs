@@ -14,6 +14,7 @@ pub mod materials;
 pub mod progress;
 pub mod runner;
 pub mod sandbox;
+pub mod scratch;
 pub mod session;
 pub mod snapshot;
 pub mod store;

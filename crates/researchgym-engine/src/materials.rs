@@ -11,8 +11,8 @@ use researchgym_core::task::Dataset;
 use crate::catalogue::LoadedTask;
 use crate::dataset::{DatasetCache, Fetching, Prepared};
 use crate::environment::Environments;
-use crate::grading;
 use crate::sandbox::{Capture, ReadOnlyMount, Sandbox, SandboxHost, SandboxSpec, WorkingFolder};
+use crate::scratch;
 
 /// A task's environment and data, made or fetched before a run starts.
 #[derive(Clone, Debug, Default)]
@@ -80,7 +80,7 @@ impl Materials {
     ) -> Result<(), Failure> {
         let workplace = prepared.workplace()?;
         let scratch = home.join("scratch");
-        let output = grading::scratch_folder(&scratch)
+        let output = scratch::folder(&scratch)
             .map_err(|error| Failure::new(Boundary::Store, format!("{}: {error}", scratch.display())))?;
         let mut read_only = vec![
             ReadOnlyMount { source: task.path(&task.task.grader.files), target: "/grader".into() },

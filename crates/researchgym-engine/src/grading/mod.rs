@@ -150,12 +150,3 @@ fn complaint(grading: &Grading<'_>, capture: Capture) -> String {
     let folder = grading.task_folder.display();
     format!("; it wrote:\n{}\n(grader of {folder})", lines.join("\n"))
 }
-
-/// Makes a folder for one grading's output; removed when dropped.
-///
-/// # Errors
-/// The parent cannot be written.
-pub fn scratch_folder(parent: &Path) -> Result<tempfile::TempDir, std::io::Error> {
-    std::fs::create_dir_all(parent)?;
-    tempfile::Builder::new().prefix("grading-").tempdir_in(parent)
-}

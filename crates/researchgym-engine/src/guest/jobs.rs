@@ -192,12 +192,14 @@ impl Guest {
     /// Stops the command of the shell and all it has started; the shell survives if it can.
     pub(crate) fn stop_command(&mut self, stop: Stop<'_>, link: &mut Link) {
         let Some(mut job) = self.command.take() else { return };
-        self.tree.cull(&spared(&job, stop));
+        let (tree, spared) = (self.tree, spared(&job, stop));
         let (code, ending) = verdict(stop, &mut job);
         let Some(shell) = &mut self.shell else {
+            tree.cull(&spared);
             return end(job, code, ending, true, link);
         };
-        let alive = shell.resynchronise(&mut |kind, bytes| job.output.push(kind, bytes, link));
+        let mut take = |kind, bytes: &[u8]| job.output.push(kind, bytes, link);
+        let alive = shell.resynchronise(&mut || tree.cull(&spared), &mut take);
         if !alive {
             send(shell.pid, Signal::KILL);
         }

@@ -9,6 +9,8 @@ use super::link::{HIGH_WATER, Link};
 
 /// How much each output stream of background jobs is kept between two commands.
 const BACKGROUND_BYTES: usize = 64 << 10;
+/// How far the window may be overshot; the host cuts off a guest that goes beyond four times that.
+const OVERSHOOT: u64 = 1 << 20;
 
 /// The two output streams of one request.
 #[derive(Debug)]
@@ -84,7 +86,9 @@ impl Output {
     /// Sends what is below the cap, counts the rest.
     pub(crate) fn push(&mut self, kind: Kind, bytes: &[u8], link: &mut Link) {
         let stream = &mut self.streams[index(kind)];
-        let room = usize::try_from(self.kept_bytes - stream.sent).unwrap_or(usize::MAX);
+        // What is taken out of pipes without asking (when a command ends) is bounded too.
+        let in_window = (WINDOW + OVERSHOOT).saturating_sub(self.unacknowledged);
+        let room = usize::try_from(in_window.min(self.kept_bytes - stream.sent)).unwrap_or(usize::MAX);
         let kept = &bytes[..bytes.len().min(room)];
         stream.sent += kept.len() as u64;
         stream.dropped += (bytes.len() - kept.len()) as u64;

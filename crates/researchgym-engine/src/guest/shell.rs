@@ -24,7 +24,7 @@ const TEXT: i32 = 252;
 /// A status record is two numbers and a path; whoever writes more does not mean to report a status.
 const MAX_RECORD: usize = 16 << 10;
 const START_TIME: Duration = Duration::from_secs(10);
-const RESYNCHRONISE_TIME: Duration = Duration::from_millis(500);
+const RESYNCHRONISE_TIME: Duration = Duration::from_millis(1000);
 
 /// Read first by every new shell. The evaluated text sees the status of the command before it in `$?`.
 const PRELUDE: &str = concat!(
@@ -157,14 +157,19 @@ impl Shell {
         status
     }
 
-    /// After all that the command had started was killed: interrupts bash itself and waits until it listens again.
-    /// False if it does not; it must be replaced then.
-    pub(crate) fn resynchronise(&mut self, take: &mut dyn FnMut(Kind, &[u8])) -> bool {
-        send(self.pid, Signal::INT);
-        send(self.pid, Signal::CONT);
+    /// Interrupts bash itself, after `cull` has killed what it had started, until it listens again. False if it does
+    /// not; it must be replaced then. Repeated whole, because bash may have begun the command only meanwhile.
+    pub(crate) fn resynchronise(
+        &mut self,
+        cull: &mut dyn FnMut(),
+        take: &mut dyn FnMut(Kind, &[u8]),
+    ) -> bool {
         let started = Instant::now();
         let mut patience = Duration::from_millis(4);
         while started.elapsed() < RESYNCHRONISE_TIME {
+            cull();
+            send(self.pid, Signal::INT);
+            send(self.pid, Signal::CONT);
             self.sequence += 1;
             // An interrupt may eat a part of the line being read: the empty line takes the damage.
             if self.write_line(&format!("\n__rg_s {} 0\n", self.sequence)).is_err() {
@@ -174,9 +179,7 @@ impl Shell {
                 let left = rustix::io::ioctl_fionread(&self.text).unwrap_or(1);
                 return left == 0 && self.unsent.is_empty();
             }
-            patience = (patience * 2).min(Duration::from_millis(60));
-            send(self.pid, Signal::INT);
-            send(self.pid, Signal::CONT);
+            patience = (patience * 2).min(Duration::from_millis(100));
         }
         false
     }

@@ -11,6 +11,7 @@ use researchgym_core::state::RunState;
 use serde::Serialize;
 
 use crate::grading::{self, Grading};
+use crate::scratch;
 use crate::session::lay_out;
 use crate::store::{RunFolder, read_log, write_json};
 use crate::workbench::Workbench;
@@ -113,7 +114,7 @@ async fn again(
     let lost = |error: std::io::Error| {
         Failure::new(Boundary::Store, format!("{}: {error}", workbench.scratch.display()))
     };
-    let scratch = grading::scratch_folder(&workbench.scratch).map_err(lost)?;
+    let scratch = scratch::folder(&workbench.scratch).map_err(lost)?;
     let submission = scratch.path().join("submission");
     lay_out(&manifest, &blobs, &submission)?;
     let started = &state.started;

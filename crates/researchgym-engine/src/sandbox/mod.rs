@@ -15,6 +15,7 @@ mod machine;
 mod outcome;
 mod ownership;
 mod probe;
+mod remains;
 mod report;
 mod running;
 mod slots;

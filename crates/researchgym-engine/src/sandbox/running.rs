@@ -1,33 +1,26 @@
 //! One running sandbox.
 
 use std::os::fd::OwnedFd;
-use std::process::Child;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use researchgym_core::isolation::Isolation;
 use researchgym_core::observation::ExecEnding;
 use researchgym_core::wire::{Ended, Kind, MAX_COMMAND, MAX_LINE, Refusal, ToGuest};
-use tokio::io::unix::AsyncFd;
 use tokio::sync::mpsc::{Receiver, UnboundedReceiver};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::cgroup::{Counts, Group};
-use super::host::Inner;
 use super::launch::{self, Launched};
 use super::link::{Link, Opened, Reply};
-use super::slots::Slot;
-use super::unisolated::Private;
+use super::remains::Remains;
 use super::watch::Watch;
 use super::{
     Capture, ExecOutcome, FileRefusal, SandboxError, SandboxHost, SandboxSpec, SessionRequest, Usage, spawner,
 };
-use crate::sys;
 
 /// How long a guest may take to set itself up on a busy machine.
 const START_TIME: Duration = Duration::from_secs(60);
-/// How long a guest may take to end by itself before it is killed.
-const END_TIME: Duration = Duration::from_secs(3);
 /// Raw bytes are acknowledged in portions of this size.
 const ACKNOWLEDGED: u64 = 256 << 10;
 
@@ -45,18 +38,6 @@ pub struct Sandbox {
     workspace_bytes: u64,
     remains: Option<Remains>,
     runtime: tokio::runtime::Handle,
-}
-
-/// What has to be cleared away at the end.
-struct Remains {
-    host: Arc<Inner>,
-    process: Child,
-    /// Readable once the process has ended.
-    ended: Option<AsyncFd<OwnedFd>>,
-    complaints: std::fs::File,
-    group: Option<Group>,
-    slot: Option<Slot>,
-    private: Option<Private>,
 }
 
 impl Sandbox {
@@ -429,64 +410,6 @@ impl Drop for Sandbox {
             // Without a runtime everything still ends, and the sweeper removes what is left when we end.
             self.runtime.spawn(remains.clear());
         }
-    }
-}
-
-impl Remains {
-    /// Takes over a new process: hears when it ends, and what its guest says.
-    fn adopt(&mut self, control: std::os::unix::net::UnixStream) -> std::io::Result<Opened> {
-        let pid = rustix::process::Pid::from_child(&self.process);
-        let ended = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::NONBLOCK)?;
-        self.ended = Some(sys::when_readable(ended)?);
-        control.set_nonblocking(true)?;
-        Ok(Link::open(tokio::net::UnixStream::from_std(control)?))
-    }
-
-    fn kill(&mut self) {
-        if let Some(group) = &self.group {
-            group.kill();
-        }
-        // It may have ended already.
-        let _ = self.process.kill();
-    }
-
-    /// The guest has been told to end, by the end of its input. Waits for it, then for everything else, and removes
-    /// what is left.
-    async fn clear(mut self) -> Usage {
-        let ended = self.ended.take();
-        let end = async {
-            match &ended {
-                Some(ended) => ended.readable().await.map(drop),
-                None => Ok(()),
-            }
-        };
-        if tokio::time::timeout(END_TIME, end).await.is_err() || ended.is_none() {
-            self.kill();
-        }
-        spawner::run(move || self.remove()).await
-    }
-
-    fn remove(mut self) -> Usage {
-        // Ended already, or killed: this does not take long.
-        let _ = self.process.wait();
-        if let Some(private) = &self.private {
-            private.kill_stragglers();
-        }
-        let usage = match &self.group {
-            Some(group) => {
-                if !group.is_empty() {
-                    group.kill();
-                }
-                let usage = group.usage();
-                group.remove();
-                usage
-            }
-            None => Usage::default(),
-        };
-        if let Some(slot) = self.slot.take() {
-            self.host.slots.give_back(slot);
-        }
-        usage
     }
 }
 

@@ -12,6 +12,7 @@ use researchgym_core::task::ValidateOn;
 use super::requests::until_true;
 use super::{SNAPSHOT_EVERY, Session, Stop};
 use crate::grading::{self, Grading};
+use crate::scratch;
 use crate::snapshot::{Caps, Manifest, SnapshotError, check_out};
 use crate::store::Blobs;
 
@@ -93,7 +94,7 @@ impl Session {
     async fn score(&mut self, kind: AttemptKind, number: u64, manifest: &Manifest) -> Result<Score, Failure> {
         let folder = self.recorder.folder.submission(number);
         tokio::task::block_in_place(|| lay_out(manifest, &self.recorder.blobs, &folder))?;
-        let scratch = grading::scratch_folder(&self.workbench.scratch).map_err(|error| {
+        let scratch = scratch::folder(&self.workbench.scratch).map_err(|error| {
             Failure::new(Boundary::Store, format!("{}: {error}", self.workbench.scratch.display()))
         })?;
         let started = &self.recorder.state.started;

@@ -100,3 +100,20 @@ async fn an_endless_writer_of_output_neither_fills_memory_nor_outlives_its_time(
         sandbox.sandbox.stop().await;
     }
 }
+
+#[tokio::test]
+async fn a_time_out_before_the_command_has_begun_loses_nothing() {
+    for bench in Bench::all() {
+        let sandbox = bench.start().await;
+        let mut replaced = 0;
+        for milliseconds in 0..20 {
+            for command in ["yes", "while :; do :; done", "sleep 9"] {
+                let shown = sandbox.exec_for(command, Duration::from_millis(milliseconds)).await;
+                replaced += u32::from(shown.new_shell);
+            }
+        }
+        assert!(replaced < 10, "{}: {replaced} of 60 shells replaced", bench.name());
+        goes_on(&sandbox).await;
+        sandbox.sandbox.stop().await;
+    }
+}
