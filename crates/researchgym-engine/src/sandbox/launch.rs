@@ -74,7 +74,7 @@ fn make_group(machine: &Machine, spec: &SandboxSpec) -> Option<Group> {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
     machine.cgroups.folders().next()?;
     let name = format!("{}-{}", spec.name, NUMBER.fetch_add(1, Ordering::Relaxed));
-    machine.cgroups.make_group(&name, &spec.resources, OUR_PROCESSES).ok()
+    machine.cgroups.make_group(&name, spec.runtime, &spec.resources, OUR_PROCESSES).ok()
 }
 
 fn start_process(

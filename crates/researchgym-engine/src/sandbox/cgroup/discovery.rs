@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::group::Group;
 use super::removal;
+use researchgym_core::isolation::Runtime;
 use researchgym_core::task::Resources;
 
 /// What a control group can do for a sandbox.
@@ -131,13 +132,17 @@ impl Cgroups {
     }
 
     /// Makes the group of one sandbox with its limits. `overhead` processes are allowed beyond the limit.
+    ///
+    /// Processes in a namespace of their own die with its first one: they need no group just to be killed.
     pub(in crate::sandbox) fn make_group(
         &self,
         name: &str,
+        runtime: Runtime,
         resources: &Resources,
         overhead: u64,
     ) -> io::Result<Group> {
-        Group::make(&self.places, name, resources, overhead)
+        let is_needed = |place: &&Place| runtime == Runtime::Host || place.controllers != [Controller::Kill];
+        Group::make(self.places.iter().filter(is_needed), name, resources, overhead)
     }
 }
 
