@@ -64,14 +64,14 @@ fn quick_start(program: &Path, report: &Report) -> Outcome<()> {
         let place = tempfile::tempdir()?;
         let mut command = Command::new(program);
         command
-            .args(["run", "blotto", "tuner"])
+            .args(["run", "prisoners-dilemma", "tuner"])
             .current_dir(place::repository())
             .env("RESEARCHGYM_HOME", place.path().join("home"))
             .env("RESEARCHGYM_RUNS", place.path().join("runs"));
         samples.push(floor::timed(&mut command)?);
     }
     report.write(
-        Figure::samples("researchgym run blotto tuner, to its score", Unit::Seconds, &samples).aim(10.0),
+        Figure::samples("researchgym run prisoners-dilemma tuner, to its score", Unit::Seconds, &samples).aim(10.0),
     );
     Ok(())
 }

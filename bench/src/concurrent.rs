@@ -8,13 +8,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use futures_util::stream::{self, StreamExt as _};
 use researchgym_core::event::{Event, Line};
 use researchgym_core::script::ScriptStep;
 use researchgym_core::state::RunState;
 use researchgym_engine::agent::Surroundings;
 use researchgym_engine::runner::ReadyRun;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 
 use crate::Outcome;
@@ -43,16 +42,21 @@ pub(crate) async fn measure(options: &Options, report: &Report) -> Outcome<()> {
 
     talk(&format!("bringing up {runs} runs, {at_a_time} at a time"));
     let began = Instant::now();
-    let prepared: Vec<Outcome<ReadyRun>> = stream::iter(0..runs)
-        .map(async |_| {
-            let open = place.open(&runner, &task, &script)?;
-            runner.prepare(open).await.map_err(|result| place::failed(&result))
-        })
-        .buffer_unordered(at_a_time)
-        .collect()
-        .await;
+    let permits = Arc::new(Semaphore::new(at_a_time));
+    let mut prepared = JoinSet::new();
+    for _ in 0..runs {
+        let permit = permits.clone().acquire_owned().await?;
+        let open = place.open(&runner, &task, &script)?;
+        let runner = runner.clone();
+        prepared.spawn(async move {
+            let ready = runner.prepare(open).await;
+            drop(permit);
+            ready
+        });
+    }
+    let prepared = prepared.join_all().await;
     let bringing_up = began.elapsed();
-    let problem = prepared.iter().find_map(|one| one.as_ref().err().map(ToString::to_string));
+    let problem = prepared.iter().find_map(|one| one.as_ref().err().map(|result| place::failed(result)));
     let ready: Vec<ReadyRun> = prepared.into_iter().filter_map(Result::ok).collect();
     if let Some(problem) = problem {
         talk(&format!("only {} of {runs} runs could be brought up: {problem}", ready.len()));

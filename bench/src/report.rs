@@ -24,7 +24,8 @@ impl Unit {
         }
     }
 
-    fn of(self, duration: Duration) -> f64 {
+    /// A duration in this unit.
+    pub(crate) fn of(self, duration: Duration) -> f64 {
         let seconds = duration.as_secs_f64();
         rounded(match self {
             Unit::Microseconds => seconds * 1e6,
@@ -34,7 +35,7 @@ impl Unit {
     }
 }
 
-/// One figure, written when it is dropped into [`Report::write`].
+/// One figure, for [`Report::write`].
 pub(crate) struct Figure(Map<String, Value>);
 
 impl Figure {
@@ -68,12 +69,7 @@ impl Figure {
         self
     }
 
-    /// What it is beside: the floor, or a rival.
-    pub(crate) fn beside(self, name: &str, value: f64) -> Figure {
-        self.with("beside", json!({ "name": name, "value": rounded(value) }))
-    }
-
-    /// The same for a duration.
+    /// What it is beside: the floor.
     pub(crate) fn beside_duration(self, name: &str, unit: Unit, value: Duration) -> Figure {
         self.with("beside", json!({ "name": name, "value": unit.of(value) }))
     }

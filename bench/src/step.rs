@@ -51,6 +51,8 @@ struct Measured {
     ours: Side,
     bare: Side,
     guest_cpu: Duration,
+    /// Our own CPU time in each block, as it is for one step.
+    own_cpu: Samples,
 }
 
 /// One side: every step's wall time, and CPU time in all.
@@ -80,9 +82,12 @@ impl Measured {
                 measured.bare.wall.push(bare.run(command)?);
             }
             let after = Cpu::now(bare.pid());
-            measured.ours.host_cpu += between.host_before.saturating_sub(before.host_after);
+            let host_cpu = between.host_before.saturating_sub(before.host_after);
+            let guest_cpu = between.guest.saturating_sub(before.guest);
+            measured.own_cpu.push((host_cpu + guest_cpu) / u32::try_from(block)?);
+            measured.ours.host_cpu += host_cpu;
             measured.ours.shell_cpu += between.shell.saturating_sub(before.shell);
-            measured.guest_cpu += between.guest.saturating_sub(before.guest);
+            measured.guest_cpu += guest_cpu;
             measured.bare.host_cpu += after.host_before.saturating_sub(between.host_after);
             measured.bare.shell_cpu += after.bare_shell.saturating_sub(between.bare_shell);
         }
@@ -91,7 +96,7 @@ impl Measured {
 
     fn write(&self, report: &Report, command: &str) {
         use Unit::Microseconds as Us;
-        let Measured { ours, bare, guest_cpu } = self;
+        let Measured { ours, bare, guest_cpu, own_cpu } = self;
         let steps = u32::try_from(ours.wall.len()).unwrap_or(u32::MAX).max(1);
         let name = |what: &str| format!("{what}, `{command}`");
         let floor = "bare piped bash";
@@ -109,27 +114,37 @@ impl Measured {
         report.write(
             Figure::duration(&name("CPU of our own in a step"), Us, own)
                 .beside_duration(&format!("CPU of whoever drives the {floor}"), Us, bare.host_cpu / steps)
-                .with("host", format!("{:.0}", (ours.host_cpu / steps).as_secs_f64() * 1e6))
-                .with("guest", format!("{:.0}", (*guest_cpu / steps).as_secs_f64() * 1e6))
+                .with("host", Us.of(ours.host_cpu / steps))
+                .with("guest", Us.of(*guest_cpu / steps))
                 .aim(300.0),
         );
         report.write(
             Figure::duration(&name("CPU of bash and what it started, in a step"), Us, ours.shell_cpu / steps)
                 .beside_duration(floor, Us, bare.shell_cpu / steps),
         );
-        let part = (ours.wall.len() / 10).max(1);
-        let (first, last) =
-            (ours.wall.part(0..part), ours.wall.part(ours.wall.len() - part..ours.wall.len()));
+        let (first, last, part) = ends(&ours.wall);
+        for (what, of) in [("mean", Samples::mean as fn(&Samples) -> Duration), ("median", Samples::median)] {
+            report.write(
+                Figure::duration(&name(&format!("{what} of the last {part} steps")), Us, of(&last))
+                    .beside_duration(&format!("{what} of the first {part}"), Us, of(&first)),
+            );
+        }
+        let (first, last, _) = ends(own_cpu);
         report.write(
-            Figure::duration(&name(&format!("mean of the last {part} steps")), Us, last.mean())
-                .beside_duration(&format!("mean of the first {part}"), Us, first.mean())
-                .with("median", format!("{:.0} after {:.0}", micros(last.median()), micros(first.median()))),
+            Figure::duration(
+                &name(&format!("CPU of our own in each of the last {part} steps")),
+                Us,
+                last.mean(),
+            )
+            .beside_duration(&format!("in each of the first {part}"), Us, first.mean()),
         );
     }
 }
 
-fn micros(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1e6
+/// The first and the last tenth, and how many are in each.
+fn ends(samples: &Samples) -> (Samples, Samples, usize) {
+    let part = (samples.len() / 10).max(1);
+    (samples.part(0..part), samples.part(samples.len() - part..samples.len()), part)
 }
 
 /// One step, which must end well.

@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 use crate::digest::Digest;
 use crate::score::Score;
 
-/// Bytes shown of each end of a long output; the whole is a blob.
-pub const SHOWN_HEAD_BYTES: usize = 6 * 1024;
+/// Bytes shown of each end of a long output: together within [`crate::action::INLINE_BODY_BYTES`]. The whole is a blob,
+/// for whoever wants to see more of it.
+pub const SHOWN_HEAD_BYTES: usize = 2000;
 /// See [`SHOWN_HEAD_BYTES`].
-pub const SHOWN_TAIL_BYTES: usize = 6 * 1024;
+pub const SHOWN_TAIL_BYTES: usize = 2000;
 
 /// One output stream of a command, or one file's content.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

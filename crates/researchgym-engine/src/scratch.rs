@@ -1,12 +1,88 @@
 //! Scratch folders below the cache: what lives as long as one grading or one check.
+//!
+//! A folder is locked by its owner and removed when dropped. What a killed process left is cleared away by the next one;
+//! the kernel has released its lock, so that a folder in use is never taken for a leftover.
 
-use std::path::Path;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::fs::{FlockOperation, flock};
+use tempfile::TempDir;
+
+use crate::snapshot::clear_folder;
+
+/// A folder younger than this may be one whose owner is about to lock it.
+const YOUNG: Duration = Duration::from_secs(60);
+
+/// A folder of this process's own.
+#[derive(Debug)]
+pub struct Scratch {
+    folder: TempDir,
+    _lock: File,
+}
+
+impl Scratch {
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+}
 
 /// Makes a folder that is removed when dropped.
 ///
 /// # Errors
 /// `parent` cannot be made or written.
-pub fn folder(parent: &Path) -> Result<tempfile::TempDir, std::io::Error> {
+pub fn folder(parent: &Path) -> io::Result<Scratch> {
     std::fs::create_dir_all(parent)?;
-    tempfile::Builder::new().prefix("grading-").tempdir_in(parent)
+    let folder = tempfile::Builder::new().prefix("grading-").tempdir_in(parent)?;
+    let lock = File::open(folder.path())?;
+    flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
+    Ok(Scratch { folder, _lock: lock })
+}
+
+/// Removes what killed processes left below `parent`. What cannot be removed is left to the next time.
+pub(crate) fn clear_leftovers(parent: &Path) {
+    clear_older_than(parent, YOUNG);
+}
+
+fn clear_older_than(parent: &Path, age: Duration) {
+    let entries = std::fs::read_dir(parent).into_iter().flatten().flatten();
+    let folders: Vec<PathBuf> =
+        entries.map(|entry| entry.path()).filter(|path| is_older(path, age)).collect();
+    for path in folders {
+        let Ok(lock) = File::open(&path) else { continue };
+        if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
+            let _ = clear_folder(&path);
+            let _ = std::fs::remove_dir(&path);
+        }
+    }
+}
+
+fn is_older(path: &Path, age: Duration) -> bool {
+    let metadata = path.symlink_metadata();
+    let modified = metadata.and_then(|metadata| metadata.modified()).ok();
+    modified.and_then(|modified| modified.elapsed().ok()).is_some_and(|elapsed| elapsed >= age)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn leftovers_are_removed_and_folders_in_use_are_not() {
+        let parent = tempfile::tempdir().expect("a folder");
+        let used = folder(parent.path()).expect("a folder");
+        let left = parent.path().join("grading-left");
+        std::fs::create_dir_all(left.join("deep")).expect("a folder");
+        std::fs::write(left.join("deep/file"), "x").expect("a file");
+        clear_leftovers(parent.path());
+        assert!(left.is_dir(), "it may be one that is about to be locked");
+        clear_older_than(parent.path(), Duration::ZERO);
+        assert_eq!((left.exists(), used.path().is_dir()), (false, true));
+        let path = used.path().to_owned();
+        drop(used);
+        assert!(!path.exists());
+    }
 }

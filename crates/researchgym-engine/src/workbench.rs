@@ -7,6 +7,7 @@ use researchgym_core::failure::{Boundary, Failure};
 use crate::grading;
 use crate::materials::Materials;
 use crate::sandbox::SandboxHost;
+use crate::scratch;
 
 /// Shared by all runs of one task in this process.
 pub struct Workbench {
@@ -33,6 +34,8 @@ impl Workbench {
             )
             .hinted("set RESEARCHGYM_HOME to a folder that you may write")
         })?;
-        Ok(Workbench { sandboxes, library, scratch: home.join("scratch"), materials })
+        let scratch = home.join("scratch");
+        scratch::clear_leftovers(&scratch);
+        Ok(Workbench { sandboxes, library, scratch, materials })
     }
 }

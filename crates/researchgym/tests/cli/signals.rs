@@ -11,12 +11,16 @@ fn interrupted(lines: &[Value], more: &[&str], moment: &str) -> World {
     let script = world.script(lines);
     let child = world.start(&world.scripted_words("tiny", &script, more));
     world.wait_for_log(moment, |log| log.contains(moment));
+    stop(child, &world);
+    world
+}
+
+fn stop(child: std::process::Child, world: &World) {
     signal(&child, Signal::INT);
     let finished = wait(child);
     assert_eq!(finished.outcome(), (130, json!("cancelled"), json!(null)), "{finished:?}");
     assert_eq!(finished.object()["state"], "ended");
     world.wait_until_nothing_is_left();
-    world
 }
 
 #[test]
@@ -30,8 +34,13 @@ fn a_command_is_stopped_and_begun_again_on_resuming() {
         answer(7),
         submit(),
     ];
-    let world = interrupted(&lines, &[], "sleep 1000; }\"}}}}");
-    let run = world.runs()[0].clone();
+    let world = World::new();
+    let script = world.script(&lines);
+    let child = world.start(&world.scripted_words("tiny", &script, &[]));
+    let run = crate::support::eventually("the command is at work", || {
+        world.runs().into_iter().find(|run| run.join("workspace/input/again").exists())
+    });
+    stop(child, &world);
     let resumed = world.finish(&["run", "tiny", "scripted", "--resume", &run.display().to_string()]);
     assert_eq!(resumed.outcome(), (0, json!("submitted"), json!(7.0)));
     assert_eq!(std::fs::read_to_string(run.join("workspace/input/first")).expect("a file"), "done\n");

@@ -18,7 +18,7 @@ async fn victim() {
     let bench = Bench::all().into_iter().find(|bench| bench.name() == runtime).unwrap();
     let sandbox = bench.start().await;
     let daemon = format!("(setsid sh -c 'trap \"\" TERM HUP INT; sleep {marker}; :' >/dev/null 2>&1 &)");
-    sandbox.exec(&format!("{daemon}; until pgrep -f 'sleep {marker}' > /dev/null; do :; done")).await;
+    sandbox.exec(&format!("{daemon}; until pgrep -f '^sleep {marker}' > /dev/null; do :; done")).await;
     println!("\nready {}", bench.folder.path().display());
     std::future::pending::<()>().await;
 }
