@@ -93,7 +93,8 @@ pub(crate) struct RunArguments {
     /// US dollars for model calls, or `unlimited` [default: 10]
     #[arg(long, value_name = "USD")]
     pub(crate) budget: Option<String>,
-    /// Makes the run reproducible, grading included [default: drawn at random]
+    /// Makes the run reproducible, grading included; a small number can be guessed by a hostile submission
+    /// [default: drawn at random]
     #[arg(long, value_name = "S")]
     pub(crate) seed: Option<u64>,
     /// Do K runs and print an array of results

@@ -199,7 +199,11 @@ impl Shell {
         let deadline = Instant::now() + time;
         loop {
             match self.read_status() {
-                Status::Ended(_) => return true,
+                Status::Ended(_) => {
+                    // What bash wrote before its status is in the pipes by now; none of it belongs to a later command.
+                    self.read_output(take);
+                    return true;
+                }
                 Status::Lost => return false,
                 Status::Pending => {}
             }
