@@ -140,7 +140,7 @@ impl Client {
     }
 
     fn refuse(&mut self, reason: &str) {
-        self.say(&format!("{{\"type\":\"error\",\"message\":\"{reason}\"}}"));
+        self.say(&format!("{{\"ok\":false,\"error\":\"{reason}\"}}"));
         self.finished = true;
     }
 
