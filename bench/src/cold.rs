@@ -71,7 +71,8 @@ fn quick_start(program: &Path, report: &Report) -> Outcome<()> {
         samples.push(floor::timed(&mut command)?);
     }
     report.write(
-        Figure::samples("researchgym run prisoners-dilemma tuner, to its score", Unit::Seconds, &samples).aim(10.0),
+        Figure::samples("researchgym run prisoners-dilemma tuner, to its score", Unit::Seconds, &samples)
+            .aim(10.0),
     );
     Ok(())
 }

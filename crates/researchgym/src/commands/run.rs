@@ -132,14 +132,8 @@ fn required(word: &Option<String>) -> &str {
 
 fn conclude(results: &[RunResult], as_array: bool, printer: &Printer) -> u8 {
     match (results, as_array) {
-        ([result], false) => {
-            printer.summary(result);
-            printer.json(result);
-        }
-        _ => {
-            printer.summaries(results);
-            printer.json(&results);
-        }
+        ([result], false) => printer.concluded(result, || printer.summary(result)),
+        _ => printer.concluded(&results, || printer.summaries(results)),
     }
     worst_exit_code(results.iter().map(RunResult::exit_code))
 }
@@ -325,24 +319,33 @@ fn same(arguments: &RunArguments, spec: &RunSpec) -> Result<(), CommandError> {
 }
 
 fn hours(text: &str) -> Result<Option<u64>, CommandError> {
-    limit("--hours", text, |hours| (hours > 0.0).then_some((hours * 3.6e6).ceil() as u64))
+    limit("--hours", text, "a number above 0", |hours| (hours > 0.0).then_some((hours * 3.6e6).ceil() as u64))
 }
 
 fn budget(text: &str) -> Result<Option<MicroUsd>, CommandError> {
-    limit("--budget", text, |usd| (usd >= 0.0).then_some(MicroUsd((usd * 1e6).floor() as u64)))
+    limit("--budget", text, "a number, not below 0", |usd| {
+        (usd >= 0.0).then_some(MicroUsd((usd * 1e6).floor() as u64))
+    })
 }
 
 fn steps(text: &str) -> Result<Option<u64>, CommandError> {
-    limit("--steps", text, |steps| (steps >= 0.0 && steps.fract() == 0.0).then_some(steps as u64))
+    limit("--steps", text, "a whole number, not below 0", |steps| {
+        (steps >= 0.0 && steps.fract() == 0.0).then_some(steps as u64)
+    })
 }
 
-fn limit<T>(flag: &str, text: &str, accept: impl Fn(f64) -> Option<T>) -> Result<Option<T>, CommandError> {
+fn limit<T>(
+    flag: &str,
+    text: &str,
+    wanted: &str,
+    accept: impl Fn(f64) -> Option<T>,
+) -> Result<Option<T>, CommandError> {
     if text == "unlimited" {
         return Ok(None);
     }
     let number = text.parse::<f64>().ok().filter(|number| number.is_finite());
-    number.and_then(accept).map(Some).ok_or_else(|| {
-        CommandError::input(format!("{flag} {text}: not a number that makes sense here"))
-            .hinted(format!("write a number, or `{flag} unlimited`"))
-    })
+    number
+        .and_then(accept)
+        .map(Some)
+        .ok_or_else(|| CommandError::input(format!("{flag} {text}: must be {wanted}, or `unlimited`")))
 }

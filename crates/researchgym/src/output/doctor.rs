@@ -23,10 +23,16 @@ impl Printer {
         for line in table(&rows) {
             self.data(&line);
         }
+        let mut advice: Vec<(&str, Vec<&str>)> = Vec::new();
         for finding in report.findings.iter().filter(|finding| !finding.ok) {
-            if let Some(hint) = &finding.hint {
-                self.data(&format!("\n{}: {hint}", finding.name));
+            let Some(hint) = finding.hint.as_deref() else { continue };
+            match advice.iter_mut().find(|(given, _)| *given == hint) {
+                Some((_, names)) => names.push(&finding.name),
+                None => advice.push((hint, vec![&finding.name])),
             }
+        }
+        for (hint, names) in advice {
+            self.data(&format!("\n{}: {hint}", names.join(", ")));
         }
         self.talk(if report.isolation {
             "\nRuns are isolated on this machine."

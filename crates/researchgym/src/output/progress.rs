@@ -21,6 +21,7 @@ pub(crate) struct Console {
     printer: Printer,
     /// With several runs at once only starts, scores and endings are shown, with the run's id in front.
     several: bool,
+    runs: u64,
     live: Option<Arc<Live>>,
 }
 
@@ -39,7 +40,7 @@ impl Console {
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
             Arc::new(Live { bar, ended: Mutex::new(0) })
         });
-        Console { printer: printer.clone(), several: runs > 1, live }
+        Console { printer: printer.clone(), several: runs > 1, runs, live }
     }
 
     /// For the runner: is told every event.
@@ -66,7 +67,11 @@ impl Console {
             *live.ended.lock().unwrap_or_else(PoisonError::into_inner) += 1;
         }
         let ended = *live.ended.lock().unwrap_or_else(PoisonError::into_inner);
-        live.bar.set_message(if self.several { format!("{ended} runs ended") } else { standing(state) });
+        live.bar.set_message(if self.several {
+            format!("{ended} of {} runs ended,", self.runs)
+        } else {
+            standing(state)
+        });
     }
 }
 

@@ -21,6 +21,11 @@ pub(crate) fn number(value: f64) -> String {
     }
 }
 
+/// `1 step`, `2 steps`.
+pub(crate) fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 /// All metrics in one line.
 pub(crate) fn metrics(metrics: &Metrics) -> String {
     let parts: Vec<String> =
