@@ -62,7 +62,8 @@ async fn start(arguments: &RunArguments, printer: &Printer) -> Outcome {
         return Ok(0);
     }
     let runs = arguments.repeat.unwrap_or(1);
-    let runner = runner(&settings, &loaded, spec.data_dir.as_deref(), runs, printer).await?;
+    let console = || console(&spec.agent, runs, printer);
+    let runner = runner(&settings, &loaded, spec.data_dir.as_deref(), console, printer).await?;
     let Some(count) = arguments.repeat else {
         let open = runner.runner.create(&settings.runs, new(spec, &task, &loaded))?;
         let result = runner.one(open, printer).await;
@@ -112,7 +113,8 @@ async fn resume(name: &str, arguments: &RunArguments, printer: &Printer) -> Outc
     let data_dir =
         arguments.data_dir.as_ref().map(|path| absolute(&settings.here, path).display().to_string());
     let data_dir = data_dir.or(spec.data_dir);
-    let runner = runner(&settings, &loaded, data_dir.as_deref(), 1, printer).await?;
+    let console = || console(&spec.agent, 1, printer);
+    let runner = runner(&settings, &loaded, data_dir.as_deref(), console, printer).await?;
     let result = match runner.runner.reopen(folder, raised) {
         Ok(Reopened::Over(result)) => {
             printer.talk("This run is over; its stored result follows.");
@@ -151,11 +153,18 @@ impl Running {
     }
 }
 
+fn console(agent: &AgentSpec, runs: u64, printer: &Printer) -> Console {
+    match agent {
+        AgentSpec::Human => Console::for_person(printer),
+        _ => Console::new(printer, runs, true),
+    }
+}
+
 async fn runner(
     settings: &Settings,
     loaded: &LoadedTask,
     data_dir: Option<&str>,
-    runs: u64,
+    console: impl FnOnce() -> Console,
     printer: &Printer,
 ) -> Result<Running, CommandError> {
     let cancelled = signals::watch(printer)
@@ -166,7 +175,7 @@ async fn runner(
     let fetching = Fetching { data_dir: data_dir.map(Path::new), download: false, listener: &listener };
     let materials = Materials::gather(&settings.home, loaded, &sandboxes, fetching).await?;
     let workbench = Workbench::new(&settings.home, sandboxes, materials)?;
-    let console = Console::new(printer, runs, true);
+    let console = console();
     let warner = printer.clone();
     let runner = Runner {
         workbench: Arc::new(workbench),

@@ -37,7 +37,7 @@ impl Printer {
         self.talk(if report.isolation {
             "\nRuns are isolated on this machine."
         } else {
-            "\nRuns cannot be isolated on this machine: mend what is MISSING, or pass --runtime host at your own risk."
+            "\nRuns cannot be isolated on this machine: mend what is MISSING. Grading needs it even with --runtime host."
         });
     }
 }

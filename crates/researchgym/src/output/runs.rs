@@ -198,7 +198,8 @@ fn summary(result: &RunResult) -> Vec<String> {
     }
     let better = match result.improved {
         Some(true) => "  beats the baseline",
-        Some(false) => "  does not beat the baseline beyond its noise",
+        Some(false) if is_above(result) => "  better than the baseline, but within its noise",
+        Some(false) => "  does not beat the baseline",
         None => "",
     };
     rows.push(vec![
@@ -219,6 +220,15 @@ fn summary(result: &RunResult) -> Vec<String> {
         rows.push(vec!["finding".to_owned(), format!("{}: {}", finding.kind, finding.evidence)]);
     }
     table(&rows)
+}
+
+/// Whether the score is better than the baseline, if only by chance.
+fn is_above(result: &RunResult) -> bool {
+    let of = |metrics: &Option<Metrics>| metrics.as_ref()?.get(&result.primary.name).copied();
+    match (of(&result.score), of(&result.baseline)) {
+        (Some(score), Some(baseline)) => result.primary.direction.gain(score, baseline) > 0.0,
+        _ => false,
+    }
 }
 
 fn ending(result: &RunResult) -> String {
