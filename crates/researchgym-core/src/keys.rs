@@ -56,6 +56,12 @@ pub fn repeat_seed(seed: u64, index: u64) -> u64 {
     first_u64(&Digest::of_parts(&[b"repeat", &seed.to_le_bytes(), &index.to_le_bytes()]))
 }
 
+/// The seed that agents get for their own randomness. Not the run's seed: with `--seed`, that is what the grading secret
+/// is made of.
+pub fn agent_seed(seed: u64) -> u64 {
+    first_u64(&Digest::of_parts(&[b"agent", &seed.to_le_bytes()]))
+}
+
 fn first_u64(digest: &Digest) -> u64 {
     let mut bytes = [0; 8];
     bytes.copy_from_slice(&digest.as_bytes()[..8]);

@@ -216,7 +216,8 @@ impl RunState {
                 if *attempt != self.attempts.len() as u64 + 1 {
                     return wrong("attempts are numbered one by one");
                 }
-                self.segment_began.grading_ms += grading_ms;
+                let grading = &mut self.segment_began.grading_ms;
+                *grading = grading.saturating_add(*grading_ms);
                 if *kind == AttemptKind::Submit {
                     self.concluded = Some(Ending::Submitted);
                 }
@@ -243,7 +244,7 @@ impl RunState {
             Event::RunEnded { ending, failure, working_ms, segment_wall_ms } => {
                 self.ended = Some(Ended { ending: *ending, failure: failure.clone() });
                 self.working_ms = self.working_ms.max(*working_ms);
-                self.wall_ms += segment_wall_ms;
+                self.wall_ms = self.wall_ms.saturating_add(*segment_wall_ms);
                 self.segment_began = Segment { working_ms: self.working_ms, grading_ms: 0 };
             }
         }
@@ -298,15 +299,15 @@ impl RunState {
 
     /// Wall time over all segments, where `running` is that of the segment that is going on (zero if it died).
     pub fn wall_ms(&self, running: Option<u64>) -> u64 {
-        self.wall_ms + running.unwrap_or_else(|| self.segment_ms())
+        self.wall_ms.saturating_add(running.unwrap_or_else(|| self.segment_ms()))
     }
 
     fn segment_ms(&self) -> u64 {
-        self.working_ms - self.segment_began.working_ms + self.segment_began.grading_ms
+        (self.working_ms - self.segment_began.working_ms).saturating_add(self.segment_began.grading_ms)
     }
 
     fn new_segment(&mut self) {
-        self.wall_ms += self.segment_ms();
+        self.wall_ms = self.wall_ms(None);
         self.segment_began = Segment { working_ms: self.working_ms, grading_ms: 0 };
         self.segments += 1;
     }

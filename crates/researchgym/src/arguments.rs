@@ -94,7 +94,8 @@ pub(crate) struct RunArguments {
     /// US dollars for model calls, or `unlimited` [default: 10]
     #[arg(long, value_name = "USD", allow_negative_numbers = true)]
     pub(crate) budget: Option<String>,
-    /// Makes the run reproducible, grading included [default: drawn at random]
+    /// Makes the run reproducible, grading included; a small number can be guessed by a hostile submission
+    /// [default: drawn at random]
     #[arg(long, value_name = "S", allow_negative_numbers = true, value_parser = seed)]
     pub(crate) seed: Option<u64>,
     /// Do K runs and print an array of results
@@ -104,8 +105,9 @@ pub(crate) struct RunArguments {
     #[arg(long, value_name = "P", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     pub(crate) parallel: u64,
     /// Where commands run: `local` (isolated; `uv` is the same) or `host` (no isolation, marked in the result)
-    #[arg(long, value_enum, default_value_t = RuntimeName::Local)]
-    pub(crate) runtime: RuntimeName,
+    /// [default: local]
+    #[arg(long, value_enum)]
+    pub(crate) runtime: Option<RuntimeName>,
     /// Print the plan and start nothing
     #[arg(long)]
     pub(crate) dry_run: bool,

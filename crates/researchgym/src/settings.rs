@@ -38,6 +38,15 @@ impl Settings {
         let tasks = own.into_iter().chain([here.join("tasks"), home.join("tasks")]).collect();
         Ok(Settings { home, runs, tasks, new_tasks, here })
     }
+
+    /// The folder of `--data-dir`, which must be there.
+    pub(crate) fn data_dir(&self, given: &Option<PathBuf>) -> Result<Option<PathBuf>, CommandError> {
+        let Some(folder) = given.as_ref().map(|path| absolute(&self.here, path)) else { return Ok(None) };
+        match std::fs::read_dir(&folder) {
+            Ok(_) => Ok(Some(folder)),
+            Err(error) => Err(CommandError::input(format!("--data-dir {}: {error}", folder.display()))),
+        }
+    }
 }
 
 /// A place that is given; an empty variable names none.

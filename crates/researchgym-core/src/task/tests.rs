@@ -372,7 +372,7 @@ fn parameter() -> impl Strategy<Value = Parameter> {
 
 fn task() -> impl Strategy<Value = Task> {
     let parameters = prop::collection::btree_map("\\PC{1,12}", parameter(), 0..4);
-    let texts = ("[a-z][a-z0-9]{0,9}", "\\PC{0,20}x", any::<String>(), "[^\\x00-\\x20]{1,8}");
+    let texts = ("[a-z][a-z0-9]{0,9}", "\\PC{0,20}x", any::<String>(), "[^\\s\\x00-\\x20]{1,8}");
     let numbers = (number(), number(), 1..10_000_u64, 0.001..9999.0_f64);
     (texts, numbers, parameters).prop_map(
         |((id, title, domain, metric), (value, low, count, hours), parameters)| {

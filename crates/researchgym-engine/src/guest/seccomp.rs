@@ -122,6 +122,11 @@ fn denied() -> Result<BTreeMap<i64, Vec<SeccompRule>>, BackendError> {
         namespaces.push(SeccompRule::new(vec![condition(0, SeccompCmpOp::MaskedEq(flag), flag)?])?);
     }
     rules.insert(libc::SYS_clone, namespaces);
+    // Of another process, which may be the guest: started by an ordinary user, it has the agent's user id.
+    rules.insert(libc::SYS_prlimit64, vec![SeccompRule::new(vec![condition(0, SeccompCmpOp::Ne, 0)?])?]);
+    for call in [libc::SYS_sched_setaffinity, libc::SYS_sched_setscheduler, libc::SYS_sched_setattr] {
+        rules.insert(call, vec![SeccompRule::new(vec![condition(0, SeccompCmpOp::Eq, 1)?])?]);
+    }
     let mut input_forging = Vec::new();
     for request in [libc::TIOCSTI, libc::TIOCLINUX] {
         input_forging.push(SeccompRule::new(vec![condition(1, SeccompCmpOp::Eq, request)?])?);

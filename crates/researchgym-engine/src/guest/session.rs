@@ -3,6 +3,7 @@
 //! Lines are only length-checked and passed on. A client has one line under way at a time; what it sends meanwhile
 //! waits in its socket.
 
+use std::collections::HashSet;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::PermissionsExt as _;
@@ -18,6 +19,8 @@ use super::link::Link;
 pub(crate) struct Session {
     listener: UnixListener,
     clients: Vec<Client>,
+    /// Lines of clients that have gone: the host still holds them, so their places are taken.
+    abandoned: HashSet<u64>,
     last_id: u64,
 }
 
@@ -39,14 +42,18 @@ impl Session {
         let listener = UnixListener::bind(path)?;
         listener.set_nonblocking(true)?;
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o666))?;
-        Ok(Session { listener, clients: Vec::new(), last_id: 0 })
+        Ok(Session { listener, clients: Vec::new(), abandoned: HashSet::new(), last_id: 0 })
     }
 
     /// Everything to be polled: the listener first if more clients are taken, then each client.
     pub(crate) fn interests(&self) -> Vec<(BorrowedFd<'_>, PollFlags)> {
         let mut interests = vec![(
             self.listener.as_fd(),
-            if self.clients.len() < MAX_SESSION_CLIENTS { PollFlags::IN } else { PollFlags::empty() },
+            if self.clients.len() + self.abandoned.len() < MAX_SESSION_CLIENTS {
+                PollFlags::IN
+            } else {
+                PollFlags::empty()
+            },
         )];
         interests.extend(self.clients.iter().map(|client| (client.stream.as_fd(), client.interest())));
         interests
@@ -68,6 +75,8 @@ impl Session {
                 client.next_line(&mut self.last_id, link);
             }
         }
+        let gone = self.clients.iter().filter(|client| client.finished);
+        self.abandoned.extend(gone.filter_map(|client| client.waiting_for));
         self.clients.retain(|client| !client.finished);
         if ready[0].contains(PollFlags::IN)
             && let Ok((stream, _)) = self.listener.accept()
@@ -80,6 +89,7 @@ impl Session {
 
     /// Passes an answer on, if who asked is still there.
     pub(crate) fn answer(&mut self, id: u64, line: &str, link: &mut Link) {
+        self.abandoned.remove(&id);
         if let Some(client) = self.clients.iter_mut().find(|client| client.waiting_for == Some(id)) {
             client.waiting_for = None;
             client.say(line);
@@ -130,7 +140,7 @@ impl Client {
     }
 
     fn refuse(&mut self, reason: &str) {
-        self.say(&format!("{{\"type\":\"error\",\"message\":\"{reason}\"}}"));
+        self.say(&format!("{{\"ok\":false,\"error\":\"{reason}\"}}"));
         self.finished = true;
     }
 

@@ -30,9 +30,9 @@ const RESYNCHRONISE_TIME: Duration = Duration::from_millis(1000);
 const PRELUDE: &str = concat!(
     "set +o history +o histexpand +o monitor;unset MAILCHECK;__rg_last=0\n",
     r#"__rg_s() { __rg_last=$2;builtin printf '%s %s %s\0' "$1" "$2" "${PWD-}" >&251;PS1= PS2= PROMPT_COMMAND=; }"#,
-    "\n__rg_e() { return $1; }\n",
-    r#"readonly __rg_r='LC_ALL=C builtin read -r -u 252 -N $__rg_n __rg_t;"#,
-    r#"case $- in *e*);;*)__rg_e ${__rg_last-0};;esac;eval "$__rg_t" </dev/null'"#,
+    "\n__rg_e() { return \"$1\"; }\n",
+    r#"readonly __rg_r='LC_ALL=C builtin read -r -u 252 -N "$__rg_n" __rg_t;"#,
+    r#"case $- in *e*);;*)__rg_e "${__rg_last-0}";;esac;eval "$__rg_t" </dev/null'"#,
     "\nreadonly -f __rg_s __rg_e\n__rg_s 0 0\n",
 );
 
@@ -107,7 +107,11 @@ impl Shell {
     pub(crate) fn begin(&mut self, text: &str) -> io::Result<()> {
         self.sequence += 1;
         self.unsent = text.as_bytes().to_vec();
-        self.write_line(&format!("__rg_n={};eval \"$__rg_r\"\n__rg_s {} $?\n", text.len(), self.sequence))?;
+        self.write_line(&format!(
+            "__rg_n={};eval \"$__rg_r\"\n__rg_s {} \"$?\"\n",
+            text.len(),
+            self.sequence
+        ))?;
         self.send_text()
     }
 
@@ -195,7 +199,11 @@ impl Shell {
         let deadline = Instant::now() + time;
         loop {
             match self.read_status() {
-                Status::Ended(_) => return true,
+                Status::Ended(_) => {
+                    // What bash wrote before its status is in the pipes by now; none of it belongs to a later command.
+                    self.read_output(take);
+                    return true;
+                }
                 Status::Lost => return false,
                 Status::Pending => {}
             }

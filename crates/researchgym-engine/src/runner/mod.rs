@@ -21,6 +21,7 @@ use tokio::sync::watch;
 
 pub use self::open::{NewRun, OpenError, Reopened};
 pub use self::regrade::{Regraded, regrade};
+pub(crate) use self::workspace::unlock;
 use crate::agent::{self, Surroundings};
 use crate::session::{Observer, Recorder, Session, Stop};
 use crate::workbench::Workbench;

@@ -7,6 +7,7 @@ use researchgym_core::digest::Digest;
 use researchgym_core::event::Event;
 use researchgym_core::failure::{Boundary, Failure};
 use researchgym_core::isolation::Runtime;
+use researchgym_core::keys::agent_seed;
 use researchgym_core::state::RunState;
 
 use super::{OpenRun, Runner};
@@ -24,6 +25,7 @@ pub(super) async fn bring_up(runner: &Runner, open: &mut OpenRun) -> Result<(San
     let workspace = open.recorder.folder.workspace();
     let folder = PathBuf::from(&open.recorder.state.started.spec.task_dir);
     let task = open.recorder.state.started.task.clone();
+    unlock(&workspace)?;
     fill(open, &workspace, &folder)?;
     make_mount_points(&workspace, &runner.workbench.materials)?;
     let protected = match open.recorder.state.protected.is_empty() {
@@ -68,6 +70,20 @@ fn fill(open: &OpenRun, workspace: &Path, folder: &Path) -> Result<(), Failure> 
     std::fs::copy(&description, workspace.join(DESCRIPTION))
         .map_err(|error| Failure::new(Boundary::Task, format!("{}: {error}", description.display())))?;
     Ok(())
+}
+
+/// Opens the workspace for us again, should the agent have closed it. Nothing but its own mode is the agent's: what it
+/// lies in is not.
+pub(crate) fn unlock(workspace: &Path) -> Result<(), Failure> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let lost =
+        |error: std::io::Error| Failure::new(Boundary::Store, format!("{}: {error}", workspace.display()));
+    let mut permissions = workspace.symlink_metadata().map_err(lost)?.permissions();
+    if permissions.mode() & 0o700 == 0o700 {
+        return Ok(());
+    }
+    permissions.set_mode(permissions.mode() | 0o700);
+    std::fs::set_permissions(workspace, permissions).map_err(lost)
 }
 
 /// The `data/` folder, over whose files the datasets are mounted. An agent of an earlier segment may have put
@@ -131,7 +147,7 @@ fn environment(state: &RunState, path: String) -> BTreeMap<String, String> {
         ("PATH".to_owned(), path),
         ("PYTHONDONTWRITEBYTECODE".to_owned(), "1".to_owned()),
         ("RESEARCHGYM_TASK".to_owned(), spec.task.clone()),
-        ("RESEARCHGYM_SEED".to_owned(), spec.seed.to_string()),
+        ("RESEARCHGYM_SEED".to_owned(), agent_seed(spec.seed).to_string()),
         ("VIRTUAL_ENV_DISABLE_PROMPT".to_owned(), "1".to_owned()),
     ]);
     if spec.runtime == Runtime::Local {

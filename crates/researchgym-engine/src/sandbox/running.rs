@@ -196,6 +196,23 @@ impl Sandbox {
         self.run(permit, message, capture).await
     }
 
+    /// Waits for something while no command runs. What goes on in the background is killed if it fills the workspace.
+    pub async fn guarded<T>(&self, something: impl Future<Output = T>) -> T {
+        let guard = async {
+            let Some(watch) = &self.watch else { return std::future::pending().await };
+            loop {
+                let reason = watch.overflow().await;
+                // No command has this number.
+                self.link.send(&ToGuest::Interrupt { id: 0, reason });
+            }
+        };
+        tokio::select! {
+            biased;
+            outcome = something => outcome,
+            () = guard => unreachable!("it never ends"),
+        }
+    }
+
     async fn run(
         &self,
         permit: OwnedSemaphorePermit,

@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,8 @@ const UNCONDITIONAL: Duration = Duration::from_secs(60);
 const FLOOR: u64 = 256 << 20;
 /// Growth below this is not worth a count.
 const GRAIN: u64 = 4 << 20;
+/// A folder at a path longer than this stays open, so that what is in it has a short one.
+const FAR: usize = 2000;
 
 pub(super) struct Watch {
     folder: PathBuf,
@@ -106,20 +109,23 @@ fn count(folder: &Path) -> u64 {
     let Ok(root) = rustix::fs::open(folder, flags, Mode::empty()) else { return 0 };
     let mut total = 0;
     let mut linked = HashSet::new();
-    let mut pending = vec![PathBuf::from(".")];
-    while let Some(path) = pending.pop() {
-        let opened = rustix::fs::openat2(&root, &path, flags, Mode::empty(), resolve);
-        let Ok(opened) = opened else { continue };
-        let Ok(entries) = Dir::read_from(&opened) else { continue };
+    // Folders, each by its path from one above it that is open: no depth hides files from the count.
+    let mut pending = vec![(Rc::new(root), PathBuf::from("."))];
+    while let Some((above, path)) = pending.pop() {
+        let opened = rustix::fs::openat2(&*above, &path, flags, Mode::empty(), resolve);
+        let Ok(opened) = opened.map(Rc::new) else { continue };
+        let Ok(entries) = Dir::read_from(&*opened) else { continue };
+        let is_far = path.as_os_str().len() > FAR;
+        let (above, path) = if is_far { (Rc::clone(&opened), PathBuf::from(".")) } else { (above, path) };
         for entry in entries.flatten() {
             let name = entry.file_name();
             if matches!(name.to_bytes(), b"." | b"..") {
                 continue;
             }
-            let Ok(status) = rustix::fs::statat(&opened, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
+            let Ok(status) = rustix::fs::statat(&*opened, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
             if FileType::from_raw_mode(status.st_mode) == FileType::Directory {
                 use std::os::unix::ffi::OsStrExt as _;
-                pending.push(path.join(std::ffi::OsStr::from_bytes(name.to_bytes())));
+                pending.push((Rc::clone(&above), path.join(std::ffi::OsStr::from_bytes(name.to_bytes()))));
             } else if status.st_nlink > 1 && !linked.insert(status.st_ino) {
                 continue;
             }
@@ -132,6 +138,22 @@ fn count(folder: &Path) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_lies_deeper_than_a_path_can_say_is_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        let name = "d".repeat(200);
+        let mut inner = rustix::fs::open(folder.path(), OFlags::PATH, Mode::empty()).unwrap();
+        for _ in 0..50 {
+            rustix::fs::mkdirat(&inner, &name, Mode::from_raw_mode(0o755)).unwrap();
+            inner = rustix::fs::openat(&inner, &name, OFlags::PATH, Mode::empty()).unwrap();
+        }
+        let flags = OFlags::WRONLY | OFlags::CREATE;
+        let file = rustix::fs::openat(&inner, "big", flags, Mode::from_raw_mode(0o644)).unwrap();
+        std::io::Write::write_all(&mut std::fs::File::from(file), &vec![1; 1 << 20]).unwrap();
+        assert!(count(folder.path()) >= 1 << 20);
+        crate::snapshot::clear_folder(folder.path()).unwrap();
+    }
 
     #[test]
     fn links_count_once_and_are_not_followed() {

@@ -1,7 +1,7 @@
 //! Validation and submission: freeze, take the artefacts, grade them beside the sandbox, thaw.
 
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use researchgym_core::event::{Ending, Event};
 use researchgym_core::failure::{Boundary, Failure};
@@ -12,12 +12,16 @@ use researchgym_core::task::ValidateOn;
 use super::requests::until_true;
 use super::{SNAPSHOT_EVERY, Session, Stop};
 use crate::grading::{self, Grading};
+use crate::runner::unlock;
 use crate::scratch;
 use crate::snapshot::{Caps, Manifest, SnapshotError, check_out};
 use crate::store::Blobs;
 
 /// Caps of a whole-workspace snapshot; what they leave out is named in the event.
 pub(crate) const WORKSPACE_CAPS: Caps = Caps { max_bytes: 512 << 20, max_files: 20_000 };
+
+/// The finding that a stopped process went on.
+const MOVED: &str = "ran_while_stopped";
 
 impl Session {
     pub(super) async fn validate(&mut self) -> Result<Observation, Stop> {
@@ -53,24 +57,53 @@ impl Session {
         }
     }
 
-    /// Nothing of the agent moves while its artefacts are taken and graded; the time is not its own.
+    /// Nothing of the agent moves while its artefacts are taken and graded; the time is not its own. Unless there was
+    /// nothing to grade, or something moved after all: else both would be ways to get more time.
     async fn while_frozen(&mut self, kind: AttemptKind) -> Result<Observation, Stop> {
         let began = Instant::now();
         self.sandbox.freeze().await?;
+        let cpu = self.sandbox.cpu_time().await?;
         let mut cancelled = self.cancelled.clone();
         let observation = tokio::select! {
             biased;
-            observation = self.attempt(kind, began) => observation.map_err(Stop::Failed),
+            observation = self.attempt(kind, began, cpu) => observation.map_err(Stop::Failed),
             true = until_true(&mut cancelled) => Err(Stop::Ended(Ending::Cancelled)),
         };
         let thawed = self.sandbox.thaw().await;
-        self.clock.leave_out(began.elapsed());
+        let is_free = match &observation {
+            Ok(Observation::Graded { score, .. }) => score.findings.iter().all(|found| found.kind != MOVED),
+            Ok(Observation::Refused { .. }) => false,
+            _ => true,
+        };
+        if is_free {
+            self.clock.leave_out(began.elapsed());
+        }
         let observation = observation?;
         thawed?;
         Ok(observation)
     }
 
-    async fn attempt(&mut self, kind: AttemptKind, began: Instant) -> Result<Observation, Failure> {
+    /// A stopped process can start itself again: by a timer whose signal is SIGCONT, say. Its processor time tells.
+    async fn movement(&self, began: Instant, before: Duration) -> Result<Option<Finding>, Failure> {
+        let used = self.sandbox.cpu_time().await?.saturating_sub(before);
+        let tolerated = Duration::from_millis(50) + began.elapsed() / 50;
+        Ok((used > tolerated).then(|| Finding {
+            kind: MOVED.into(),
+            severity: Severity::Critical,
+            events: Vec::new(),
+            evidence: format!(
+                "the agent's processes were stopped for grading and used {:.2} s of processor time meanwhile",
+                used.as_secs_f64()
+            ),
+        }))
+    }
+
+    async fn attempt(
+        &mut self,
+        kind: AttemptKind,
+        began: Instant,
+        cpu: Duration,
+    ) -> Result<Observation, Failure> {
         let workspace = self.recorder.folder.workspace();
         self.record_workspace()?;
         let task = self.recorder.state.started.task.clone();
@@ -88,6 +121,7 @@ impl Session {
         let number = self.recorder.state.attempts.len() as u64 + 1;
         let mut score = self.score(kind, number, &manifest).await?;
         score.findings.extend(self.protected_findings(&workspace)?);
+        score.findings.extend(self.movement(began, cpu).await?);
         self.record(kind, score, submission, began)
     }
 
@@ -189,6 +223,7 @@ impl Session {
     fn record_workspace(&mut self) -> Result<(), Failure> {
         self.snapshot_due = Instant::now() + SNAPSHOT_EVERY;
         let workspace = self.recorder.folder.workspace();
+        unlock(&workspace)?;
         let (snapshot, manifest) = tokio::task::block_in_place(|| {
             self.snapshotter.take(&workspace, WORKSPACE_CAPS, &self.recorder.blobs)
         })?;

@@ -137,7 +137,8 @@ impl Session {
         if self.is_replaying() {
             return Ok(());
         }
-        self.attend_until(tokio::time::sleep(time)).await
+        let sandbox = self.sandbox.clone();
+        self.attend_until(sandbox.guarded(tokio::time::sleep(time))).await
     }
 
     /// Waits for something outside (a person's next line) while serving programs inside.
@@ -145,7 +146,8 @@ impl Session {
     /// # Errors
     /// As [`Session::think`].
     pub async fn wait_for<T>(&mut self, something: impl Future<Output = T>) -> Result<T, Stop> {
-        self.attend_until(something).await
+        let sandbox = self.sandbox.clone();
+        self.attend_until(sandbox.guarded(something)).await
     }
 
     /// Working time left, if it is limited.

@@ -26,7 +26,7 @@ use super::{agents, on_runtime};
 use crate::arguments::{RunArguments, RuntimeName};
 use crate::error::{CommandError, input};
 use crate::output::{Console, Outcome, Person, Printer};
-use crate::settings::{Settings, absolute};
+use crate::settings::Settings;
 use crate::signals;
 
 /// The seed README's default budget.
@@ -110,8 +110,7 @@ async fn resume(name: &str, arguments: &RunArguments, printer: &Printer) -> Outc
     if loaded.digest != state.started.digests.task {
         printer.warn(&format!("the folder of task {} has changed since the run began", spec.task));
     }
-    let data_dir =
-        arguments.data_dir.as_ref().map(|path| absolute(&settings.here, path).display().to_string());
+    let data_dir = settings.data_dir(&arguments.data_dir)?.map(|path| path.display().to_string());
     let data_dir = data_dir.or(spec.data_dir);
     let console = || console(&spec.agent, 1, printer);
     let runner = runner(&settings, &loaded, data_dir.as_deref(), console, printer).await?;
@@ -264,19 +263,13 @@ fn specification(
         model: None,
         seed: arguments.seed.unwrap_or_else(drawn_seed),
         seed_given: arguments.seed.is_some(),
-        runtime: match arguments.runtime {
-            RuntimeName::Local => Runtime::Local,
-            RuntimeName::Host => Runtime::Host,
-        },
+        runtime: arguments.runtime.map_or(Runtime::Local, runtime),
         limits: Limits {
             working_ms: hours,
             steps: arguments.steps.as_deref().map(steps).transpose()?.flatten(),
             budget,
         },
-        data_dir: arguments
-            .data_dir
-            .as_ref()
-            .map(|path| absolute(&settings.here, path).display().to_string()),
+        data_dir: settings.data_dir(&arguments.data_dir)?.map(|path| path.display().to_string()),
     })
 }
 
@@ -308,7 +301,14 @@ fn plan(
     })
 }
 
-/// A resumed run keeps its task and agent.
+fn runtime(name: RuntimeName) -> Runtime {
+    match name {
+        RuntimeName::Local => Runtime::Local,
+        RuntimeName::Host => Runtime::Host,
+    }
+}
+
+/// A resumed run keeps its task, its agent and all that was asked for; only its totals can be raised.
 fn same(arguments: &RunArguments, spec: &RunSpec) -> Result<(), CommandError> {
     let task_folder = Path::new(&spec.task_dir);
     if let Some(task) = &arguments.task {
@@ -317,6 +317,21 @@ fn same(arguments: &RunArguments, spec: &RunSpec) -> Result<(), CommandError> {
         if task != &spec.task && !is_path {
             return Err(CommandError::input(format!("the run works on task {}, not on {task}", spec.task)));
         }
+    }
+    let changed = [
+        ("--seed", arguments.seed.is_some_and(|seed| seed != spec.seed)),
+        ("--variant", arguments.variant.as_ref().is_some_and(|variant| *variant != spec.variant)),
+        ("--runtime", arguments.runtime.is_some_and(|name| runtime(name) != spec.runtime)),
+        (
+            "--trials",
+            arguments.trials.is_some_and(
+                |given| !matches!(spec.agent, AgentSpec::Tuner { trials, .. } if trials == given),
+            ),
+        ),
+    ];
+    if let Some((flag, _)) = changed.into_iter().find(|(_, changed)| *changed) {
+        return Err(CommandError::input(format!("{flag}: a resumed run keeps what it was started with"))
+            .hinted(format!("leave {flag} out, or start a new run")));
     }
     match &arguments.agent {
         Some(agent) if agent != spec.agent.name() && !agent.ends_with(".toml") => {

@@ -92,7 +92,7 @@ fn new(name: &str, dir: Option<PathBuf>, places: &Places, printer: &Printer) -> 
 fn fetch(name: &str, data_dir: Option<PathBuf>, places: &Places, printer: &Printer) -> Outcome {
     let settings = Settings::resolve(places)?;
     let loaded = Catalogue::new(settings.tasks.clone()).find(name).map_err(input)?;
-    let data_dir = data_dir.map(|dir| absolute(&settings.here, &dir));
+    let data_dir = settings.data_dir(&data_dir)?;
     let materials = on_runtime(async {
         let sandboxes = SandboxHost::new(&settings.home).map_err(Failure::from)?;
         let listener = |progress: Progress<'_>| printer.preparing(&progress);
@@ -132,7 +132,7 @@ fn check_all(
         return Err(CommandError::input("there are no tasks to check")
             .hinted("`researchgym task list` says where it looks"));
     }
-    let data_dir = data_dir.map(|dir| absolute(&settings.here, &dir));
+    let data_dir = settings.data_dir(&data_dir)?;
     let mut reports = Vec::new();
     let mut has_parameters = false;
     for (name, loaded) in wanted {

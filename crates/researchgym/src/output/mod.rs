@@ -19,6 +19,7 @@ use serde::Serialize;
 
 pub(crate) use self::person::Person;
 pub(crate) use self::progress::Console;
+use self::words::printable;
 use crate::arguments::OutputFormat;
 use crate::error::CommandError;
 
@@ -52,7 +53,7 @@ impl Printer {
     pub(crate) fn data(&self, line: &str) {
         self.bar.suspend(|| {
             // A reader that has gone is not a failure of the run.
-            let _ = writeln!(std::io::stdout(), "{line}");
+            let _ = writeln!(std::io::stdout(), "{}", printable(line));
         });
     }
 
@@ -75,7 +76,7 @@ impl Printer {
     /// A line for people on standard error.
     pub(crate) fn talk(&self, line: &str) {
         self.bar.suspend(|| {
-            let _ = writeln!(std::io::stderr(), "{line}");
+            let _ = writeln!(std::io::stderr(), "{}", printable(line));
         });
     }
 

@@ -57,13 +57,15 @@ pub(crate) fn first_line(text: &str, width: usize) -> String {
 pub(crate) fn printable(text: &str) -> String {
     text.chars()
         .map(|character| {
-            if character.is_control() && character != '\n' && character != '\t' {
-                '\u{fffd}'
-            } else {
-                character
-            }
+            let steers = character.is_control() && character != '\n' && character != '\t';
+            if steers || reorders(character) { '\u{fffd}' } else { character }
         })
         .collect()
+}
+
+/// Marks that make the text around them read in another order than it is written.
+fn reorders(character: char) -> bool {
+    matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Rows in aligned columns, without a trailing blank.

@@ -43,6 +43,7 @@ fn wrong_words_are_named() {
     check(&["run", "tiny", "human", "--repeat", "2"], "--repeat");
     check(&["run", "tiny", "replay"], "--from");
     check(&["run", "--resume", "12345678"], "12345678");
+    check(&["run", "tiny", "tuner", "--data-dir", "no-such-folder"], "--data-dir");
     check(&["show", "12345678", "--output", "json"], "12345678");
 }
 
