@@ -32,7 +32,7 @@ impl Workbench {
                 Boundary::Store,
                 format!("the support library cannot be written below {}: {error}", home.display()),
             )
-            .hinted("set RESEARCHGYM_HOME to a folder that you may write")
+            .hinted("set RESEARCHGYM_HOME to a folder that you may write and that has room")
         })?;
         let scratch = home.join("scratch");
         scratch::clear_leftovers(&scratch);

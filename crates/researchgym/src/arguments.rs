@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Lets AI research agents work on research tasks in isolated sandboxes, and scores what they submit.
@@ -63,13 +64,13 @@ pub(crate) enum Command {
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct Places {
     /// Cache and settings [default: ~/.cache/researchgym]
-    #[arg(long, env = "RESEARCHGYM_HOME", value_name = "DIR", hide_env_values = true)]
+    #[arg(long, env = "RESEARCHGYM_HOME", value_name = "DIR", hide_env_values = true, value_parser = place())]
     pub(crate) home: Option<PathBuf>,
     /// Runs [default: ./runs]
-    #[arg(long, env = "RESEARCHGYM_RUNS", value_name = "DIR", hide_env_values = true)]
+    #[arg(long, env = "RESEARCHGYM_RUNS", value_name = "DIR", hide_env_values = true, value_parser = place())]
     pub(crate) runs_dir: Option<PathBuf>,
     /// Tasks, looked up before ./tasks
-    #[arg(long, env = "RESEARCHGYM_TASKS", value_name = "DIR", hide_env_values = true)]
+    #[arg(long, env = "RESEARCHGYM_TASKS", value_name = "DIR", hide_env_values = true, value_parser = place())]
     pub(crate) tasks_dir: Option<PathBuf>,
 }
 
@@ -85,17 +86,17 @@ pub(crate) struct RunArguments {
     #[arg(long, value_name = "V")]
     pub(crate) variant: Option<String>,
     /// Working time in hours, or `unlimited` [default: the task's]
-    #[arg(long, alias = "basic-hours", value_name = "H")]
+    #[arg(long, alias = "basic-hours", value_name = "H", allow_negative_numbers = true)]
     pub(crate) hours: Option<String>,
     /// Actions of the agent, or `unlimited` [default: unlimited]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub(crate) steps: Option<String>,
     /// US dollars for model calls, or `unlimited` [default: 10]
-    #[arg(long, value_name = "USD")]
+    #[arg(long, value_name = "USD", allow_negative_numbers = true)]
     pub(crate) budget: Option<String>,
     /// Makes the run reproducible, grading included; a small number can be guessed by a hostile submission
     /// [default: drawn at random]
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "S", allow_negative_numbers = true, value_parser = seed)]
     pub(crate) seed: Option<u64>,
     /// Do K runs and print an array of results
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u64).range(1..=100_000))]
@@ -104,8 +105,9 @@ pub(crate) struct RunArguments {
     #[arg(long, value_name = "P", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     pub(crate) parallel: u64,
     /// Where commands run: `local` (isolated; `uv` is the same) or `host` (no isolation, marked in the result)
-    #[arg(long, value_enum, default_value_t = RuntimeName::Local)]
-    pub(crate) runtime: RuntimeName,
+    /// [default: local]
+    #[arg(long, value_enum)]
+    pub(crate) runtime: Option<RuntimeName>,
     /// Print the plan and start nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -128,7 +130,7 @@ pub(crate) struct RunArguments {
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
     /// External agents, looked up before ./agents
-    #[arg(long, env = "RESEARCHGYM_AGENTS", value_name = "DIR", hide_env_values = true)]
+    #[arg(long, env = "RESEARCHGYM_AGENTS", value_name = "DIR", hide_env_values = true, value_parser = place())]
     pub(crate) agents_dir: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) places: Places,
@@ -249,6 +251,15 @@ pub(crate) enum SchemaRoot {
     Plan,
     /// `agents/*.toml`
     Agent,
+}
+
+/// A folder; an empty word or variable means that none is given.
+fn place() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().map(PathBuf::from)
+}
+
+fn seed(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("write a whole number from 0 to {}", u64::MAX))
 }
 
 /// The seed projects spelled flags with underscores; both spellings are accepted.

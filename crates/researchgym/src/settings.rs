@@ -25,19 +25,33 @@ impl Settings {
     pub(crate) fn resolve(places: &Places) -> Result<Settings, CommandError> {
         let here = std::env::current_dir()
             .map_err(|error| CommandError::input(format!("the current folder cannot be read: {error}")))?;
-        let home = match &places.home {
+        let home = match given(&places.home) {
             Some(home) => absolute(&here, home),
             None => default_home().ok_or_else(|| {
                 CommandError::input("there is no home folder for the cache")
                     .hinted("set RESEARCHGYM_HOME to a folder that you may write")
             })?,
         };
-        let runs = absolute(&here, places.runs_dir.as_deref().unwrap_or(Path::new("runs")));
-        let own = places.tasks_dir.as_ref().map(|tasks| absolute(&here, tasks));
+        let runs = absolute(&here, given(&places.runs_dir).unwrap_or(Path::new("runs")));
+        let own = given(&places.tasks_dir).map(|tasks| absolute(&here, tasks));
         let new_tasks = own.clone().unwrap_or_else(|| here.join("tasks"));
         let tasks = own.into_iter().chain([here.join("tasks"), home.join("tasks")]).collect();
         Ok(Settings { home, runs, tasks, new_tasks, here })
     }
+
+    /// The folder of `--data-dir`, which must be there.
+    pub(crate) fn data_dir(&self, given: &Option<PathBuf>) -> Result<Option<PathBuf>, CommandError> {
+        let Some(folder) = given.as_ref().map(|path| absolute(&self.here, path)) else { return Ok(None) };
+        match std::fs::read_dir(&folder) {
+            Ok(_) => Ok(Some(folder)),
+            Err(error) => Err(CommandError::input(format!("--data-dir {}: {error}", folder.display()))),
+        }
+    }
+}
+
+/// A place that is given; an empty variable names none.
+pub(crate) fn given(place: &Option<PathBuf>) -> Option<&Path> {
+    place.as_deref().filter(|place| !place.as_os_str().is_empty())
 }
 
 /// Makes a path absolute without asking the file system.
@@ -46,7 +60,7 @@ pub(crate) fn absolute(here: &Path, path: &Path) -> PathBuf {
 }
 
 fn default_home() -> Option<PathBuf> {
-    let given = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let cache = given("XDG_CACHE_HOME").filter(|path| path.is_absolute());
-    cache.or_else(|| given("HOME").map(|home| home.join(".cache"))).map(|cache| cache.join("researchgym"))
+    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let cache = variable("XDG_CACHE_HOME").filter(|path| path.is_absolute());
+    cache.or_else(|| variable("HOME").map(|home| home.join(".cache"))).map(|cache| cache.join("researchgym"))
 }

@@ -1,11 +1,11 @@
-//! Ctrl-C: the first ends the runs cleanly, the second ends the program at once.
+//! Ctrl-C: the first ends the runs cleanly, the second ends the program at once. A closed terminal is a first one.
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::output::Printer;
 
-/// Turns true at the first SIGINT, SIGTERM or SIGHUP; a second one exits with 130.
+/// Turns true at the first SIGINT, SIGTERM or SIGHUP; a second SIGINT or SIGTERM exits with 130.
 ///
 /// Sandboxes die with this process in both cases.
 pub(crate) fn watch(printer: &Printer) -> std::io::Result<watch::Receiver<bool>> {
@@ -15,21 +15,21 @@ pub(crate) fn watch(printer: &Printer) -> std::io::Result<watch::Receiver<bool>>
     let mut hangup = signal(SignalKind::hangup())?;
     let printer = printer.clone();
     tokio::spawn(async move {
-        any(&mut interrupt, &mut terminate, &mut hangup).await;
-        printer.talk("Stopping: the run ends and keeps its log. Press Ctrl-C again to stop at once.");
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        }
         sender.send_replace(true);
-        any(&mut interrupt, &mut terminate, &mut hangup).await;
+        printer.talk("Stopping: the run ends and keeps its log. Press Ctrl-C again to stop at once.");
+        // A terminal that closes may send SIGHUP more than once: by the kernel and by the shell.
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
         leave();
     });
     Ok(receiver)
-}
-
-async fn any(interrupt: &mut Signal, terminate: &mut Signal, hangup: &mut Signal) {
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-        _ = hangup.recv() => {}
-    }
 }
 
 #[expect(

@@ -46,7 +46,16 @@ pub struct Check {
 impl CheckReport {
     /// A task that cannot even be loaded.
     pub fn unreadable(task: &str, problem: String) -> CheckReport {
-        let check = Check { name: "parses".into(), passed: false, detail: problem };
+        CheckReport::failed(task, "parses", problem)
+    }
+
+    /// A task whose data or Python packages are not there.
+    pub fn unready(task: &str, problem: String) -> CheckReport {
+        CheckReport::failed(task, "ready", problem)
+    }
+
+    fn failed(task: &str, name: &str, detail: String) -> CheckReport {
+        let check = Check { name: name.into(), passed: false, detail };
         CheckReport { schema: 1, task: task.into(), passed: false, checks: vec![check] }
     }
 }
@@ -65,7 +74,7 @@ pub async fn check(
     let mut checks = vec![Check {
         name: "parses".into(),
         passed: true,
-        detail: format!("{} metrics, digest {}", loaded.task.metrics.len(), &loaded.digest.to_string()[..12]),
+        detail: format!("digest {}", &loaded.digest.to_string()[..12]),
     }];
     checks.push(checker.empty().await?);
     checks.push(checker.hidden().await?);

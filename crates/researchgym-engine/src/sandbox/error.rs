@@ -79,9 +79,7 @@ impl SandboxError {
     /// What to do next.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            SandboxError::NoIsolation { .. } => Some(
-                "run `researchgym doctor` to see what to install, or pass `--runtime host` to run without isolation at your own risk",
-            ),
+            SandboxError::NoIsolation { .. } => Some("run `researchgym doctor` to see what to install"),
             SandboxError::Unreachable { .. } => Some(
                 "started as root, commands run as an unprivileged user: choose a runs folder whose parent folders that user may enter, such as one below /var/tmp, or start as an ordinary user",
             ),

@@ -103,12 +103,16 @@ fn limits(host: &Inner, root: bool) -> Vec<Finding> {
         Ok(machine) => machine,
         Err(error) => return vec![missing("control groups", error.to_string(), HINT)],
     };
-    let mut findings = vec![found("control groups", machine.cgroups.describe())];
     let controllers = [
         (Controller::Memory, "memory limit"),
         (Controller::Pids, "process limit"),
         (Controller::Cpu, "CPU limit"),
     ];
+    let usable = controllers.iter().any(|(controller, _)| machine.cgroups.has(*controller));
+    let groups = machine.cgroups.describe();
+    let groups =
+        if usable { found("control groups", groups) } else { missing("control groups", groups, HINT) };
+    let mut findings = vec![groups];
     for (controller, name) in controllers {
         findings.push(match machine.cgroups.has(controller) {
             true => found(name, "by control group"),

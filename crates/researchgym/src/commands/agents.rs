@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use researchgym_core::action::Body;
+use researchgym_core::nearest::nearest;
 use researchgym_core::script;
 use researchgym_core::spec::{AgentSpec, Sampler};
 use researchgym_core::task::Task;
@@ -11,7 +12,9 @@ use researchgym_engine::store::{RunFolder, read_log};
 
 use crate::arguments::{RunArguments, SamplerName};
 use crate::error::{CommandError, input};
-use crate::settings::{Settings, absolute};
+use crate::settings::{Settings, absolute, given};
+
+const BUILT_IN: [&str; 4] = ["tuner", "scripted", "human", "replay"];
 
 /// Names the agent that is asked for, checks its flags and reads its files.
 pub(super) fn specification(
@@ -43,8 +46,8 @@ fn scripted(arguments: &RunArguments, settings: &Settings) -> Result<AgentSpec, 
         return Err(CommandError::input("the agent `scripted` needs --script FILE"));
     };
     let path = absolute(&settings.here, path);
-    let bytes =
-        std::fs::read(&path).map_err(|error| CommandError::input(format!("{}: {error}", path.display())))?;
+    let bytes = std::fs::read(&path)
+        .map_err(|error| CommandError::input(format!("--script {}: {error}", path.display())))?;
     script::parse(&bytes).map_err(|error| {
         CommandError::input(format!("{}: {error}", path.display()))
             .hinted("the format is in docs/reference/script.md")
@@ -88,8 +91,8 @@ fn tuner(arguments: &RunArguments, task: &Task) -> Result<AgentSpec, CommandErro
 fn external(name: &str, arguments: &RunArguments, settings: &Settings) -> Result<AgentSpec, CommandError> {
     let path = declaration_path(name, arguments, settings)?;
     let shown = path.display().to_string();
-    let text =
-        std::fs::read_to_string(&path).map_err(|error| CommandError::input(format!("{shown}: {error}")))?;
+    let text = std::fs::read_to_string(&path)
+        .map_err(|error| CommandError::input(format!("agent {shown}: {error}")))?;
     let declaration =
         Declaration::parse(&text, &shown).map_err(|error| CommandError::input(error.to_string()))?;
     let files = match &declaration.files {
@@ -108,6 +111,13 @@ fn external(name: &str, arguments: &RunArguments, settings: &Settings) -> Result
     Ok(AgentSpec::External { agent: declaration.name, declaration: text, files })
 }
 
+/// The names of the agents that a folder declares.
+fn declared(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    names.filter_map(|name| name.strip_suffix(".toml").map(str::to_owned)).collect()
+}
+
 /// A `.toml` file as it is, or `<name>.toml` in the agents' folders.
 fn declaration_path(
     name: &str,
@@ -117,14 +127,19 @@ fn declaration_path(
     if name.ends_with(".toml") {
         return Ok(absolute(&settings.here, Path::new(name)));
     }
-    let own = arguments.agents_dir.as_ref().map(|folder| absolute(&settings.here, folder));
+    let own = given(&arguments.agents_dir).map(|folder| absolute(&settings.here, folder));
     let folders: Vec<PathBuf> =
         own.into_iter().chain([settings.here.join("agents"), settings.home.join("agents")]).collect();
     let found = folders.iter().map(|folder| folder.join(format!("{name}.toml"))).find(|path| path.is_file());
     found.ok_or_else(|| {
         let places: Vec<String> = folders.iter().map(|folder| folder.display().to_string()).collect();
+        let declared = folders.iter().flat_map(|folder| declared(folder));
+        let known: Vec<String> = BUILT_IN.map(str::to_owned).into_iter().chain(declared).collect();
+        let meant = nearest(name, known.iter().map(String::as_str))
+            .map_or_else(String::new, |meant| format!("did you mean `{meant}`? "));
         CommandError::input(format!("there is no agent `{name}`")).hinted(format!(
-            "built in are scripted, tuner, human and replay; external agents are .toml files in {}",
+            "{meant}built in are {}; external agents are .toml files in {}",
+            BUILT_IN.join(", "),
             places.join(", ")
         ))
     })

@@ -16,7 +16,7 @@ use super::show::result_of;
 use crate::arguments::GradeArguments;
 use crate::error::{CommandError, input};
 use crate::output::{Outcome, Printer};
-use crate::settings::{Settings, absolute};
+use crate::settings::Settings;
 
 pub(crate) fn grade(arguments: &GradeArguments, printer: &Printer) -> Outcome {
     let settings = Settings::resolve(&arguments.run.places)?;
@@ -24,7 +24,7 @@ pub(crate) fn grade(arguments: &GradeArguments, printer: &Printer) -> Outcome {
     let (_, state) = result_of(&folder)?;
     let spec = &state.started.spec;
     let loaded = LoadedTask::open(Path::new(&spec.task_dir)).map_err(input)?;
-    let own = arguments.data_dir.as_ref().map(|path| absolute(&settings.here, path));
+    let own = settings.data_dir(&arguments.data_dir)?;
     let data_dir = own.or_else(|| spec.data_dir.as_ref().map(Into::into));
     let regraded = on_runtime(async {
         let sandboxes = SandboxHost::new(&settings.home).map_err(researchgym_core::failure::Failure::from)?;

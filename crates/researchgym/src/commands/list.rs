@@ -6,11 +6,19 @@ use serde_json::json;
 
 use super::show::result_of;
 use crate::arguments::ListArguments;
+use crate::error::CommandError;
 use crate::output::{Outcome, Printer};
 use crate::settings::Settings;
 
 pub(crate) fn list(arguments: &ListArguments, printer: &Printer) -> Outcome {
     let settings = Settings::resolve(&arguments.places)?;
+    match std::fs::read_dir(&settings.runs) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(CommandError::input(format!("{}: {error}", settings.runs.display()))
+                .hinted("`--runs-dir` names the folder of the runs"));
+        }
+        _ => {}
+    }
     let mut results = Vec::new();
     let mut broken = Vec::new();
     for folder in RunFolder::list(&settings.runs) {
@@ -29,7 +37,7 @@ pub(crate) fn list(arguments: &ListArguments, printer: &Printer) -> Outcome {
             broken.iter().map(|(run, error)| json!({ "run": run, "error": error })).collect();
         printer.json(&json!({ "schema": SCHEMA, "runs": results, "broken": broken }));
     } else {
-        printer.list(&results, &broken);
+        printer.list(&results, &broken, &settings.runs);
     }
     Ok(0)
 }

@@ -27,7 +27,6 @@ pub(crate) fn replay(arguments: &OneRun, printer: &Printer) -> Outcome {
         console.show(line, state);
     }
     let (result, _) = result_of(&folder)?;
-    printer.summary(&result);
-    printer.json(&result);
+    printer.concluded(&result, || printer.summary(&result));
     Ok(0)
 }

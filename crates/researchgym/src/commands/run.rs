@@ -26,7 +26,7 @@ use super::{agents, on_runtime};
 use crate::arguments::{RunArguments, RuntimeName};
 use crate::error::{CommandError, input};
 use crate::output::{Console, Outcome, Person, Printer};
-use crate::settings::{Settings, absolute};
+use crate::settings::Settings;
 use crate::signals;
 
 /// The seed README's default budget.
@@ -62,7 +62,8 @@ async fn start(arguments: &RunArguments, printer: &Printer) -> Outcome {
         return Ok(0);
     }
     let runs = arguments.repeat.unwrap_or(1);
-    let runner = runner(&settings, &loaded, spec.data_dir.as_deref(), runs, printer).await?;
+    let console = || console(&spec.agent, runs, printer);
+    let runner = runner(&settings, &loaded, spec.data_dir.as_deref(), console, printer).await?;
     let Some(count) = arguments.repeat else {
         let open = runner.runner.create(&settings.runs, new(spec, &task, &loaded))?;
         let result = runner.one(open, printer).await;
@@ -109,10 +110,10 @@ async fn resume(name: &str, arguments: &RunArguments, printer: &Printer) -> Outc
     if loaded.digest != state.started.digests.task {
         printer.warn(&format!("the folder of task {} has changed since the run began", spec.task));
     }
-    let data_dir =
-        arguments.data_dir.as_ref().map(|path| absolute(&settings.here, path).display().to_string());
+    let data_dir = settings.data_dir(&arguments.data_dir)?.map(|path| path.display().to_string());
     let data_dir = data_dir.or(spec.data_dir);
-    let runner = runner(&settings, &loaded, data_dir.as_deref(), 1, printer).await?;
+    let console = || console(&spec.agent, 1, printer);
+    let runner = runner(&settings, &loaded, data_dir.as_deref(), console, printer).await?;
     let result = match runner.runner.reopen(folder, raised) {
         Ok(Reopened::Over(result)) => {
             printer.talk("This run is over; its stored result follows.");
@@ -132,14 +133,8 @@ fn required(word: &Option<String>) -> &str {
 
 fn conclude(results: &[RunResult], as_array: bool, printer: &Printer) -> u8 {
     match (results, as_array) {
-        ([result], false) => {
-            printer.summary(result);
-            printer.json(result);
-        }
-        _ => {
-            printer.summaries(results);
-            printer.json(&results);
-        }
+        ([result], false) => printer.concluded(result, || printer.summary(result)),
+        _ => printer.concluded(&results, || printer.summaries(results)),
     }
     worst_exit_code(results.iter().map(RunResult::exit_code))
 }
@@ -157,11 +152,18 @@ impl Running {
     }
 }
 
+fn console(agent: &AgentSpec, runs: u64, printer: &Printer) -> Console {
+    match agent {
+        AgentSpec::Human => Console::for_person(printer),
+        _ => Console::new(printer, runs, true),
+    }
+}
+
 async fn runner(
     settings: &Settings,
     loaded: &LoadedTask,
     data_dir: Option<&str>,
-    runs: u64,
+    console: impl FnOnce() -> Console,
     printer: &Printer,
 ) -> Result<Running, CommandError> {
     let cancelled = signals::watch(printer)
@@ -172,7 +174,7 @@ async fn runner(
     let fetching = Fetching { data_dir: data_dir.map(Path::new), download: false, listener: &listener };
     let materials = Materials::gather(&settings.home, loaded, &sandboxes, fetching).await?;
     let workbench = Workbench::new(&settings.home, sandboxes, materials)?;
-    let console = Console::new(printer, runs, true);
+    let console = console();
     let warner = printer.clone();
     let runner = Runner {
         workbench: Arc::new(workbench),
@@ -261,19 +263,13 @@ fn specification(
         model: None,
         seed: arguments.seed.unwrap_or_else(drawn_seed),
         seed_given: arguments.seed.is_some(),
-        runtime: match arguments.runtime {
-            RuntimeName::Local => Runtime::Local,
-            RuntimeName::Host => Runtime::Host,
-        },
+        runtime: arguments.runtime.map_or(Runtime::Local, runtime),
         limits: Limits {
             working_ms: hours,
             steps: arguments.steps.as_deref().map(steps).transpose()?.flatten(),
             budget,
         },
-        data_dir: arguments
-            .data_dir
-            .as_ref()
-            .map(|path| absolute(&settings.here, path).display().to_string()),
+        data_dir: settings.data_dir(&arguments.data_dir)?.map(|path| path.display().to_string()),
     })
 }
 
@@ -305,7 +301,14 @@ fn plan(
     })
 }
 
-/// A resumed run keeps its task and agent.
+fn runtime(name: RuntimeName) -> Runtime {
+    match name {
+        RuntimeName::Local => Runtime::Local,
+        RuntimeName::Host => Runtime::Host,
+    }
+}
+
+/// A resumed run keeps its task, its agent and all that was asked for; only its totals can be raised.
 fn same(arguments: &RunArguments, spec: &RunSpec) -> Result<(), CommandError> {
     let task_folder = Path::new(&spec.task_dir);
     if let Some(task) = &arguments.task {
@@ -314,6 +317,21 @@ fn same(arguments: &RunArguments, spec: &RunSpec) -> Result<(), CommandError> {
         if task != &spec.task && !is_path {
             return Err(CommandError::input(format!("the run works on task {}, not on {task}", spec.task)));
         }
+    }
+    let changed = [
+        ("--seed", arguments.seed.is_some_and(|seed| seed != spec.seed)),
+        ("--variant", arguments.variant.as_ref().is_some_and(|variant| *variant != spec.variant)),
+        ("--runtime", arguments.runtime.is_some_and(|name| runtime(name) != spec.runtime)),
+        (
+            "--trials",
+            arguments.trials.is_some_and(
+                |given| !matches!(spec.agent, AgentSpec::Tuner { trials, .. } if trials == given),
+            ),
+        ),
+    ];
+    if let Some((flag, _)) = changed.into_iter().find(|(_, changed)| *changed) {
+        return Err(CommandError::input(format!("{flag}: a resumed run keeps what it was started with"))
+            .hinted(format!("leave {flag} out, or start a new run")));
     }
     match &arguments.agent {
         Some(agent) if agent != spec.agent.name() && !agent.ends_with(".toml") => {
@@ -325,24 +343,33 @@ fn same(arguments: &RunArguments, spec: &RunSpec) -> Result<(), CommandError> {
 }
 
 fn hours(text: &str) -> Result<Option<u64>, CommandError> {
-    limit("--hours", text, |hours| (hours > 0.0).then_some((hours * 3.6e6).ceil() as u64))
+    limit("--hours", text, "a number above 0", |hours| (hours > 0.0).then_some((hours * 3.6e6).ceil() as u64))
 }
 
 fn budget(text: &str) -> Result<Option<MicroUsd>, CommandError> {
-    limit("--budget", text, |usd| (usd >= 0.0).then_some(MicroUsd((usd * 1e6).floor() as u64)))
+    limit("--budget", text, "a number, not below 0", |usd| {
+        (usd >= 0.0).then_some(MicroUsd((usd * 1e6).floor() as u64))
+    })
 }
 
 fn steps(text: &str) -> Result<Option<u64>, CommandError> {
-    limit("--steps", text, |steps| (steps >= 0.0 && steps.fract() == 0.0).then_some(steps as u64))
+    limit("--steps", text, "a whole number, not below 0", |steps| {
+        (steps >= 0.0 && steps.fract() == 0.0).then_some(steps as u64)
+    })
 }
 
-fn limit<T>(flag: &str, text: &str, accept: impl Fn(f64) -> Option<T>) -> Result<Option<T>, CommandError> {
+fn limit<T>(
+    flag: &str,
+    text: &str,
+    wanted: &str,
+    accept: impl Fn(f64) -> Option<T>,
+) -> Result<Option<T>, CommandError> {
     if text == "unlimited" {
         return Ok(None);
     }
     let number = text.parse::<f64>().ok().filter(|number| number.is_finite());
-    number.and_then(accept).map(Some).ok_or_else(|| {
-        CommandError::input(format!("{flag} {text}: not a number that makes sense here"))
-            .hinted(format!("write a number, or `{flag} unlimited`"))
-    })
+    number
+        .and_then(accept)
+        .map(Some)
+        .ok_or_else(|| CommandError::input(format!("{flag} {text}: must be {wanted}, or `unlimited`")))
 }

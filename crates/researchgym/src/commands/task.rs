@@ -17,7 +17,7 @@ use serde_json::json;
 
 use super::on_runtime;
 use crate::arguments::{Places, TaskCommand};
-use crate::error::{CommandError, input};
+use crate::error::{CommandError, Kind, input};
 use crate::output::{Outcome, Printer};
 use crate::settings::{Settings, absolute};
 use crate::signals;
@@ -39,7 +39,7 @@ pub(crate) fn task(command: TaskCommand, printer: &Printer) -> Outcome {
 
 fn list(places: &Places, printer: &Printer) -> Outcome {
     let settings = Settings::resolve(places)?;
-    let entries = Catalogue::new(settings.tasks).list();
+    let entries = Catalogue::new(settings.tasks.clone()).list();
     if printer.is_json() {
         let tasks: Vec<_> = entries
             .iter()
@@ -52,7 +52,7 @@ fn list(places: &Places, printer: &Printer) -> Outcome {
             .collect();
         printer.json(&json!({ "schema": SCHEMA, "tasks": tasks }));
     } else {
-        printer.tasks(&entries);
+        printer.tasks(&entries, &settings.tasks);
     }
     Ok(0)
 }
@@ -92,7 +92,7 @@ fn new(name: &str, dir: Option<PathBuf>, places: &Places, printer: &Printer) -> 
 fn fetch(name: &str, data_dir: Option<PathBuf>, places: &Places, printer: &Printer) -> Outcome {
     let settings = Settings::resolve(places)?;
     let loaded = Catalogue::new(settings.tasks.clone()).find(name).map_err(input)?;
-    let data_dir = data_dir.map(|dir| absolute(&settings.here, &dir));
+    let data_dir = settings.data_dir(&data_dir)?;
     let materials = on_runtime(async {
         let sandboxes = SandboxHost::new(&settings.home).map_err(Failure::from)?;
         let listener = |progress: Progress<'_>| printer.preparing(&progress);
@@ -132,12 +132,20 @@ fn check_all(
         return Err(CommandError::input("there are no tasks to check")
             .hinted("`researchgym task list` says where it looks"));
     }
-    let data_dir = data_dir.map(|dir| absolute(&settings.here, &dir));
+    let data_dir = settings.data_dir(&data_dir)?;
     let mut reports = Vec::new();
+    let mut has_parameters = false;
     for (name, loaded) in wanted {
         let report = match loaded {
-            Err(error) => CheckReport::unreadable(&name, error.to_string()),
-            Ok(loaded) => on_runtime(check_one(&settings, &loaded, data_dir.as_deref(), printer))?,
+            Err(error) => CheckReport::unreadable(&name, problem(&error)),
+            Ok(loaded) => {
+                has_parameters = loaded.task.tunable.is_some();
+                match on_runtime(check_one(&settings, &loaded, data_dir.as_deref(), printer)) {
+                    // What one task lacks, such as its data, is no reason to leave the others unchecked.
+                    Err(error) if error.kind == Kind::Input => CheckReport::unready(&name, problem(&error)),
+                    outcome => outcome?,
+                }
+            }
         };
         if !printer.is_json() {
             printer.checked(&report);
@@ -147,8 +155,21 @@ fn check_all(
     let passed = reports.iter().all(|report| report.passed);
     if printer.is_json() {
         printer.json(&json!({ "schema": SCHEMA, "passed": passed, "tasks": reports }));
+    } else if let ([name], true) = (names, passed) {
+        printer.talk(&format!(
+            "\nLet an agent work on it: researchgym run {name} {}",
+            if has_parameters { "tuner" } else { "human" }
+        ));
     }
     Ok(u8::from(!passed))
+}
+
+/// What is wrong and, below it, what to do about it.
+fn problem(error: &CommandError) -> String {
+    match &error.hint {
+        Some(hint) => format!("{error}\nhint: {hint}"),
+        None => error.to_string(),
+    }
 }
 
 async fn check_one(

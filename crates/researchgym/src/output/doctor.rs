@@ -23,15 +23,21 @@ impl Printer {
         for line in table(&rows) {
             self.data(&line);
         }
+        let mut advice: Vec<(&str, Vec<&str>)> = Vec::new();
         for finding in report.findings.iter().filter(|finding| !finding.ok) {
-            if let Some(hint) = &finding.hint {
-                self.data(&format!("\n{}: {hint}", finding.name));
+            let Some(hint) = finding.hint.as_deref() else { continue };
+            match advice.iter_mut().find(|(given, _)| *given == hint) {
+                Some((_, names)) => names.push(&finding.name),
+                None => advice.push((hint, vec![&finding.name])),
             }
+        }
+        for (hint, names) in advice {
+            self.data(&format!("\n{}: {hint}", names.join(", ")));
         }
         self.talk(if report.isolation {
             "\nRuns are isolated on this machine."
         } else {
-            "\nRuns cannot be isolated on this machine: mend what is MISSING, or pass --runtime host at your own risk."
+            "\nRuns cannot be isolated on this machine: mend what is MISSING. Grading needs it even with --runtime host."
         });
     }
 }

@@ -1,11 +1,11 @@
 //! Everything that reaches the terminal. Data goes to standard output, talk to standard error.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the only module that prints")]
 
 mod doctor;
 mod person;
 mod progress;
 mod runs;
 mod tasks;
+mod terminal;
 mod words;
 
 use std::io::{IsTerminal as _, Write as _};
@@ -35,7 +35,8 @@ pub(crate) type Outcome = Result<u8, CommandError>;
 
 impl Printer {
     pub(crate) fn new(format: OutputFormat) -> Printer {
-        Printer { format, bar: Arc::new(indicatif::MultiProgress::new()) }
+        let target = terminal::target(std::io::stderr().is_terminal());
+        Printer { format, bar: Arc::new(indicatif::MultiProgress::with_draw_target(target)) }
     }
 
     /// Whether results are printed as JSON.
@@ -59,6 +60,17 @@ impl Printer {
     /// One JSON value on one line of standard output.
     pub(crate) fn json(&self, value: &impl Serialize) {
         self.data(&serde_json::to_string(value).unwrap_or_default());
+    }
+
+    /// A result for scripts and its summary for people. Who sees both at one terminal finds the summary at the end.
+    pub(crate) fn concluded(&self, result: &impl Serialize, summary: impl FnOnce()) {
+        if self.is_live() && std::io::stdout().is_terminal() {
+            self.json(result);
+            summary();
+        } else {
+            summary();
+            self.json(result);
+        }
     }
 
     /// A line for people on standard error.
@@ -131,18 +143,23 @@ impl Printer {
 }
 
 /// Prints what is wrong with the arguments, or the help that was asked for.
-pub(crate) fn usage(error: &clap::Error, as_object: bool) -> ExitCode {
+pub(crate) fn usage(error: &clap::Error, is_run: bool, wants_json: bool) -> ExitCode {
     if !error.use_stderr() {
-        print!("{error}");
+        // A reader that has gone, such as `head`, has seen enough.
+        let _ = write!(std::io::stdout(), "{error}");
         return ExitCode::SUCCESS;
     }
-    eprint!("{error}");
-    if as_object {
+    let _ = write!(std::io::stderr(), "{error}");
+    if is_run || wants_json {
         let text = error.to_string();
-        let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-        let hint = Some("see `researchgym run --help`".to_owned());
+        // Its first paragraph: what is wrong, with the values that would be right.
+        let paragraph = text.split("\n\n").next().unwrap_or_default();
+        let message = paragraph.trim_start_matches("error: ").trim_end().to_owned();
+        let tip = text.lines().find_map(|line| line.trim().strip_prefix("tip: "));
+        let command = if is_run { "researchgym run" } else { "researchgym" };
+        let hint = Some(tip.map_or_else(|| format!("see `{command} --help`"), str::to_owned));
         let object = UsageError { schema: SCHEMA, error: ResultError { message, hint } };
-        println!("{}", serde_json::to_string(&object).unwrap_or_default());
+        let _ = writeln!(std::io::stdout(), "{}", serde_json::to_string(&object).unwrap_or_default());
     }
     ExitCode::from(2)
 }

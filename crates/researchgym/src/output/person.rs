@@ -7,7 +7,7 @@ use researchgym_core::observation::Observation;
 use researchgym_engine::agent::Terminal;
 
 use super::Printer;
-use super::words::{metrics, printable};
+use super::words::{ended, metrics, printable};
 
 /// A person at this process's terminal.
 pub(crate) struct Person {
@@ -33,10 +33,11 @@ impl Person {
 
 impl Terminal for Person {
     fn welcome(&mut self, status: &serde_json::Value, help: &str) {
-        let text = |key: &str| status.get(key).map(ToString::to_string).unwrap_or_default();
+        let names: Vec<&str> =
+            status["artefacts"].as_array().into_iter().flatten().filter_map(|name| name.as_str()).collect();
         self.printer.talk(&format!(
-            "\nThe task is described in task_description.md. To submit: {}",
-            text("artefacts")
+            "\nThe task is described in task_description.md. What is graded: {}",
+            names.join(", ")
         ));
         self.printer.talk(help);
     }
@@ -49,11 +50,14 @@ impl Terminal for Person {
 
     fn show(&mut self, observation: &Observation) {
         match observation {
-            Observation::Exec { stdout, stderr, .. } => {
+            Observation::Exec { stdout, stderr, exit_code, ending, .. } => {
                 for text in [&stdout.text, &stderr.text] {
                     if !text.is_empty() {
                         self.printer.talk(printable(text).trim_end());
                     }
+                }
+                if *exit_code != Some(0) {
+                    self.printer.talk(&format!("({})", ended(*ending, *exit_code)));
                 }
             }
             Observation::Read { content } => self.printer.talk(&printable(&content.text)),

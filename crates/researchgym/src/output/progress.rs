@@ -8,12 +8,12 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use researchgym_core::action::{Action, Body, Origin};
 use researchgym_core::event::{Event, Line};
-use researchgym_core::observation::{ExecEnding, Observation};
+use researchgym_core::observation::Observation;
 use researchgym_core::state::RunState;
 use researchgym_engine::session::Observer;
 
 use super::Printer;
-use super::words::{duration, first_line, metrics, number};
+use super::words::{duration, ended, first_line, metrics, number};
 
 /// Shows runs as they go.
 #[derive(Clone)]
@@ -21,6 +21,9 @@ pub(crate) struct Console {
     printer: Printer,
     /// With several runs at once only starts, scores and endings are shown, with the run's id in front.
     several: bool,
+    /// For whom has typed the actions and is shown their outcomes, only what else happens is told.
+    is_person: bool,
+    runs: u64,
     live: Option<Arc<Live>>,
 }
 
@@ -39,7 +42,12 @@ impl Console {
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
             Arc::new(Live { bar, ended: Mutex::new(0) })
         });
-        Console { printer: printer.clone(), several: runs > 1, live }
+        Console { printer: printer.clone(), several: runs > 1, is_person: false, runs, live }
+    }
+
+    /// Shows a run to the person who works on it: without a live line, which would draw over what is being typed.
+    pub(crate) fn for_person(printer: &Printer) -> Console {
+        Console { is_person: true, ..Console::new(printer, 1, false) }
     }
 
     /// For the runner: is told every event.
@@ -57,7 +65,11 @@ impl Console {
 
     /// Shows one event.
     pub(crate) fn show(&self, line: &Line, state: &RunState) {
-        let text = if self.several { brief(&line.event, state) } else { full(&line.event, state) };
+        let text = match &line.event {
+            Event::Acted { .. } | Event::Observed { .. } if self.is_person => None,
+            event if self.several => brief(event, state),
+            event => full(event, state),
+        };
         if let Some(text) = text {
             self.printer.talk(&text);
         }
@@ -66,7 +78,11 @@ impl Console {
             *live.ended.lock().unwrap_or_else(PoisonError::into_inner) += 1;
         }
         let ended = *live.ended.lock().unwrap_or_else(PoisonError::into_inner);
-        live.bar.set_message(if self.several { format!("{ended} runs ended") } else { standing(state) });
+        live.bar.set_message(if self.several {
+            format!("{ended} of {} runs ended,", self.runs)
+        } else {
+            standing(state)
+        });
     }
 }
 
@@ -150,13 +166,7 @@ fn observed(observation: &Observation, took_ms: u64) -> Option<String> {
     let took = duration(took_ms as f64 / 1e3);
     Some(match observation {
         Observation::Exec { exit_code, ending, stdout, stderr, .. } => {
-            let status = match (ending, exit_code) {
-                (ExecEnding::Exited, Some(0)) => format!("ok, {took}"),
-                (ExecEnding::Exited, Some(code)) => format!("status {code}, {took}"),
-                (ExecEnding::TimedOut, _) => format!("killed after {took}: its time was over"),
-                (ExecEnding::ShellEnded, _) => format!("the shell ended, {took}; a new one follows"),
-                (ExecEnding::Stopped | ExecEnding::Exited, _) => format!("stopped, {took}"),
-            };
+            let status = format!("{}, {took}", ended(*ending, *exit_code));
             let said = [&stdout.text, &stderr.text].into_iter().find(|text| !text.trim().is_empty());
             match said {
                 Some(text) => format!("{status}: {}", first_line(text, 80)),

@@ -1,7 +1,9 @@
 //! Results, runs and logs as tables for people.
 
+use std::path::Path;
+
 use researchgym_core::event::Ending;
-use researchgym_core::isolation::IsolationLevel;
+use researchgym_core::isolation::{IsolationLevel, Runtime};
 use researchgym_core::result::{Progress, RunResult};
 use researchgym_core::score::{Metrics, Split};
 use researchgym_core::state::RunState;
@@ -9,7 +11,7 @@ use researchgym_engine::runner::Regraded;
 use researchgym_engine::store::Verification;
 
 use super::Printer;
-use super::words::{duration, metrics, number, table};
+use super::words::{counted, duration, metrics, number, table};
 
 impl Printer {
     /// One run's result for people, on standard error so that the object stays the only data.
@@ -19,10 +21,12 @@ impl Printer {
             self.talk(&line);
         }
         let id = &result.run_id;
+        if let Some(hint) = result.error.as_ref().and_then(|error| error.hint.as_ref()) {
+            self.talk(&format!("\nhint: {hint}"));
+        }
         self.talk(&match result.ending {
-            Some(Ending::Cancelled | Ending::Failed) | None => {
-                format!("\nGo on with it: researchgym run --resume {id}")
-            }
+            Some(Ending::Failed) => format!("\nWhen that is mended: researchgym run --resume {id}"),
+            Some(Ending::Cancelled) | None => format!("\nGo on with it: researchgym run --resume {id}"),
             _ => format!("\nLook closer: researchgym show {id}"),
         });
     }
@@ -32,7 +36,10 @@ impl Printer {
         self.talk("");
         self.rows(&listing(results));
         let improved = results.iter().filter(|result| result.improved == Some(true)).count();
-        self.talk(&format!("\n{improved} of {} beat the baseline", results.len()));
+        self.talk(&format!(
+            "\n{improved} of {} beat the baseline\n\nLook closer: researchgym show RUN",
+            results.len()
+        ));
     }
 
     fn rows(&self, lines: &[String]) {
@@ -42,17 +49,21 @@ impl Printer {
     }
 
     /// `list`
-    pub(crate) fn list(&self, results: &[RunResult], broken: &[(String, String)]) {
+    pub(crate) fn list(&self, results: &[RunResult], broken: &[(String, String)], runs: &Path) {
         if results.is_empty() && broken.is_empty() {
-            self.talk("There are no runs yet. Try: researchgym run blotto tuner");
+            let runs = runs.display();
+            self.talk(&format!("There are no such runs in {runs}. Make one: researchgym run blotto tuner"));
         }
         if !results.is_empty() {
             for line in listing(results) {
                 self.data(&line);
             }
+            if let Some(last) = results.last() {
+                self.talk(&format!("\nLook closer: researchgym show {}", last.run_id));
+            }
         }
-        for (path, problem) in broken {
-            self.warn(&format!("{path}: {problem}"));
+        for (_, problem) in broken {
+            self.warn(problem);
         }
     }
 
@@ -80,9 +91,18 @@ impl Printer {
             self.data(&format!("\nfinding: {} ({:?}): {}", finding.kind, finding.severity, finding.evidence));
         }
         let id = &result.run_id;
+        if let Some(hint) = result.error.as_ref().and_then(|error| error.hint.as_ref()) {
+            self.data(&format!("\nhint: {hint}"));
+        }
         self.talk(&format!(
-            "\nWatch it again: researchgym replay {id}\nCheck its log: researchgym verify {id}\nGrade it again: researchgym grade {id}"
+            "\nWatch it again: researchgym replay {id}\nCheck its log: researchgym verify {id}"
         ));
+        if !state.attempts.is_empty() {
+            self.talk(&format!("Grade it again: researchgym grade {id}"));
+        }
+        if result.ending.is_none() || matches!(result.ending, Some(Ending::Failed | Ending::Cancelled)) {
+            self.talk(&format!("Go on with it: researchgym run --resume {id}"));
+        }
     }
 
     /// `verify`
@@ -173,9 +193,13 @@ fn summary(result: &RunResult) -> Vec<String> {
         vec!["agent".to_owned(), format!("{}, seed {}", result.agent, result.seed)],
         vec!["ending".to_owned(), ending(result)],
     ];
+    if let Some(error) = &result.error {
+        rows.push(vec!["error".to_owned(), error.message.clone()]);
+    }
     let better = match result.improved {
         Some(true) => "  beats the baseline",
-        Some(false) => "  does not beat the baseline beyond its noise",
+        Some(false) if is_above(result) => "  better than the baseline, but within its noise",
+        Some(false) => "  does not beat the baseline",
         None => "",
     };
     rows.push(vec![
@@ -198,18 +222,25 @@ fn summary(result: &RunResult) -> Vec<String> {
     table(&rows)
 }
 
+/// Whether the score is better than the baseline, if only by chance.
+fn is_above(result: &RunResult) -> bool {
+    let of = |metrics: &Option<Metrics>| metrics.as_ref()?.get(&result.primary.name).copied();
+    match (of(&result.score), of(&result.baseline)) {
+        (Some(score), Some(baseline)) => result.primary.direction.gain(score, baseline) > 0.0,
+        _ => false,
+    }
+}
+
 fn ending(result: &RunResult) -> String {
-    let how = match &result.error {
-        Some(error) => {
-            format!("failed ({}): {}", result.boundary.map_or("", |boundary| boundary.name()), error.message)
-        }
+    let how = match result.boundary {
+        Some(boundary) => format!("failed ({})", boundary.name()),
         None => state(result).to_owned(),
     };
     let spent = if result.cost_usd > 0.0 { format!(", {:.2} USD", result.cost_usd) } else { String::new() };
     format!(
-        "{how} after {} steps, {} validations, {} of work{spent}",
-        result.steps,
-        result.validations,
+        "{how} after {}, {}, {} of work{spent}",
+        counted(result.steps, "step"),
+        counted(result.validations, "validation"),
         duration(result.seconds)
     )
 }
@@ -218,6 +249,7 @@ fn isolation(result: &RunResult) -> String {
     match (result.isolation.level, result.isolation.missing.as_slice()) {
         (IsolationLevel::Full, _) => "full".to_owned(),
         (IsolationLevel::Partial, missing) => format!("partial; not enforced: {}", missing.join(", ")),
+        (IsolationLevel::None, _) if result.runtime == Runtime::Local => "nothing was started".to_owned(),
         (IsolationLevel::None, _) => "NONE: nothing was kept apart".to_owned(),
     }
 }

@@ -1,5 +1,7 @@
 //! Tasks as tables: the list, one task, and what a check found.
 
+use std::path::PathBuf;
+
 use researchgym_core::score::Direction;
 use researchgym_core::task::Task;
 use researchgym_engine::catalogue::Entry;
@@ -10,7 +12,7 @@ use crate::commands::CheckReport;
 
 impl Printer {
     /// `task list`
-    pub(crate) fn tasks(&self, entries: &[Entry]) {
+    pub(crate) fn tasks(&self, entries: &[Entry], folders: &[PathBuf]) {
         let mut rows =
             vec![["task", "domain", "primary metric", "baseline", "title"].map(str::to_owned).to_vec()];
         for entry in entries {
@@ -32,8 +34,10 @@ impl Printer {
                 ]);
             }
         }
-        for line in table(&rows) {
-            self.data(&line);
+        if rows.len() > 1 {
+            for line in table(&rows) {
+                self.data(&line);
+            }
         }
         for entry in entries {
             if let Err(error) = &entry.loaded {
@@ -45,7 +49,11 @@ impl Printer {
         if let Some(task) = tasks().find(|task| task.tunable.is_some() && task.datasets.is_empty()) {
             self.talk(&format!("\nTry one: researchgym run {} tuner", task.id));
         } else if tasks().next().is_none() {
-            self.talk("\nThere are no tasks here yet. Make one: researchgym task new my-task");
+            let folders: Vec<String> = folders.iter().map(|folder| folder.display().to_string()).collect();
+            let folders = folders.join(", ");
+            self.talk(&format!(
+                "There are no tasks in {folders}.\n\nMake one: researchgym task new my-task\nOr name a folder of tasks with --tasks-dir."
+            ));
         }
     }
 
@@ -88,6 +96,8 @@ impl Printer {
             self.data(&line);
         }
         self.data(&format!("\n{}", description.trim_end()));
+        let agent = if task.tunable.is_some() { "tuner" } else { "human" };
+        self.talk(&format!("\nWork on it: researchgym run {} {agent}", task.id));
     }
 
     /// `task check`
@@ -96,12 +106,15 @@ impl Printer {
         let rows: Vec<Vec<String>> = report
             .checks
             .iter()
-            .map(|check| {
-                vec![
+            .flat_map(|check| {
+                let mut lines = check.detail.lines();
+                let first = vec![
                     format!("  {}", if check.passed { "ok" } else { "FAILED" }),
                     check.name.clone(),
-                    check.detail.clone(),
-                ]
+                    lines.next().unwrap_or_default().to_owned(),
+                ];
+                let more = lines.map(|line| vec![String::new(), String::new(), line.to_owned()]);
+                std::iter::once(first).chain(more)
             })
             .collect();
         for line in table(&rows) {

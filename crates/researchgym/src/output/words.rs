@@ -1,5 +1,6 @@
 //! Numbers, durations and columns as people read them.
 
+use researchgym_core::observation::ExecEnding;
 use researchgym_core::score::Metrics;
 
 /// Seconds as `850 ms`, `12.3 s`, `4 min 5 s` or `2 h 3 min`.
@@ -18,6 +19,22 @@ pub(crate) fn number(value: f64) -> String {
         size if size != 0.0 && !(1e-3..1e7).contains(&size) => format!("{value:.4e}"),
         size if size >= 1000.0 => format!("{value:.2}"),
         _ => format!("{value:.4}"),
+    }
+}
+
+/// `1 step`, `2 steps`.
+pub(crate) fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+/// How a command ended.
+pub(crate) fn ended(ending: ExecEnding, exit_code: Option<i32>) -> String {
+    match (ending, exit_code) {
+        (ExecEnding::Exited, Some(0)) => "ok".to_owned(),
+        (ExecEnding::Exited, Some(code)) => format!("status {code}"),
+        (ExecEnding::TimedOut, _) => "killed: its time was over".to_owned(),
+        (ExecEnding::ShellEnded, _) => "the shell ended; a new one follows".to_owned(),
+        (ExecEnding::Stopped | ExecEnding::Exited, _) => "stopped".to_owned(),
     }
 }
 

@@ -75,13 +75,15 @@ fn a_person_works_under_the_same_rules() {
         child.stdin.take().expect("piped").write_all(typed.as_bytes()).expect("it reads");
         wait(child)
     };
-    let typed = "echo hello from $((40 + 2))\n:status\n:unknown\n:read rules.txt\n\
+    let typed = "echo hello from $((40 + 2)); (exit 7)\n:status\n:unknown\n:read rules.txt\n\
                  echo '{\"answer\": 6}' > answer.json\n:validate\n:submit\n";
     let finished = human(typed, &[]);
     assert_eq!(finished.outcome(), (0, json!("submitted"), json!(6.0)));
     assert_eq!((&finished.object()["agent"], &finished.object()["steps"]), (&json!("human"), &json!(5)));
-    for shown in ["hello from 42", "validations_left", ":unknown", "Numbers up to 9.", "score 6.0000"] {
-        assert!(finished.stderr.contains(shown), "{shown}: {finished:?}");
+    for shown in
+        ["hello from 42", "validations_left", ":unknown", "Numbers up to 9.", "score 6.0000", "(status 7)"]
+    {
+        assert_eq!(finished.stderr.matches(shown).count(), 1, "{shown}: {finished:?}");
     }
     assert_eq!(human("echo a\n", &[]).outcome(), (0, json!("gave_up"), json!(1.0)));
     assert_eq!(human("echo a\necho b\n", &["--steps", "1"]).outcome(), (0, json!("step_limit"), json!(1.0)));

@@ -60,6 +60,12 @@ fn a_submitted_run_stays_as_it_is() {
         let again = resume(&world, &run, &["--steps", "100"]);
         assert_eq!((again.code, again.object()), (0, run.object()));
         assert_eq!(std::fs::read(&log).expect("a log"), before);
+        for (flag, value) in
+            [("--seed", "1"), ("--variant", "endless"), ("--runtime", "host"), ("--trials", "2")]
+        {
+            let refused = resume(&world, &run, &[flag, value]);
+            assert!(refused.code == 2 && refused.stderr.contains(flag), "{refused:?}");
+        }
     }
 }
 

@@ -99,3 +99,32 @@ fn a_second_interrupt_does_not_wait() {
     assert_eq!(wait(child).code, 130);
     world.wait_until_nothing_is_left();
 }
+
+#[test]
+fn a_closed_terminal_ends_a_run_cleanly() {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    if !can_isolate() {
+        return;
+    }
+    let world = World::new();
+    let script = world.script(&[exec("sleep 1000")]);
+    let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
+    grantpt(&ours).expect("a terminal");
+    unlockpt(&ours).expect("a terminal");
+    let name = ptsname(&ours, Vec::new()).expect("a terminal");
+    let flags = rustix::fs::OFlags::RDWR | rustix::fs::OFlags::NOCTTY;
+    let theirs = rustix::fs::open(name, flags, rustix::fs::Mode::empty()).expect("a terminal");
+    let mut command = world.command(&world.scripted_words("tiny", &script, &[]));
+    let child =
+        command.stdout(std::process::Stdio::piped()).stderr(theirs).spawn().expect("the binary starts");
+    drop(command);
+    world.wait_for_log("the command", |log| log.contains("sleep 1000\"}}}}"));
+    drop(ours);
+    // By the kernel and by a shell.
+    signal(&child, Signal::HUP);
+    signal(&child, Signal::HUP);
+    let finished = wait(child);
+    assert_eq!(finished.outcome(), (130, json!("cancelled"), json!(null)), "{finished:?}");
+    assert_eq!(finished.object()["state"], "ended");
+    world.wait_until_nothing_is_left();
+}

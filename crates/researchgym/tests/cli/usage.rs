@@ -25,7 +25,8 @@ fn wrong_words_are_named() {
         let message = message(&world, words);
         assert!(message.contains(expected), "{message}");
     };
-    check(&["run", "tiny"], "required");
+    check(&["run", "tiny"], "not provided:\n  <AGENT>");
+    check(&["run", "tiny", "tuner", "--runtime", "docker"], "[possible values: local, host]");
     check(&["run", "tiny", "scripted", "--no-such-flag"], "--no-such-flag");
     check(&["run", "no-such-task", "tuner"], "no-such-task");
     check(&["run", "tiny", "no-such-agent"], "no-such-agent");
@@ -35,13 +36,62 @@ fn wrong_words_are_named() {
     check(&["run", "tiny", "tuner", "--variant", "no-such-variant"], "no-such-variant");
     check(&["run", "tiny", "tuner", "--trials", "99"], "--trials 99");
     check(&["run", "tiny", "tuner", "--hours", "soon"], "--hours soon");
-    check(&["run", "tiny", "tuner", "--hours", "-1"], "-1");
+    check(&["run", "tiny", "tuner", "--hours", "-1"], "--hours -1: must be a number above 0");
+    check(&["run", "tiny", "tuner", "--seed", "-1"], "write a whole number from 0");
     check(&["run", "tiny", "tuner", "--steps", "1.5"], "--steps 1.5");
     check(&["run", "tiny", "tuner", "--budget", "nan"], "--budget nan");
     check(&["run", "tiny", "human", "--repeat", "2"], "--repeat");
     check(&["run", "tiny", "replay"], "--from");
     check(&["run", "--resume", "12345678"], "12345678");
+    check(&["run", "tiny", "tuner", "--data-dir", "no-such-folder"], "--data-dir");
     check(&["show", "12345678", "--output", "json"], "12345678");
+}
+
+#[test]
+fn what_was_meant_is_suggested() {
+    let world = World::new();
+    std::fs::create_dir(world.path("agents")).expect("a folder");
+    world.file("agents/random-search.toml", "");
+    for (words, expected) in [
+        (["run", "tiny", "tunr"], "did you mean `tuner`?"),
+        (["run", "tiny", "random-serch"], "did you mean `random-search`?"),
+        (["run", "tniy", "tuner"], "did you mean `tiny`?"),
+        (["run", "--repaet", "2"], "a similar argument exists: '--repeat'"),
+    ] {
+        let finished = world.finish(&words);
+        assert_eq!(finished.code, 2, "{finished:?}");
+        let hint = finished.object()["error"]["hint"].as_str().unwrap_or_default().to_owned();
+        assert!(hint.starts_with(expected), "{hint}");
+    }
+}
+
+#[test]
+fn places_that_are_none_are_named() {
+    let world = World::new();
+    let file = world.file("file", "");
+    let list = world.finish(&["list", "--runs-dir", &file]);
+    assert!(list.code == 2 && list.stderr.contains(&file), "{list:?}");
+    let empty = world.finish(&["list"]);
+    let runs = world.path("runs").display().to_string();
+    assert!(empty.code == 0 && empty.stderr.contains(&runs), "{empty:?}");
+    let tasks = world.finish(&["task", "list", "--tasks-dir", &runs]);
+    assert!(tasks.stdout.is_empty() && tasks.stderr.contains(&runs), "{tasks:?}");
+    // An empty variable is as good as none.
+    let unset = world.command(&["list"]).env("RESEARCHGYM_RUNS", "").output().expect("it starts");
+    assert_eq!(unset.status.code(), Some(0), "{unset:?}");
+}
+
+#[test]
+fn help_and_errors_outlive_their_reader() {
+    let world = World::new();
+    for words in [["run", "--help"], ["run", "--nonsense"]] {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let mut command = world.command(&words);
+        command.stdout(writer.try_clone().expect("a pipe")).stderr(writer);
+        let code = command.status().expect("it starts").code();
+        assert_eq!(code, Some(if words[1] == "--help" { 0 } else { 2 }));
+    }
 }
 
 #[test]

@@ -1,0 +1,81 @@
+//! The terminal under the live line: standard error, moved by plain escapes.
+//!
+//! A terminal that has been closed is not a failure of the run: what cannot be written is dropped.
+
+use std::io::{self, Write as _};
+
+use indicatif::{ProgressDrawTarget, TermLike};
+
+/// Redraws of the live line, per second.
+const REDRAWS: u8 = 20;
+
+/// Where the live line is drawn: nowhere if nobody watches.
+pub(super) fn target(is_live: bool) -> ProgressDrawTarget {
+    match is_live {
+        true => ProgressDrawTarget::term_like_with_hz(Box::new(Terminal), REDRAWS),
+        false => ProgressDrawTarget::hidden(),
+    }
+}
+
+#[derive(Debug)]
+struct Terminal;
+
+/// Columns and lines.
+fn size() -> (u16, u16) {
+    match rustix::termios::tcgetwinsize(io::stderr()) {
+        Ok(size) if size.ws_col > 0 && size.ws_row > 0 => (size.ws_col, size.ws_row),
+        _ => (80, 24),
+    }
+}
+
+fn put(text: &str) -> io::Result<()> {
+    let _ = io::stderr().write_all(text.as_bytes());
+    Ok(())
+}
+
+fn moved(by: usize, direction: char) -> io::Result<()> {
+    if by > 0 { put(&format!("\x1b[{by}{direction}")) } else { Ok(()) }
+}
+
+impl TermLike for Terminal {
+    fn width(&self) -> u16 {
+        size().0
+    }
+
+    fn height(&self) -> u16 {
+        size().1
+    }
+
+    fn move_cursor_up(&self, by: usize) -> io::Result<()> {
+        moved(by, 'A')
+    }
+
+    fn move_cursor_down(&self, by: usize) -> io::Result<()> {
+        moved(by, 'B')
+    }
+
+    fn move_cursor_right(&self, by: usize) -> io::Result<()> {
+        moved(by, 'C')
+    }
+
+    fn move_cursor_left(&self, by: usize) -> io::Result<()> {
+        moved(by, 'D')
+    }
+
+    fn write_line(&self, text: &str) -> io::Result<()> {
+        put(text)?;
+        put("\n")
+    }
+
+    fn write_str(&self, text: &str) -> io::Result<()> {
+        put(text)
+    }
+
+    fn clear_line(&self) -> io::Result<()> {
+        put("\r\x1b[2K")
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        Ok(())
+    }
+}
