@@ -28,6 +28,8 @@ use crate::error::CommandError;
 pub(crate) struct Printer {
     format: OutputFormat,
     bar: Arc<indicatif::MultiProgress>,
+    /// What the reader types to call this program.
+    program: Arc<str>,
 }
 
 /// What a command leaves behind: its exit code, or why it failed.
@@ -36,7 +38,8 @@ pub(crate) type Outcome = Result<u8, CommandError>;
 impl Printer {
     pub(crate) fn new(format: OutputFormat) -> Printer {
         let target = terminal::target(std::io::stderr().is_terminal());
-        Printer { format, bar: Arc::new(indicatif::MultiProgress::with_draw_target(target)) }
+        let bar = Arc::new(indicatif::MultiProgress::with_draw_target(target));
+        Printer { format, bar, program: terminal::program().into() }
     }
 
     /// Whether results are printed as JSON.
@@ -73,10 +76,11 @@ impl Printer {
         }
     }
 
-    /// A line for people on standard error.
+    /// A line for people on standard error. Commands in it can be pasted as they are.
     pub(crate) fn talk(&self, line: &str) {
+        let line = terminal::with_program(line, &self.program);
         self.bar.suspend(|| {
-            let _ = writeln!(std::io::stderr(), "{}", printable(line));
+            let _ = writeln!(std::io::stderr(), "{}", printable(&line));
         });
     }
 

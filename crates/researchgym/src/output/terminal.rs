@@ -79,3 +79,36 @@ impl TermLike for Terminal {
         Ok(())
     }
 }
+
+/// How this program is called: by its name if the shell finds that, else as it was started (`cargo run` starts it by a
+/// path that can be pasted).
+pub(super) fn program() -> String {
+    let name = "researchgym";
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let is_found = std::env::split_paths(&path).any(|folder| folder.join(name).is_file());
+    match std::env::args().next() {
+        Some(word) if !is_found && word.contains('/') && !word.contains(char::is_whitespace) => word,
+        _ => name.to_owned(),
+    }
+}
+
+/// Puts that name into the commands of an advice, which stand after a colon or between backticks.
+pub(super) fn with_program(line: &str, program: &str) -> String {
+    line.replace(": researchgym ", &format!(": {program} ")).replace("`researchgym ", &format!("`{program} "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_commands_are_renamed() {
+        assert_eq!(
+            with_program(
+                "Look closer: researchgym show 1 (or `researchgym list`); researchgym is here",
+                "./rg"
+            ),
+            "Look closer: ./rg show 1 (or `./rg list`); researchgym is here"
+        );
+    }
+}
