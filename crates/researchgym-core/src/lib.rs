@@ -13,6 +13,7 @@ pub mod grading;
 pub mod isolation;
 pub mod keys;
 pub mod manifest;
+pub mod model;
 pub mod nearest;
 pub mod observation;
 pub mod result;

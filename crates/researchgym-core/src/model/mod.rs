@@ -1,0 +1,12 @@
+//! Language models without any network: what is asked and answered, how providers write it down, what it costs.
+
+pub mod message;
+pub mod reply;
+pub mod request;
+pub mod sse;
+pub mod wire;
+
+pub use self::message::{Input, Message, Part, Raw, ToolResult, Turn};
+pub use self::reply::{Reply, Stop, Tokens, Usage};
+pub use self::request::{Reasoning, Request, RequestSettings, Tool, ToolChoice};
+pub use self::wire::{Target, Wire, WireError};
