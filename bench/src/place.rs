@@ -80,10 +80,12 @@ impl Place {
             variant: "default".into(),
             agent: AgentSpec::Scripted { script: Body::Text(script::format(steps)) },
             model: None,
+            model_spec: None,
+            fork: None,
             seed: 1,
             seed_given: true,
             runtime: Runtime::Local,
-            limits: Limits { working_ms: None, steps: None, budget: None },
+            limits: Limits { working_ms: None, steps: None, budget: None, tokens: None },
             data_dir: None,
         };
         let new = NewRun { spec, task: task.task.clone(), task_digest: task.digest };

@@ -12,6 +12,8 @@ pub struct Used {
     pub working_ms: u64,
     /// Money spent on model calls.
     pub spent: MicroUsd,
+    /// Tokens of model calls.
+    pub tokens: u64,
 }
 
 impl Limits {
@@ -25,6 +27,9 @@ impl Limits {
         }
         if self.budget.is_some_and(|limit| limit.0 > 0 && used.spent >= limit) {
             return Some(Ending::Budget);
+        }
+        if self.tokens.is_some_and(|limit| limit > 0 && used.tokens >= limit) {
+            return Some(Ending::TokenLimit);
         }
         None
     }
@@ -46,6 +51,7 @@ impl Limits {
         at_least(self.working_ms, old.working_ms)
             && at_least(self.steps, old.steps)
             && at_least(self.budget.map(|budget| budget.0), old.budget.map(|budget| budget.0))
+            && at_least(self.tokens, old.tokens)
             && self != old
     }
 }
@@ -55,12 +61,12 @@ mod tests {
     use super::*;
 
     fn limits(working_ms: Option<u64>, steps: Option<u64>, budget: Option<u64>) -> Limits {
-        Limits { working_ms, steps, budget: budget.map(MicroUsd) }
+        Limits { working_ms, steps, budget: budget.map(MicroUsd), tokens: None }
     }
 
     #[test]
     fn a_limit_is_reached_at_its_total_and_not_before() {
-        let used = Used { steps: 3, working_ms: 999, spent: MicroUsd(5) };
+        let used = Used { steps: 3, working_ms: 999, spent: MicroUsd(5), tokens: 0 };
         assert_eq!(limits(Some(1000), Some(4), Some(6)).reached(used), None);
         assert_eq!(limits(Some(999), Some(3), Some(5)).reached(used), Some(Ending::TimeLimit));
         assert_eq!(limits(None, Some(3), Some(5)).reached(used), Some(Ending::StepLimit));

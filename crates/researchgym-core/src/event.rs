@@ -5,14 +5,16 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::action::{Action, Origin};
+use crate::action::{Action, Body, Origin};
 use crate::digest::Digest;
 use crate::failure::Failure;
 use crate::isolation::Isolation;
 use crate::keys::GradingSecret;
+use crate::ledger::Hold;
+use crate::model::{ModelFailure, Stop, Usage, Wire};
 use crate::observation::Observation;
 use crate::score::{AttemptKind, Score, Split};
-use crate::spec::{Limits, RunSpec};
+use crate::spec::{Limits, MicroUsd, RunSpec};
 use crate::task::Task;
 
 /// One line of `events.jsonl`.
@@ -96,6 +98,41 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         left_out: Option<String>,
     },
+    /// A model is about to be asked: what the call can cost is set aside. Appended before anything is sent.
+    ModelAsked(Box<ModelAsked>),
+    /// An attempt failed without being billed; the same call is tried again after a wait.
+    ModelRetried {
+        /// Which call.
+        call: u64,
+        /// Why.
+        failure: ModelFailure,
+        /// How long is waited, in milliseconds. Not working time for the agent that waits.
+        wait_ms: u64,
+    },
+    /// A call is over and paid for.
+    ModelCalled(Box<ModelCalled>),
+    /// A call was under way when the program died: it is booked at its full hold and may be sent once more.
+    ModelLost {
+        /// Which call.
+        call: u64,
+    },
+    /// The user says something to the agent, which is told before its next question to a model.
+    UserNoted {
+        /// The user's words.
+        text: Body,
+    },
+    /// The user stopped the clock and everything in the sandbox.
+    Paused,
+    /// It goes on.
+    Unpaused {
+        /// How long it stood still, in milliseconds: not working time.
+        paused_ms: u64,
+    },
+    /// The user changed the totals of a run that works.
+    LimitsChanged {
+        /// The new totals.
+        limits: Limits,
+    },
     /// A run whose program died goes on.
     RunResumed,
     /// A truncated run goes on with raised totals: a new segment.
@@ -119,6 +156,114 @@ pub enum Event {
         working_ms: u64,
         /// Wall time of this segment, in milliseconds.
         segment_wall_ms: u64,
+    },
+}
+
+/// See [`Event::ModelAsked`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ModelAsked {
+    /// The call's number, from 1.
+    pub call: u64,
+    /// Who asks.
+    pub caller: Caller,
+    /// `provider/model` that is asked.
+    pub model: String,
+    /// The form in which the provider is spoken to.
+    pub wire: Wire,
+    /// What is asked.
+    pub request: AskedRequest,
+    /// The cap on output that the hold rests on.
+    pub max_output_tokens: u64,
+    /// What is set aside.
+    pub hold: Hold,
+    /// The call that this one repeats, because its answer was lost or broke off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_of: Option<u64>,
+}
+
+/// Who asks a model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Caller {
+    /// The agent that drives the session.
+    Agent,
+    /// A program, through the gateway. In a run this is one step.
+    Gateway {
+        /// The form in which it asks.
+        dialect: Wire,
+        /// The model that it names; another may be served under that name.
+        named: String,
+    },
+}
+
+/// What a model is asked, as the log keeps it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum AskedRequest {
+    /// One more question of a conversation, as what it adds. Messages are JSON ([`crate::model::Message`]).
+    Conversation {
+        /// The conversation's number in this run.
+        conversation: u64,
+        /// How many messages of the conversation so far, its answers included, are kept.
+        kept: u64,
+        /// The messages that follow them.
+        added: Vec<Body>,
+        /// Tools and sampling parameters ([`crate::model::RequestSettings`]); absent if they are those of the last question
+        /// of this conversation.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        settings: Option<Body>,
+    },
+    /// A program's request as it came.
+    Bytes {
+        /// Its body.
+        body: Body,
+    },
+}
+
+/// See [`Event::ModelCalled`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ModelCalled {
+    /// The call.
+    pub call: u64,
+    /// What came of it.
+    pub outcome: CallOutcome,
+    /// What it cost.
+    pub cost: MicroUsd,
+    /// Tokens booked.
+    pub usage: Usage,
+    /// Whether the provider reported the tokens; if not, they are bounds.
+    pub usage_reported: bool,
+    /// How often it was sent.
+    pub attempts: u32,
+    /// Milliseconds waited between attempts; not working time of an agent that waited.
+    pub waited_ms: u64,
+    /// Milliseconds from sending the last attempt to its end.
+    pub latency_ms: u64,
+    /// Milliseconds from sending the last attempt to the first byte of its answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_byte_ms: Option<u64>,
+    /// Working time of the run so far, in milliseconds.
+    pub working_ms: u64,
+}
+
+/// What came of a call.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum CallOutcome {
+    /// The model answered.
+    Answered {
+        /// For the agent: the reply ([`crate::model::Reply`]) with the provider's items in it. For the gateway: the
+        /// provider's bytes.
+        response: Body,
+        /// Why it ended there.
+        stop: Stop,
+    },
+    /// It did not.
+    Failed {
+        /// Why.
+        failure: ModelFailure,
     },
 }
 
@@ -164,8 +309,10 @@ pub enum Ending {
     TimeLimit,
     /// The steps were used up.
     StepLimit,
-    /// The money was spent.
+    /// The money was spent, or what is left is less than the next call can cost.
     Budget,
+    /// The tokens were used up.
+    TokenLimit,
     /// The user stopped it.
     Cancelled,
     /// Something broke: see the failure.
@@ -181,6 +328,7 @@ impl Ending {
             Ending::TimeLimit => "time_limit",
             Ending::StepLimit => "step_limit",
             Ending::Budget => "budget",
+            Ending::TokenLimit => "token_limit",
             Ending::Cancelled => "cancelled",
             Ending::Failed => "failed",
         }
@@ -190,7 +338,9 @@ impl Ending {
     pub fn resumption(self) -> Resumption {
         match self {
             Ending::Submitted | Ending::GaveUp => Resumption::Nothing,
-            Ending::TimeLimit | Ending::StepLimit | Ending::Budget => Resumption::NeedsRaisedLimit,
+            Ending::TimeLimit | Ending::StepLimit | Ending::Budget | Ending::TokenLimit => {
+                Resumption::NeedsRaisedLimit
+            }
             Ending::Cancelled | Ending::Failed => Resumption::GoesOn,
         }
     }
@@ -198,7 +348,9 @@ impl Ending {
     /// Whether the artefact in place is graded once at this ending.
     pub fn is_graded(self) -> bool {
         match self {
-            Ending::GaveUp | Ending::TimeLimit | Ending::StepLimit | Ending::Budget => true,
+            Ending::GaveUp | Ending::TimeLimit | Ending::StepLimit | Ending::Budget | Ending::TokenLimit => {
+                true
+            }
             Ending::Submitted | Ending::Cancelled | Ending::Failed => false,
         }
     }

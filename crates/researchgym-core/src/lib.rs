@@ -12,6 +12,7 @@ pub mod failure;
 pub mod grading;
 pub mod isolation;
 pub mod keys;
+pub mod ledger;
 pub mod manifest;
 pub mod model;
 pub mod nearest;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::action::{Action, Body};
 use crate::digest::Digest;
-use crate::event::Event;
+use crate::event::{AskedRequest, CallOutcome, Event};
 use crate::observation::{Captured, Observation};
 use crate::spec::SCHEMA;
 
@@ -167,8 +167,24 @@ pub fn named_blobs(event: &Event) -> Vec<NamedBlob> {
         Event::Scored { submission, .. } => vec![NamedBlob::Manifest(*submission)],
         Event::Acted { action, .. } => blobs_of_action(action),
         Event::Observed { observation, .. } => blobs_of_observation(observation),
+        Event::ModelAsked(asked) => match &asked.request {
+            AskedRequest::Conversation { added, settings, .. } => {
+                added.iter().chain(settings).filter_map(blob_of_body).collect()
+            }
+            AskedRequest::Bytes { body } => blob_of_body(body).into_iter().collect(),
+        },
+        Event::ModelCalled(called) => match &called.outcome {
+            CallOutcome::Answered { response, .. } => blob_of_body(response).into_iter().collect(),
+            CallOutcome::Failed { .. } => Vec::new(),
+        },
+        Event::UserNoted { text } => blob_of_body(text).into_iter().collect(),
         Event::RunStarted(_)
         | Event::Interrupted { .. }
+        | Event::ModelRetried { .. }
+        | Event::ModelLost { .. }
+        | Event::Paused
+        | Event::Unpaused { .. }
+        | Event::LimitsChanged { .. }
         | Event::RunResumed
         | Event::RunExtended { .. }
         | Event::Noted { .. }
@@ -183,9 +199,13 @@ fn blobs_of_action(action: &Action) -> Vec<NamedBlob> {
         Action::Say { text } => text,
         Action::Read { .. } | Action::Validate | Action::Submit | Action::GiveUp { .. } => return Vec::new(),
     };
+    blob_of_body(body).into_iter().collect()
+}
+
+fn blob_of_body(body: &Body) -> Option<NamedBlob> {
     match body {
-        Body::Blob { sha256, bytes } => vec![NamedBlob::Content(*sha256, Some(*bytes))],
-        Body::Text(_) | Body::Base64(_) => Vec::new(),
+        Body::Blob { sha256, bytes } => Some(NamedBlob::Content(*sha256, Some(*bytes))),
+        Body::Text(_) | Body::Base64(_) => None,
     }
 }
 

@@ -170,7 +170,7 @@ impl RunResult {
             validations: state.validations(),
             seconds: state.working_ms as f64 / 1e3,
             wall_seconds: state.wall_ms(context.segment_ms) as f64 / 1e3,
-            cost_usd: state.spent.as_usd(),
+            cost_usd: state.ledger.spent().as_usd(),
             integrity: state.integrity(),
             log_head: context.log_head,
         }

@@ -4,7 +4,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::action::Body;
+use crate::digest::Digest;
 use crate::isolation::Runtime;
+use crate::model::{ModelFacts, Reasoning, Wire};
 
 /// The version of the event log, the run folder and the result object that this program writes.
 pub const SCHEMA: u32 = 1;
@@ -31,6 +33,9 @@ pub struct Limits {
     pub steps: Option<u64>,
     /// Money for model calls.
     pub budget: Option<MicroUsd>,
+    /// Tokens of model calls, prompts and answers together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<u64>,
 }
 
 /// Which agent, and with what.
@@ -51,6 +56,9 @@ pub enum AgentSpec {
     },
     /// A person at the terminal.
     Human,
+    /// The autonomous research agent with tools.
+    #[serde(rename = "basic-agent")]
+    Basic(BasicSpec),
     /// A search over the task's declared parameters, without a language model.
     Tuner {
         /// How candidates are drawn.
@@ -67,6 +75,71 @@ pub enum AgentSpec {
         /// The folder with the agent's own files, if it has one; mounted read-only.
         files: Option<String>,
     },
+}
+
+/// How the basic agent works.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BasicSpec {
+    /// Its loop.
+    pub mode: BasicMode,
+    /// Whether it may end the run itself; else it works until a limit.
+    pub may_end: bool,
+    /// The task's hint at an idea, if it is to be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idea_hint: Option<Body>,
+    /// How much the model is to think.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasoning: Option<Reasoning>,
+    /// Sampling temperature.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
+}
+
+/// The loop of the basic agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum BasicMode {
+    /// All tools, status lines, hand-off of its notes when the context is full.
+    Plus,
+    /// A plain loop that is asked for the next step each time.
+    Iterative,
+}
+
+/// The model of a run as it was resolved when the run began.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ModelSpec {
+    /// `provider/model`.
+    pub name: String,
+    /// The form in which the provider is spoken to.
+    pub wire: Wire,
+    /// Where it is, with the version; empty for `scripted`.
+    pub base_url: String,
+    /// What it costs and holds.
+    pub facts: ModelFacts,
+    /// Where the price comes from: a table with its date, a file, the settings, `local`.
+    pub price_source: String,
+    /// `scripted`: the replies as they were at the start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub script: Option<Body>,
+    /// The file in which answers are recorded, or from which they come, absolute.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cassette: Option<String>,
+}
+
+/// Where a forked run comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Fork {
+    /// The other run's id.
+    pub run: String,
+    /// Its last step that this run shares.
+    pub step: u64,
+    /// How many of this log's events were the other's; they follow `run_started`.
+    pub events: u64,
+    /// The other log's head when it was read.
+    pub log_head: Digest,
 }
 
 /// How the tuner draws candidates.
@@ -86,6 +159,7 @@ impl AgentSpec {
             AgentSpec::Scripted { .. } => "scripted",
             AgentSpec::Replay { .. } => "replay",
             AgentSpec::Human => "human",
+            AgentSpec::Basic(_) => "basic-agent",
             AgentSpec::Tuner { .. } => "tuner",
             AgentSpec::External { agent, .. } => agent,
         }
@@ -108,6 +182,12 @@ pub struct RunSpec {
     pub agent: AgentSpec,
     /// `provider/model`, for agents that use one.
     pub model: Option<String>,
+    /// The model with all that was resolved when the run began. Never a key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model_spec: Option<Box<ModelSpec>>,
+    /// The run whose history this one goes on from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fork: Option<Fork>,
     /// Seed of everything random that the agent may see. Given by the user or drawn.
     pub seed: u64,
     /// Whether the user gave the seed: then grading is reproducible from it.

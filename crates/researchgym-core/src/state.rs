@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use crate::action::{Action, Origin};
+use crate::action::{Action, Body, Origin};
 use crate::budget::Used;
 use crate::digest::Digest;
-use crate::event::{Ending, Event, Line, RunStarted};
+use crate::event::{Caller, Ending, Event, Line, RunStarted};
 use crate::failure::Failure;
 use crate::isolation::Isolation;
+use crate::ledger::Ledger;
 use crate::observation::Observation;
 use crate::score::{AttemptKind, Finding, Score, Split};
-use crate::spec::{Limits, MicroUsd};
+use crate::spec::Limits;
 
 /// Events do not make sense in this order.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -78,7 +79,7 @@ pub struct RunState {
     pub protected: BTreeMap<String, Digest>,
     /// The newest whole-workspace snapshot.
     pub snapshot: Option<Digest>,
-    /// Agent actions so far: the steps.
+    /// Steps so far: the agent's actions, and the model calls of a program inside.
     pub steps: u64,
     /// All actions so far.
     pub actions: u64,
@@ -94,8 +95,12 @@ pub struct RunState {
     pub working_ms: u64,
     /// Wall time of finished segments.
     pub wall_ms: u64,
-    /// Money spent.
-    pub spent: MicroUsd,
+    /// Money and tokens of model calls.
+    pub ledger: Ledger,
+    /// What the user said to the agent, and when: the events' numbers.
+    pub notes: Vec<(u64, Body)>,
+    /// Whether the user has stopped the clock.
+    pub is_paused: bool,
     /// Set between `RunEnded` and the next segment.
     pub ended: Option<Ended>,
     /// Segments so far.
@@ -152,7 +157,9 @@ impl RunState {
             attempts: Vec::new(),
             working_ms: 0,
             wall_ms: 0,
-            spent: MicroUsd(0),
+            ledger: Ledger::default(),
+            notes: Vec::new(),
+            is_paused: false,
             ended: None,
             segments: 1,
             events: 1,
@@ -231,7 +238,37 @@ impl RunState {
                 });
             }
             Event::SnapshotTaken { snapshot, .. } => self.snapshot = Some(*snapshot),
+            Event::ModelAsked(asked) => {
+                if !self.ledger.reserve(asked.call, asked.hold) {
+                    return wrong("model calls are numbered one by one");
+                }
+                match asked.caller {
+                    Caller::Agent => {}
+                    Caller::Gateway { .. } => self.steps += 1,
+                }
+            }
+            Event::ModelRetried { call, .. } => {
+                if !self.ledger.holds().contains_key(call) {
+                    return wrong("another attempt at a model call that is not under way");
+                }
+            }
+            Event::ModelCalled(called) => {
+                if !self.ledger.settle(called.call, called.cost, called.usage.total()) {
+                    return wrong("the end of a model call that is not under way");
+                }
+                self.working_ms = self.working_ms.max(called.working_ms);
+            }
+            Event::ModelLost { call } => {
+                if !self.ledger.lose(*call) {
+                    return wrong("the loss of a model call that is not under way");
+                }
+            }
+            Event::UserNoted { text } => self.notes.push((line.seq, text.clone())),
+            Event::Paused => self.is_paused = true,
+            Event::Unpaused { .. } => self.is_paused = false,
+            Event::LimitsChanged { limits } => self.limits = limits.clone(),
             Event::RunResumed => {
+                self.is_paused = false;
                 self.ended = None;
                 self.new_segment();
             }
@@ -255,7 +292,12 @@ impl RunState {
 
     /// What counts against the limits.
     pub fn used(&self) -> Used {
-        Used { steps: self.steps, working_ms: self.working_ms, spent: self.spent }
+        Used {
+            steps: self.steps,
+            working_ms: self.working_ms,
+            spent: self.ledger.spent(),
+            tokens: self.ledger.tokens(),
+        }
     }
 
     /// Attempts of one kind so far.

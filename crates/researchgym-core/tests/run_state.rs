@@ -30,7 +30,7 @@ grader = { files = "grader", command = ["true"], validate_on = "validation" }
 "#;
 
 fn limits(steps: Option<u64>) -> Limits {
-    Limits { working_ms: Some(1000), steps, budget: None }
+    Limits { working_ms: Some(1000), steps, budget: None, tokens: None }
 }
 
 fn started() -> Event {
@@ -46,6 +46,8 @@ fn started() -> Event {
             variant: "default".into(),
             agent: AgentSpec::Human,
             model: None,
+            model_spec: None,
+            fork: None,
             seed: 7,
             seed_given: true,
             runtime: Runtime::Local,

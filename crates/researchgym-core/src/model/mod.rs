@@ -1,12 +1,16 @@
 //! Language models without any network: what is asked and answered, how providers write it down, what it costs.
 
+pub mod failure;
 pub mod message;
+pub mod price;
 pub mod reply;
 pub mod request;
 pub mod sse;
 pub mod wire;
 
+pub use self::failure::{FailureKind, ModelFailure};
 pub use self::message::{Input, Message, Part, Raw, ToolResult, Turn};
+pub use self::price::{ModelFacts, Price};
 pub use self::reply::{Reply, Stop, Tokens, Usage};
 pub use self::request::{Reasoning, Request, RequestSettings, Tool, ToolChoice};
 pub use self::wire::{Target, Wire, WireError};

@@ -26,6 +26,7 @@ pub async fn drive(spec: &AgentSpec, session: &mut Session, surroundings: &mut S
             scripted::drive(session, script).await
         }
         AgentSpec::Human => human::drive(session, surroundings.terminal.as_deref_mut()).await,
+        AgentSpec::Basic(_) => Err(Stop::Ended(Ending::GaveUp)),
         AgentSpec::Tuner { sampler, trials } => tuner::drive(session, *sampler, *trials).await,
         AgentSpec::External { declaration, .. } => external::drive(session, declaration).await,
     };

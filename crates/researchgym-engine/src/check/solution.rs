@@ -22,10 +22,12 @@ pub(super) fn specification(loaded: &LoadedTask, script: String, seed: u64) -> R
         variant: "default".into(),
         agent: AgentSpec::Scripted { script: Body::Text(script) },
         model: None,
+        model_spec: None,
+        fork: None,
         seed,
         seed_given: true,
         runtime: Runtime::Local,
-        limits: Limits { working_ms: Some(3_600_000), steps: None, budget: None },
+        limits: Limits { working_ms: Some(3_600_000), steps: None, budget: None, tokens: None },
         data_dir: None,
     }
 }

@@ -76,7 +76,7 @@ impl Logs {
             logs.take(line);
         }
         write_json(&folder.logs().join("transcript.json"), &logs.transcript)?;
-        let costs = json!({ "total_usd": recorder.state.spent.as_usd(), "calls": [] });
+        let costs = json!({ "total_usd": recorder.state.ledger.spent().as_usd(), "calls": [] });
         write_json(&folder.logs().join("cost_summary.json"), &costs)?;
         Ok(logs.warnings)
     }

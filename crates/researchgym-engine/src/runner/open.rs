@@ -157,7 +157,7 @@ impl OpenRun {
             AgentSpec::Scripted { .. } | AgentSpec::Replay { .. } | AgentSpec::Tuner { .. } => {
                 std::mem::take(&mut self.recorded)
             }
-            AgentSpec::Human | AgentSpec::External { .. } => VecDeque::new(),
+            AgentSpec::Basic(_) | AgentSpec::Human | AgentSpec::External { .. } => VecDeque::new(),
         }
     }
 }
@@ -240,6 +240,7 @@ fn agent_files(spec: &RunSpec) -> Option<PathBuf> {
         AgentSpec::Scripted { .. }
         | AgentSpec::Replay { .. }
         | AgentSpec::Human
+        | AgentSpec::Basic(_)
         | AgentSpec::Tuner { .. } => None,
     }
 }

@@ -105,6 +105,7 @@ async fn resume(name: &str, arguments: &RunArguments, printer: &Printer) -> Outc
         working_ms: hours.unwrap_or(old.working_ms),
         steps: steps.unwrap_or(old.steps),
         budget: budget.unwrap_or(old.budget),
+        tokens: old.tokens,
     };
     let loaded = LoadedTask::open(Path::new(&spec.task_dir)).map_err(input)?;
     if loaded.digest != state.started.digests.task {
@@ -261,6 +262,8 @@ fn specification(
         agent: agents::specification(agent, arguments, settings, &task)?,
         variant,
         model: None,
+        model_spec: None,
+        fork: None,
         seed: arguments.seed.unwrap_or_else(drawn_seed),
         seed_given: arguments.seed.is_some(),
         runtime: arguments.runtime.map_or(Runtime::Local, runtime),
@@ -268,6 +271,7 @@ fn specification(
             working_ms: hours,
             steps: arguments.steps.as_deref().map(steps).transpose()?.flatten(),
             budget,
+            tokens: None,
         },
         data_dir: settings.data_dir(&arguments.data_dir)?.map(|path| path.display().to_string()),
     })

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use researchgym_core::action::{Action, Body, Origin};
-use researchgym_core::event::{Event, Line};
+use researchgym_core::event::{CallOutcome, Event, Line, ModelCalled};
+use researchgym_core::model::Usage;
 use researchgym_core::observation::Observation;
 use researchgym_core::state::RunState;
 use researchgym_engine::session::Observer;
@@ -97,7 +98,7 @@ fn standing(state: &RunState) -> String {
         Some(best) => format!("best {} {}", primary.name, number(best)),
         None => "no score yet".to_owned(),
     };
-    format!("{steps}, {best}, {:.2} USD,", state.spent.as_usd())
+    format!("{steps}, {best}, {:.2} USD,", state.ledger.spent().as_usd())
 }
 
 fn full(event: &Event, state: &RunState) -> Option<String> {
@@ -121,6 +122,23 @@ fn full(event: &Event, state: &RunState) -> Option<String> {
             "      interrupted when the program died; done again if the agent asks again".to_owned()
         }
         Event::Scored { .. } | Event::SnapshotTaken { .. } => return None,
+        Event::ModelAsked(_) => return None,
+        Event::ModelRetried { failure, wait_ms, .. } => {
+            let wait = duration(*wait_ms as f64 / 1e3);
+            format!(
+                "      the model did not answer ({}); next attempt in {wait}",
+                first_line(&failure.message, 80)
+            )
+        }
+        Event::ModelCalled(called) => called_in_words(called),
+        Event::ModelLost { .. } => {
+            "      a model call was under way when the program died; it is booked at the most it can cost"
+                .to_owned()
+        }
+        Event::UserNoted { .. } => "  note for the agent recorded".to_owned(),
+        Event::Paused => "  paused; go on with: researchgym unpause".to_owned(),
+        Event::Unpaused { .. } => "  goes on".to_owned(),
+        Event::LimitsChanged { .. } => "  limits changed".to_owned(),
         Event::RunResumed => "Resumed".to_owned(),
         Event::RunExtended { .. } => "Resumed under raised limits".to_owned(),
         Event::Noted { text } => format!("  note: {text}"),
@@ -129,6 +147,21 @@ fn full(event: &Event, state: &RunState) -> Option<String> {
             None => format!("Ended: {}", ending.name()),
         },
     })
+}
+
+fn called_in_words(called: &ModelCalled) -> String {
+    let Usage { input, cache_read, output, .. } = called.usage;
+    let took = duration(called.latency_ms as f64 / 1e3);
+    let cached = if cache_read > 0 { format!(" ({cache_read} cached)") } else { String::new() };
+    let cost = called.cost.as_usd();
+    match &called.outcome {
+        CallOutcome::Answered { .. } => {
+            format!("      model: {input} tokens in{cached}, {output} out, {cost:.4} USD, {took}")
+        }
+        CallOutcome::Failed { failure } => {
+            format!("      the model did not answer: {}", first_line(&failure.message, 100))
+        }
+    }
 }
 
 fn brief(event: &Event, state: &RunState) -> Option<String> {

@@ -1,0 +1,86 @@
+//! A model that can be asked: who serves it, where, and with which key.
+
+use std::sync::Arc;
+
+use researchgym_core::model::{ModelFacts, Target, Wire};
+
+/// A key. Never printed, never serialised.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(Arc<str>);
+
+impl Secret {
+    /// Takes a key.
+    pub fn new(key: &str) -> Secret {
+        Secret(key.into())
+    }
+
+    /// For the header of a request, and for the redactor.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Secret(..)")
+    }
+}
+
+/// How a key is shown to a provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Auth {
+    /// `authorization: Bearer KEY`.
+    Bearer,
+    /// A header that holds the key alone, such as `x-api-key`.
+    Header(&'static str),
+}
+
+/// One model at one provider.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    /// Its names.
+    pub target: Target,
+    /// The form in which the provider is spoken to.
+    pub wire: Wire,
+    /// Where the provider is, with its version and without a slash at the end: `https://api.openai.com/v1`.
+    pub base_url: String,
+    /// The key, if one is needed.
+    pub key: Option<Secret>,
+    /// How it is shown.
+    pub auth: Auth,
+    /// Further headers, such as `anthropic-version`.
+    pub headers: Vec<(String, String)>,
+    /// Further query parameters, such as `api-version`.
+    pub query: Vec<(String, String)>,
+    /// Price, window, longest answer.
+    pub facts: ModelFacts,
+    /// Who really answers.
+    pub backend: Backend,
+}
+
+/// Who answers the questions to an endpoint.
+#[derive(Clone, Debug)]
+pub enum Backend {
+    /// The provider, over HTTP.
+    Http,
+}
+
+impl Endpoint {
+    /// The address of one kind of call, as the wire has it.
+    pub fn url(&self, stream: bool) -> String {
+        let base = &self.base_url;
+        let model = &self.target.model;
+        let mut url = match (self.wire, stream) {
+            (Wire::Chat, _) => format!("{base}/chat/completions"),
+            (Wire::Responses, _) => format!("{base}/responses"),
+            (Wire::Messages, _) => format!("{base}/messages"),
+            (Wire::Gemini, false) => format!("{base}/models/{model}:generateContent"),
+            (Wire::Gemini, true) => format!("{base}/models/{model}:streamGenerateContent?alt=sse"),
+        };
+        for (name, value) in &self.query {
+            url.push(if url.contains('?') { '&' } else { '?' });
+            url.push_str(&format!("{name}={value}"));
+        }
+        url
+    }
+}
