@@ -67,6 +67,7 @@ impl Place {
             workbench: Arc::new(workbench),
             observer,
             warn: Arc::new(talk),
+            door: None,
             cancelled: self.cancel.subscribe(),
         })
     }

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use crate::action::{Action, Body, Origin};
 use crate::budget::Used;
 use crate::digest::Digest;
-use crate::event::{Caller, Ending, Event, Line, RunStarted};
+use crate::event::{CallOutcome, Caller, Ending, Event, Line, RunStarted};
 use crate::failure::Failure;
 use crate::isolation::Isolation;
 use crate::ledger::Ledger;
+use crate::model::FailureKind;
 use crate::observation::Observation;
 use crate::score::{AttemptKind, Finding, Score, Split};
 use crate::spec::Limits;
@@ -97,6 +98,8 @@ pub struct RunState {
     pub wall_ms: u64,
     /// Money and tokens of model calls.
     pub ledger: Ledger,
+    /// Attempts at model calls that came to an end, answered or not.
+    pub exchanges: u64,
     /// What the user said to the agent, and when: the events' numbers.
     pub notes: Vec<(u64, Body)>,
     /// Whether the user has stopped the clock.
@@ -158,6 +161,7 @@ impl RunState {
             working_ms: 0,
             wall_ms: 0,
             ledger: Ledger::default(),
+            exchanges: 0,
             notes: Vec::new(),
             is_paused: false,
             ended: None,
@@ -251,12 +255,18 @@ impl RunState {
                 if !self.ledger.holds().contains_key(call) {
                     return wrong("another attempt at a model call that is not under way");
                 }
+                self.exchanges += 1;
             }
             Event::ModelCalled(called) => {
                 if !self.ledger.settle(called.call, called.cost, called.usage.total()) {
                     return wrong("the end of a model call that is not under way");
                 }
                 self.working_ms = self.working_ms.max(called.working_ms);
+                let was_stopped = matches!(
+                    &called.outcome,
+                    CallOutcome::Failed { failure } if failure.kind == FailureKind::Stopped
+                );
+                self.exchanges += u64::from(!was_stopped);
             }
             Event::ModelLost { call } => {
                 if !self.ledger.lose(*call) {

@@ -35,6 +35,8 @@ pub enum FailureKind {
     BrokenStream,
     /// The answer is not what the wire says.
     Malformed,
+    /// The run ended while the call was under way.
+    Stopped,
 }
 
 /// A failure of a provider.

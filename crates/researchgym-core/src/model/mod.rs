@@ -1,6 +1,8 @@
 //! Language models without any network: what is asked and answered, how providers write it down, what it costs.
 
+pub mod conversation;
 pub mod failure;
+pub mod interim;
 pub mod message;
 pub mod price;
 pub mod reply;
@@ -8,7 +10,9 @@ pub mod request;
 pub mod sse;
 pub mod wire;
 
+pub use self::conversation::{Conversation, Transcript};
 pub use self::failure::{FailureKind, ModelFailure};
+pub use self::interim::{RetryPolicy, message_bound, settings_bound};
 pub use self::message::{Input, Message, Part, Raw, ToolResult, Turn};
 pub use self::price::{ModelFacts, Price};
 pub use self::reply::{Reply, Stop, Tokens, Usage};

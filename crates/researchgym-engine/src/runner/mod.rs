@@ -3,27 +3,27 @@
 //! One way through for every run. `prepare` and `drive` are apart so that many runs can be started before any works.
 
 mod derived;
+mod fork;
 mod open;
 mod regrade;
 mod workspace;
 
-use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use researchgym_core::action::Action;
 use researchgym_core::event::{Ending, Event};
 use researchgym_core::failure::Failure;
-use researchgym_core::observation::Observation;
 use researchgym_core::result::RunResult;
 use researchgym_core::spec::AgentSpec;
 use tokio::sync::watch;
 
 pub use self::open::{NewRun, OpenError, Reopened};
 pub use self::regrade::{Regraded, regrade};
+use self::workspace::Workplace;
 pub(crate) use self::workspace::unlock;
 use crate::agent::{self, Surroundings};
-use crate::session::{Observer, Recorder, Session, Stop};
+use crate::model::Door;
+use crate::session::{Observer, Parts, Past, Recorder, Reenacted, Session, Stop};
 use crate::workbench::Workbench;
 
 /// Runs of one task in this process.
@@ -35,6 +35,8 @@ pub struct Runner {
     pub observer: Observer,
     /// Is told what went wrong without ending a run.
     pub warn: Arc<dyn Fn(&str) + Send + Sync>,
+    /// The way to the runs' model, if they have one.
+    pub door: Option<Arc<Door>>,
     /// Turns true when the user wants everything to stop.
     pub cancelled: watch::Receiver<bool>,
 }
@@ -44,8 +46,10 @@ pub struct OpenRun {
     recorder: Recorder,
     /// Folder with an external agent's own files.
     agent_files: Option<PathBuf>,
-    /// What the agent did before, with its outcomes.
-    recorded: VecDeque<(Action, Observation)>,
+    /// What the agent did before.
+    past: Past,
+    /// What is done again in a forked run's workspace before the agent goes on, with what came of it then.
+    reenacted: Vec<Reenacted>,
 }
 
 impl OpenRun {
@@ -85,18 +89,22 @@ impl Runner {
     /// The result of a run that could not start: it has ended as failed.
     pub async fn prepare(&self, mut open: OpenRun) -> Result<ReadyRun, Box<RunResult>> {
         match workspace::bring_up(self, &mut open).await {
-            Ok((sandbox, snapshotter)) => {
-                let recorded = open.recorded();
-                let cancelled = self.cancelled.clone();
-                let workbench = self.workbench.clone();
-                Ok(ReadyRun(Session::new(
-                    open.recorder,
+            Ok(Workplace { sandbox, snapshotter, counter, desk }) => {
+                let mut session = Session::new(Parts {
+                    recorder: open.recorder,
                     sandbox,
-                    workbench,
+                    workbench: self.workbench.clone(),
                     snapshotter,
-                    recorded,
-                    cancelled,
-                )))
+                    past: open.past,
+                    door: self.door.clone(),
+                    counter,
+                    desk,
+                    cancelled: self.cancelled.clone(),
+                });
+                match session.reenact(&open.reenacted).await {
+                    Ok(()) => Ok(ReadyRun(session)),
+                    Err(stop) => Err(Box::new(self.close(&session.finish(stop).await))),
+                }
             }
             Err(failure) => Err(Box::new(self.fail(open.recorder, failure))),
         }

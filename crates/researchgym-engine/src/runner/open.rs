@@ -1,22 +1,21 @@
 //! Opening a run: a new one, or one that was cut off, stopped or killed.
 
-use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use researchgym_core::action::{Action, Origin};
+use researchgym_core::action::Action;
 use researchgym_core::digest::Digest;
-use researchgym_core::event::{Digests, Event, Line, Resumption, RunStarted};
+use researchgym_core::event::{Caller, Digests, Ending, Event, Line, Resumption, RunStarted};
 use researchgym_core::failure::{Boundary, Failure};
 use researchgym_core::keys::GradingSecret;
-use researchgym_core::observation::{ExecEnding, Observation};
+use researchgym_core::observation::Observation;
 use researchgym_core::result::RunResult;
 use researchgym_core::spec::{AgentSpec, Limits, RunSpec, SCHEMA};
 use researchgym_core::state::{Begun, RunState};
 use researchgym_core::task::Task;
 
 use super::{OpenRun, Runner};
-use crate::session::Recorder;
+use crate::session::{Past, Recorder, Unfinished, record, unanswered};
 use crate::store::{EventLog, RunFolder, StoreError};
 
 /// A run that is asked for.
@@ -41,6 +40,16 @@ pub enum OpenError {
         limit: String,
         /// The flag that raises it.
         flag: &'static str,
+    },
+    /// It has fewer steps.
+    #[error("run {run_id} has {steps} steps; there is no step {step}")]
+    NoStep {
+        /// The run's id.
+        run_id: String,
+        /// The step that was named.
+        step: u64,
+        /// How many there are.
+        steps: u64,
     },
     /// The log says something impossible.
     #[error("run {run_id}: {source}")]
@@ -98,7 +107,7 @@ impl Runner {
         for warning in super::derived::write_plan_files(&recorder) {
             (self.warn)(&warning);
         }
-        Ok(OpenRun { recorder, agent_files, recorded: VecDeque::new() })
+        Ok(OpenRun { recorder, agent_files, past: Past::default(), reenacted: Vec::new() })
     }
 
     /// Opens an existing run to go on with it, under `limits` if new totals were asked for.
@@ -123,7 +132,7 @@ impl Runner {
             None => Event::RunResumed,
             Some(ended) => match ended.ending.resumption() {
                 Resumption::Nothing => return Ok(Reopened::Over(Box::new(recorder.result(Some(0))))),
-                Resumption::NeedsRaisedLimit if limits.reached(recorder.state.used()).is_some() => {
+                Resumption::NeedsRaisedLimit if stands(ended.ending, &limits, &recorder.state) => {
                     return Err(limit_stands(&recorder.state));
                 }
                 Resumption::NeedsRaisedLimit | Resumption::GoesOn if raised => {
@@ -133,38 +142,28 @@ impl Runner {
             },
         };
         let killed = recorder.state.ended.is_none();
-        recorder.append(reopening)?;
+        let mut lines = lines;
+        lines.push(recorder.append(reopening)?);
         if killed && raised {
-            recorder.append(Event::RunExtended { limits })?;
+            lines.push(recorder.append(Event::RunExtended { limits })?);
         }
         if let Some(torn) = torn {
             let text = format!(
                 "a torn last line of {} bytes was cut off the log; it is kept in events.torn",
                 torn.bytes
             );
-            recorder.append(Event::Noted { text })?;
+            lines.push(recorder.append(Event::Noted { text })?);
         }
-        let settled = settle(&mut recorder)?;
-        let recorded = answered(&lines, &settled);
-        Ok(Reopened::GoesOn(Box::new(OpenRun { recorder, agent_files, recorded })))
+        settle(&mut recorder, &mut lines)?;
+        let past = past(&recorder.state, &lines)?;
+        let reenacted = super::fork::unfinished(&recorder.state, &lines);
+        Ok(Reopened::GoesOn(Box::new(OpenRun { recorder, agent_files, past, reenacted })))
     }
 }
 
-impl OpenRun {
-    /// Outcomes on record, for an agent that starts again from the beginning. Others are told nothing twice.
-    pub(super) fn recorded(&mut self) -> VecDeque<(Action, Observation)> {
-        match self.recorder.state.started.spec.agent {
-            AgentSpec::Scripted { .. } | AgentSpec::Replay { .. } | AgentSpec::Tuner { .. } => {
-                std::mem::take(&mut self.recorded)
-            }
-            AgentSpec::Basic(_) | AgentSpec::Human | AgentSpec::External { .. } => VecDeque::new(),
-        }
-    }
-}
-
-/// Actions in flight at a kill: a grading that had its score is done, everything else is interrupted.
-fn settle(recorder: &mut Recorder) -> Result<Vec<Event>, Failure> {
-    let mut settled = Vec::new();
+/// What was in flight at a kill: a grading that had its score is done, every other action is interrupted, and a model
+/// call is booked at its hold.
+pub(super) fn settle(recorder: &mut Recorder, lines: &mut Vec<Line>) -> Result<(), Failure> {
     for Begun { action_id, action, seq, .. } in recorder.state.in_flight.clone() {
         let scored = recorder.state.attempts.last().filter(|attempt| attempt.seq > seq);
         let event = match (action, scored) {
@@ -176,46 +175,64 @@ fn settle(recorder: &mut Recorder) -> Result<Vec<Event>, Failure> {
             },
             _ => Event::Interrupted { action_id },
         };
-        recorder.append(event.clone())?;
-        settled.push(event);
+        lines.push(recorder.append(event)?);
     }
-    Ok(settled)
+    let under_way: Vec<u64> = recorder.state.ledger.holds().keys().copied().collect();
+    for call in under_way {
+        lines.push(recorder.append(Event::ModelLost { call })?);
+    }
+    Ok(())
 }
 
-/// The agent's actions with their outcomes, in order, without those that were interrupted or cut off by the end of the
-/// run: their work is not done.
-fn answered(lines: &[Line], settled: &[Event]) -> VecDeque<(Action, Observation)> {
-    let mut acted = std::collections::BTreeMap::new();
-    let mut answered = VecDeque::new();
-    for event in lines.iter().map(|line| &line.event).chain(settled) {
-        match event {
-            Event::Acted { action_id, origin: Origin::Agent, action } => {
-                acted.insert(*action_id, action.clone());
-            }
-            Event::Observed {
-                observation: Observation::Exec { ending: ExecEnding::Stopped, .. }, ..
-            } => {}
-            Event::Observed { action_id, observation, .. } => {
-                if let Some(action) = acted.remove(action_id) {
-                    answered.push_back((action, observation.clone()));
-                }
-            }
-            _ => {}
+/// What the agent did before, as far as it is answered from it. Agents of whom nobody knows whether they would do the
+/// same again start anew in the workspace as it is.
+pub(super) fn past(state: &RunState, lines: &[Line]) -> Result<Past, Failure> {
+    let unfinished = match state.started.spec.agent {
+        AgentSpec::Scripted { .. } | AgentSpec::Replay { .. } | AgentSpec::Tuner { .. } => {
+            Unfinished::DoAgain
         }
+        AgentSpec::Basic(_) => Unfinished::Tell,
+        AgentSpec::Human | AgentSpec::External { .. } => return Ok(Past::default()),
+    };
+    let recorded = record(lines, unfinished)
+        .map_err(|error| Failure::new(Boundary::Store, format!("run {}: {error}", state.started.run_id)))?;
+    let asked = lines
+        .iter()
+        .filter(|line| matches!(&line.event, Event::ModelAsked(asked) if asked.caller == Caller::Agent));
+    Ok(Past {
+        was_interrupted: !recorded.is_empty(),
+        recorded,
+        unanswered: unanswered(lines),
+        told_until: asked.last().map_or(0, |line| line.seq),
+    })
+}
+
+/// Whether the limit that ended a run still stands. Money and tokens end a run before they are used up: when what is left
+/// is less than the next call can take.
+fn stands(ending: Ending, limits: &Limits, state: &RunState) -> bool {
+    let raised = |new: Option<u64>, old: Option<u64>| match (new, old) {
+        (None, _) => true,
+        (Some(new), Some(old)) => new > old,
+        (Some(_), None) => false,
+    };
+    let micro_usd = |limits: &Limits| limits.budget.map(|budget| budget.0);
+    match ending {
+        Ending::Budget => !raised(micro_usd(limits), micro_usd(&state.limits)),
+        Ending::TokenLimit => !raised(limits.tokens, state.limits.tokens),
+        _ => limits.reached(state.used()).is_some(),
     }
-    answered
 }
 
 fn limit_stands(state: &RunState) -> OpenError {
     let limits = &state.limits;
-    let used = state.used();
     let run_id = state.started.run_id.clone();
-    let (limit, flag) = match limits.reached(used) {
-        Some(researchgym_core::event::Ending::StepLimit) => {
-            (format!("step limit of {}", limits.steps.unwrap_or_default()), "--steps")
-        }
-        Some(researchgym_core::event::Ending::Budget) => {
+    let (limit, flag) = match state.ended.as_ref().map(|ended| ended.ending) {
+        Some(Ending::StepLimit) => (format!("step limit of {}", limits.steps.unwrap_or_default()), "--steps"),
+        Some(Ending::Budget) => {
             (format!("budget of {} USD", limits.budget.unwrap_or_default().as_usd()), "--budget")
+        }
+        Some(Ending::TokenLimit) => {
+            (format!("limit of {} tokens", limits.tokens.unwrap_or_default()), "--tokens")
         }
         _ => (
             format!("time limit of {} hours", limits.working_ms.unwrap_or_default() as f64 / 3.6e6),
@@ -226,15 +243,21 @@ fn limit_stands(state: &RunState) -> OpenError {
 }
 
 /// A script's text is kept as a blob if it is long; resuming never reads the user's file again.
-fn externalised(mut spec: RunSpec, folder: &RunFolder) -> Result<RunSpec, Failure> {
-    if let AgentSpec::Scripted { script } | AgentSpec::Replay { script, .. } = &mut spec.agent {
-        let blobs = folder.blobs();
-        *script = blobs.body(&blobs.resolve(script)?)?;
+pub(super) fn externalised(mut spec: RunSpec, folder: &RunFolder) -> Result<RunSpec, Failure> {
+    let blobs = folder.blobs();
+    let bodies = match &mut spec.agent {
+        AgentSpec::Scripted { script } | AgentSpec::Replay { script, .. } => Some(script),
+        AgentSpec::Basic(basic) => basic.idea_hint.as_mut(),
+        AgentSpec::Human | AgentSpec::Tuner { .. } | AgentSpec::External { .. } => None,
+    };
+    let script = spec.model_spec.as_mut().and_then(|model| model.script.as_mut());
+    for body in bodies.into_iter().chain(script) {
+        *body = blobs.body(&blobs.resolve(body)?)?;
     }
     Ok(spec)
 }
 
-fn agent_files(spec: &RunSpec) -> Option<PathBuf> {
+pub(super) fn agent_files(spec: &RunSpec) -> Option<PathBuf> {
     match &spec.agent {
         AgentSpec::External { files, .. } => files.as_ref().map(PathBuf::from),
         AgentSpec::Scripted { .. }

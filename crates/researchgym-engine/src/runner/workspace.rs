@@ -13,15 +13,25 @@ use researchgym_core::state::RunState;
 use super::{OpenRun, Runner};
 use crate::materials::Materials;
 use crate::sandbox::{ReadOnlyMount, Sandbox, SandboxSpec, WorkingFolder};
-use crate::session::WORKSPACE_CAPS;
+use crate::session::{Counter, Desk, WORKSPACE_CAPS};
 use crate::snapshot::{Snapshotter, check_out, clear_folder, copy_in};
 use crate::store::RunFolder;
 
 /// The name under which the task's description lies in the workspace.
 pub(crate) const DESCRIPTION: &str = "task_description.md";
 
-/// Fills the workspace, starts the sandbox and records both.
-pub(super) async fn bring_up(runner: &Runner, open: &mut OpenRun) -> Result<(Sandbox, Snapshotter), Failure> {
+/// What a run works in and with.
+pub(super) struct Workplace {
+    pub(super) sandbox: Sandbox,
+    pub(super) snapshotter: Snapshotter,
+    /// The run's gateway, if it has a model.
+    pub(super) counter: Option<Counter>,
+    /// Where the user of the live run is heard.
+    pub(super) desk: Option<Desk>,
+}
+
+/// Fills the workspace, starts gateway and sandbox and records both.
+pub(super) async fn bring_up(runner: &Runner, open: &mut OpenRun) -> Result<Workplace, Failure> {
     let workspace = open.recorder.folder.workspace();
     let folder = PathBuf::from(&open.recorder.state.started.spec.task_dir);
     let task = open.recorder.state.started.task.clone();
@@ -48,7 +58,14 @@ pub(super) async fn bring_up(runner: &Runner, open: &mut OpenRun) -> Result<(San
     for warning in super::derived::write_status_file(&open.recorder) {
         (runner.warn)(&warning);
     }
-    Ok((sandbox, snapshotter))
+    let desk = match Desk::open(open.recorder.folder.root()) {
+        Ok(desk) => Some(desk),
+        Err(error) => {
+            (runner.warn)(&format!("the run cannot be paused or told anything while it works: {error}"));
+            None
+        }
+    };
+    Ok(Workplace { sandbox, snapshotter, counter: None, desk })
 }
 
 /// Puts the starter and the description into a new workspace; a run that goes on finds its own files, or the newest

@@ -220,7 +220,7 @@ impl Session {
         recorded
     }
 
-    fn record_workspace(&mut self) -> Result<(), Failure> {
+    pub(super) fn record_workspace(&mut self) -> Result<(), Failure> {
         self.snapshot_due = Instant::now() + SNAPSHOT_EVERY;
         let workspace = self.recorder.folder.workspace();
         unlock(&workspace)?;

@@ -3,9 +3,15 @@
 //! Live, replayed and resumed runs take the same path: an action whose outcome is on record is answered from the
 //! record, every other is done. The session owns the run's state; nobody else appends to its log.
 
+mod ask;
 mod attempt;
 mod clock;
+mod control;
+mod gateway;
+mod inbox;
+mod record;
 mod recorder;
+mod reenact;
 mod requests;
 
 use std::collections::VecDeque;
@@ -13,16 +19,29 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use researchgym_core::action::{Action, Body, Origin};
+use researchgym_core::budget::Used;
+use researchgym_core::digest::Digest;
 use researchgym_core::event::{Ending, Event};
 use researchgym_core::failure::{Boundary, Failure};
+use researchgym_core::model::RequestSettings;
 use researchgym_core::observation::{Captured, ExecEnding, Observation};
+use researchgym_core::spec::Limits;
 use researchgym_core::state::RunState;
 use tokio::sync::watch;
 
+pub use self::ask::Answer;
 pub(crate) use self::attempt::{WORKSPACE_CAPS, lay_out};
 use self::clock::Clock;
+pub(crate) use self::control::Desk;
+pub use self::control::{CONTROL_SOCKET, Change, Control, LimitChanges, control};
+pub(crate) use self::gateway::Counter;
+pub use self::inbox::Notice;
+use self::record::Item;
+pub(crate) use self::record::{Recorded, Unfinished, record, unanswered};
 pub use self::recorder::Observer;
 pub(crate) use self::recorder::Recorder;
+pub(crate) use self::reenact::Reenacted;
+use crate::model::Door;
 use crate::sandbox::{Capture, Sandbox};
 use crate::snapshot::Snapshotter;
 use crate::workbench::Workbench;
@@ -49,24 +68,61 @@ pub struct Session {
     workbench: Arc<Workbench>,
     snapshotter: Snapshotter,
     clock: Clock,
-    recorded: VecDeque<(Action, Observation)>,
+    recorded: VecDeque<Recorded>,
     cancelled: watch::Receiver<bool>,
     submitted: bool,
     snapshot_due: Instant,
+    door: Option<Arc<Door>>,
+    counter: Option<Counter>,
+    desk: Option<Desk>,
+    /// What was used after the last thing that the agent did: what it may know.
+    seen: Used,
+    /// The agent has not been told yet that the run was interrupted.
+    was_interrupted: bool,
+    /// Notes up to this event have been told.
+    told_until: u64,
+    /// The question that the next one repeats.
+    unanswered: Option<u64>,
+    /// Conversation and settings of the last question in this process.
+    asked_with: Option<(u64, RequestSettings)>,
+    /// The user has ended a pause.
+    unpaused: bool,
+}
+
+/// What a session is made of.
+pub(crate) struct Parts {
+    pub(crate) recorder: Recorder,
+    pub(crate) sandbox: Sandbox,
+    pub(crate) workbench: Arc<Workbench>,
+    pub(crate) snapshotter: Snapshotter,
+    /// What the agent did before.
+    pub(crate) past: Past,
+    pub(crate) door: Option<Arc<Door>>,
+    pub(crate) counter: Option<Counter>,
+    pub(crate) desk: Option<Desk>,
+    pub(crate) cancelled: watch::Receiver<bool>,
+}
+
+/// What an agent did before, in an earlier segment or in the run that this one was forked from.
+#[derive(Debug, Default)]
+pub(crate) struct Past {
+    /// From which it is answered.
+    pub(crate) recorded: VecDeque<Recorded>,
+    /// The question whose answer was lost.
+    pub(crate) unanswered: Option<u64>,
+    /// Whether the run goes on after a break.
+    pub(crate) was_interrupted: bool,
+    /// The last event whose news the agent has heard.
+    pub(crate) told_until: u64,
 }
 
 /// The workspace is recorded this often, if it changed.
 const SNAPSHOT_EVERY: Duration = Duration::from_secs(600);
 
 impl Session {
-    pub(crate) fn new(
-        recorder: Recorder,
-        sandbox: Sandbox,
-        workbench: Arc<Workbench>,
-        snapshotter: Snapshotter,
-        recorded: VecDeque<(Action, Observation)>,
-        cancelled: watch::Receiver<bool>,
-    ) -> Session {
+    pub(crate) fn new(parts: Parts) -> Session {
+        let Parts { recorder, sandbox, workbench, snapshotter, past, door, counter, desk, cancelled } = parts;
+        let seen = if past.recorded.is_empty() { recorder.state.used() } else { Used::default() };
         let clock = Clock::start(Duration::from_millis(recorder.state.working_ms));
         let snapshot_due = Instant::now() + SNAPSHOT_EVERY;
         let sandbox = Arc::new(sandbox);
@@ -76,10 +132,19 @@ impl Session {
             workbench,
             snapshotter,
             clock,
-            recorded,
+            recorded: past.recorded,
             cancelled,
             submitted: false,
             snapshot_due,
+            door,
+            counter,
+            desk,
+            seen,
+            was_interrupted: past.was_interrupted,
+            told_until: past.told_until,
+            unanswered: past.unanswered,
+            asked_with: None,
+            unpaused: false,
         }
     }
 
@@ -110,15 +175,9 @@ impl Session {
         if let Some(observation) = self.recall(&action)? {
             return Ok(observation);
         }
-        if *self.cancelled.borrow() {
-            return Err(Stop::Ended(Ending::Cancelled));
-        }
-        let mut used = self.recorder.state.used();
-        used.working_ms = self.clock.working_ms();
-        if let Some(ending) = self.recorder.state.limits.reached(used) {
-            return Err(Stop::Ended(ending));
-        }
+        self.may_go_on().await?;
         let observation = self.act(Origin::Agent, action.clone()).await?;
+        self.note_used();
         self.snapshot_if_due().await?;
         match (action, &observation) {
             (Action::GiveUp { .. }, _) => Err(Stop::Ended(Ending::GaveUp)),
@@ -127,6 +186,42 @@ impl Session {
             (_, Observation::Exec { ending: ExecEnding::Stopped, .. }) => Err(Stop::Ended(Ending::TimeLimit)),
             _ => Ok(observation),
         }
+    }
+
+    /// What the run had used after the last thing that the agent did; the same when it is answered from the record.
+    pub fn used(&self) -> Used {
+        self.seen
+    }
+
+    /// The limits in force.
+    pub fn limits(&self) -> &Limits {
+        &self.recorder.state.limits
+    }
+
+    /// The whole content of a recorded output.
+    ///
+    /// # Errors
+    /// The blob is missing or altered.
+    pub fn blob(&self, digest: Digest) -> Result<Vec<u8>, Failure> {
+        Ok(self.recorder.blobs.get(digest)?)
+    }
+
+    /// Whether the run may do one more thing.
+    async fn may_go_on(&mut self) -> Result<(), Stop> {
+        self.attend_desk().await?;
+        if *self.cancelled.borrow() {
+            return Err(Stop::Ended(Ending::Cancelled));
+        }
+        let mut used = self.recorder.state.used();
+        used.working_ms = self.clock.working_ms();
+        match self.recorder.state.limits.reached(used) {
+            Some(ending) => Err(Stop::Ended(ending)),
+            None => Ok(()),
+        }
+    }
+
+    fn note_used(&mut self) {
+        self.seen = self.recorder.state.used();
     }
 
     /// Lets time pass for an agent that thinks; it counts as working time and holds no thread.
@@ -161,19 +256,36 @@ impl Session {
 
     /// The recorded outcome of this action, if the record goes on with it.
     fn recall(&mut self, action: &Action) -> Result<Option<Observation>, Stop> {
-        let Some((recorded, _)) = self.recorded.front() else { return Ok(None) };
-        if recorded == action {
-            return Ok(self.recorded.pop_front().map(|(_, observation)| observation));
+        let Some(Recorded { item, used }) = self.recorded.front() else { return Ok(None) };
+        match item {
+            Item::Act(recorded, observation) if recorded == action => {
+                let observation = observation.clone();
+                self.seen = *used;
+                self.recorded.pop_front();
+                Ok(Some(observation))
+            }
+            Item::Act(recorded, _) => {
+                let text =
+                    format!("the agent's {} differs from the {} on record", action.name(), recorded.name());
+                self.diverged(&text).map(|()| None)
+            }
+            Item::Ask(_) => {
+                let text = format!(
+                    "the agent's {} stands where the record has a question to a model",
+                    action.name()
+                );
+                self.diverged(&text).map(|()| None)
+            }
         }
-        let text = format!(
-            "the agent's {} differs from the {} on record; {} recorded actions are not replayed",
-            action.name(),
-            recorded.name(),
-            self.recorded.len()
-        );
+    }
+
+    /// The agent does something else than it did: from here on it is not answered from the record.
+    fn diverged(&mut self, how: &str) -> Result<(), Stop> {
+        let text = format!("{how}; {} recorded entries are not replayed", self.recorded.len());
         self.recorded.clear();
+        self.note_used();
         self.recorder.append(Event::Noted { text })?;
-        Ok(None)
+        Ok(())
     }
 
     /// Records an action, does it, records its outcome.
@@ -271,6 +383,10 @@ impl Session {
                 Err(failure) => (Ending::Failed, Some(failure)),
             },
             Stop::Failed(failure) => (Ending::Failed, Some(failure)),
+        };
+        let (ending, failure) = match self.close_gateway().await {
+            Ok(()) => (ending, failure),
+            Err(lost) => (Ending::Failed, failure.or(Some(lost))),
         };
         let working_ms = self.clock.working_ms();
         let segment_wall_ms = self.clock.segment().as_millis() as u64;

@@ -51,19 +51,31 @@ impl Recorder {
         Recorder { blobs: folder.blobs(), folder, state, log, observer, _lock: lock }
     }
 
-    /// Appends one event; returns its sequence number. The event is in the kernel's hands before this returns.
-    pub(crate) fn append(&mut self, event: Event) -> Result<u64, Failure> {
+    /// Appends one event and gives its line. The event is in the kernel's hands before this returns.
+    pub(crate) fn append(&mut self, event: Event) -> Result<Line, Failure> {
         let line = self.log.append(&event_time(Timestamp::now()), event)?;
         self.state.apply(&line).map_err(|error| Failure::new(Boundary::Store, error.to_string()))?;
         (self.observer)(&line, &self.state);
-        Ok(line.seq)
+        Ok(line)
     }
 
     /// Appends one event and waits until it is on the disk: for paid calls, scores and endings.
-    pub(crate) fn append_synced(&mut self, event: Event) -> Result<u64, Failure> {
-        let seq = self.append(event)?;
+    pub(crate) fn append_synced(&mut self, event: Event) -> Result<Line, Failure> {
+        let line = self.append(event)?;
         tokio::task::block_in_place(|| self.blobs.sync_pending().and_then(|()| self.log.sync()))?;
-        Ok(seq)
+        Ok(line)
+    }
+
+    /// Appends an event of another run's log at its own time. Nobody is told: it is not news.
+    pub(crate) fn copy(&mut self, line: &Line) -> Result<Line, Failure> {
+        let line = self.log.append(&line.time, line.event.clone())?;
+        self.state.apply(&line).map_err(|error| Failure::new(Boundary::Store, error.to_string()))?;
+        Ok(line)
+    }
+
+    /// Waits until everything appended so far is on the disk.
+    pub(crate) fn sync(&mut self) -> Result<(), Failure> {
+        Ok(self.blobs.sync_pending().and_then(|()| self.log.sync())?)
     }
 
     /// Marks the run as failed when its log can no longer be written: the result must still say so.

@@ -9,7 +9,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
+use super::control::{Asked, Desk};
+use super::gateway::Counter;
 use super::{Session, Stop};
+use crate::gateway::Entry;
 use crate::sandbox::SessionRequest;
 
 /// One line that a program inside sends; the answer is one line too (see `docs/reference/session.md`).
@@ -45,6 +48,8 @@ impl Session {
                     Some(request) => self.attend(request).await?,
                     None => is_open = false,
                 },
+                Some(entry) = next_entry(&mut self.counter) => self.on_entry(entry)?,
+                Some(asked) = next_control(&mut self.desk) => self.on_control(asked).await?,
             }
         }
     }
@@ -81,9 +86,29 @@ impl Session {
             "steps_left": left(state.limits.steps, state.steps),
             "seconds": working_ms as f64 / 1e3,
             "seconds_left": left(state.limits.working_ms, working_ms).map(|left| left as f64 / 1e3),
+            "cost_usd": state.ledger.spent().as_usd(),
+            "budget_left_usd": state.ledger.money_left(&state.limits).map(|left| left.as_usd()),
+            "tokens": state.ledger.tokens(),
+            "tokens_left": state.ledger.tokens_left(&state.limits),
             "validations": state.validations(),
             "validations_left": task.grader.validations.saturating_sub(state.validations()),
         })
+    }
+}
+
+/// The next entry of the run's gateway, if it has one.
+async fn next_entry(counter: &mut Option<Counter>) -> Option<Entry> {
+    match counter {
+        Some(counter) => counter.entries.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The next request of the user, if there is a way for one.
+async fn next_control(desk: &mut Option<Desk>) -> Option<Asked> {
+    match desk {
+        Some(desk) => desk.next().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -153,6 +153,23 @@ impl Blobs {
         }
     }
 
+    /// Gives all blobs to another store too: by links, or copies where links cannot be made.
+    pub(crate) fn share_with(&self, other: &Blobs) -> Result<(), StoreError> {
+        let entries = fs::read_dir(&self.folder).map_err(StoreError::io("read", &self.folder))?;
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            let (from, to) = (entry.path(), other.folder.join(&name));
+            if name.to_string_lossy().starts_with(UNFINISHED) || to.exists() {
+                continue;
+            }
+            if fs::hard_link(&from, &to).is_err() {
+                other.put(&fs::read(&from).map_err(StoreError::io("read", &from))?)?;
+            }
+        }
+        other.lock_pending().many = true;
+        Ok(())
+    }
+
     /// Waits until the disk has all blobs that were put through this store and its clones.
     pub fn sync_pending(&self) -> Result<(), StoreError> {
         let pending = std::mem::take(&mut *self.lock_pending());

@@ -181,6 +181,7 @@ async fn runner(
         workbench: Arc::new(workbench),
         observer: console.observer(),
         warn: Arc::new(move |text: &str| warner.warn(text)),
+        door: None,
         cancelled,
     };
     Ok(Running { runner, console })

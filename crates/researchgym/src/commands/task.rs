@@ -192,6 +192,7 @@ async fn check_one(
         workbench: Arc::new(workbench),
         observer: Arc::new(|_, _| {}),
         warn: Arc::new(move |text: &str| warner.warn(text)),
+        door: None,
         cancelled,
     };
     Ok(check(&runner, loaded, runs.path(), CHECK_SEED).await?)

@@ -1,0 +1,335 @@
+//! Asking a model: granted by the ledger, recorded before it is sent, booked when it is over; or answered from the record.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use researchgym_core::action::Body;
+use researchgym_core::event::{AskedRequest, CallOutcome, Caller, Ending, Event, ModelAsked, ModelCalled};
+use researchgym_core::failure::{Boundary, Failure};
+use researchgym_core::ledger::{Grant, Shortage, Wish};
+use researchgym_core::model::{
+    Conversation, FailureKind, Message, ModelFailure, Reply, Request, RequestSettings, Usage,
+};
+
+use super::record::{Item, RecordedAsk};
+use super::{Session, Stop};
+use crate::model::{Attempted, Door};
+
+/// The cap on output where neither the agent nor the model's facts name one.
+const USUAL_OUTPUT: u64 = 32_000;
+/// An answer that may have fewer tokens than this is not worth asking for.
+const LEAST_OUTPUT: u64 = 512;
+/// How often a question whose answer broke off or made no sense is asked again; each time is paid for.
+const PAID_RETRIES: u32 = 3;
+
+/// What an agent gets for a question.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// An answer. The conversation has it already.
+    Reply(Box<Reply>),
+    /// The conversation is longer than the model's context: shorten it and ask again.
+    ContextFull(String),
+}
+
+/// How a question without an answer goes on.
+enum Unanswered {
+    AskAgain,
+    Told(Answer),
+    Ends(Failure),
+}
+
+impl Session {
+    /// Asks the run's model to go on with a conversation, to which the answer is added.
+    ///
+    /// # Errors
+    /// [`Stop`] when the run is over (the next answer may cost more than is left, a limit, cancelled) or the model cannot
+    /// be asked.
+    pub async fn ask(
+        &mut self,
+        conversation: &mut Conversation,
+        settings: &RequestSettings,
+    ) -> Result<Answer, Stop> {
+        if let Some(answer) = self.recall_answer(conversation)? {
+            return Ok(answer);
+        }
+        self.may_go_on().await?;
+        let door = self.door.clone().ok_or_else(|| {
+            Failure::new(Boundary::Model, "this run has no model")
+                .hinted("name one with --model provider/model")
+        })?;
+        let mut repeats = self.unanswered.take();
+        for paid in 0..=PAID_RETRIES {
+            let request = Request { messages: conversation.messages().to_vec(), settings: settings.clone() };
+            let grant = self.grant(&door, conversation, settings)?;
+            let call = self.set_aside(&door, conversation, settings, grant, repeats)?;
+            let attempted = self.answer_of(&door, call, request, grant).await?;
+            let Outcome { called, result } = attempted;
+            self.recorder.append_synced(Event::ModelCalled(Box::new(called)))?;
+            self.note_used();
+            match result {
+                Ok((reply, tokens)) => {
+                    conversation.answered(reply.turn.clone(), tokens);
+                    return Ok(Answer::Reply(Box::new(reply)));
+                }
+                Err(failure) => match unanswered(&door, failure, paid) {
+                    Unanswered::AskAgain => repeats = Some(call),
+                    Unanswered::Told(answer) => return Ok(answer),
+                    Unanswered::Ends(failure) => return Err(failure.into()),
+                },
+            }
+        }
+        Err(Failure::new(Boundary::Model, "the model gave no usable answer").into())
+    }
+
+    /// The answer on record, if the record goes on with a question. The recorded messages take the place of the agent's
+    /// own: what was said then is what the conversation is, whatever this program would say today.
+    fn recall_answer(&mut self, conversation: &mut Conversation) -> Result<Option<Answer>, Stop> {
+        let Some(recorded) = self.recorded.front() else { return Ok(None) };
+        let Item::Ask(ask) = &recorded.item else {
+            return self.diverged("asks a model where the record goes on with an action").map(|()| None);
+        };
+        let used = recorded.used;
+        let RecordedAsk { kept, added, called, conversation: id, .. } = (**ask).clone();
+        let added = added.iter().map(|body| self.message(body)).collect::<Result<Vec<_>, Failure>>()?;
+        if id != conversation.id || !conversation.recall(kept as usize, added) {
+            return self.diverged("asks about another conversation than the one on record").map(|()| None);
+        }
+        self.recorded.pop_front();
+        self.seen = used;
+        Ok(Some(match &called.outcome {
+            CallOutcome::Answered { response, .. } => {
+                let bytes = self.recorder.blobs.resolve(response)?;
+                let reply: Reply = serde_json::from_slice(&bytes).map_err(|error| {
+                    Failure::new(
+                        Boundary::Store,
+                        format!("the recorded answer of call {}: {error}", called.call),
+                    )
+                })?;
+                conversation.answered(reply.turn.clone(), counted(&called));
+                Answer::Reply(Box::new(reply))
+            }
+            CallOutcome::Failed { failure } => Answer::ContextFull(failure.message.clone()),
+        }))
+    }
+
+    /// A recorded message.
+    pub(super) fn message(&self, body: &Body) -> Result<Message, Failure> {
+        let bytes = self.recorder.blobs.resolve(body)?;
+        serde_json::from_slice(&bytes)
+            .map_err(|error| Failure::new(Boundary::Store, format!("a recorded message: {error}")))
+    }
+
+    /// The highest cap on output that fits into what is left.
+    fn grant(
+        &self,
+        door: &Door,
+        conversation: &Conversation,
+        settings: &RequestSettings,
+    ) -> Result<Grant, Stop> {
+        let facts = &door.endpoint.facts;
+        let mut input = conversation.tokens_bound(researchgym_core::model::message_bound);
+        if !conversation.is_counted() {
+            input = input.saturating_add(researchgym_core::model::settings_bound(settings));
+        }
+        if let Some(window) = facts.context_window {
+            input = input.min(window);
+        }
+        let output = settings.max_output_tokens.or(facts.max_output.map(|most| most.min(USUAL_OUTPUT)));
+        let price = facts.price.unwrap_or_default();
+        let wish = Wish {
+            cost: &|output| price.bound(input, output),
+            input,
+            output: output.unwrap_or(USUAL_OUTPUT),
+            least_output: LEAST_OUTPUT,
+        };
+        let state = &self.recorder.state;
+        state.ledger.grant(&state.limits, &wish).map_err(|shortage| {
+            Stop::Ended(match shortage {
+                Shortage::Budget { .. } => Ending::Budget,
+                Shortage::Tokens { .. } => Ending::TokenLimit,
+            })
+        })
+    }
+
+    /// Records the question with what it can cost; from here on it is under way.
+    fn set_aside(
+        &mut self,
+        door: &Door,
+        conversation: &mut Conversation,
+        settings: &RequestSettings,
+        grant: Grant,
+        retry_of: Option<u64>,
+    ) -> Result<u64, Failure> {
+        let call = self.recorder.state.ledger.calls() + 1;
+        let kept = conversation.recorded();
+        let written = |value: Result<Vec<u8>, serde_json::Error>| {
+            let bytes =
+                value.map_err(|error| Failure::new(Boundary::Agent, format!("a message: {error}")))?;
+            Ok::<Body, Failure>(self.recorder.blobs.body(&bytes)?)
+        };
+        let added =
+            conversation.messages()[kept..].iter().map(|message| written(serde_json::to_vec(message)));
+        let added = added.collect::<Result<Vec<_>, _>>()?;
+        let asked_with = (conversation.id, settings.clone());
+        let settings = match self.asked_with.as_ref() == Some(&asked_with) {
+            true => None,
+            false => Some(written(serde_json::to_vec(settings))?),
+        };
+        self.recorder.append(Event::ModelAsked(Box::new(ModelAsked {
+            call,
+            caller: Caller::Agent,
+            model: door.endpoint.target.name.clone(),
+            wire: door.endpoint.wire,
+            request: AskedRequest::Conversation {
+                conversation: conversation.id,
+                kept: kept as u64,
+                added,
+                settings,
+            },
+            max_output_tokens: grant.output,
+            hold: grant.hold,
+            retry_of,
+        })))?;
+        self.asked_with = Some(asked_with);
+        conversation.mark_recorded();
+        Ok(call)
+    }
+
+    /// Sends the question until it is answered, is paid for, or cannot be. Programs inside are served meanwhile.
+    async fn answer_of(
+        &mut self,
+        door: &Arc<Door>,
+        call: u64,
+        mut request: Request,
+        grant: Grant,
+    ) -> Result<Outcome, Stop> {
+        request.settings.max_output_tokens = Some(grant.output);
+        let mut attempts = 0;
+        let mut waited = Duration::ZERO;
+        loop {
+            attempts += 1;
+            let sent = Instant::now();
+            let exchanges = self.recorder.state.exchanges;
+            let attempt = door.attempt(&request, exchanges);
+            let sandbox = self.sandbox.clone();
+            let attempted = self.attend_until(sandbox.guarded(attempt)).await;
+            let latency = sent.elapsed();
+            let bill = |attempted: &Attempted, session: &Session| {
+                session.called(door, call, grant, attempted, attempts, waited, latency)
+            };
+            match attempted {
+                Ok(attempted) => {
+                    let wait = match &attempted.result {
+                        Err(failure) if attempted.billed.is_none() => {
+                            door.wait_before(failure, attempted.retry_after, attempts)
+                        }
+                        _ => None,
+                    };
+                    let (Err(failure), Some(wait)) = (&attempted.result, wait) else {
+                        return bill(&attempted, self).map_err(Stop::Failed);
+                    };
+                    let wait_ms = wait.as_millis() as u64;
+                    self.recorder.append(Event::ModelRetried { call, failure: failure.clone(), wait_ms })?;
+                    if let Err(stop) = self.wait_for_provider(wait).await {
+                        // Nothing is under way: the call ends unbilled.
+                        let called = bill(&attempted, self).map_err(Stop::Failed)?.called;
+                        self.recorder.append_synced(Event::ModelCalled(Box::new(called)))?;
+                        return Err(stop);
+                    }
+                    waited += wait;
+                }
+                Err(stop) => {
+                    // The provider may have answered: it is booked at the most that it can cost.
+                    let called = bill(&Attempted::stopped(grant), self).map_err(Stop::Failed)?.called;
+                    self.recorder.append_synced(Event::ModelCalled(Box::new(called)))?;
+                    return Err(stop);
+                }
+            }
+        }
+    }
+
+    /// Waits as a provider asked us to: not working time.
+    async fn wait_for_provider(&mut self, wait: Duration) -> Result<(), Stop> {
+        let began = Instant::now();
+        let sandbox = self.sandbox.clone();
+        let waited = self.attend_until(sandbox.guarded(tokio::time::sleep(wait))).await;
+        self.clock.leave_out(began.elapsed());
+        waited
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one event, put together at the end of its one way")]
+    fn called(
+        &self,
+        door: &Door,
+        call: u64,
+        grant: Grant,
+        attempted: &Attempted,
+        attempts: u32,
+        waited: Duration,
+        latency: Duration,
+    ) -> Result<Outcome, Failure> {
+        let reported = match &attempted.result {
+            Ok(reply) => reply.usage,
+            Err(_) => attempted.billed.filter(|_| attempted.usage_reported),
+        };
+        let bounds = Usage {
+            input: grant.hold.tokens.saturating_sub(grant.output),
+            output: grant.output,
+            ..Usage::default()
+        };
+        let usage = match (&attempted.result, attempted.billed) {
+            (Ok(_), _) => reported.unwrap_or(bounds),
+            (Err(_), billed) => billed.unwrap_or_default(),
+        };
+        let is_hold = matches!(&attempted.result, Err(failure) if failure.kind == FailureKind::Stopped);
+        let cost = match is_hold {
+            true => grant.hold.cost,
+            false => door.endpoint.facts.price.unwrap_or_default().cost(usage),
+        };
+        let outcome = match &attempted.result {
+            Ok(reply) => {
+                let bytes = serde_json::to_vec(reply)
+                    .map_err(|error| Failure::new(Boundary::Model, format!("an answer: {error}")))?;
+                CallOutcome::Answered {
+                    response: self.recorder.blobs.body(&bytes)?,
+                    stop: reply.stop.clone(),
+                }
+            }
+            Err(failure) => CallOutcome::Failed { failure: failure.clone() },
+        };
+        let called = ModelCalled {
+            call,
+            outcome,
+            cost,
+            usage,
+            usage_reported: reported.is_some(),
+            attempts,
+            waited_ms: waited.as_millis() as u64,
+            latency_ms: latency.as_millis() as u64,
+            first_byte_ms: attempted.first_byte.map(|time| time.as_millis() as u64),
+            working_ms: self.clock.working_ms(),
+        };
+        let tokens = counted(&called);
+        let result = attempted.result.clone().map(|reply| (reply, tokens));
+        Ok(Outcome { called, result })
+    }
+}
+
+/// The end of a call, not yet recorded.
+struct Outcome {
+    called: ModelCalled,
+    result: Result<(Reply, Option<u64>), ModelFailure>,
+}
+
+/// Tokens of prompt and answer, if the provider counted them.
+fn counted(called: &ModelCalled) -> Option<u64> {
+    called.usage_reported.then(|| called.usage.total())
+}
+
+fn unanswered(door: &Door, failure: ModelFailure, paid: u32) -> Unanswered {
+    match failure.kind {
+        FailureKind::ContextLength => Unanswered::Told(Answer::ContextFull(failure.message)),
+        FailureKind::BrokenStream | FailureKind::Malformed if paid < PAID_RETRIES => Unanswered::AskAgain,
+        _ => Unanswered::Ends(door.failure(&failure)),
+    }
+}

@@ -1,0 +1,160 @@
+//! The run's gateway as the session sees it: grants and bookings for the model calls of programs inside, in the order in
+//! which they come. The session owns the log, so it alone may grant.
+
+use std::time::{Duration, Instant};
+
+use researchgym_core::action::Body;
+use researchgym_core::event::{AskedRequest, CallOutcome, Caller, Ending, Event, ModelAsked, ModelCalled};
+use researchgym_core::failure::Failure;
+use researchgym_core::ledger::Wish;
+use researchgym_core::model::{FailureKind, ModelFailure, Usage};
+use tokio::sync::mpsc;
+
+use super::Session;
+use crate::gateway::{Asked, Entry, Granted, Refused, RunGateway, Settled};
+
+/// The cap on output where neither the client nor the model's facts name one.
+const USUAL_OUTPUT: u64 = 32_000;
+/// A call that may have fewer output tokens than this is not worth sending.
+const LEAST_OUTPUT: u64 = 512;
+/// How long calls under way may take to be booked once the agent's programs are gone.
+const SETTLING: Duration = Duration::from_secs(20);
+
+/// The session's half of a gateway.
+pub(crate) struct Counter {
+    pub(crate) entries: mpsc::Receiver<Entry>,
+    /// Ends the server when dropped.
+    pub(crate) server: RunGateway,
+}
+
+impl Session {
+    /// Takes one entry of the gateway.
+    pub(super) fn on_entry(&mut self, entry: Entry) -> Result<(), Failure> {
+        match entry {
+            Entry::Ask(asked, answer) => {
+                let granted = self.grant_inside(*asked)?;
+                // A client that has gone meanwhile never sends: its call is booked as unsent.
+                if let Err(Ok(Granted { call, .. })) = answer.send(granted) {
+                    self.recorder
+                        .append_synced(Event::ModelCalled(Box::new(unsent(call, self.clock.working_ms()))))?;
+                }
+            }
+            Entry::Retry { call, failure, wait_ms } => {
+                if self.recorder.state.ledger.holds().contains_key(&call) {
+                    self.recorder.append(Event::ModelRetried { call, failure, wait_ms })?;
+                }
+            }
+            Entry::Settle(settled, booked) => {
+                self.settle(*settled)?;
+                drop(booked);
+            }
+        }
+        Ok(())
+    }
+
+    fn grant_inside(&mut self, asked: Asked) -> Result<Result<Granted, Refused>, Failure> {
+        let mut used = self.recorder.state.used();
+        used.working_ms = self.clock.working_ms();
+        match self.recorder.state.limits.reached(used) {
+            Some(Ending::StepLimit) => return Ok(Err(Refused::Steps(used.steps))),
+            Some(Ending::TimeLimit) => return Ok(Err(Refused::Over)),
+            _ => {}
+        }
+        let facts = &asked.endpoint.facts;
+        let price = facts.price.unwrap_or_default();
+        let input = facts.context_window.map_or(asked.input_bound, |window| window.min(asked.input_bound));
+        let usual = facts.max_output.map_or(USUAL_OUTPUT, |most| most.min(USUAL_OUTPUT));
+        let wish = Wish {
+            cost: &|output| price.bound(input, output),
+            input,
+            output: asked.output_wanted.unwrap_or(usual),
+            least_output: LEAST_OUTPUT,
+        };
+        let grant = match self.recorder.state.ledger.grant(&self.recorder.state.limits, &wish) {
+            Ok(grant) => grant,
+            Err(shortage) => return Ok(Err(Refused::Shortage(shortage))),
+        };
+        let call = self.recorder.state.ledger.calls() + 1;
+        let body = self.recorder.blobs.body(&asked.body)?;
+        self.recorder.append(Event::ModelAsked(Box::new(ModelAsked {
+            call,
+            caller: Caller::Gateway { dialect: asked.dialect, named: asked.named },
+            model: asked.endpoint.target.name.clone(),
+            wire: asked.endpoint.wire,
+            request: AskedRequest::Bytes { body },
+            max_output_tokens: grant.output,
+            hold: grant.hold,
+            retry_of: asked.retry_of,
+        })))?;
+        Ok(Ok(Granted { call, max_output_tokens: grant.output }))
+    }
+
+    fn settle(&mut self, settled: Settled) -> Result<(), Failure> {
+        if !self.recorder.state.ledger.holds().contains_key(&settled.call) {
+            // Booked at its hold already, when the run ended.
+            return Ok(());
+        }
+        let blobs = self.recorder.blobs.clone();
+        let outcome = settled.outcome.into_outcome(|bytes| Ok::<Body, Failure>(blobs.body(bytes)?))?;
+        self.recorder.append_synced(Event::ModelCalled(Box::new(ModelCalled {
+            call: settled.call,
+            outcome,
+            cost: settled.cost,
+            usage: settled.usage,
+            usage_reported: settled.usage_reported,
+            attempts: settled.attempts,
+            waited_ms: settled.waited_ms,
+            latency_ms: settled.latency_ms,
+            first_byte_ms: settled.first_byte_ms,
+            working_ms: self.clock.working_ms(),
+        })))?;
+        Ok(())
+    }
+
+    /// Books what is under way when the run ends: what comes in time as it is, the rest at its hold.
+    pub(super) async fn close_gateway(&mut self) -> Result<(), Failure> {
+        let Some(Counter { mut entries, server }) = self.counter.take() else { return Ok(()) };
+        server.stop_accepting();
+        let until = Instant::now() + SETTLING;
+        while !self.recorder.state.ledger.holds().is_empty() {
+            let left = until.saturating_duration_since(Instant::now());
+            match tokio::time::timeout(left, entries.recv()).await {
+                Ok(Some(Entry::Ask(_, answer))) => drop(answer.send(Err(Refused::Over))),
+                Ok(Some(entry)) => self.on_entry(entry)?,
+                Ok(None) | Err(_) => break,
+            }
+        }
+        let under_way: Vec<_> =
+            self.recorder.state.ledger.holds().iter().map(|(call, hold)| (*call, *hold)).collect();
+        for (call, hold) in under_way {
+            let usage = Usage { input: hold.tokens, ..Usage::default() };
+            let called = ModelCalled {
+                cost: hold.cost,
+                usage,
+                ..stopped(call, "the run ended before the answer did", self.clock.working_ms())
+            };
+            self.recorder.append_synced(Event::ModelCalled(Box::new(called)))?;
+        }
+        Ok(())
+    }
+}
+
+fn unsent(call: u64, working_ms: u64) -> ModelCalled {
+    stopped(call, "the client hung up before the call was sent", working_ms)
+}
+
+fn stopped(call: u64, message: &str, working_ms: u64) -> ModelCalled {
+    let failure = ModelFailure { kind: FailureKind::Stopped, status: None, message: message.to_owned() };
+    ModelCalled {
+        call,
+        outcome: CallOutcome::Failed { failure },
+        cost: Default::default(),
+        usage: Usage::default(),
+        usage_reported: false,
+        attempts: 0,
+        waited_ms: 0,
+        latency_ms: 0,
+        first_byte_ms: None,
+        working_ms,
+    }
+}

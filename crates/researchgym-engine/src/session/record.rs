@@ -1,0 +1,147 @@
+//! What an agent did and heard before: the record from which a resumed or forked run is answered as far as it goes.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use researchgym_core::action::{Action, Body, Origin};
+use researchgym_core::budget::Used;
+use researchgym_core::event::{AskedRequest, CallOutcome, Caller, Event, Line, ModelAsked, ModelCalled};
+use researchgym_core::model::{FailureKind, ModelFailure};
+use researchgym_core::observation::{ExecEnding, Observation};
+use researchgym_core::state::{RunState, StateError};
+
+/// One thing that the agent did, with what came of it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Recorded {
+    /// What.
+    pub(crate) item: Item,
+    /// What the run had used after it: what the agent was told.
+    pub(crate) used: Used,
+}
+
+/// See [`Recorded`].
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Item {
+    /// An action.
+    Act(Action, Observation),
+    /// A question to a model.
+    Ask(Box<RecordedAsk>),
+}
+
+/// A question with its answer, or with the failure that the agent was told.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct RecordedAsk {
+    pub(crate) conversation: u64,
+    pub(crate) kept: u64,
+    pub(crate) added: Vec<Body>,
+    pub(crate) settings: Option<Body>,
+    pub(crate) called: ModelCalled,
+}
+
+/// How the record treats what was under way when a program died or a limit came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unfinished {
+    /// Done again: for agents that only repeat themselves.
+    DoAgain,
+    /// The agent is told that its effect is unknown.
+    Tell,
+}
+
+/// The record of a log, in order.
+///
+/// # Errors
+/// The events cannot come in this order.
+pub(crate) fn record(lines: &[Line], unfinished: Unfinished) -> Result<VecDeque<Recorded>, StateError> {
+    let Some((first, rest)) = lines.split_first() else { return Ok(VecDeque::new()) };
+    let mut state = RunState::start(first)?;
+    let mut acted: BTreeMap<u64, Action> = BTreeMap::new();
+    let mut asked: BTreeMap<u64, ModelAsked> = BTreeMap::new();
+    let repeated = repeated(lines);
+    let mut record = VecDeque::new();
+    for line in rest {
+        state.apply(line)?;
+        let item = match &line.event {
+            Event::Acted { action_id, origin: Origin::Agent, action } => {
+                acted.insert(*action_id, action.clone());
+                None
+            }
+            Event::Observed { action_id, observation, .. } => {
+                let cut_off = matches!(observation, Observation::Exec { ending: ExecEnding::Stopped, .. });
+                let action = acted.remove(action_id);
+                action
+                    .filter(|_| !cut_off || unfinished == Unfinished::Tell)
+                    .map(|action| Item::Act(action, observation.clone()))
+            }
+            Event::Interrupted { action_id } => {
+                let action = acted.remove(action_id);
+                action
+                    .filter(|_| unfinished == Unfinished::Tell)
+                    .map(|action| Item::Act(action, interrupted()))
+            }
+            Event::ModelAsked(question) if question.caller == Caller::Agent => {
+                asked.insert(question.call, (**question).clone());
+                None
+            }
+            Event::ModelCalled(called) => {
+                let question = asked.remove(&called.call);
+                question
+                    .filter(|_| is_told(called) && !repeated.contains(&called.call))
+                    .and_then(|question| recorded_ask(question, called))
+            }
+            _ => None,
+        };
+        record.extend(item.map(|item| Recorded { item, used: state.used() }));
+    }
+    Ok(record)
+}
+
+/// The newest question of the agent's that has no answer which it was told: the next one repeats it.
+pub(crate) fn unanswered(lines: &[Line]) -> Option<u64> {
+    let mut open = None;
+    for line in lines {
+        match &line.event {
+            Event::ModelAsked(asked) if asked.caller == Caller::Agent => open = Some(asked.call),
+            Event::ModelCalled(called) if is_told(called) && open == Some(called.call) => open = None,
+            _ => {}
+        }
+    }
+    open
+}
+
+/// What an agent is told of an action whose outcome nobody saw.
+pub(crate) fn interrupted() -> Observation {
+    Observation::Refused {
+        reason: "the program was interrupted while this was under way; it may have been done, in part or not at all"
+            .to_owned(),
+    }
+}
+
+/// Whether the agent was told the outcome: answers, and a context that was full.
+fn is_told(called: &ModelCalled) -> bool {
+    match &called.outcome {
+        CallOutcome::Answered { .. } => true,
+        CallOutcome::Failed { failure: ModelFailure { kind, .. } } => *kind == FailureKind::ContextLength,
+    }
+}
+
+fn repeated(lines: &[Line]) -> BTreeSet<u64> {
+    let asked = lines.iter().filter_map(|line| match &line.event {
+        Event::ModelAsked(asked) => asked.retry_of,
+        _ => None,
+    });
+    asked.collect()
+}
+
+fn recorded_ask(question: ModelAsked, called: &ModelCalled) -> Option<Item> {
+    match question.request {
+        AskedRequest::Conversation { conversation, kept, added, settings } => {
+            Some(Item::Ask(Box::new(RecordedAsk {
+                conversation,
+                kept,
+                added,
+                settings,
+                called: called.clone(),
+            })))
+        }
+        AskedRequest::Bytes { .. } => None,
+    }
+}
