@@ -1,14 +1,23 @@
 //! The four forms in which providers are spoken to. Each is a file of pure functions in both directions: as a client
 //! (encode a request, decode an answer or its stream) and as a server (parse a request, render an answer or its stream).
 
+mod calls;
 pub mod chat;
+mod dispatch;
+mod fields;
+pub mod gemini;
+pub mod messages;
 mod openai;
 pub mod responses;
+#[cfg(test)]
+mod strategies;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::request::Request;
+
+pub use self::dispatch::{Shown, WireStream};
 
 /// A form of request and answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
