@@ -1,6 +1,7 @@
 //! Language models without any network: what is asked and answered, how providers write it down, what it costs.
 
 pub mod message;
+pub mod price;
 pub mod reply;
 pub mod request;
 pub mod sse;
