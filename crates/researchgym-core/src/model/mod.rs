@@ -2,6 +2,7 @@
 
 pub mod message;
 pub mod price;
+pub mod redact;
 pub mod reply;
 pub mod request;
 pub mod sse;
