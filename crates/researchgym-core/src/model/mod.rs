@@ -5,6 +5,7 @@ pub mod failure;
 pub mod interim;
 pub mod message;
 pub mod price;
+pub mod redact;
 pub mod reply;
 pub mod request;
 pub mod sse;
