@@ -5,6 +5,7 @@ mod doctor;
 mod grade;
 mod inside;
 mod list;
+mod live;
 mod replay;
 mod run;
 mod schema;
@@ -32,6 +33,10 @@ pub(crate) fn dispatch(command: Command, printer: &Printer) -> Outcome {
         Command::Validate => inside::request("validate", printer),
         Command::Submit => inside::request("submit", printer),
         Command::Status => inside::request("status", printer),
+        Command::Pause(run) => live::pause(&run, printer),
+        Command::Unpause(run) => live::unpause(&run, printer),
+        Command::Limit(arguments) => live::limit(&arguments, printer),
+        Command::Note(arguments) => live::note(&arguments, printer),
         Command::Schema(arguments) => schema::schema(arguments.root, printer),
     }
 }
