@@ -7,9 +7,12 @@ use serde::{Deserialize, Serialize};
 use super::request::Request;
 
 mod calls;
+pub mod chat;
 mod fields;
 pub mod gemini;
 pub mod messages;
+mod openai;
+pub mod responses;
 #[cfg(test)]
 mod strategies;
 
