@@ -8,6 +8,7 @@ use super::request::Request;
 
 mod calls;
 pub mod chat;
+mod dispatch;
 mod fields;
 pub mod gemini;
 pub mod messages;
@@ -15,6 +16,8 @@ mod openai;
 pub mod responses;
 #[cfg(test)]
 mod strategies;
+
+pub use self::dispatch::{Shown, WireStream};
 
 /// A form of request and answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
