@@ -1,6 +1,7 @@
 //! Everything that reaches the terminal. Data goes to standard output, talk to standard error.
 
 mod doctor;
+mod models;
 mod person;
 mod progress;
 mod runs;
