@@ -56,7 +56,8 @@ impl FailureKind {
             | FailureKind::Quota
             | FailureKind::BadRequest
             | FailureKind::Refused
-            | FailureKind::Malformed => false,
+            | FailureKind::Malformed
+            | FailureKind::Stopped => false,
         }
     }
 }
