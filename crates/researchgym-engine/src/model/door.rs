@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use researchgym_core::failure::{Boundary, Failure};
+use researchgym_core::model::redact::Redactor;
 use researchgym_core::model::{FailureKind, ModelFailure, Request, RetryPolicy};
 
 use super::attempt::{Attempted, Question, ask, next_step};
@@ -17,6 +18,8 @@ pub struct Door {
     pub endpoint: std::sync::Arc<Endpoint>,
     /// When another attempt is made.
     pub policy: RetryPolicy,
+    /// Takes keys out of whatever a provider says before it is kept or shown.
+    pub redactor: Redactor,
 }
 
 impl Door {

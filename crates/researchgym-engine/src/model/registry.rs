@@ -39,6 +39,8 @@ pub struct Options {
     pub here: PathBuf,
     /// `--price`: what the model costs, whatever the lists say.
     pub price: Option<Price>,
+    /// `--prices`: a price list that wins over all others.
+    pub prices: Option<PathBuf>,
     /// `--key-file`: the key of the model's provider, before all other places.
     pub key_file: Option<PathBuf>,
     /// `--cassette`: where answers are recorded or come from.
@@ -98,7 +100,8 @@ impl Registry {
         options: Options,
         variables: &Variables<'_>,
     ) -> Result<Registry, ModelError> {
-        let prices = Prices::gather(settings)?;
+        let given_prices = options.prices.as_ref().map(|path| options.here.join(path));
+        let prices = Prices::gather(settings, given_prices.as_deref())?;
         let given_key =
             options.key_file.as_ref().map(|path| keys::key_file(&options.here.join(path))).transpose()?;
         let declared = settings.settings.providers.keys().map(String::as_str);

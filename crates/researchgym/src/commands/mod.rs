@@ -8,6 +8,7 @@ mod inside;
 mod list;
 mod live;
 mod model;
+mod models;
 mod replay;
 mod run;
 mod schema;

@@ -53,7 +53,7 @@ pub fn price_flag(text: &str) -> Result<Price, PriceFlagError> {
 
 impl Prices {
     /// Reads all lists.
-    pub(super) fn gather(settings: &Merged) -> Result<Prices, ModelError> {
+    pub(super) fn gather(settings: &Merged, given: Option<&Path>) -> Result<Prices, ModelError> {
         let mut prices = Prices { table: PriceTable::default(), sources: BTreeMap::new() };
         let builtin = PriceTable::builtin();
         let label = match &builtin.date {
@@ -66,6 +66,9 @@ impl Prices {
         }
         for (name, model) in &settings.settings.models {
             prices.set(name, model, settings)?;
+        }
+        if let Some(path) = given {
+            prices.lay(read(path)?, &format!("the list {}", path.display()));
         }
         Ok(prices)
     }
