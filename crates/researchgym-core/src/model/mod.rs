@@ -3,6 +3,7 @@
 pub mod failure;
 pub mod message;
 pub mod price;
+pub mod redact;
 pub mod reply;
 pub mod request;
 pub mod sse;

@@ -4,6 +4,18 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::request::Request;
+
+mod calls;
+pub mod chat;
+mod fields;
+pub mod gemini;
+pub mod messages;
+mod openai;
+pub mod responses;
+#[cfg(test)]
+mod strategies;
+
 /// A form of request and answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -37,6 +49,19 @@ pub struct Target {
     pub name: String,
     /// The model's name as the provider knows it.
     pub model: String,
+}
+
+/// A client's request, understood.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parsed {
+    /// The model that is asked for, as the client named it.
+    pub model: String,
+    /// Whether the answer is to be a stream.
+    pub stream: bool,
+    /// Whether the stream is to tell the usage.
+    pub include_usage: bool,
+    /// What is asked.
+    pub request: Request,
 }
 
 /// Bytes of a provider or a client are not what the wire says.
