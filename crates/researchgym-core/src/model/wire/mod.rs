@@ -1,11 +1,6 @@
 //! The four forms in which providers are spoken to. Each is a file of pure functions in both directions: as a client
 //! (encode a request, decode an answer or its stream) and as a server (parse a request, render an answer or its stream).
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
-use super::request::Request;
-
 mod calls;
 pub mod chat;
 mod fields;
@@ -15,6 +10,11 @@ mod openai;
 pub mod responses;
 #[cfg(test)]
 mod strategies;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::request::Request;
 
 /// A form of request and answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -54,13 +54,13 @@ pub struct Target {
 /// A client's request, understood.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parsed {
-    /// The model that is asked for, as the client named it.
+    /// The model that it asks for, in its own words.
     pub model: String,
-    /// Whether the answer is to be a stream.
+    /// Whether it wants the answer as a stream.
     pub stream: bool,
-    /// Whether the stream is to tell the usage.
+    /// Whether it wants the usage at the end of the stream.
     pub include_usage: bool,
-    /// What is asked.
+    /// What it asks.
     pub request: Request,
 }
 
