@@ -3,6 +3,7 @@
 
 mod calls;
 pub mod chat;
+mod dispatch;
 mod fields;
 pub mod gemini;
 pub mod messages;
@@ -15,6 +16,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::request::Request;
+
+pub use self::dispatch::{Shown, WireStream};
 
 /// A form of request and answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
