@@ -1,11 +1,13 @@
 //! Language models without any network: what is asked and answered, how providers write it down, what it costs.
 
 pub mod failure;
+pub mod keys;
 pub mod message;
 pub mod price;
 pub mod redact;
 pub mod reply;
 pub mod request;
+pub mod retry;
 pub mod sse;
 pub mod wire;
 
