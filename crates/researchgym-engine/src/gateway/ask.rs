@@ -142,7 +142,8 @@ impl Question {
         let translated = self.translated.as_ref().map(|request| {
             input_tokens_bound(&self.endpoint.wire.encode(request, &self.endpoint.target, false))
         });
-        translated.map_or(own, |translated| translated.max(own))
+        let window = self.endpoint.facts.context_window.unwrap_or(u64::MAX);
+        translated.map_or(own, |translated| translated.max(own)).min(window)
     }
 
     fn body_for(&self, cap: u64) -> Bytes {

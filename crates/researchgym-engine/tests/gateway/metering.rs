@@ -43,7 +43,7 @@ async fn failures_that_pass_are_tried_again_and_recorded() {
     let talk = talk(Wire::Messages);
     let provider = Provider::start(|_, before| match before {
         0 => Told::json(529, r#"{"type":"error","error":{"type":"overloaded_error","message":"busy"}}"#),
-        1 => Told { status: 200, headers: Vec::new(), steps: vec![Step::Cut] },
+        1 => Told::json(200, "{").with(Step::Cut),
         _ => Told::json(200, talk.answers[0]),
     })
     .await;

@@ -138,7 +138,7 @@ async fn answer(
     tokio::spawn(async move {
         for step in told.steps {
             let piece = match step {
-                Step::Bytes(bytes) => Ok(bytes),
+                Step::Bytes(bytes) => Piece::Bytes(bytes),
                 Step::Wait(notify) => {
                     notify.notified().await;
                     continue;
@@ -147,7 +147,11 @@ async fn answer(
                     notify.notify_one();
                     continue;
                 }
-                Step::Cut => Err(io::Error::other("cut")),
+                Step::Cut => {
+                    // What came before is on its way before the connection breaks.
+                    let _ = sender.send(Piece::Flush).await;
+                    Piece::Cut
+                }
             };
             if sender.send(piece).await.is_err() {
                 return;
@@ -161,7 +165,13 @@ async fn answer(
     response.body(Pieces(pieces)).unwrap()
 }
 
-struct Pieces(mpsc::Receiver<io::Result<Bytes>>);
+struct Pieces(mpsc::Receiver<Piece>);
+
+enum Piece {
+    Bytes(Bytes),
+    Flush,
+    Cut,
+}
 
 impl Body for Pieces {
     type Data = Bytes;
@@ -171,6 +181,15 @@ impl Body for Pieces {
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        self.get_mut().0.poll_recv(context).map(|piece| piece.map(|piece| piece.map(Frame::data)))
+        match std::task::ready!(self.get_mut().0.poll_recv(context)) {
+            None => Poll::Ready(None),
+            Some(Piece::Bytes(bytes)) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
+            Some(Piece::Cut) => Poll::Ready(Some(Err(io::Error::other("cut")))),
+            Some(Piece::Flush) => {
+                // The server flushes when there is nothing more at the moment.
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
+        }
     }
 }
