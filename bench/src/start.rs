@@ -118,6 +118,7 @@ async fn start(place: &Place, name: &str) -> Outcome<Sandbox> {
         environment: environment.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
         resources: Resources::default(),
         session: true,
+        gateway: None,
     };
     let sandbox = Sandbox::start(&place.sandboxes, spec, Vec::new()).await?;
     let mut capture = Capture::new(&blobs);

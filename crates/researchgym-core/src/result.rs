@@ -81,6 +81,12 @@ pub struct RunResult {
     pub wall_seconds: f64,
     /// Money spent on models, in US dollars.
     pub cost_usd: f64,
+    /// Tokens of model calls, prompts and answers together.
+    pub tokens: u64,
+    /// Model calls.
+    pub model_calls: u64,
+    /// The run and step whose history this run goes on from, as RUN@STEP; its steps, time and money are included above.
+    pub forked_from: Option<String>,
     /// What speaks against trusting the scores.
     pub integrity: Vec<Finding>,
     /// Hash of the log's last line.
@@ -171,6 +177,9 @@ impl RunResult {
             seconds: state.working_ms as f64 / 1e3,
             wall_seconds: state.wall_ms(context.segment_ms) as f64 / 1e3,
             cost_usd: state.ledger.spent().as_usd(),
+            tokens: state.ledger.tokens(),
+            model_calls: state.ledger.calls(),
+            forked_from: started.spec.fork.as_ref().map(|fork| format!("{}@{}", fork.run, fork.step)),
             integrity: state.integrity(),
             log_head: context.log_head,
         }

@@ -149,12 +149,24 @@ pub struct Setup {
     pub inherited: Vec<i32>,
     /// Where to listen for programs inside.
     pub session_socket: Option<String>,
+    /// What programs inside reach under a TCP address.
+    #[serde(default)]
+    pub gateway: Option<Gateway>,
     /// Limits on each process.
     pub limits: ProcessLimits,
     /// Kills what runs when all of it together uses more memory; for machines without cgroups.
     pub watched_memory_bytes: Option<u64>,
     /// How much of each output stream of a command is sent; the rest is counted.
     pub kept_bytes: u64,
+}
+
+/// A Unix socket that is reached under a port of the sandbox's own 127.0.0.1 too.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gateway {
+    /// Absolute path inside.
+    pub socket: String,
+    /// The port.
+    pub port: u16,
 }
 
 /// A user id and its group.

@@ -48,6 +48,12 @@ pub(crate) enum Command {
     /// Work with tasks: list, show, check, new, fetch
     #[command(subcommand)]
     Task(TaskCommand),
+    /// Look at models: what they cost, where they are asked, which keys are there
+    #[command(subcommand)]
+    Model(ModelCommand),
+    /// Look at the settings: what holds, and where it stands
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Say what this machine offers for isolation, what is missing and what to install
     Doctor(Places),
     /// Inside a run: score the current artefacts
@@ -56,6 +62,14 @@ pub(crate) enum Command {
     Submit,
     /// Inside a run: say what is left of time, steps and validations
     Status,
+    /// Stop a live run's clock and everything in its sandbox
+    Pause(OneRun),
+    /// Let a paused run go on
+    Unpause(OneRun),
+    /// Change the totals of a live run
+    Limit(LimitArguments),
+    /// Tell the agent of a live run something before its next question to the model
+    Note(NoteArguments),
     /// Print a JSON Schema of what researchgym reads or writes
     Schema(SchemaArguments),
 }
@@ -77,23 +91,29 @@ pub(crate) struct Places {
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {
     /// A task's name (see `researchgym task list`) or folder
-    #[arg(required_unless_present = "resume")]
+    #[arg(required_unless_present_any = ["resume", "fork"])]
     pub(crate) task: Option<String>,
-    /// scripted, tuner, human, replay, or an external agent: a name in ./agents or a .toml file
-    #[arg(required_unless_present = "resume")]
+    /// basic-agent, tuner, scripted, human, replay, or an external agent: a name in ./agents or a .toml file
+    #[arg(required_unless_present_any = ["resume", "fork"])]
     pub(crate) agent: Option<String>,
     /// A variant that the task declares
     #[arg(long, value_name = "V")]
     pub(crate) variant: Option<String>,
+    /// The language model, as provider/model: see `researchgym model list`
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) model: Option<String>,
     /// Working time in hours, or `unlimited` [default: the task's]
-    #[arg(long, alias = "basic-hours", value_name = "H", allow_negative_numbers = true)]
+    #[arg(long, aliases = ["basic-hours", "claude-hours", "codex-hours", "ai-hours"], value_name = "H", allow_negative_numbers = true)]
     pub(crate) hours: Option<String>,
     /// Actions of the agent, or `unlimited` [default: unlimited]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub(crate) steps: Option<String>,
     /// US dollars for model calls, or `unlimited` [default: 10]
-    #[arg(long, value_name = "USD", allow_negative_numbers = true)]
+    #[arg(long, alias = "budget-limit", value_name = "USD", allow_negative_numbers = true)]
     pub(crate) budget: Option<String>,
+    /// Tokens of model calls, prompts and answers together, or `unlimited` [default: unlimited]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub(crate) tokens: Option<String>,
     /// Makes the run reproducible, grading included; a small number can be guessed by a hostile submission
     /// [default: drawn at random]
     #[arg(long, value_name = "S", allow_negative_numbers = true, value_parser = seed)]
@@ -114,6 +134,29 @@ pub(crate) struct RunArguments {
     /// Go on with a run that was cut off, stopped or killed: its id or folder
     #[arg(long, value_name = "RUN")]
     pub(crate) resume: Option<String>,
+    /// Begin a new run with the history of another up to one of its steps; --model and limits may differ
+    #[arg(long, value_name = "RUN@STEP", conflicts_with = "resume")]
+    pub(crate) fork: Option<String>,
+    /// basic-agent: tell it the task's hint at an idea (the file idea_hint.txt of the task's folder)
+    #[arg(long, env = "RG_IDEA_HINT", hide_env = true, value_parser = clap::builder::FalseyValueParser::new())]
+    pub(crate) idea_hint: bool,
+    /// basic-agent: a plain loop that asks for the next step each time
+    #[arg(long, alias = "basic-iterative")]
+    pub(crate) iterative: bool,
+    /// basic-agent: it works until a limit and cannot end the run itself
+    #[arg(long, alias = "basic-disallow-submit")]
+    pub(crate) no_submit: bool,
+    /// basic-agent: how much the model is to think, in the provider's word (`low`, `medium`, `high`, ...)
+    #[arg(long, value_name = "EFFORT")]
+    pub(crate) reasoning_effort: Option<String>,
+    /// basic-agent: tokens for thinking, for models that take a number
+    #[arg(long, value_name = "N", conflicts_with = "reasoning_effort")]
+    pub(crate) reasoning_tokens: Option<u64>,
+    /// basic-agent: sampling temperature [default: the provider's]
+    #[arg(long, value_name = "T")]
+    pub(crate) temperature: Option<f64>,
+    #[command(flatten)]
+    pub(crate) models: ModelArguments,
     /// scripted: the file of actions, one JSON object a line
     #[arg(long, value_name = "FILE")]
     pub(crate) script: Option<PathBuf>,
@@ -134,6 +177,23 @@ pub(crate) struct RunArguments {
     pub(crate) agents_dir: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) places: Places,
+}
+
+/// How models are found, paid and reached.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct ModelArguments {
+    /// The model's price in US dollars per million tokens, prompt and answer, such as 1.25,10
+    #[arg(long, value_name = "IN,OUT")]
+    pub(crate) price: Option<String>,
+    /// Prices: a table of ours or LiteLLM's public file; its entries win over the built-in ones
+    #[arg(long, value_name = "FILE")]
+    pub(crate) prices: Option<PathBuf>,
+    /// A file that holds the provider's key and nothing else
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key_file: Option<PathBuf>,
+    /// Record all exchanges with the provider in this file, or answer from it if it exists
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cassette: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -168,6 +228,32 @@ pub(crate) struct OneRun {
     pub(crate) run: String,
     #[command(flatten)]
     pub(crate) places: Places,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LimitArguments {
+    #[command(flatten)]
+    pub(crate) run: OneRun,
+    /// Working time in hours: a total, +H, -H or `unlimited`
+    #[arg(long, value_name = "H", allow_hyphen_values = true)]
+    pub(crate) hours: Option<String>,
+    /// US dollars for model calls: a total, +USD, -USD or `unlimited`
+    #[arg(long, value_name = "USD", allow_hyphen_values = true)]
+    pub(crate) budget: Option<String>,
+    /// Steps: a total, +N, -N or `unlimited`
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    pub(crate) steps: Option<String>,
+    /// Tokens of model calls: a total, +N, -N or `unlimited`
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    pub(crate) tokens: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NoteArguments {
+    #[command(flatten)]
+    pub(crate) run: OneRun,
+    /// What the agent is told
+    pub(crate) text: String,
 }
 
 #[derive(Debug, Args)]
@@ -232,6 +318,27 @@ pub(crate) enum TaskCommand {
     },
 }
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum ModelCommand {
+    /// List the models whose prices are known
+    List {
+        /// Only those of one provider
+        #[arg(long, value_name = "NAME")]
+        provider: Option<String>,
+    },
+    /// Show one model: wire, address, price, and where its key is from
+    Show {
+        /// `provider/model`
+        model: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Print the merged settings with where each comes from; keys only as set or not
+    Show,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct SchemaArguments {
     /// Of what; all of them if absent
@@ -251,6 +358,8 @@ pub(crate) enum SchemaRoot {
     Plan,
     /// `agents/*.toml`
     Agent,
+    /// `researchgym.toml`
+    Settings,
 }
 
 /// A folder; an empty word or variable means that none is given.
@@ -264,7 +373,14 @@ fn seed(text: &str) -> Result<u64, String> {
 
 /// The seed projects spelled flags with underscores; both spellings are accepted.
 pub(crate) fn normalised(words: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    // In the seed project a budget of nothing is no limit.
+    let mut words: Vec<OsString> = words.collect();
+    let seeds_own = |word: &OsString| word == "--budget_limit";
+    if let Some(at) = words.iter().position(seeds_own).filter(|at| words.get(at + 1).is_some_and(is_zero)) {
+        words[at + 1] = "unlimited".into();
+    }
     words
+        .into_iter()
         .map(|word| match word.to_str().and_then(|text| text.strip_prefix("--")) {
             Some(flag) if flag.contains('_') => {
                 let (name, value) =
@@ -275,6 +391,10 @@ pub(crate) fn normalised(words: impl Iterator<Item = OsString>) -> Vec<OsString>
             _ => word,
         })
         .collect()
+}
+
+fn is_zero(word: &OsString) -> bool {
+    word.to_str().and_then(|text| text.parse::<f64>().ok()) == Some(0.0)
 }
 
 /// Whether the command is `run`, whose usage errors are objects on standard output too.
@@ -309,6 +429,8 @@ mod tests {
             "--basic_hours=0_1",
             "--data_dir",
             "my_data",
+            "--budget_limit",
+            "0",
         ];
         let words = normalised(words.iter().map(OsString::from));
         let expected = [
@@ -320,6 +442,8 @@ mod tests {
             "--basic-hours=0_1",
             "--data-dir",
             "my_data",
+            "--budget-limit",
+            "unlimited",
         ];
         assert_eq!(words, expected.iter().map(OsString::from).collect::<Vec<_>>());
     }

@@ -67,6 +67,7 @@ fn specification(
         environment,
         resources: grading.task.resources.clone(),
         session: false,
+        gateway: None,
     })
 }
 

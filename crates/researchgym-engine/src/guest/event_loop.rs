@@ -9,6 +9,7 @@ use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
 
 use super::files::{Files, Incoming, Outgoing};
+use super::forward::{Forwarder, Watched};
 use super::jobs::{Job, Program, Stop, shown};
 use super::link::{Link, Message};
 use super::meter;
@@ -39,8 +40,20 @@ pub(crate) struct Guest {
     incoming: Option<Incoming>,
     outgoing: Option<Outgoing>,
     session: Option<Session>,
+    forwarder: Option<Forwarder>,
+    _shell_numbers: [OwnedFd; 2],
     frozen_since: Option<Instant>,
     next_watch: Instant,
+}
+
+/// What is opened on start.
+pub(super) struct Opened {
+    pub inherited: Vec<OwnedFd>,
+    pub files: Files,
+    pub children: OwnedFd,
+    pub session: Option<Session>,
+    pub forwarder: Option<Forwarder>,
+    pub shell_numbers: [OwnedFd; 2],
 }
 
 /// Who is polled.
@@ -54,16 +67,12 @@ enum Source {
     ShellOutput(Kind),
     ProgramOutput(Kind),
     Session,
+    Forwarder(Watched),
 }
 
 impl Guest {
-    pub(super) fn assemble(
-        setup: Setup,
-        inherited: Vec<OwnedFd>,
-        files: Files,
-        children: OwnedFd,
-        session: Option<Session>,
-    ) -> Guest {
+    pub(super) fn assemble(setup: Setup, opened: Opened) -> Guest {
+        let Opened { inherited, files, children, session, forwarder, shell_numbers } = opened;
         Guest {
             tree: Tree::new(setup.isolated),
             folder: setup.working_folder.clone(),
@@ -72,6 +81,8 @@ impl Guest {
             files,
             children,
             session,
+            forwarder,
+            _shell_numbers: shell_numbers,
             shell: None,
             shell_ended: false,
             command: None,
@@ -120,7 +131,15 @@ impl Guest {
                     Source::ShellOutput(kind) => self.on_shell_output(kind, &mut buffer, link),
                     Source::ProgramOutput(kind) => self.on_program_output(kind, &mut buffer, link),
                     Source::Session => {}
+                    Source::Forwarder(watched) => {
+                        if let Some(forwarder) = &mut self.forwarder {
+                            forwarder.on_ready(watched, ready, &mut buffer);
+                        }
+                    }
                 }
+            }
+            if let Some(forwarder) = &mut self.forwarder {
+                forwarder.tidy();
             }
             if let (Some(session), Some(first)) =
                 (&mut self.session, sources.iter().position(|&source| source == Source::Session))
@@ -166,6 +185,9 @@ impl Guest {
         if let Some(session) = &self.session {
             session.interests().into_iter().for_each(|(client, flags)| add(Source::Session, client, flags));
         }
+        for (watched, descriptor, flags) in self.forwarder.iter().flat_map(Forwarder::interests) {
+            add(Source::Forwarder(watched), descriptor, flags);
+        }
         let timeout = self.next_due(link).map(|due| due.saturating_duration_since(Instant::now()));
         let timeout = timeout.and_then(|timeout| timeout.try_into().ok());
         match rustix::event::poll(&mut polled, timeout.as_ref()) {
@@ -180,12 +202,13 @@ impl Guest {
         if self.outgoing.as_ref().is_some_and(|outgoing| outgoing.may_send(link)) {
             return Some(Instant::now());
         }
+        let forwarder = self.forwarder.as_ref().and_then(Forwarder::next_due);
         if self.frozen_since.is_some() {
-            return None;
+            return forwarder;
         }
         let deadlines = [&self.command, &self.program_job].into_iter().flatten().map(|job| job.deadline);
         let watch = self.watches().then_some(self.next_watch);
-        deadlines.chain(watch).min()
+        deadlines.chain(watch).chain(forwarder).min()
     }
 
     fn watches(&self) -> bool {

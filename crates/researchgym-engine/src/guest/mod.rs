@@ -1,11 +1,14 @@
 //! What runs inside a sandbox: one process, one thread, one poll loop.
 //!
-//! The guest starts and kills the agent's processes, passes their output on and offers the session to programs inside.
+//! The guest starts and kills the agent's processes, passes their output on and offers the session and the model gateway
+//! to programs inside.
 //! It believes the host and nobody else. In a sandbox it is the first process of its namespace: nothing inside can
 //! kill it, and its end is the end of all. It opens no files on start beyond what it is told to.
 
 mod event_loop;
 mod files;
+mod flow;
+mod forward;
 mod jobs;
 mod launch;
 mod link;
@@ -21,7 +24,7 @@ use std::io;
 use researchgym_core::wire::{FromGuest, Setup, ToGuest};
 use rustix::process::{DumpableBehavior, Resource, Rlimit};
 
-use self::event_loop::Guest;
+use self::event_loop::{Guest, Opened};
 use self::link::{Link, Message};
 use crate::sys;
 
@@ -103,6 +106,7 @@ fn bound_capabilities() -> io::Result<()> {
 
 impl Guest {
     fn new(setup: Setup, inherited: Vec<std::os::fd::OwnedFd>) -> Result<Guest, String> {
+        let shell_numbers = shell::reserve_numbers().map_err(|error| format!("descriptors: {error}"))?;
         let files = files::Files::open(&setup.working_folder, setup.user)
             .map_err(|error| format!("the working folder `{}`: {error}", setup.working_folder))?;
         let children = sys::child_signals().map_err(|error| format!("child signals: {error}"))?;
@@ -113,6 +117,13 @@ impl Guest {
                     .map_err(|error| format!("the session socket `{path}`: {error}"))?,
             ),
         };
-        Ok(Guest::assemble(setup, inherited, files, children, session))
+        let forwarder = match &setup.gateway {
+            None => None,
+            Some(gateway) => Some(
+                forward::Forwarder::listen(gateway)
+                    .map_err(|error| format!("the model gateway at `{}`: {error}", gateway.socket))?,
+            ),
+        };
+        Ok(Guest::assemble(setup, Opened { inherited, files, children, session, forwarder, shell_numbers }))
     }
 }

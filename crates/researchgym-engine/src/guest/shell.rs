@@ -19,6 +19,7 @@ use super::launch::{self, Launch};
 use super::output::{Pipe, without_terminal_complaints};
 use super::tree::send;
 
+/// Its descriptors beyond the standard ones. In the guest nothing else has these numbers: see [`reserve_numbers`].
 const STATUS: i32 = 251;
 const TEXT: i32 = 252;
 /// A status record is two numbers and a path; whoever writes more does not mean to report a status.
@@ -48,6 +49,19 @@ pub(crate) struct Shell {
     sequence: u64,
     /// Where the last command left it.
     pub folder: String,
+}
+
+/// Occupies the numbers of a shell's descriptors in the guest. A pipe that had one of them by chance would be closed
+/// between fork and exec, when the other one is put there. Call it while few descriptors are open.
+pub(crate) fn reserve_numbers() -> io::Result<[OwnedFd; 2]> {
+    let (end, _) = launch::pipe()?;
+    let status = rustix::io::fcntl_dupfd_cloexec(&end, STATUS)?;
+    let text = rustix::io::fcntl_dupfd_cloexec(&end, TEXT)?;
+    if [launch::number(&status), launch::number(&text)] == [STATUS, TEXT] {
+        Ok([status, text])
+    } else {
+        Err(io::Error::other("too many are open"))
+    }
 }
 
 /// What the status descriptor said.

@@ -139,6 +139,7 @@ fn specification(runner: &Runner, open: &OpenRun, workspace: &Path, folder: &Pat
         environment: environment(&open.recorder.state, materials.path("/researchgym/bin:")),
         resources: task.resources.clone(),
         session: true,
+        gateway: None,
     }
 }
 

@@ -3,13 +3,14 @@
 use std::fs::File;
 use std::io::{self, Seek as _};
 use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::unix::fs::FileTypeExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Component, Path};
 use std::process::{Child, Command};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use researchgym_core::isolation::{Isolation, IsolationLevel, Runtime};
-use researchgym_core::wire::{ProcessLimits, Setup, User};
+use researchgym_core::wire::{Gateway, ProcessLimits, Setup, User};
 use rustix::fs::MemfdFlags;
 
 use super::cgroup::{Controller, Group};
@@ -91,6 +92,10 @@ fn start_process(
     if let Some(source) = spec.working_folder.writable_source() {
         prepare_working_folder(source, spec, outer_user)?;
     }
+    let gateway = match &spec.gateway {
+        Some(socket) => Some(gateway(socket, spec)?),
+        None => None,
+    };
     let limits = limits(spec, machine, group);
     let has = |controller| group.is_some() && machine.cgroups.has(controller);
     let mut setup = Setup {
@@ -100,6 +105,7 @@ fn start_process(
         environment: spec.environment.clone().into_iter().collect(),
         inherited: inherited.iter().map(|descriptor| descriptor.as_raw_fd()).collect(),
         session_socket: spec.session.then(|| local::SESSION_SOCKET.to_owned()),
+        gateway,
         limits,
         watched_memory_bytes: (!has(Controller::Memory)).then_some(spec.resources.memory_mib << 20),
         kept_bytes: KEPT_BYTES,
@@ -180,6 +186,20 @@ fn check(spec: &SandboxSpec) -> Result<(), SandboxError> {
         }
     }
     Ok(())
+}
+
+/// Looks that a socket is there and says where it will be.
+fn gateway(socket: &Path, spec: &SandboxSpec) -> Result<Gateway, SandboxError> {
+    let metadata = std::fs::metadata(socket).map_err(|source| SandboxError::Path {
+        doing: "looking at the model gateway's socket",
+        path: socket.to_owned(),
+        source,
+    })?;
+    if !socket.is_absolute() || !metadata.file_type().is_socket() {
+        let what = format!("the model gateway `{}` is not the absolute path of a socket", socket.display());
+        return Err(SandboxError::Specification { name: spec.name.clone(), what });
+    }
+    Ok(Gateway { socket: local::GATEWAY_SOCKET.to_owned(), port: local::GATEWAY_PORT })
 }
 
 fn prepare_working_folder(source: &Path, spec: &SandboxSpec, user: Option<User>) -> Result<(), SandboxError> {

@@ -20,6 +20,10 @@ use super::{SandboxSpec, WorkingFolder};
 pub(super) const GUEST: &str = "/researchgym/bin/researchgym";
 /// Where the session listens.
 pub(super) const SESSION_SOCKET: &str = "/run/researchgym/session.sock";
+/// Where the model gateway's socket is inside.
+pub const GATEWAY_SOCKET: &str = "/run/researchgym/gateway.sock";
+/// The port of the sandbox's 127.0.0.1 that leads to the model gateway.
+pub const GATEWAY_PORT: u16 = 8787;
 
 /// Folders that hosts have at the root either as links into `/usr` or as real folders.
 const USR_LINKS: [&str; 6] = ["bin", "sbin", "lib", "lib32", "lib64", "libx32"];
@@ -66,6 +70,10 @@ pub(super) fn prepare(
     arguments.root()?;
     arguments.memory_file_systems(spec);
     arguments.bind("--ro-bind", executable, GUEST);
+    if let Some(socket) = &spec.gateway {
+        // Read-only concerns its name and mode; connecting to it is no writing.
+        arguments.bind("--ro-bind", socket, GATEWAY_SOCKET);
+    }
     match &spec.working_folder {
         WorkingFolder::Writable { source } | WorkingFolder::Scratch { source, .. } => {
             arguments.bind("--bind", source, spec.working_folder.target());

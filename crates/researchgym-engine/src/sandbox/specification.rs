@@ -27,6 +27,17 @@ pub struct SandboxSpec {
     pub resources: Resources,
     /// Whether programs inside may talk to the session: a socket at `/run/researchgym/session.sock`.
     pub session: bool,
+    /// A listening Unix socket of the host, absolute, that programs inside may connect to: it is at [`GATEWAY_SOCKET`]
+    /// and, in the `local` runtime, behind port [`GATEWAY_PORT`] of the sandbox's 127.0.0.1.
+    ///
+    /// Started as root, programs are another user than the socket's owner, so its mode must be 0666 for them to connect
+    /// to it directly; who else of the machine may connect is for the modes of its folders to say: 0700 do in the
+    /// `local` runtime, where the socket is mounted. In the `host` runtime programs walk there from the root: as root
+    /// every folder must let others through (0711), and what keeps others out is a name that cannot be guessed.
+    ///
+    /// [`GATEWAY_SOCKET`]: super::GATEWAY_SOCKET
+    /// [`GATEWAY_PORT`]: super::GATEWAY_PORT
+    pub gateway: Option<PathBuf>,
 }
 
 /// What is in the folder in which commands start.

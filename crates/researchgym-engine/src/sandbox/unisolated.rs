@@ -6,6 +6,7 @@
 //! * `RESEARCHGYM_WORKSPACE` is the working folder, `RESEARCHGYM_SESSION` the session's socket, and
 //!   `RESEARCHGYM_PATH_GRADER` where `/grader` would be, likewise for every other mount (`/researchgym/lib` is
 //!   `RESEARCHGYM_PATH_RESEARCHGYM_LIB`);
+//! * the model gateway is where a value `/run/researchgym/gateway.sock` is rewritten to, and under no TCP address;
 //! * a mount below the working folder becomes a link, unless something is there already, which then stays as it is.
 //!
 //! Started as root, commands run as an unprivileged user all the same.
@@ -15,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use researchgym_core::wire::Setup;
 
-use super::local::{GUEST, SESSION_SOCKET};
+use super::local::{GATEWAY_SOCKET, GUEST, SESSION_SOCKET};
 use super::machine::Machine;
 use super::{SandboxError, SandboxSpec, WorkingFolder};
 
@@ -86,6 +87,11 @@ pub(super) fn prepare(
     let socket = folder.path().join("session.sock");
     let mut paths = vec![(GUEST.to_owned(), text(&program)), (SESSION_SOCKET.to_owned(), text(&socket))];
     paths.push(("/researchgym/bin".to_owned(), text(&folder.path().join("bin"))));
+    if let Some(gateway) = &spec.gateway {
+        // Under its own path only: a port would be the whole machine's.
+        paths.push((GATEWAY_SOCKET.to_owned(), text(gateway)));
+        setup.gateway = None;
+    }
     if let Some(source) = spec.working_folder.writable_source() {
         let source = std::path::absolute(source).map_err(failed("looking up", source))?;
         paths.push((spec.working_folder.target().to_owned(), text(&source)));

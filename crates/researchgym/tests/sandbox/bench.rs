@@ -93,6 +93,7 @@ impl Bench {
             environment: BTreeMap::from(environment.map(|(name, value)| (name.to_owned(), value.to_owned()))),
             resources: self.resources.clone(),
             session: true,
+            gateway: None,
         }
     }
 

@@ -11,6 +11,7 @@ mod bench;
 mod conformance;
 mod crash;
 mod files;
+mod gateway;
 mod isolation;
 mod limits;
 mod session;

@@ -1,8 +1,23 @@
 //! The four forms in which providers are spoken to. Each is a file of pure functions in both directions: as a client
 //! (encode a request, decode an answer or its stream) and as a server (parse a request, render an answer or its stream).
 
+mod calls;
+pub mod chat;
+mod dispatch;
+mod fields;
+pub mod gemini;
+pub mod messages;
+mod openai;
+pub mod responses;
+#[cfg(test)]
+mod strategies;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use super::request::Request;
+
+pub use self::dispatch::{Shown, WireStream};
 
 /// A form of request and answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -37,6 +52,19 @@ pub struct Target {
     pub name: String,
     /// The model's name as the provider knows it.
     pub model: String,
+}
+
+/// A client's request, understood.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parsed {
+    /// The model that it asks for, in its own words.
+    pub model: String,
+    /// Whether it wants the answer as a stream.
+    pub stream: bool,
+    /// Whether it wants the usage at the end of the stream.
+    pub include_usage: bool,
+    /// What it asks.
+    pub request: Request,
 }
 
 /// Bytes of a provider or a client are not what the wire says.

@@ -1,11 +1,17 @@
 //! Files beside the log that are derived from it: for people and scripts. They may be deleted, and a failure to write
 //! one is a warning, never the end of a run: the log is the run.
 
+mod costs;
+mod transcript;
+
 use researchgym_core::action::Action;
-use researchgym_core::event::{Event, Line};
+use researchgym_core::event::{CallOutcome, Event, Line};
+use researchgym_core::model::Usage;
 use researchgym_core::observation::Observation;
 use serde_json::{Value, json};
 
+use self::costs::Costs;
+use self::transcript::Transcript;
 use crate::session::Recorder;
 use crate::store::{
     LogAppender, LogFile, StoreError, read_log, write_json, write_metadata, write_plan, write_status,
@@ -25,11 +31,32 @@ pub(super) fn write_plan_files(recorder: &Recorder) -> Warnings {
         "task": started.task.id,
         "digests": started.digests,
         "agent": started.spec.agent.name(),
+        "agent_spec": started.spec.agent,
         "model": started.spec.model,
+        "model_spec": started.spec.model_spec,
+        "variant": started.spec.variant,
+        "runtime": started.spec.runtime,
         "seed": started.spec.seed,
+        "seed_given": started.spec.seed_given,
+        "limits": started.spec.limits,
+        "fork": started.spec.fork,
+        "task_dir": started.spec.task_dir,
+        "data_dir": started.spec.data_dir,
+        "platform": platform(),
     });
     let written = [write_plan(&recorder.folder, &started.spec), write_metadata(&recorder.folder, &metadata)];
     written.into_iter().filter_map(Result::err).map(|error| error.to_string()).collect()
+}
+
+/// What the run works on, as far as it is not a secret of the machine's.
+fn platform() -> Value {
+    let system = rustix::system::uname();
+    json!({
+        "system": system.sysname().to_string_lossy(),
+        "kernel": system.release().to_string_lossy(),
+        "architecture": std::env::consts::ARCH,
+        "processors": std::thread::available_parallelism().map_or(0, std::num::NonZero::get),
+    })
 }
 
 /// `status.json`: the result so far.
@@ -53,7 +80,8 @@ struct Logs {
     agent: LogAppender,
     adapter: LogAppender,
     output: LogAppender,
-    transcript: Vec<Value>,
+    transcript: Transcript,
+    costs: Costs,
     warnings: Warnings,
 }
 
@@ -69,27 +97,26 @@ impl Logs {
             agent: LogAppender::new(folder, LogFile::Agent),
             adapter: LogAppender::new(folder, LogFile::Adapter),
             output: LogAppender::new(folder, LogFile::ExecStdout),
-            transcript: Vec::new(),
+            transcript: Transcript::default(),
+            costs: Costs::default(),
             warnings: Vec::new(),
         };
         for line in &lines {
             logs.take(line);
+            logs.transcript.take(line, &recorder.blobs);
+            logs.costs.take(line);
         }
-        write_json(&folder.logs().join("transcript.json"), &logs.transcript)?;
-        let costs = json!({ "total_usd": recorder.state.ledger.spent().as_usd(), "calls": [] });
-        write_json(&folder.logs().join("cost_summary.json"), &costs)?;
+        write_json(&folder.logs().join("transcript.json"), &logs.transcript.entries())?;
+        write_json(&folder.logs().join("cost_summary.json"), &logs.costs.summary(&recorder.state))?;
         Ok(logs.warnings)
     }
 
     fn take(&mut self, line: &Line) {
         let time = &line.time;
         match &line.event {
-            Event::Acted { action_id, origin, action } => {
+            Event::Acted { action_id, action, .. } => {
                 let text = format!("{time} action {action_id}: {}\n", one_line(action));
                 self.warnings.extend(self.agent.append(text.as_bytes()));
-                self.transcript.push(
-                    json!({ "time": time, "action_id": action_id, "origin": origin, "action": action }),
-                );
             }
             Event::Observed { action_id, observation, took_ms, .. } => {
                 let text =
@@ -99,8 +126,19 @@ impl Logs {
                     self.warnings.extend(self.output.append(stdout.text.as_bytes()));
                     self.warnings.extend(self.output.append(stderr.text.as_bytes()));
                 }
-                self.transcript
-                    .push(json!({ "time": time, "action_id": action_id, "observation": observation }));
+            }
+            Event::ModelCalled(called) => {
+                let outcome = match &called.outcome {
+                    CallOutcome::Answered { .. } => "answered".to_owned(),
+                    CallOutcome::Failed { failure } => format!("failed: {}", failure.message),
+                };
+                let Usage { input, output, .. } = called.usage;
+                let (cost, took) = (called.cost.as_usd(), called.latency_ms);
+                let text = format!(
+                    "{time} model call {}: {outcome}, {input} tokens in, {output} out, {cost:.6} USD, {took} ms\n",
+                    called.call
+                );
+                self.warnings.extend(self.agent.append(text.as_bytes()));
             }
             other => {
                 let value = serde_json::to_value(other).unwrap_or_default();
