@@ -166,7 +166,7 @@ impl Session {
         let written = |value: Result<Vec<u8>, serde_json::Error>| {
             let bytes =
                 value.map_err(|error| Failure::new(Boundary::Agent, format!("a message: {error}")))?;
-            Ok::<Body, Failure>(self.recorder.blobs.body(&bytes)?)
+            self.recorder.keep(&bytes)
         };
         let added =
             conversation.messages()[kept..].iter().map(|message| written(serde_json::to_vec(message)));
@@ -278,10 +278,7 @@ impl Session {
             Ok(reply) => {
                 let bytes = serde_json::to_vec(reply)
                     .map_err(|error| Failure::new(Boundary::Model, format!("an answer: {error}")))?;
-                CallOutcome::Answered {
-                    response: self.recorder.blobs.body(&bytes)?,
-                    stop: reply.stop.clone(),
-                }
+                CallOutcome::Answered { response: self.recorder.keep(&bytes)?, stop: reply.stop.clone() }
             }
             Err(failure) => CallOutcome::Failed { failure: failure.clone().into() },
         };
