@@ -193,6 +193,13 @@ fn summary(result: &RunResult) -> Vec<String> {
         vec!["agent".to_owned(), format!("{}, seed {}", result.agent, result.seed)],
         vec!["ending".to_owned(), ending(result)],
     ];
+    if let Some(model) = &result.model {
+        let calls = counted(result.model_calls, "call");
+        rows.insert(3, vec!["model".to_owned(), format!("{model}, {calls}, {} tokens", result.tokens)]);
+    }
+    if let Some(from) = &result.forked_from {
+        rows.push(vec!["forked from".to_owned(), format!("{from}, whose time and money are included")]);
+    }
     if let Some(error) = &result.error {
         rows.push(vec!["error".to_owned(), error.message.clone()]);
     }
