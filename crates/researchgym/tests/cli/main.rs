@@ -4,6 +4,8 @@ mod support;
 
 mod actions;
 mod agents;
+mod basic;
+mod basic_tasks;
 mod damage;
 mod disk;
 mod endings;

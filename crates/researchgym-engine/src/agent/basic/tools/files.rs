@@ -47,7 +47,7 @@ impl Bench<'_> {
             regular(path),
             name = quoted(path)
         );
-        let ran = match self.script(&body).await? {
+        let ran = match self.script(&format!("read {path}"), &body).await? {
             Ok(ran) if ran.code != 0 => return Ok(Err(Outcome::failed(ran.output.whole().trim_end()))),
             Ok(ran) => ran,
             Err(outcome) => return Ok(Err(outcome)),
