@@ -116,7 +116,7 @@ impl Place {
 }
 
 /// Why a run did not start.
-pub(crate) fn failed(result: &researchgym_core::result::RunResult) -> Box<dyn std::error::Error> {
+pub(crate) fn failed(result: &researchgym_core::result::RunResult) -> Box<dyn std::error::Error + Send + Sync> {
     let message = result.error.as_ref().map_or("it gave no reason", |error| error.message.as_str());
     format!("a run did not start: {message}").into()
 }
