@@ -48,6 +48,12 @@ pub(crate) enum Command {
     /// Work with tasks: list, show, check, new, fetch
     #[command(subcommand)]
     Task(TaskCommand),
+    /// Look at models: what they cost, where they are asked, which keys are there
+    #[command(subcommand)]
+    Model(ModelCommand),
+    /// Look at the settings: what holds, and where it stands
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Say what this machine offers for isolation, what is missing and what to install
     Doctor(Places),
     /// Inside a run: score the current artefacts
@@ -312,6 +318,27 @@ pub(crate) enum TaskCommand {
     },
 }
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum ModelCommand {
+    /// List the models whose prices are known
+    List {
+        /// Only those of one provider
+        #[arg(long, value_name = "NAME")]
+        provider: Option<String>,
+    },
+    /// Show one model: wire, address, price, and where its key is from
+    Show {
+        /// `provider/model`
+        model: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Print the merged settings with where each comes from; keys only as set or not
+    Show,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct SchemaArguments {
     /// Of what; all of them if absent
@@ -331,6 +358,8 @@ pub(crate) enum SchemaRoot {
     Plan,
     /// `agents/*.toml`
     Agent,
+    /// `researchgym.toml`
+    Settings,
 }
 
 /// A folder; an empty word or variable means that none is given.

@@ -206,6 +206,20 @@ impl Session {
         Ok(self.recorder.blobs.get(digest)?)
     }
 
+    /// The first and the last bytes of a recorded output, or all of it once if it is not longer. Unchecked, as the whole
+    /// need not be read.
+    ///
+    /// # Errors
+    /// The blob is missing.
+    pub fn blob_ends(
+        &self,
+        digest: Digest,
+        first: usize,
+        last: usize,
+    ) -> Result<(Vec<u8>, Vec<u8>), Failure> {
+        Ok(self.recorder.blobs.ends(digest, first, last)?)
+    }
+
     /// Whether the run may do one more thing.
     async fn may_go_on(&mut self) -> Result<(), Stop> {
         self.attend_desk().await?;
