@@ -3,6 +3,7 @@
 //! `cargo run --release -p researchgym-bench -- NAME [options]`, see `bench/README.md`. This executable is also the guest
 //! of the sandboxes that it starts, as `researchgym` itself is.
 
+mod agent;
 mod cold;
 mod concurrent;
 mod floor;
@@ -15,6 +16,7 @@ mod options;
 mod place;
 mod process;
 mod program;
+mod provider;
 mod report;
 mod sample;
 mod server;
@@ -67,6 +69,7 @@ fn measure(options: &Options) -> Outcome<()> {
             "start" => start::measure(options, &report).await,
             "concurrent" => concurrent::measure(options, &report).await,
             "grading" => grading::measure(options, &report).await,
+            "agent" => agent::measure(options, &report).await,
             "cold" => cold::measure(options, &report),
             unknown => {
                 Err(format!("there is no such measurement; known are {}, not {unknown}", options::NAMES)

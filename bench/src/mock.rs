@@ -5,6 +5,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
@@ -19,6 +20,10 @@ use crate::report;
 /// The answer's text in plain answers and in streams: 216 characters in 18 pieces.
 const PIECE: &str = "some answer ";
 const PIECES: usize = 18;
+/// Calls differ: an agent gives up where its model does the same all the time.
+const VARIANTS: usize = 10;
+/// What a request holds for each result of a tool.
+const RESULT: &str = r#""role":"tool""#;
 
 /// A running mock; it ends when this is dropped.
 pub(crate) struct Mock {
@@ -30,18 +35,20 @@ pub(crate) struct Mock {
 #[derive(Clone, Copy)]
 pub(crate) enum Says {
     Text,
-    /// A call of the tool `bash`.
-    Bash,
+    /// A call of the tool `bash`, until a request holds so many results; then nothing more.
+    Bash {
+        turns: usize,
+    },
 }
 
 impl Mock {
     pub(crate) fn start(says: Says, delay: Duration) -> Outcome<Mock> {
-        let says = match says {
-            Says::Text => "text",
-            Says::Bash => "bash",
+        let turns = match says {
+            Says::Text => 0,
+            Says::Bash { turns } => turns,
         };
         let mut process = Command::new(std::env::current_exe()?)
-            .args(["mock", "--says", says, "--delay-ms", &delay.as_millis().to_string()])
+            .args(["mock", "--turns", &turns.to_string(), "--delay-ms", &delay.as_millis().to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
@@ -62,10 +69,13 @@ impl Drop for Mock {
 /// Answers until standard input ends.
 pub(crate) fn answer(options: &Options) -> Outcome<()> {
     let delay = Duration::from_millis(options.number("delay-ms", 0)? as u64);
-    let canned: &'static Canned = Box::leak(Box::new(match options.text("says") {
-        Some("bash") => Canned::bash(),
-        _ => Canned::text(),
-    }));
+    let turns = options.number("turns", 0)?;
+    let canned = match turns {
+        0 => vec![Canned::text()],
+        _ => (0..VARIANTS).map(Canned::bash).collect(),
+    };
+    let answers: &'static Answers =
+        Box::leak(Box::new(Answers { canned, next: AtomicUsize::new(0), turns, delay }));
     let (over, ended) = tokio::sync::oneshot::channel();
     std::thread::spawn(move || {
         let _ = std::io::stdin().read_to_end(&mut Vec::new());
@@ -80,7 +90,7 @@ pub(crate) fn answer(options: &Options) -> Outcome<()> {
             while let Ok((stream, _)) = listener.accept().await {
                 tokio::spawn(async move {
                     // A client that has gone is served no more.
-                    let _ = connected(stream, canned, delay).await;
+                    let _ = connected(stream, answers).await;
                 });
             }
         };
@@ -92,13 +102,18 @@ pub(crate) fn answer(options: &Options) -> Outcome<()> {
     })
 }
 
-async fn connected(stream: TcpStream, canned: &Canned, delay: Duration) -> Outcome<()> {
+async fn connected(stream: TcpStream, answers: &Answers) -> Outcome<()> {
     let mut connection = Connection::new(stream)?;
     while let Some(request) = connection.read().await? {
-        if !delay.is_zero() {
-            tokio::time::sleep(delay).await;
-        }
         let body = request.body();
+        if answers.turns > 0 && body.matches(RESULT).count() >= answers.turns {
+            std::future::pending::<()>().await;
+        }
+        if !answers.delay.is_zero() {
+            tokio::time::sleep(answers.delay).await;
+        }
+        let next = answers.next.fetch_add(1, Ordering::Relaxed) % answers.canned.len();
+        let Some(canned) = answers.canned.get(next) else { continue };
         let is_stream = body.contains(r#""stream":true"#) || body.contains(r#""stream": true"#);
         match is_stream {
             true => {
@@ -110,6 +125,15 @@ async fn connected(stream: TcpStream, canned: &Canned, delay: Duration) -> Outco
         }
     }
     Ok(())
+}
+
+/// What is answered, in turn.
+struct Answers {
+    canned: Vec<Canned>,
+    next: AtomicUsize,
+    /// Requests with so many results are not answered; 0 is no limit.
+    turns: usize,
+    delay: Duration,
 }
 
 /// Answers in full, heads included.
@@ -127,14 +151,14 @@ impl Canned {
         Canned::new(&message, &deltas, "stop")
     }
 
-    fn bash() -> Canned {
+    fn bash(variant: usize) -> Canned {
         let call = |arguments: &str| {
             json!({
                 "id": "call_1", "type": "function", "function": {"name": "bash", "arguments": arguments}
             })
         };
-        let arguments = r#"{"command":"true"}"#;
-        let message = json!({"role": "assistant", "content": null, "tool_calls": [call(arguments)]});
+        let arguments = json!({"cmd": format!("true # {variant}")}).to_string();
+        let message = json!({"role": "assistant", "content": null, "tool_calls": [call(&arguments)]});
         let mut first = call("");
         first["index"] = json!(0);
         let rest = json!({"index": 0, "function": {"arguments": arguments}});
