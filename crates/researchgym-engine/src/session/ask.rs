@@ -137,11 +137,13 @@ impl Session {
         }
         let output = settings.max_output_tokens.or(facts.max_output.map(|most| most.min(USUAL_OUTPUT)));
         let price = facts.price.unwrap_or_default();
+        // A cap below what the model is asked to think is refused by providers.
+        let thinking = settings.reasoning.as_ref().and_then(|reasoning| reasoning.budget_tokens).unwrap_or(0);
         let wish = Wish {
             cost: &|output| price.bound(input, output),
             input,
             output: output.unwrap_or(USUAL_OUTPUT),
-            least_output: LEAST_OUTPUT,
+            least_output: LEAST_OUTPUT + thinking,
         };
         let state = &self.recorder.state;
         state.ledger.grant(&state.limits, &wish).map_err(|shortage| {
