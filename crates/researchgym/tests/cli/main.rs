@@ -5,7 +5,6 @@ mod support;
 mod actions;
 mod agents;
 mod basic;
-mod basic_tasks;
 mod damage;
 mod disk;
 mod endings;

@@ -3,7 +3,7 @@
 use researchgym_core::action::{Action, Body};
 use researchgym_core::observation::{Captured, ExecEnding, Observation, SHOWN_HEAD_BYTES, SHOWN_TAIL_BYTES};
 
-use super::super::output::{KEPT_END, Output};
+use super::super::output::{KEPT, KEPT_END, Output, clip};
 use crate::session::{Session, Stop};
 
 /// What tools work with.
@@ -73,7 +73,7 @@ impl Bench<'_> {
             return Ok(output.whole());
         }
         let path = format!(".outputs/{}.txt", self.session.used().steps);
-        let content = Body::Text(output.whole());
+        let content = Body::Text(clip(&output.whole(), KEPT, ""));
         let written = self.session.step(Action::Write { path: path.clone(), content, mode: None }).await?;
         Ok(match written {
             Observation::Refused { reason } => output.ends(&format!("; they could not be kept: {reason}")),
