@@ -163,7 +163,11 @@ mod tests {
     #[test]
     fn what_bears_on_the_cost_is_found_in_all_forms() {
         check(Wire::Chat, r#"{"model":"m"}"#, Ok(asking("m", None)));
-        check(Wire::Chat, r#"{"model":"m","max_tokens":5,"max_completion_tokens":9}"#, Ok(asking("m", Some(9))));
+        check(
+            Wire::Chat,
+            r#"{"model":"m","max_tokens":5,"max_completion_tokens":9}"#,
+            Ok(asking("m", Some(9))),
+        );
         check(
             Wire::Chat,
             r#"{"model":"m","stream":true,"stream_options":{"include_usage":true},"n":3,"max_tokens":null}"#,
@@ -190,7 +194,11 @@ mod tests {
         check(Wire::Chat, r#"{"model":"m","max_tokens":1.5}"#, Err("`max_tokens` is not a whole number"));
         check(Wire::Chat, r#"{"model":"m","max_tokens":-1}"#, Err("`max_tokens` is not a whole number"));
         check(Wire::Chat, r#"{"model":"m","n":1000}"#, Err("from 1 to 128 choices can be asked for"));
-        check(Wire::Chat, r#"{"model":"m","n":0,"best_of":0}"#, Err("from 1 to 128 choices can be asked for"));
+        check(
+            Wire::Chat,
+            r#"{"model":"m","n":0,"best_of":0}"#,
+            Err("from 1 to 128 choices can be asked for"),
+        );
         check(Wire::Chat, r#"{"model":"m","stream":1}"#, Err("`stream` is neither true nor false"));
         check(
             Wire::Chat,

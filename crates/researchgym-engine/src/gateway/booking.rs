@@ -107,7 +107,9 @@ impl Booking {
                 self.answered(reading.bytes.clone(), stop, usage, false)
             }
             // An error in place of an answer: nothing was made that could be billed.
-            (Err(failure), None) if failure.kind != FailureKind::BrokenStream && reading.output_bytes == 0 => {
+            (Err(failure), None)
+                if failure.kind != FailureKind::BrokenStream && reading.output_bytes == 0 =>
+            {
                 self.settled(Booked::Failed(failure), Usage::default(), MicroUsd(0), true)
             }
             (Err(failure), _) => self.broken(failure, reading.usage, reading.output_bytes),

@@ -44,9 +44,7 @@ pub(super) async fn count(work: &Work, arrived: Arrived) -> Answer {
     };
     match relayed(work, endpoint, &url, &onward(&headers, dialect), bytes).await {
         Ok(answer) => answer,
-        Err(failure) => {
-            error(dialect, 502, &format!("the provider does not count: {}", failure.message))
-        }
+        Err(failure) => error(dialect, 502, &format!("the provider does not count: {}", failure.message)),
     }
 }
 

@@ -84,7 +84,10 @@ mod tests {
     fn nothing_is_changed_without_need() {
         let same = |wire, body| check(wire, "p/m", body, 9, body);
         same(Wire::Chat, r#"{ "max_tokens":9, "model" : "m" }"#);
-        same(Wire::Chat, r#"{"stream":true,"max_tokens":9,"model":"m","stream_options":{"include_usage":true}}"#);
+        same(
+            Wire::Chat,
+            r#"{"stream":true,"max_tokens":9,"model":"m","stream_options":{"include_usage":true}}"#,
+        );
         same(Wire::Responses, r#"{"model":"m","stream":true,"max_output_tokens":3}"#);
         same(Wire::Messages, r#"{"model":"m","stream":true,"max_tokens":1}"#);
         same(Wire::Gemini, r#"{"generationConfig":{"maxOutputTokens":9}}"#);
@@ -102,7 +105,13 @@ mod tests {
             r#"{"max_completion_tokens":9,"max_tokens":9,"model":"m","stream":true,"stream_options":{"include_usage":true}}"#,
         );
         check(Wire::Responses, "p/m", r#"{"model":"m"}"#, 9, r#"{"model":"m","max_output_tokens":9}"#);
-        check(Wire::Messages, "p/m", r#"{"model":"x","max_tokens":10}"#, 9, r#"{"model":"m","max_tokens":9}"#);
+        check(
+            Wire::Messages,
+            "p/m",
+            r#"{"model":"x","max_tokens":10}"#,
+            9,
+            r#"{"model":"m","max_tokens":9}"#,
+        );
         check(Wire::Gemini, "p/m", "{}", 9, r#"{"generationConfig":{"maxOutputTokens":9}}"#);
         check(
             Wire::Gemini,

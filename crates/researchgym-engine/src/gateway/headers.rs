@@ -50,7 +50,8 @@ mod tests {
 
     #[test]
     fn only_what_is_listed_passes() {
-        let sent = ["authorization", "x-api-key", "cookie", "anthropic-beta", "accept-encoding", "x-stainless-os"];
+        let sent =
+            ["authorization", "x-api-key", "cookie", "anthropic-beta", "accept-encoding", "x-stainless-os"];
         assert_eq!(passed(&sent, |headers| onward(headers, Wire::Messages)), ["anthropic-beta"]);
         assert_eq!(passed(&sent, |headers| onward(headers, Wire::Chat)), Vec::<String>::new());
         let received = [
@@ -65,8 +66,12 @@ mod tests {
             "openai-organization",
             "x-ratelimit-reset-requests",
         ];
-        let expected =
-            ["content-type", "request-id", "anthropic-ratelimit-tokens-remaining", "x-ratelimit-reset-requests"];
+        let expected = [
+            "content-type",
+            "request-id",
+            "anthropic-ratelimit-tokens-remaining",
+            "x-ratelimit-reset-requests",
+        ];
         assert_eq!(passed(&received, back), expected);
     }
 }

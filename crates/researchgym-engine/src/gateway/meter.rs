@@ -75,9 +75,7 @@ impl Meter {
 
     /// What is known of the usage so far, and bytes of output.
     pub(super) fn so_far(&self) -> (Option<Usage>, u64) {
-        self.stream
-            .as_ref()
-            .map_or((None, 0), |stream| (stream.events.usage(), stream.events.output_bytes()))
+        self.stream.as_ref().map_or((None, 0), |stream| (stream.events.usage(), stream.events.output_bytes()))
     }
 
     /// Says what the answer was.

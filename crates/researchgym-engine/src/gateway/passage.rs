@@ -124,8 +124,7 @@ mod tests {
     fn the_chunk_of_usage_alone_is_left_out_however_it_is_cut() {
         let stream = ": hi\r\n\r\ndata: {\"choices\":[{}],\"usage\":null}\r\n\r\ndata: \
                       {\"choices\":[],\"usage\":{\"prompt_tokens\":1}}\r\n\r\ndata: [DONE]\n\ndata: cut";
-        let expected =
-            ": hi\r\n\r\ndata: {\"choices\":[{}],\"usage\":null}\r\n\r\ndata: [DONE]\n\ndata: cut";
+        let expected = ": hi\r\n\r\ndata: {\"choices\":[{}],\"usage\":null}\r\n\r\ndata: [DONE]\n\ndata: cut";
         for size in 1..stream.len() {
             assert_eq!(passed(|| Passage::WithoutUsage(Vec::new()), stream, size), expected, "{size}");
         }

@@ -135,7 +135,8 @@ mod tests {
 
     fn check(request: &str, expected: Route) {
         let (method, address) = request.split_once(' ').unwrap();
-        let (path, query) = address.split_once('?').map_or((address, None), |(path, query)| (path, Some(query)));
+        let (path, query) =
+            address.split_once('?').map_or((address, None), |(path, query)| (path, Some(query)));
         assert_eq!(route(&method.parse().unwrap(), path, query), expected, "{request}");
     }
 
@@ -160,7 +161,10 @@ mod tests {
         check("POST /v1/models/m:generateContent", gemini("m", Delivery::Plain));
         check("POST /p/v1beta/models/m:streamGenerateContent?alt=sse", gemini("m", Delivery::Events));
         check("POST /v1beta/models/m:streamGenerateContent", gemini("m", Delivery::Array));
-        check("POST /v1beta/models/ollama%2Fllama3:8b:generateContent", gemini("ollama/llama3:8b", Delivery::Plain));
+        check(
+            "POST /v1beta/models/ollama%2Fllama3:8b:generateContent",
+            gemini("ollama/llama3:8b", Delivery::Plain),
+        );
         check("POST /v1beta/models/m:countTokens", Route::Count(Wire::Gemini, Some("m".to_owned())));
         check("GET /v1/models", models(false, None));
         check("GET /v1beta/models?pageSize=5", models(true, None));

@@ -127,7 +127,11 @@ mod tests {
         check("models/fast", Wire::Gemini, Ok("vllm/qwen"));
         check("qwen", Wire::Gemini, Ok("vllm/qwen"));
         check("gpt", Wire::Gemini, Err("no model is served as `gpt`; did you mean `openai/gpt`?"));
-        check("opsu", Wire::Messages, Err("no model is served as `opsu`; GET /v1/models lists those that are"));
+        check(
+            "opsu",
+            Wire::Messages,
+            Err("no model is served as `opsu`; GET /v1/models lists those that are"),
+        );
     }
 
     #[test]

@@ -203,9 +203,7 @@ async fn read(
     }
     let mut bytes = BytesMut::new();
     let mut taken: Option<OwnedSemaphorePermit> = None;
-    let mut frame = async || {
-        std::future::poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await
-    };
+    let mut frame = async || std::future::poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await;
     while let Some(next) = frame().await {
         let Ok(data) = next.map_err(|_| Untaken::CutOff)?.into_data() else { continue };
         if bytes.len() + data.len() > MOST_BODY_BYTES {

@@ -124,6 +124,8 @@ impl Standalone {
 
     fn take(&mut self, entry: Entry) -> Option<Reply> {
         match entry {
+            // Whoever asked is gone already.
+            Entry::Ask(_, sender) if sender.is_closed() => None,
             Entry::Ask(asked, sender) => Some(match self.ask(*asked) {
                 Ok(granted) => Reply::Granted(sender, granted),
                 Err(refused) => Reply::Refused(sender, refused),
@@ -184,7 +186,8 @@ impl Standalone {
     }
 
     fn settle(&mut self, settled: Settled) {
-        let Settled { call, outcome, cost, usage, usage_reported, attempts, waited_ms, latency_ms, .. } = settled;
+        let Settled { call, outcome, cost, usage, usage_reported, attempts, waited_ms, latency_ms, .. } =
+            settled;
         let journal = self.journal.as_ref();
         let kept = outcome.into_outcome(|bytes| {
             journal.map_or_else(|| Ok(journal::unrecorded()), |journal| journal.body(bytes))
@@ -305,4 +308,3 @@ fn default_output(facts: &ModelFacts, input_bound: u64) -> u64 {
     let window = facts.context_window.map_or(u64::MAX, |window| window.saturating_sub(input_bound));
     longest.min(window.max(LEAST_OUTPUT))
 }
-

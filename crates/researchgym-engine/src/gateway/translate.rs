@@ -64,10 +64,9 @@ async fn whole(
         }
     };
     let shown = match reply {
-        Ok(reply) => json_answer(
-            200,
-            &question.dialect.render_reply(&reply, shown(question, &id(&reply, call))),
-        ),
+        Ok(reply) => {
+            json_answer(200, &question.dialect.render_reply(&reply, shown(question, &id(&reply, call))))
+        }
         Err(failure) => error(question.dialect, 502, &failure.message),
     };
     // A client that has gone needs no answer.
@@ -102,7 +101,7 @@ async fn stream(
         Ok(reply) => question.dialect.render_stream(
             &reply,
             shown(question, &id(&reply, call)),
-            question.asking.include_usage,
+            question.includes_usage(),
         ),
         Err(failure) => vec![error_event(question.dialect, &failure)],
     };

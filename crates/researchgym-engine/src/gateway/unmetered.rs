@@ -74,13 +74,15 @@ fn gemini(body: &Value) -> Option<String> {
     let paid = list(body, "tools").filter_map(Value::as_object).flatten();
     let paid = paid.map(|(name, _)| name).find(|name| !OURS.contains(&name.as_str()));
     let config = body.get("generationConfig").or_else(|| body.get("generation_config"));
-    let modalities = config.into_iter().flat_map(|config| {
-        list(config, "responseModalities").chain(list(config, "response_modalities"))
-    });
+    let modalities = config
+        .into_iter()
+        .flat_map(|config| list(config, "responseModalities").chain(list(config, "response_modalities")));
     let is_text = |modality: &Value| modality.as_str().is_some_and(|name| name.eq_ignore_ascii_case("text"));
     key(body, &["cachedContent", "cached_content"])
         .or_else(|| paid.map(|name| format!("the tool `{}`", bounded(name))))
-        .or_else(|| modalities.into_iter().any(|one| !is_text(one)).then(|| "output other than text".to_owned()))
+        .or_else(|| {
+            modalities.into_iter().any(|one| !is_text(one)).then(|| "output other than text".to_owned())
+        })
         .or_else(|| {
             let file = |part: &Value| !part["fileData"].is_null() || !part["file_data"].is_null();
             reference(&body["contents"], &file)
@@ -148,14 +150,22 @@ mod tests {
         let ours = ["function", "custom", "namespace", "local_shell", "apply_patch", "tool_search"];
         let tools: Vec<Value> = ours.iter().map(|kind| json!({"type": kind})).collect();
         check(Wire::Responses, json!({"tools": tools, "store": false}), None);
-        check(Wire::Responses, json!({"tools": [{"type": "web_search_preview"}]}), Some("the tool `web_search_preview`"));
+        check(
+            Wire::Responses,
+            json!({"tools": [{"type": "web_search_preview"}]}),
+            Some("the tool `web_search_preview`"),
+        );
         check(
             Wire::Responses,
             json!({"tools": [{"type": "shell", "environment": {"type": "container_auto"}}]}),
             Some("the tool `shell`"),
         );
         check(Wire::Messages, json!({"tools": [{"name": "a"}, {"type": "bash_20250124"}]}), None);
-        check(Wire::Messages, json!({"tools": [{"type": "web_search_20250305"}]}), Some("the tool `web_search_20250305`"));
+        check(
+            Wire::Messages,
+            json!({"tools": [{"type": "web_search_20250305"}]}),
+            Some("the tool `web_search_20250305`"),
+        );
         check(Wire::Messages, json!({"mcp_servers": [{}]}), Some("`mcp_servers`"));
         check(Wire::Messages, json!({"mcp_servers": [], "container": null}), None);
         check(Wire::Gemini, json!({"tools": [{"functionDeclarations": []}]}), None);

@@ -55,14 +55,16 @@ async fn models_are_listed_in_each_form() {
     let chat = endpoint(&provider, Wire::Chat);
     let gateway = Gateway::named(&[("openai/a", &chat), ("vllm/b", &chat)]).await;
     let get = |path: &str| gateway.http.get(format!("{}{path}", gateway.url));
-    let openai = |id: &str, owner: &str| json!({"id": id, "object": "model", "created": 0, "owned_by": owner});
+    let openai =
+        |id: &str, owner: &str| json!({"id": id, "object": "model", "created": 0, "owned_by": owner});
     let listed = json_of(get("/v1/models").send().await.unwrap()).await;
     let models = [openai("openai/a", "openai"), openai("vllm/b", "vllm")];
     assert_eq!(listed, (200, json!({"object": "list", "data": models})));
     let one = json_of(get("/v1/models/a").send().await.unwrap()).await;
     assert_eq!(one, (200, openai("a", "openai")));
     let anthropic = |id: &str| json!({"type": "model", "id": id, "display_name": id, "created_at": "1970-01-01T00:00:00Z"});
-    let listed = json_of(get("/v1/models").header("anthropic-version", "2023-06-01").send().await.unwrap()).await;
+    let listed =
+        json_of(get("/v1/models").header("anthropic-version", "2023-06-01").send().await.unwrap()).await;
     let expected = json!({
         "data": [anthropic("openai/a"), anthropic("vllm/b")],
         "has_more": false, "first_id": "openai/a", "last_id": "vllm/b",
@@ -91,7 +93,10 @@ async fn other_requests_are_answered_at_once_in_the_likely_form() {
     let upgrade = gateway.http.get(url("/v1/responses")).header("connection", "upgrade");
     assert_eq!(upgrade.header("upgrade", "websocket").send().await.unwrap().status(), 426);
     let (status, body) = json_of(gateway.post("/v1/messages/batches", "{}").send().await.unwrap()).await;
-    assert_eq!((status, &body["type"], &body["error"]["type"]), (404, &json!("error"), &json!("not_found_error")));
+    assert_eq!(
+        (status, &body["type"], &body["error"]["type"]),
+        (404, &json!("error"), &json!("not_found_error"))
+    );
     let (status, body) = json_of(gateway.http.get(url("/v1/messages")).send().await.unwrap()).await;
     assert_eq!((status, &body["error"]["message"]), (405, &json!("GET is not for this path")));
     let packed = gateway.post("/v1/responses", "x").header("content-encoding", "zstd");
@@ -106,7 +111,8 @@ async fn bodies_may_be_long_but_not_endless() {
     let provider = Provider::start(|_, _| Told::json(200, talk.answers[0])).await;
     let gateway = Gateway::start(endpoint(&provider, talk.wire), unlimited()).await;
     let text = "x".repeat(20 << 20);
-    let question = json!({"model": "real-model", "messages": [{"role": "user", "content": text}], "max_tokens": 20});
+    let question =
+        json!({"model": "real-model", "messages": [{"role": "user", "content": text}], "max_tokens": 20});
     let question = question.to_string();
     let answer = gateway.post(talk.paths[0], question.clone()).send().await.unwrap();
     assert_eq!(answer.status(), 200);

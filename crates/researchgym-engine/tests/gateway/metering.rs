@@ -108,7 +108,8 @@ async fn keys_pass_in_neither_direction() {
         let gateway = Gateway::start(endpoint(&provider, talk.wire), unlimited()).await;
         let request = gateway.post(talk.paths[0], talk.questions[0]);
         let client = ["x-api-key", "x-goog-api-key", "cookie"];
-        let request = client.iter().fold(request, |request, name| request.header(*name, "client-token-9876543210"));
+        let request =
+            client.iter().fold(request, |request, name| request.header(*name, "client-token-9876543210"));
         let answer = request.header("accept-encoding", "gzip").send().await.unwrap();
         let headers = format!("{:?}", answer.headers());
         assert!(!headers.contains("cookie") && !headers.contains("organization"), "{headers}");
@@ -117,7 +118,8 @@ async fn keys_pass_in_neither_direction() {
         let received = provider.only();
         let sent = format!("{:?}", received.headers);
         assert!(!sent.contains("client-token") && !sent.contains("gzip"), "{sent}");
-        let shown = received.headers.iter().filter(|(_, value)| value.to_str().unwrap().contains(KEY)).count();
+        let shown =
+            received.headers.iter().filter(|(_, value)| value.to_str().unwrap().contains(KEY)).count();
         assert_eq!(shown, 1);
         let books = gateway.finish().await;
         let CallOutcome::Failed { failure } = &books.called()[0].outcome else { panic!() };

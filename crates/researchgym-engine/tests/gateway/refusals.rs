@@ -53,7 +53,11 @@ async fn tokens_are_a_limit_too() {
 async fn what_cannot_be_metered_or_read_is_a_bad_request() {
     let questions = [
         (Wire::Responses, r#"{"model":"m","background":true}"#, "`background` cannot be metered"),
-        (Wire::Messages, r#"{"model":"m","tools":[{"type":"web_search_20250305"}]}"#, "the tool `web_search_20250305`"),
+        (
+            Wire::Messages,
+            r#"{"model":"m","tools":[{"type":"web_search_20250305"}]}"#,
+            "the tool `web_search_20250305`",
+        ),
         (Wire::Gemini, r#"{"tools":[{"googleSearch":{}}]}"#, "the tool `googleSearch`"),
         (Wire::Chat, r#"{"model":"m","max_tokens":1,"max_tokens":2}"#, "the key `max_tokens` is there twice"),
         (Wire::Chat, r#"{"model":"m""#, "the body is not JSON"),

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use researchgym_core::model::wire::WireStream;
 use researchgym_core::model::sse::Splitter;
+use researchgym_core::model::wire::WireStream;
 use researchgym_core::model::{Reply, Target, Wire};
 use serde_json::Value;
 use tokio::sync::Notify;
@@ -14,9 +14,10 @@ use crate::support::{Gateway, budget, endpoint, unlimited};
 use crate::wires::{TALKS, Talk, talk};
 
 fn pairs() -> impl Iterator<Item = (&'static Talk, &'static Talk)> {
-    TALKS.iter().flat_map(|client| TALKS.iter().map(move |provider| (client, provider))).filter(
-        |(client, provider)| client.wire != provider.wire,
-    )
+    TALKS
+        .iter()
+        .flat_map(|client| TALKS.iter().map(move |provider| (client, provider)))
+        .filter(|(client, provider)| client.wire != provider.wire)
 }
 
 fn target() -> Target {
@@ -39,7 +40,10 @@ async fn plain_answers_are_given_in_every_form() {
         check(client, behind, &client.wire.decode(&value, &target()).unwrap());
         let sent = provider.only();
         let parsed = behind.wire.parse_request(&sent.json(), "real-model", false).unwrap();
-        assert_eq!((parsed.model.as_str(), parsed.request.settings.max_output_tokens), ("real-model", Some(20)));
+        assert_eq!(
+            (parsed.model.as_str(), parsed.request.settings.max_output_tokens),
+            ("real-model", Some(20))
+        );
         assert_eq!(gateway.finish().await.only(), (true, behind.usage, true, 27));
     }
 }
