@@ -286,18 +286,21 @@ fn what_is_running_out_is_told_in_time() {
     lines.push(told(
         json!([
             "Status after 5 turns: ",
-            "; 6 of 20 of steps; 2 validations left; best score so far: score = 4"
+            "; steps 6 of 20; 2 validations left; best score so far: score = 4"
         ]),
         json!([]),
     ));
     lines.extend((0..8).map(|number| bash(&[], &format!("echo {number}"))));
     lines.push(told(json!([]), json!("A limit is coming near")));
     lines.push(told(
-        json!("A limit is coming near: 16 of 20 of steps are used, 4 are left."),
+        json!("A limit is coming near: of the steps, 16 of 20 are used and 4 are left."),
         json!("Almost over"),
     ));
     lines.extend([bash(&[], "echo c"), bash(&[], "echo d")]);
-    lines.push(told(json!("Almost over: 19 of 20 of steps are used, 1 are left."), json!("`submit`: it")));
+    lines.push(told(
+        json!("Almost over: of the steps, 19 of 20 are used and 1 are left."),
+        json!("`submit`: it"),
+    ));
     let finished =
         run(&world, &[lines, vec![bash(&[], "echo never")]].concat(), &["--steps", "20", "--no-submit"]);
     assert_eq!(finished.outcome(), (0, json!("step_limit"), json!(4.0)), "{finished:?}");
@@ -360,4 +363,42 @@ fn a_killed_run_goes_on_from_its_record_and_says_so() {
     assert_eq!(events[..killed.len()], killed[..], "what was recorded stays");
     assert_eq!(of_type(&events, "noted").len(), 0, "{:?}", of_type(&events, "noted"));
     assert_eq!(of_type(&events, "model_called").len(), 6);
+}
+
+#[test]
+fn a_run_at_its_limit_goes_on_under_a_higher_one() {
+    if !can_isolate() {
+        return;
+    }
+    let world = World::new();
+    let mut lines = vec![answered(&[], 2)];
+    lines.extend((0..4).map(|number| bash(&[], &format!("echo {number} >> marks"))));
+    lines.push(answered(&["The run was interrupted and goes on now"], 8));
+    lines.push(bash(&[], "cat marks"));
+    lines.push(submitted(&["exit code 0\n0\n1\n2\n3\n"]));
+    for mode in [[].as_slice(), &["--iterative"]] {
+        let cut = run(&world, &lines, &[mode, &["--steps", "6"]].concat());
+        assert_eq!(cut.outcome(), (0, json!("step_limit"), json!(2.0)), "{cut:?}");
+        let path = cut.run().display().to_string();
+        let resumed = world.finish(&["run", "--resume", &path, "--steps", "20"]);
+        assert_eq!(resumed.outcome(), (0, json!("submitted"), json!(8.0)), "{resumed:?}");
+        let events = resumed.events();
+        assert_eq!(of_type(&events, "noted"), [&json!(null); 0]);
+        assert_eq!(of_type(&events, "model_called").len(), lines.len());
+    }
+}
+
+#[test]
+fn files_and_jobs_work_without_isolation_too() {
+    let world = World::new();
+    let lines = [
+        call(&[], "read_file_chunk", json!({ "file": "rules.txt" })),
+        call(&["File has 1 lines."], "start_async", json!({ "cmd": "echo done > made" })),
+        bash(&["job-1 is running"], "until [ -e async_jobs/job-1/exit ]; do sleep 0.01; done; cd /"),
+        call(&[], "replace", json!({ "file_path": "made", "old_string": "done", "new_string": "made" })),
+        call(&["made: 1 replaced"], "python", json!({ "code": "print(open('made').read())" })),
+        submitted(&["exit code 0\nmade\n"]),
+    ];
+    let finished = run(&world, &lines, &["--runtime", "host"]);
+    assert_eq!(finished.outcome(), (0, json!("submitted"), json!(1.0)), "{finished:?}");
 }

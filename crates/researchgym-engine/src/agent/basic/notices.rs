@@ -111,7 +111,7 @@ fn measures(limits: &Limits, used: Used) -> [Measure; 4] {
 /// How the run stands, for the status line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Standing {
-    /// What was used, each as `used of limit`.
+    /// What was used, each as `what used of limit`.
     pub(super) used: Vec<String>,
     /// Validations that are left.
     pub(super) validations_left: u64,
@@ -123,11 +123,9 @@ impl Standing {
     /// From the run's state; `used` is what the agent may know.
     pub(super) fn of(state: &RunState, used: Used) -> Standing {
         let primary = state.started.task.primary();
-        let line = |measure: Measure| match measure.limit {
-            Some(limit) => {
-                format!("{} of {} of {}", (measure.shown)(measure.used), (measure.shown)(limit), measure.what)
-            }
-            None => format!("{} of {} (unlimited)", (measure.shown)(measure.used), measure.what),
+        let line = |measure: Measure| {
+            let limit = measure.limit.map(|limit| format!(" of {}", (measure.shown)(limit)));
+            format!("{} {}{}", measure.what, (measure.shown)(measure.used), limit.unwrap_or_default())
         };
         Standing {
             used: measures(&state.limits, used).map(line).to_vec(),

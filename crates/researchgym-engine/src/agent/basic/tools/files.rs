@@ -3,8 +3,8 @@
 use researchgym_core::action::{Action, Body};
 use researchgym_core::observation::Observation;
 
+use super::bench::{Bench, Outcome, unexpected};
 use super::shell::quoted;
-use super::{Bench, Outcome, unexpected};
 use crate::session::Stop;
 
 /// The largest file that tools change.
