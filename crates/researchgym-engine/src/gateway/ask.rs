@@ -8,7 +8,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hyper::HeaderMap;
 use researchgym_core::model::bound::input_tokens_bound;
-use researchgym_core::model::{FailureKind, ModelFailure, Request, Wire};
+use researchgym_core::model::wire::Parsed;
+use researchgym_core::model::{FailureKind, ModelFailure, Wire};
 use serde_json::Value;
 use tokio::sync::oneshot;
 
@@ -45,7 +46,13 @@ pub(super) struct Question {
     bytes: Bytes,
     body: Value,
     /// The request in our form, if the provider's form is another one.
-    translated: Option<Request>,
+    translated: Option<Parsed>,
+}
+
+/// Why a request is not understood.
+struct Unasked {
+    status: u16,
+    message: String,
 }
 
 /// Where a client waits for its answer.
@@ -56,7 +63,7 @@ pub(super) async fn ask(work: Work, arrived: Arrived) -> Answer {
     let dialect = arrived.dialect;
     let question = match Question::of(&work, arrived) {
         Ok(question) => question,
-        Err(answer) => return answer,
+        Err(Unasked { status, message }) => return final_error(dialect, status, &message),
     };
     let (client, answer) = oneshot::channel();
     tokio::spawn(question.work_on(work, client));
@@ -64,23 +71,24 @@ pub(super) async fn ask(work: Work, arrived: Arrived) -> Answer {
 }
 
 impl Question {
-    fn of(work: &Work, arrived: Arrived) -> Result<Question, Answer> {
+    fn of(work: &Work, arrived: Arrived) -> Result<Question, Unasked> {
         let Arrived { dialect, in_path, headers, bytes } = arrived;
-        let refused = |message: &str| final_error(dialect, 400, message);
+        let refused = |message: String| Unasked { status: 400, message };
         let body: Value = serde_json::from_slice(&bytes)
-            .map_err(|error| refused(&format!("the body is not JSON: {error}")))?;
-        let mut asking = read(dialect, &body, &bytes).map_err(|error| refused(&error.to_string()))?;
+            .map_err(|error| refused(format!("the body is not JSON: {error}")))?;
+        let mut asking = read(dialect, &body, &bytes).map_err(|error| refused(error.to_string()))?;
         if let Some((named, delivery)) = in_path {
             asking = Asking { named, delivery, ..asking };
         }
         let found = work.service.served.find(&asking.named, dialect);
-        let endpoint = Arc::clone(found.map_err(|error| final_error(dialect, 404, &error.to_string()))?);
+        let endpoint =
+            Arc::clone(found.map_err(|error| Unasked { status: 404, message: error.to_string() })?);
         let translated = if endpoint.wire == dialect {
             None
         } else {
             let is_stream = asking.delivery != Delivery::Plain;
             let parsed = dialect.parse_request(&body, &asking.named, is_stream);
-            Some(parsed.map_err(|error| refused(&error.to_string()))?.request)
+            Some(parsed.map_err(|error| refused(error.to_string()))?)
         };
         let headers = if endpoint.wire == dialect { onward(&headers, dialect) } else { HeaderMap::new() };
         Ok(Question { dialect, asking, endpoint, headers, bytes, body, translated })
@@ -139,18 +147,18 @@ impl Question {
     /// The most tokens that the prompt can have.
     fn input_bound(&self) -> u64 {
         let own = input_tokens_bound(&self.body);
-        let translated = self.translated.as_ref().map(|request| {
-            input_tokens_bound(&self.endpoint.wire.encode(request, &self.endpoint.target, false))
+        let translated = self.translated.as_ref().map(|parsed| {
+            input_tokens_bound(&self.endpoint.wire.encode(&parsed.request, &self.endpoint.target, false))
         });
         let window = self.endpoint.facts.context_window.unwrap_or(u64::MAX);
         translated.map_or(own, |translated| translated.max(own)).min(window)
     }
 
     fn body_for(&self, cap: u64) -> Bytes {
-        let Some(request) = &self.translated else {
+        let Some(parsed) = &self.translated else {
             return edited(&self.bytes, &self.body, &self.asking, &self.endpoint, cap);
         };
-        let mut request = request.clone();
+        let mut request = parsed.request.clone();
         let wanted = request.settings.max_output_tokens;
         request.settings.max_output_tokens = Some(wanted.map_or(cap, |wanted| wanted.min(cap)));
         let is_stream = self.asking.delivery != Delivery::Plain;
@@ -160,6 +168,11 @@ impl Question {
     /// The client's headers that are passed on.
     pub(super) fn headers(&self) -> &HeaderMap {
         &self.headers
+    }
+
+    /// Whether a translated stream is to tell the usage.
+    pub(super) fn includes_usage(&self) -> bool {
+        self.translated.as_ref().is_none_or(|parsed| parsed.include_usage)
     }
 
     /// Whether the provider is spoken to in the client's own form.

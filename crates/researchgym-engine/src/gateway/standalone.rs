@@ -124,6 +124,8 @@ impl Standalone {
 
     fn take(&mut self, entry: Entry) -> Option<Reply> {
         match entry {
+            // Whoever asked is gone already.
+            Entry::Ask(_, sender) if sender.is_closed() => None,
             Entry::Ask(asked, sender) => Some(match self.ask(*asked) {
                 Ok(granted) => Reply::Granted(sender, granted),
                 Err(refused) => Reply::Refused(sender, refused),

@@ -101,7 +101,7 @@ async fn stream(
         Ok(reply) => question.dialect.render_stream(
             &reply,
             shown(question, &id(&reply, call)),
-            question.asking.include_usage,
+            question.includes_usage(),
         ),
         Err(failure) => vec![error_event(question.dialect, &failure)],
     };

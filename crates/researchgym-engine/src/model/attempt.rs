@@ -287,9 +287,9 @@ impl Asking<'_> {
             WireError::Provider { .. } if usage.is_none() && come.unwrap_or(0) == 0 => {
                 Attempted::new(Err(failure), None)
             }
-            WireError::Provider { .. } | WireError::CutOff | WireError::Malformed(_) => {
-                Attempted::spoilt(failure, usage, come, bounds)
-            }
+            WireError::Provider { .. } | WireError::CutOff => Attempted::spoilt(failure, usage, come, bounds),
+            // Nobody knows how much was in what nobody can read.
+            WireError::Malformed(_) => Attempted::spoilt(failure, usage, None, bounds),
         }
     }
 }

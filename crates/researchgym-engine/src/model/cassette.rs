@@ -150,13 +150,14 @@ impl Cassette {
     /// The request is not on a cassette that is played.
     pub(super) fn play(&self, question: &Question) -> Result<Option<Played>, ModelFailure> {
         let Mode::Play(player) = &self.mode else { return Ok(None) };
-        match locked(player).next(question) {
+        let mut player = locked(player);
+        match player.next(question) {
             Some(recorded) => Ok(Some(Played {
                 status: recorded.status,
                 headers: recorded.headers.clone(),
                 body: bytes_of(&recorded.body).unwrap_or_default(),
             })),
-            None => Err(self.missing(&locked(player), question)),
+            None => Err(self.missing(&player, question)),
         }
     }
 
