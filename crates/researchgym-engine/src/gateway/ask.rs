@@ -22,8 +22,8 @@ use super::route::Delivery;
 use super::send::{Sent, send};
 use super::server::Work;
 use super::teller::{Asked, Refused};
-use super::{relay, translate};
-use crate::model::Endpoint;
+use super::{relay, script, translate};
+use crate::model::{Backend, Endpoint};
 
 /// A client's request as it arrived.
 pub(super) struct Arrived {
@@ -83,7 +83,8 @@ impl Question {
         let found = work.service.served.find(&asking.named, dialect);
         let endpoint =
             Arc::clone(found.map_err(|error| Unasked { status: 404, message: error.to_string() })?);
-        let translated = if endpoint.wire == dialect {
+        let is_scripted = matches!(endpoint.backend, Backend::Scripted(_));
+        let translated = if endpoint.wire == dialect && !is_scripted {
             None
         } else {
             let is_stream = asking.delivery != Delivery::Plain;
@@ -118,6 +119,10 @@ impl Question {
             let refused = Refused::TooLittle { granted: cap, needed: self.asking.least_output.max(1) };
             booking.unbilled(failure(FailureKind::BadRequest, refused.to_string())).await;
             return drop(client.send(refusal(self.dialect, &refused)));
+        }
+        if let (Backend::Scripted(scripted), Some(parsed)) = (&self.endpoint.backend, &self.translated) {
+            let position = granted.position;
+            return script::answer_from(scripted, &self, &parsed.request, position, booking, client).await;
         }
         let is_stream = self.asking.delivery != Delivery::Plain;
         let body = self.body_for(cap);

@@ -182,7 +182,7 @@ impl Standalone {
             hold: grant.hold,
             retry_of: asked.retry_of,
         })));
-        Ok(Granted { call, max_output_tokens: grant.output })
+        Ok(Granted { call, max_output_tokens: grant.output, position: call - 1 })
     }
 
     fn settle(&mut self, settled: Settled) {
