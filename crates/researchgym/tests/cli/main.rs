@@ -10,6 +10,7 @@ mod endings;
 mod grading;
 mod kill;
 mod limits;
+mod models;
 mod results;
 mod signals;
 mod usage;
