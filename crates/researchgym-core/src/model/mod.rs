@@ -1,5 +1,6 @@
 //! Language models without any network: what is asked and answered, how providers write it down, what it costs.
 
+pub mod bound;
 pub mod failure;
 pub mod keys;
 pub mod message;
