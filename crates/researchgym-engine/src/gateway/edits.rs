@@ -72,6 +72,7 @@ mod tests {
             headers: Vec::new(),
             query: Vec::new(),
             facts: ModelFacts::default(),
+            price_source: String::new(),
             backend: Backend::Http,
         };
         let value = serde_json::from_str(body).unwrap();

@@ -101,6 +101,7 @@ mod tests {
             headers: Vec::new(),
             query: Vec::new(),
             facts: ModelFacts::default(),
+            price_source: String::new(),
             backend: Backend::Http,
         })
     }

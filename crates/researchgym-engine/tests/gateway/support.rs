@@ -50,6 +50,7 @@ pub(crate) fn endpoint(provider: &Provider, wire: Wire) -> Endpoint {
         headers: Vec::new(),
         query: Vec::new(),
         facts: ModelFacts { price: Some(PRICE), max_output: Some(1000), context_window: None },
+        price_source: String::new(),
         backend: Backend::Http,
     }
 }

@@ -1,6 +1,11 @@
 //! The four forms in which providers are spoken to. Each is a file of pure functions in both directions: as a client
 //! (encode a request, decode an answer or its stream) and as a server (parse a request, render an answer or its stream).
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::request::Request;
+
 mod calls;
 pub mod chat;
 mod dispatch;
@@ -11,11 +16,6 @@ mod openai;
 pub mod responses;
 #[cfg(test)]
 mod strategies;
-
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
-use super::request::Request;
 
 pub use self::dispatch::{Shown, WireStream};
 
@@ -57,13 +57,13 @@ pub struct Target {
 /// A client's request, understood.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parsed {
-    /// The model that it asks for, in its own words.
+    /// The model that is asked for, as the client named it.
     pub model: String,
-    /// Whether it wants the answer as a stream.
+    /// Whether the answer is to be a stream.
     pub stream: bool,
-    /// Whether it wants the usage at the end of the stream.
+    /// Whether the stream is to tell the usage.
     pub include_usage: bool,
-    /// What it asks.
+    /// What is asked.
     pub request: Request,
 }
 
