@@ -54,6 +54,17 @@ pub enum Refused {
     /// The run is over.
     #[error("the run is over")]
     Over,
+    /// What could be granted is of no use to the request, whose thinking alone may take more.
+    #[error("what is left allows {granted} tokens of output and this request needs {needed}")]
+    TooLittle {
+        /// What could be granted.
+        granted: u64,
+        /// What the request needs.
+        needed: u64,
+    },
+    /// Calls cannot be recorded, so that none is made.
+    #[error("calls cannot be recorded: {0}")]
+    Log(String),
 }
 
 /// What became of a call.

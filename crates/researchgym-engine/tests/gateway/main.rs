@@ -1,0 +1,17 @@
+//! The gateway over real sockets, in front of a provider of the test's own.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its own helpers too")]
+#![expect(clippy::panic, reason = "a test fails by panicking")]
+
+mod budget;
+mod doors;
+mod endings;
+mod journal;
+mod metering;
+mod names;
+mod provider;
+mod refusals;
+mod relaying;
+mod support;
+mod translating;
+mod wires;
