@@ -382,7 +382,7 @@ fn hours(text: &str) -> Result<Option<u64>, CommandError> {
     limit("--hours", text, "a number above 0", |hours| (hours > 0.0).then_some((hours * 3.6e6).ceil() as u64))
 }
 
-fn budget(text: &str) -> Result<Option<MicroUsd>, CommandError> {
+pub(super) fn budget(text: &str) -> Result<Option<MicroUsd>, CommandError> {
     limit("--budget", text, "a number, not below 0", |usd| {
         (usd >= 0.0).then_some(MicroUsd((usd * 1e6).floor() as u64))
     })

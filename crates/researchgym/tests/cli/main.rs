@@ -11,6 +11,7 @@ mod endings;
 mod grading;
 mod kill;
 mod limits;
+mod models;
 mod results;
 mod signals;
 mod usage;
