@@ -7,7 +7,7 @@ class Exchange:
     """One request and what came back."""
 
     def __init__(self, request):
-        self.path = request.url.raw_path.decode()
+        self.sent_headers = dict(request.headers)
         self.status = None
         self.headers = {}
         self.body = b""

@@ -146,10 +146,10 @@ class Messages(PeerCase):
                                extra_headers={"anthropic-beta": "one-2025-01-01,two-2025-01-01"})
         list(client.messages.create(**self.ask(service, stream=True)))
         self.check_relayed(service)
-        billed = service.upstream.bill[0]
+        billed, sent = service.upstream.bill[0], self.recorder.exchanges[0].sent_headers
         self.assertEqual(billed.body["unheard_of"], [1.0])
         self.assertEqual(billed.headers["anthropic-beta"], "one-2025-01-01,two-2025-01-01")
-        self.assertEqual(billed.headers["anthropic-version"], "2023-06-01")
+        self.assertEqual(billed.headers["anthropic-version"], sent["anthropic-version"])
 
     def test_models(self):
         service = self.serving(MESSAGES, [])

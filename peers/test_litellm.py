@@ -10,7 +10,7 @@ from google import genai
 from google.genai import errors, types
 
 from support import (ANSWER, ASKS_BOTH, CALLS, HAS_READ, KEY, PARAMETERS, TOKEN, Server, answers, eventually, free_port,
-                     new_folder, provider, require_binary, start_gateway)
+                     new_folder, provider, require_binary, start_gateway, unwrapped)
 from upstream import Upstream
 from wires import CHAT, GEMINI, MESSAGES, RESPONSES, WIRES
 
@@ -150,7 +150,8 @@ class Before(unittest.TestCase):
 
     def check_results(self, wire):
         """The results of the tools have come to the provider, and no key but its own."""
-        self.assertEqual([text for _, text in self.upstream.bill[-1].results()], ["alpha", "beta"])
+        results = [unwrapped(result) for _, result in self.upstream.bill[-1].results()]
+        self.assertEqual(results, ["alpha", "beta"])
         self.assertEqual([one.wire for one in self.upstream.bill], [wire, wire])
         self.assertEqual([one.holds(TOKEN) for one in self.upstream.bill], [False, False])
 

@@ -275,7 +275,7 @@ class Gemini:
     def results(body):
         parts = [part for content in body["contents"] for part in content["parts"]]
         responses = [part["functionResponse"] for part in parts if "functionResponse" in part]
-        return [(response["name"], text_of(response["response"])) for response in responses]
+        return [(response["name"], response["response"]) for response in responses]
 
 
 BY_NAME = dict(zip(WIRES, (Chat, Responses, Messages, Gemini)))
@@ -287,6 +287,4 @@ def text_of(content):
         return content
     if isinstance(content, list):
         return "".join(text_of(part) for part in content)
-    if "text" in content:
-        return content["text"]
-    return "".join(text_of(value) for value in content.values())
+    return content["text"]
