@@ -9,7 +9,7 @@ use bytes::Bytes;
 use hyper::HeaderMap;
 use researchgym_core::model::bound::input_tokens_bound;
 use researchgym_core::model::wire::Parsed;
-use researchgym_core::model::{FailureKind, ModelFailure, Wire};
+use researchgym_core::model::{FailureKind, ModelFailure, Request, Wire};
 use serde_json::Value;
 use tokio::sync::oneshot;
 
@@ -22,8 +22,8 @@ use super::route::Delivery;
 use super::send::{Sent, send};
 use super::server::Work;
 use super::teller::{Asked, Refused};
-use super::{relay, translate};
-use crate::model::Endpoint;
+use super::{relay, scripted, translate};
+use crate::model::{Backend, Endpoint};
 
 /// A client's request as it arrived.
 pub(super) struct Arrived {
@@ -83,7 +83,8 @@ impl Question {
         let found = work.service.served.find(&asking.named, dialect);
         let endpoint =
             Arc::clone(found.map_err(|error| Unasked { status: 404, message: error.to_string() })?);
-        let translated = if endpoint.wire == dialect {
+        let is_scripted = matches!(endpoint.backend, Backend::Scripted(_));
+        let translated = if endpoint.wire == dialect && !is_scripted {
             None
         } else {
             let is_stream = asking.delivery != Delivery::Plain;
@@ -118,6 +119,10 @@ impl Question {
             let refused = Refused::TooLittle { granted: cap, needed: self.asking.least_output.max(1) };
             booking.unbilled(failure(FailureKind::BadRequest, refused.to_string())).await;
             return drop(client.send(refusal(self.dialect, &refused)));
+        }
+        if let (Backend::Scripted(_), Some(parsed)) = (&self.endpoint.backend, &self.translated) {
+            let request = capped(&parsed.request, cap);
+            return scripted::answer(&work, &self, &request, booking, client).await;
         }
         let is_stream = self.asking.delivery != Delivery::Plain;
         let body = self.body_for(cap);
@@ -158,9 +163,7 @@ impl Question {
         let Some(parsed) = &self.translated else {
             return edited(&self.bytes, &self.body, &self.asking, &self.endpoint, cap);
         };
-        let mut request = parsed.request.clone();
-        let wanted = request.settings.max_output_tokens;
-        request.settings.max_output_tokens = Some(wanted.map_or(cap, |wanted| wanted.min(cap)));
+        let request = capped(&parsed.request, cap);
         let is_stream = self.asking.delivery != Delivery::Plain;
         self.endpoint.wire.encode(&request, &self.endpoint.target, is_stream).to_string().into()
     }
@@ -179,6 +182,13 @@ impl Question {
     pub(super) fn is_relayed(&self) -> bool {
         self.translated.is_none()
     }
+}
+
+fn capped(request: &Request, cap: u64) -> Request {
+    let mut request = request.clone();
+    let wanted = request.settings.max_output_tokens;
+    request.settings.max_output_tokens = Some(wanted.map_or(cap, |wanted| wanted.min(cap)));
+    request
 }
 
 fn failure(kind: FailureKind, message: String) -> ModelFailure {

@@ -20,6 +20,7 @@ mod meter;
 mod passage;
 mod relay;
 mod route;
+mod scripted;
 mod send;
 mod served;
 mod server;

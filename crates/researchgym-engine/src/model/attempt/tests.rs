@@ -242,6 +242,15 @@ async fn a_wrong_key_is_refused_and_never_repeated() {
 }
 
 #[tokio::test]
+async fn a_key_that_a_provider_repeats_is_taken_out() {
+    let message = format!("the key {KEY} is not allowed to");
+    let provider = provider(Some(Fault::Status { status: 403, headers: Vec::new(), message }));
+    let (attempted, _) = asked(&endpoint(Wire::Chat, &provider.url), &request(), true).await;
+    let message = attempted.result.unwrap_err().message;
+    assert!(message.contains("the key [redacted] is not allowed to"), "{message}");
+}
+
+#[tokio::test]
 async fn a_scripted_model_answers_through_the_same_door() {
     let script = "{\"error\": {\"status\": 529, \"message\": \"full\"}}\n{\"text\": \"hi\", \"usage\": {\"input\": 3, \"output\": 2}}";
     let scripted =

@@ -27,10 +27,9 @@ pub(super) fn answer(state: &State, received: &Received) -> Outgoing {
     if received.method != "POST" || received.header("content-type") != Some("application/json") {
         return refused(&mut progress, wire, 400, "a request is a POST of application/json".to_owned());
     }
-    if let Some(key) = &state.conduct.key {
-        if shown_key(wire, received) != Some(key.as_str()) {
-            return refused(&mut progress, wire, 401, "the key is missing or wrong".to_owned());
-        }
+    let key = state.conduct.key.as_deref();
+    if key.is_some() && shown_key(wire, received) != key {
+        return refused(&mut progress, wire, 401, "the key is missing or wrong".to_owned());
     }
     let parsed = match wire.parse_request(&body, &model, is_stream) {
         Ok(parsed) => parsed,
