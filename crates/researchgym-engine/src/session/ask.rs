@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use researchgym_core::action::Body;
 use researchgym_core::event::{AskedRequest, CallOutcome, Caller, Ending, Event, ModelAsked, ModelCalled};
 use researchgym_core::failure::{Boundary, Failure};
-use researchgym_core::ledger::{Grant, Shortage, Wish};
+use researchgym_core::ledger::{Grant, Hold, Shortage, Wish};
 use researchgym_core::model::retry::ProviderFailure;
 use researchgym_core::model::{
-    Conversation, FailureKind, Message, ModelFailure, Reply, Request, RequestSettings, Usage,
+    Conversation, FailureKind, Message, ModelFailure, Reply, Request, RequestSettings, Usage, message_bound,
+    settings_bound,
 };
 
 use super::record::{Item, RecordedAsk};
@@ -62,7 +63,10 @@ impl Session {
         for paid in 0..=PAID_RETRIES {
             let grant = self.grant(&door, conversation, settings)?;
             let call = self.set_aside(&door, conversation, settings, grant, repeats)?;
-            let settings = RequestSettings { max_output_tokens: Some(grant.output), ..settings.clone() };
+            let mut settings = RequestSettings { max_output_tokens: Some(grant.output), ..settings.clone() };
+            for (key, value) in &door.endpoint.request {
+                settings.extra.entry(key).or_insert_with(|| value.clone());
+            }
             // Lent, not copied: a conversation may be long.
             let request = Request { messages: conversation.lend(), settings };
             let attempted = self.answer_of(&door, call, &request, grant).await;
@@ -131,22 +135,14 @@ impl Session {
         settings: &RequestSettings,
     ) -> Result<Grant, Stop> {
         let facts = &door.endpoint.facts;
-        let mut input = conversation.tokens_bound(researchgym_core::model::message_bound);
-        if !conversation.is_counted() {
-            input = input.saturating_add(researchgym_core::model::settings_bound(settings));
-        }
-        if let Some(window) = facts.context_window {
-            input = input.min(window);
-        }
-        let output = settings.max_output_tokens.or(facts.max_output.map(|most| most.min(USUAL_OUTPUT)));
         let price = facts.price.unwrap_or_default();
-        // A cap below what the model is asked to think is refused by providers.
-        let thinking = settings.reasoning.as_ref().and_then(|reasoning| reasoning.budget_tokens).unwrap_or(0);
+        let input = input_bound(door, conversation, settings);
+        let output = settings.max_output_tokens.or(facts.max_output.map(|most| most.min(USUAL_OUTPUT)));
         let wish = Wish {
             cost: &|output| price.bound(input, output),
             input,
             output: output.unwrap_or(USUAL_OUTPUT),
-            least_output: LEAST_OUTPUT + thinking,
+            least_output: least_output(settings),
         };
         let state = &self.recorder.state;
         state.ledger.grant(&state.limits, &wish).map_err(|shortage| {
@@ -155,6 +151,15 @@ impl Session {
                 Shortage::Tokens { .. } => Ending::TokenLimit,
             })
         })
+    }
+
+    /// What must be left for the next question to be asked at all.
+    pub fn least_hold(&self, conversation: &Conversation, settings: &RequestSettings) -> Hold {
+        let Some(door) = &self.door else { return Hold::default() };
+        let input = input_bound(door, conversation, settings);
+        let output = least_output(settings);
+        let price = door.endpoint.facts.price.unwrap_or_default();
+        Hold { cost: price.bound(input, output), tokens: input.saturating_add(output) }
     }
 
     /// Records the question with what it can cost; from here on it is under way.
@@ -305,6 +310,21 @@ impl Session {
         let result = attempted.result.clone().map(|reply| (reply, tokens)).map_err(ModelFailure::from);
         Ok(Outcome { called, result })
     }
+}
+
+/// The most tokens that the prompt can have.
+fn input_bound(door: &Door, conversation: &Conversation, settings: &RequestSettings) -> u64 {
+    let mut input = conversation.tokens_bound(message_bound);
+    if !conversation.is_counted() {
+        input = input.saturating_add(settings_bound(settings));
+    }
+    door.endpoint.facts.context_window.map_or(input, |window| input.min(window))
+}
+
+/// A cap below what the model is asked to think is refused by providers.
+fn least_output(settings: &RequestSettings) -> u64 {
+    let thinking = settings.reasoning.as_ref().and_then(|reasoning| reasoning.budget_tokens);
+    LEAST_OUTPUT.saturating_add(thinking.unwrap_or(0))
 }
 
 /// The end of a call, not yet recorded.
