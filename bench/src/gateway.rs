@@ -15,7 +15,7 @@ use crate::process;
 use crate::program;
 use crate::report::{Figure, Report, Unit, talk};
 use crate::sample::Samples;
-use crate::server::Server;
+use crate::server::{KEY, Server};
 
 /// The length of a request's body.
 const REQUEST_BYTES: usize = 1200;
@@ -122,7 +122,7 @@ impl Form {
         let body = body(text);
         format!(
             "POST /v1/chat/completions HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n\
-             Authorization: Bearer sk-bench\r\nContent-Length: {}\r\n\r\n{body}",
+             Authorization: Bearer {KEY}\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         )
         .into_bytes()

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 use crate::Outcome;
 use crate::process;
 
+/// What clients show. LiteLLM does not start without a long one; `researchgym gateway --no-token` does not look at it.
+pub(crate) const KEY: &str = "sk-bench-3b1f0c9a7d5e42868f6a2c4e1d907b53";
 /// LiteLLM needs 10 seconds, more on a busy machine.
 const UNTIL_HEALTHY: Duration = Duration::from_secs(120);
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
@@ -42,7 +44,8 @@ impl Server {
         if let Some(log) = log {
             command.arg("--log").arg(log);
         }
-        let mut process = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+        let mut process =
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
         let mut output = BufReader::new(process.stdout.take().ok_or("the gateway has no output")?);
         let mut line = String::new();
         while output.read_line(&mut line)? > 0 {
@@ -70,6 +73,7 @@ impl Server {
             .current_dir(folder)
             .env("LITELLM_LOCAL_MODEL_COST_MAP", "True")
             .env("LITELLM_LOG", "ERROR")
+            .env("LITELLM_MASTER_KEY", KEY)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
