@@ -146,6 +146,7 @@ struct Measured {
     requests_per_second: Vec<f64>,
     cpu: Duration,
     load_cpu: Duration,
+    hung_up: usize,
 }
 
 fn measured(
@@ -185,6 +186,7 @@ impl Measured {
         self.whole.extend(answered.whole);
         self.first.extend(answered.first);
         self.cpu += cpu;
+        self.hung_up += answered.hung_up;
         self.load_cpu += load_cpu;
     }
 
@@ -207,6 +209,7 @@ impl Measured {
         report.write(
             Figure::number(&format!("{name}: requests"), "1/s", self.rate())
                 .with("rounds", self.requests_per_second.len())
+                .with("hung_up", self.hung_up)
                 .with("cpu_of_the_load_us", Unit::Microseconds.of(self.load_cpu / self.requests())),
         );
     }
