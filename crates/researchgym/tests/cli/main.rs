@@ -15,4 +15,5 @@ mod limits;
 mod results;
 mod signals;
 mod usage;
+mod web;
 mod workspace;

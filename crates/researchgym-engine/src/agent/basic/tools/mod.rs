@@ -13,6 +13,7 @@ mod replace;
 mod score;
 mod search;
 mod shell;
+mod web;
 mod write;
 
 use researchgym_core::action::{Action, Body};
@@ -33,6 +34,8 @@ use self::read::ReadFileChunk;
 use self::replace::Replace;
 use self::score::{EndTask, Submit, Validate};
 use self::search::SearchFile;
+pub(super) use self::web::OpenPage;
+use self::web::{WebBrowser, WebSearch};
 use self::write::WriteFile;
 use super::output::{KEPT_END, Output};
 use crate::session::{Session, Stop};
@@ -51,6 +54,8 @@ pub(super) struct Bench<'a> {
     pub(super) session: &'a mut Session,
     /// Background jobs started so far: the last one's number.
     pub(super) jobs: &'a mut u64,
+    /// The page of the web that was read last.
+    pub(super) page: &'a mut Option<OpenPage>,
 }
 
 /// What the model is told of a call.
@@ -79,8 +84,8 @@ pub(super) enum Handled {
     Unusable(String),
 }
 
-/// The tools that the model is offered.
-pub(super) fn offered(spec: &BasicSpec) -> Vec<Offer> {
+/// The tools that the model is offered: those of the web only in a run that may use it.
+pub(super) fn offered(spec: &BasicSpec, web: bool) -> Vec<Offer> {
     let mut offers = vec![offer::<Bash>()];
     match spec.mode {
         BasicMode::Plus => offers.extend([
@@ -101,6 +106,9 @@ pub(super) fn offered(spec: &BasicSpec) -> Vec<Offer> {
         offer::<CancelAsync>(),
         offer::<Validate>(),
     ]);
+    if web {
+        offers.extend([offer::<WebSearch>(), offer::<WebBrowser>()]);
+    }
     if spec.may_end {
         offers.push(offer::<Submit>());
         if spec.mode == BasicMode::Plus {
@@ -131,6 +139,8 @@ pub(super) async fn call(
         StartAsync::NAME => run::<StartAsync>(arguments, bench).await,
         CheckAsync::NAME => run::<CheckAsync>(arguments, bench).await,
         CancelAsync::NAME => run::<CancelAsync>(arguments, bench).await,
+        WebSearch::NAME => run::<WebSearch>(arguments, bench).await,
+        WebBrowser::NAME => run::<WebBrowser>(arguments, bench).await,
         Validate::NAME => run::<Validate>(arguments, bench).await,
         Submit::NAME => run::<Submit>(arguments, bench).await,
         EndTask::NAME => run::<EndTask>(arguments, bench).await,
@@ -284,7 +294,7 @@ mod tests {
 
     fn names(mode: BasicMode, may_end: bool) -> Vec<String> {
         let spec = BasicSpec { mode, may_end, idea_hint: None, reasoning: None, temperature: None };
-        offered(&spec).into_iter().map(|offer| offer.name).collect()
+        offered(&spec, false).into_iter().map(|offer| offer.name).collect()
     }
 
     #[test]
@@ -318,6 +328,17 @@ mod tests {
             "submit",
         ];
         assert_eq!(names(BasicMode::Iterative, true), iterative);
+    }
+
+    #[test]
+    fn the_web_is_offered_where_it_may_be_used() {
+        for mode in [BasicMode::Plus, BasicMode::Iterative] {
+            let spec = BasicSpec { mode, may_end: true, idea_hint: None, reasoning: None, temperature: None };
+            let without: Vec<String> = names(mode, true);
+            let with: Vec<String> = offered(&spec, true).into_iter().map(|offer| offer.name).collect();
+            let more: Vec<&String> = with.iter().filter(|name| !without.contains(name)).collect();
+            assert_eq!(more, ["web_search", "web_browser"]);
+        }
     }
 
     #[test]
@@ -369,7 +390,7 @@ mod tests {
             reasoning: None,
             temperature: None,
         };
-        let offers = offered(&spec);
+        let offers = offered(&spec, false);
         let told = no_such_tool("write-file", &offers);
         let known =
             "bash, read_file_chunk, write_file, replace, start_async, check_async, cancel_async, validate";
