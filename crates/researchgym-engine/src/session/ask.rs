@@ -91,13 +91,14 @@ impl Session {
             return self.diverged("asks a model where the record goes on with an action").map(|()| None);
         };
         let used = recorded.used;
-        let RecordedAsk { kept, added, called, conversation: id, .. } = (**ask).clone();
+        let RecordedAsk { kept, added, told, called, conversation: id } = (**ask).clone();
         let added = added.iter().map(|body| self.message(body)).collect::<Result<Vec<_>, Failure>>()?;
         if id != conversation.id || !conversation.recall(kept as usize, added) {
             return self.diverged("asks about another conversation than the one on record").map(|()| None);
         }
         self.recorded.pop_front();
         self.seen = used;
+        self.told_until = told.unwrap_or_default();
         Ok(Some(match &called.outcome {
             CallOutcome::Answered { response, .. } => {
                 let bytes = self.recorder.blobs.resolve(response)?;
@@ -190,6 +191,7 @@ impl Session {
                 kept: kept as u64,
                 added,
                 settings,
+                told: Some(self.told_until).filter(|seq| *seq > 0),
             },
             max_output_tokens: grant.output,
             hold: grant.hold,
@@ -235,11 +237,12 @@ impl Session {
                         return bill(&attempted, self).map_err(Stop::Failed);
                     };
                     let wait_ms = wait.as_millis() as u64;
+                    let last = failure.message.clone();
                     let failure = failure.clone().into();
                     self.recorder.append(Event::ModelRetried { call, failure, wait_ms })?;
                     if let Err(stop) = self.wait_for_provider(wait).await {
-                        // Nothing is under way: the call ends unbilled.
-                        let called = bill(&attempted, self).map_err(Stop::Failed)?.called;
+                        // Nothing is under way: the call ends unbilled. Its last attempt is recorded already.
+                        let called = bill(&given_up(last), self).map_err(Stop::Failed)?.called;
                         self.recorder.append_synced(Event::ModelCalled(Box::new(called)))?;
                         return Err(stop);
                     }
@@ -258,9 +261,12 @@ impl Session {
     /// Waits as a provider asked us to: not working time.
     async fn wait_for_provider(&mut self, wait: Duration) -> Result<(), Stop> {
         let began = Instant::now();
+        let left_out = self.clock.left_out();
         let sandbox = self.sandbox.clone();
         let waited = self.attend_until(sandbox.guarded(tokio::time::sleep(wait))).await;
-        self.clock.leave_out(began.elapsed());
+        // A pause or a grading meanwhile is left out already.
+        let meanwhile = self.clock.left_out() - left_out;
+        self.clock.leave_out(began.elapsed().saturating_sub(meanwhile));
         waited
     }
 
@@ -276,7 +282,8 @@ impl Session {
         latency: Duration,
     ) -> Result<Outcome, Failure> {
         let usage = attempted.billed.unwrap_or_default();
-        let is_hold = matches!(&attempted.result, Err(failure) if failure.kind == FailureKind::Stopped);
+        let is_hold = attempted.billed.is_some()
+            && matches!(&attempted.result, Err(failure) if failure.kind == FailureKind::Stopped);
         let cost = match is_hold {
             true => grant.hold.cost,
             false => door.endpoint.facts.price.unwrap_or_default().cost(usage),
@@ -341,6 +348,18 @@ fn stopped(grant: Grant) -> Attempted {
         result: Err(ProviderFailure::new(FailureKind::Stopped, message)),
         billed: Some(Usage { input, output: grant.output, ..Usage::default() }),
         usage_reported: false,
+        latency: Duration::ZERO,
+        first_byte: None,
+    }
+}
+
+/// The run ended while another attempt was waited for: nothing is paid for.
+fn given_up(last: String) -> Attempted {
+    let message = format!("the run ended before another attempt; the last one: {last}");
+    Attempted {
+        result: Err(ProviderFailure::new(FailureKind::Stopped, message)),
+        billed: None,
+        usage_reported: true,
         latency: Duration::ZERO,
         first_byte: None,
     }
