@@ -17,6 +17,7 @@ pub mod manifest;
 pub mod model;
 pub mod nearest;
 pub mod observation;
+pub mod patch;
 pub mod result;
 pub mod score;
 pub mod script;

@@ -1,5 +1,7 @@
 //! What a run is asked to be: everything that `plan.json` shows.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -116,6 +118,9 @@ pub struct ModelSpec {
     pub wire: Wire,
     /// Where it is, with the version; empty for `scripted`.
     pub base_url: String,
+    /// Further query parameters of each request, such as Azure's `api-version`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub query: BTreeMap<String, String>,
     /// What it costs and holds.
     pub facts: ModelFacts,
     /// Where the price comes from: a table with its date, a file, the settings, `local`.

@@ -23,8 +23,7 @@ pub(crate) struct Settings {
 impl Settings {
     /// Resolves the places.
     pub(crate) fn resolve(places: &Places) -> Result<Settings, CommandError> {
-        let here = std::env::current_dir()
-            .map_err(|error| CommandError::input(format!("the current folder cannot be read: {error}")))?;
+        let here = here()?;
         let home = match given(&places.home) {
             Some(home) => absolute(&here, home),
             None => default_home().ok_or_else(|| {
@@ -47,6 +46,12 @@ impl Settings {
             Err(error) => Err(CommandError::input(format!("--data-dir {}: {error}", folder.display()))),
         }
     }
+}
+
+/// The current folder.
+pub(crate) fn here() -> Result<PathBuf, CommandError> {
+    std::env::current_dir()
+        .map_err(|error| CommandError::input(format!("the current folder cannot be read: {error}")))
 }
 
 /// A place that is given; an empty variable names none.

@@ -39,6 +39,29 @@ pub enum FailureKind {
     Stopped,
 }
 
+impl FailureKind {
+    /// Whether the same request may succeed later.
+    pub fn is_passing(self) -> bool {
+        match self {
+            FailureKind::RateLimited
+            | FailureKind::Overloaded
+            | FailureKind::Server
+            | FailureKind::Timeout
+            | FailureKind::Conflict
+            | FailureKind::Unreachable
+            | FailureKind::BrokenStream => true,
+            FailureKind::ContextLength
+            | FailureKind::Authentication
+            | FailureKind::ModelNotFound
+            | FailureKind::Quota
+            | FailureKind::BadRequest
+            | FailureKind::Refused
+            | FailureKind::Malformed
+            | FailureKind::Stopped => false,
+        }
+    }
+}
+
 /// A failure of a provider.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -1,21 +1,24 @@
 //! Language models without any network: what is asked and answered, how providers write it down, what it costs.
 
+pub mod bound;
 pub mod conversation;
 pub mod failure;
-pub mod interim;
+pub mod keys;
 pub mod message;
 pub mod price;
 pub mod redact;
 pub mod reply;
 pub mod request;
+pub mod retry;
 pub mod sse;
 pub mod wire;
 
+pub use self::bound::{input_tokens_bound, message_bound, settings_bound};
 pub use self::conversation::{Conversation, Transcript};
 pub use self::failure::{FailureKind, ModelFailure};
-pub use self::interim::{RetryPolicy, message_bound, settings_bound};
 pub use self::message::{Input, Message, Part, Raw, ToolResult, Turn};
 pub use self::price::{ModelFacts, Price};
 pub use self::reply::{Reply, Stop, Tokens, Usage};
 pub use self::request::{Reasoning, Request, RequestSettings, Tool, ToolChoice};
+pub use self::retry::RetryPolicy;
 pub use self::wire::{Target, Wire, WireError};

@@ -87,6 +87,14 @@ pub struct ModelFacts {
     pub max_output: Option<u64>,
 }
 
+/// Reads US dollars per million tokens, such as `0.15`, as micro-dollars per million tokens.
+///
+/// # Errors
+/// It is no decimal number, negative, too large, or finer than what is kept.
+pub fn usd_per_million(text: &str) -> Result<u64, DecimalError> {
+    decimal::scaled(text, 6, decimal::Excess::Refuse)
+}
+
 /// One tier with nothing left open.
 #[derive(Clone, Copy)]
 struct Rates {

@@ -1,5 +1,6 @@
 //! Agents: each drives a session to an ending. A new agent is a new file and a line in [`drive`].
 
+mod basic;
 mod external;
 mod human;
 mod scripted;
@@ -26,7 +27,7 @@ pub async fn drive(spec: &AgentSpec, session: &mut Session, surroundings: &mut S
             scripted::drive(session, script).await
         }
         AgentSpec::Human => human::drive(session, surroundings.terminal.as_deref_mut()).await,
-        AgentSpec::Basic(_) => Err(Stop::Ended(Ending::GaveUp)),
+        AgentSpec::Basic(basic) => basic::drive(session, basic).await,
         AgentSpec::Tuner { sampler, trials } => tuner::drive(session, *sampler, *trials).await,
         AgentSpec::External { declaration, .. } => external::drive(session, declaration).await,
     };

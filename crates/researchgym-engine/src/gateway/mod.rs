@@ -1,8 +1,41 @@
 //! The one door to all providers, for programs that are not ours: a local HTTP server in the providers' own forms, whose
 //! every call is granted before it is sent and booked when it is over.
+//!
+//! A request goes from `server` (connection, token, body) by `route` to `ask` (reading, grant), `send` (attempts), then
+//! `relay` if the provider speaks the client's form or `translate` if not; `meter` reads along and `booking` books.
+//! Clients' keys never go to a provider, providers' keys never to a client. What calls cost is bounded before they are
+//! sent: requests for which that is not possible are refused (`unmetered`).
 
+mod answer;
+mod ask;
+mod asking;
+mod booking;
+mod count;
+mod edits;
+mod failures;
+mod headers;
+mod listen;
+mod listing;
+mod meter;
+mod passage;
+mod relay;
+mod route;
 mod run;
+mod script;
+mod send;
+mod served;
+mod server;
+mod splice;
+mod standalone;
 mod teller;
+mod token;
+mod translate;
+mod unmetered;
 
+pub use self::listen::{ListenError, Listener, SocketFile};
 pub use self::run::RunGateway;
+pub use self::served::{NotServed, Served};
+pub use self::server::{Service, serve};
+pub use self::standalone::{JournalError, Standalone, Summary, grant};
 pub use self::teller::{Asked, Booked, Entry, Granted, Refused, Settled, Teller, teller};
+pub use self::token::Token;

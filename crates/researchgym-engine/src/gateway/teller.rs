@@ -40,6 +40,8 @@ pub struct Granted {
     pub call: u64,
     /// The cap on output that must be sent; the client's own if it fits.
     pub max_output_tokens: u64,
+    /// For scripted models: how many calls came before, over or under way.
+    pub position: u64,
 }
 
 /// Why there is no grant. Final for this client: asking again gives the same.
@@ -54,6 +56,17 @@ pub enum Refused {
     /// The run is over.
     #[error("the run is over")]
     Over,
+    /// What could be granted is of no use to the request, whose thinking alone may take more.
+    #[error("what is left allows {granted} tokens of output and this request needs {needed}")]
+    TooLittle {
+        /// What could be granted.
+        granted: u64,
+        /// What the request needs.
+        needed: u64,
+    },
+    /// Calls cannot be recorded, so that none is made.
+    #[error("calls cannot be recorded: {0}")]
+    Log(String),
 }
 
 /// What became of a call.

@@ -1,6 +1,6 @@
 //! The one HTTP client for all providers: sends one attempt and gives status, headers and the bytes as they come.
 //!
-//! What the bytes mean, whether another attempt is made and what it costs is decided elsewhere. Proxy settings of the
+//! For an endpoint with a cassette the answer may come from there, or goes there too. What the bytes mean, whether another attempt is made and what it costs is decided elsewhere. Proxy settings of the
 //! environment are followed, except for loopback addresses.
 
 use std::sync::Arc;
@@ -10,7 +10,8 @@ use bytes::Bytes;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use researchgym_core::model::{FailureKind, ModelFailure};
 
-use super::endpoint::{Auth, Endpoint};
+use super::cassette::{Cassette, Played, Question};
+use super::endpoint::{Auth, Backend, Endpoint};
 use crate::dataset::SystemNames;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -31,7 +32,22 @@ pub struct Answer {
     pub status: u16,
     /// All headers.
     pub headers: HeaderMap,
-    response: reqwest::Response,
+    source: Source,
+}
+
+/// Where the bytes of an answer come from.
+#[derive(Debug)]
+enum Source {
+    Provider(Box<reqwest::Response>, Option<Box<Recording>>),
+    Cassette(Option<Bytes>),
+}
+
+/// An answer that goes to a cassette when it has come whole.
+#[derive(Debug)]
+struct Recording {
+    cassette: Arc<Cassette>,
+    question: Question,
+    bytes: Vec<u8>,
 }
 
 /// When things happened to an attempt.
@@ -67,7 +83,8 @@ impl Client {
     /// Sends one attempt to an endpoint. `extra` headers are a client's own that are passed on.
     ///
     /// # Errors
-    /// No answer began: the provider cannot be reached, hung up or was silent for too long.
+    /// No answer began: the provider cannot be reached, hung up or was silent for too long, or a cassette lacks the
+    /// request.
     pub async fn send(
         &self,
         endpoint: &Endpoint,
@@ -75,6 +92,19 @@ impl Client {
         extra: &HeaderMap,
         body: Bytes,
     ) -> Result<Answer, ModelFailure> {
+        let mut recording = None;
+        match &endpoint.backend {
+            Backend::Http => {}
+            Backend::Scripted(_) => return Err(unreachable("a scripted model has no address")),
+            Backend::Cassette(cassette) => {
+                let question = cassette.question(endpoint.wire, call_of(url, &endpoint.base_url), &body);
+                if let Some(played) = cassette.play(&question)? {
+                    return Ok(Answer::played(played));
+                }
+                recording =
+                    Some(Box::new(Recording { cassette: cassette.clone(), question, bytes: Vec::new() }));
+            }
+        }
         let client = if is_loopback(url) { &self.direct } else { &self.http };
         let mut headers = extra.clone();
         headers.insert(reqwest::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -98,7 +128,11 @@ impl Client {
             }
         };
         let response = request.send().await.map_err(|error| failure(&error))?;
-        Ok(Answer { status: response.status().as_u16(), headers: response.headers().clone(), response })
+        Ok(Answer {
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            source: Source::Provider(Box::new(response), recording),
+        })
     }
 }
 
@@ -106,10 +140,44 @@ impl Answer {
     /// The next bytes, as they come; `None` at the end.
     ///
     /// # Errors
-    /// The connection broke.
+    /// The connection broke, or what came cannot be recorded.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, ModelFailure> {
-        self.response.chunk().await.map_err(|error| failure(&error))
+        match &mut self.source {
+            Source::Cassette(bytes) => Ok(bytes.take()),
+            Source::Provider(response, recording) => {
+                let chunk = response.chunk().await.map_err(|error| failure(&error))?;
+                match (&chunk, recording.as_mut()) {
+                    (Some(chunk), Some(recording)) => recording.bytes.extend_from_slice(chunk),
+                    (None, Some(_)) => {
+                        if let Some(whole) = recording.take() {
+                            whole.cassette.record(
+                                &whole.question,
+                                self.status,
+                                &self.headers,
+                                &whole.bytes,
+                            )?;
+                        }
+                    }
+                    (_, None) => {}
+                }
+                Ok(chunk)
+            }
+        }
     }
+
+    fn played(played: Played) -> Answer {
+        let pairs = played.headers.iter().filter_map(|(name, value)| {
+            Some((HeaderName::try_from(name.as_str()).ok()?, HeaderValue::try_from(value.as_str()).ok()?))
+        });
+        let bytes = Some(Bytes::from(played.body)).filter(|bytes| !bytes.is_empty());
+        Answer { status: played.status, headers: pairs.collect(), source: Source::Cassette(bytes) }
+    }
+}
+
+/// The part of an address that names the kind of call: without the provider's base and without a query.
+fn call_of<'a>(url: &'a str, base_url: &str) -> &'a str {
+    let call = url.strip_prefix(base_url).unwrap_or(url);
+    call.split('?').next().unwrap_or(call)
 }
 
 fn is_loopback(url: &str) -> bool {
@@ -137,7 +205,11 @@ fn failure(error: &reqwest::Error) -> ModelFailure {
         }
         cause = error.source();
     }
-    unreachable(&message)
+    // A provider that was silent after it had the request may have worked all the while; one that could not be reached
+    // has not.
+    let is_late = error.is_timeout() && !error.is_connect();
+    let kind = if is_late { FailureKind::Timeout } else { FailureKind::Unreachable };
+    ModelFailure { kind, status: None, message }
 }
 
 fn unreachable(message: &str) -> ModelFailure {

@@ -3,45 +3,11 @@
 use std::time::Duration;
 
 use researchgym_core::failure::{Boundary, Failure};
-use researchgym_core::ledger::Grant;
-use researchgym_core::model::{FailureKind, ModelFailure, Reply, RetryPolicy, Usage};
+use researchgym_core::model::redact::Redactor;
+use researchgym_core::model::{FailureKind, ModelFailure, Request, RetryPolicy};
 
+use super::attempt::{Attempted, Question, ask, next_step};
 use super::{Client, Endpoint};
-
-/// What came of one attempt.
-#[derive(Clone, Debug)]
-pub struct Attempted {
-    /// The answer, or why there is none.
-    pub result: Result<Reply, ModelFailure>,
-    /// Of a failure: tokens that are paid for all the same.
-    pub billed: Option<Usage>,
-    /// Whether the provider reported them.
-    pub usage_reported: bool,
-    /// From sending to the first byte.
-    pub first_byte: Option<Duration>,
-    /// How long the provider asks us to wait.
-    pub retry_after: Option<Duration>,
-}
-
-impl Attempted {
-    /// The run ended while the answer was under way: it may be paid for in full.
-    pub(crate) fn stopped(grant: Grant) -> Attempted {
-        let failure = ModelFailure {
-            kind: FailureKind::Stopped,
-            status: None,
-            message: "the run ended while the answer was under way".to_owned(),
-        };
-        let input = grant.hold.tokens.saturating_sub(grant.output);
-        let usage = Usage { input, output: grant.output, ..Usage::default() };
-        Attempted {
-            result: Err(failure),
-            billed: Some(usage),
-            usage_reported: false,
-            first_byte: None,
-            retry_after: None,
-        }
-    }
-}
 
 /// A run's way to its model. Shared by all runs of a process that ask the same one.
 #[derive(Debug)]
@@ -52,27 +18,20 @@ pub struct Door {
     pub endpoint: std::sync::Arc<Endpoint>,
     /// When another attempt is made.
     pub policy: RetryPolicy,
+    /// Takes keys out of whatever a provider says before it is kept or shown.
+    pub redactor: Redactor,
 }
 
 impl Door {
     /// Sends one attempt. `exchanges`: how many attempts of the run came to an end before.
-    pub(crate) async fn attempt(
-        &self,
-        request: &researchgym_core::model::Request,
-        exchanges: u64,
-    ) -> Attempted {
-        let _ = (request, exchanges);
-        std::future::pending().await
+    pub(crate) async fn attempt(&self, request: &Request, exchanges: u64) -> Attempted {
+        let question = Question { request, stream: true, position: exchanges };
+        ask(&self.client, &self.endpoint, question, &mut |_| {}).await
     }
 
     /// How long is waited before another attempt, if one is made. `attempt` counts from 1.
-    pub(crate) fn wait_before(
-        &self,
-        failure: &ModelFailure,
-        retry_after: Option<Duration>,
-        attempt: u32,
-    ) -> Option<Duration> {
-        self.policy.next_wait(failure, retry_after, attempt, random())
+    pub(crate) fn wait_before(&self, attempted: &Attempted, attempt: u32) -> Option<Duration> {
+        next_step(&self.policy, attempted, attempt, random())
     }
 
     /// The failure of a run whose model cannot be asked, with advice.

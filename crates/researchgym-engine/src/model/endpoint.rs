@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
+use researchgym_core::model::redact::Redactor;
 use researchgym_core::model::{ModelFacts, Target, Wire};
+
+use super::cassette::Cassette;
+use super::scripted::Script;
 
 /// A key. Never printed, never serialised.
 #[derive(Clone, PartialEq, Eq)]
@@ -54,6 +58,8 @@ pub struct Endpoint {
     pub query: Vec<(String, String)>,
     /// Price, window, longest answer.
     pub facts: ModelFacts,
+    /// Where the price comes from.
+    pub price_source: String,
     /// Who really answers.
     pub backend: Backend,
 }
@@ -63,6 +69,19 @@ pub struct Endpoint {
 pub enum Backend {
     /// The provider, over HTTP.
     Http,
+    /// A script.
+    Scripted(Arc<Scripted>),
+    /// The provider over HTTP while the cassette is recorded, and the cassette in its place when it is played.
+    Cassette(Arc<Cassette>),
+}
+
+/// A script and what it may never be sent.
+#[derive(Debug)]
+pub struct Scripted {
+    /// The answers.
+    pub script: Script,
+    /// Keys that no request may hold.
+    pub secrets: Redactor,
 }
 
 impl Endpoint {

@@ -1,9 +1,20 @@
 //! Language models as they are reached: who serves them, with which key, and the one HTTP client.
 
+mod attempt;
+pub mod cassette;
 mod client;
 mod door;
 mod endpoint;
+pub mod fake_provider;
+mod invariants;
+mod keys;
+pub mod registry;
+pub mod scripted;
+pub mod settings;
 
+pub use self::attempt::{Attempted, Question, ask, next_step};
 pub use self::client::{Answer, Client, Timing};
-pub use self::door::{Attempted, Door};
-pub use self::endpoint::{Auth, Backend, Endpoint, Secret};
+pub use self::door::Door;
+pub use self::endpoint::{Auth, Backend, Endpoint, Scripted, Secret};
+pub use self::keys::{FoundKey, Origin, Variables};
+pub use self::registry::{ModelError, Registry};

@@ -196,14 +196,14 @@ pub(super) fn past(state: &RunState, lines: &[Line]) -> Result<Past, Failure> {
     };
     let recorded = record(lines, unfinished)
         .map_err(|error| Failure::new(Boundary::Store, format!("run {}: {error}", state.started.run_id)))?;
-    let asked = lines
+    let mut asked = lines
         .iter()
         .filter(|line| matches!(&line.event, Event::ModelAsked(asked) if asked.caller == Caller::Agent));
     Ok(Past {
         was_interrupted: !recorded.is_empty(),
         recorded,
         unanswered: unanswered(lines),
-        told_until: asked.last().map_or(0, |line| line.seq),
+        told_until: asked.next_back().map_or(0, |line| line.seq),
     })
 }
 

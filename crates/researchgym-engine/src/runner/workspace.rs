@@ -11,8 +11,9 @@ use researchgym_core::keys::agent_seed;
 use researchgym_core::state::RunState;
 
 use super::{OpenRun, Runner};
+use crate::gateway::{RunGateway, teller};
 use crate::materials::Materials;
-use crate::sandbox::{ReadOnlyMount, Sandbox, SandboxSpec, WorkingFolder};
+use crate::sandbox::{GATEWAY_PORT, GATEWAY_SOCKET, ReadOnlyMount, Sandbox, SandboxSpec, WorkingFolder};
 use crate::session::{Counter, Desk, WORKSPACE_CAPS};
 use crate::snapshot::{Snapshotter, check_out, clear_folder, copy_in};
 use crate::store::RunFolder;
@@ -42,7 +43,8 @@ pub(super) async fn bring_up(runner: &Runner, open: &mut OpenRun) -> Result<Work
         true => hash_protected(&folder.join(&task.workspace.starter), &task.workspace.protected)?,
         false => open.recorder.state.protected.clone(),
     };
-    let specification = specification(runner, open, &workspace, &folder);
+    let counter = open_gateway(runner, open).await?;
+    let specification = specification(runner, open, &workspace, &folder, counter.as_ref());
     let mut snapshotter = Snapshotter::new();
     let (snapshot, _) =
         tokio::task::block_in_place(|| snapshotter.take(&workspace, WORKSPACE_CAPS, &open.recorder.blobs))?;
@@ -65,7 +67,7 @@ pub(super) async fn bring_up(runner: &Runner, open: &mut OpenRun) -> Result<Work
             None
         }
     };
-    Ok(Workplace { sandbox, snapshotter, counter: None, desk })
+    Ok(Workplace { sandbox, snapshotter, counter, desk })
 }
 
 /// Puts the starter and the description into a new workspace; a run that goes on finds its own files, or the newest
@@ -115,7 +117,13 @@ fn make_mount_points(workspace: &Path, materials: &Materials) -> Result<(), Fail
 }
 
 /// What the agent's sandbox may see.
-fn specification(runner: &Runner, open: &OpenRun, workspace: &Path, folder: &Path) -> SandboxSpec {
+fn specification(
+    runner: &Runner,
+    open: &OpenRun,
+    workspace: &Path,
+    folder: &Path,
+    counter: Option<&Counter>,
+) -> SandboxSpec {
     let started = &open.recorder.state.started;
     let task = &started.task;
     let materials = &runner.workbench.materials;
@@ -136,10 +144,10 @@ fn specification(runner: &Runner, open: &OpenRun, workspace: &Path, folder: &Pat
         name: format!("{}-agent", started.run_id),
         working_folder: WorkingFolder::Writable { source: workspace.to_path_buf() },
         read_only,
-        environment: environment(&open.recorder.state, materials.path("/researchgym/bin:")),
+        environment: environment(&open.recorder.state, materials.path("/researchgym/bin:"), counter),
         resources: task.resources.clone(),
         session: true,
-        gateway: None,
+        gateway: counter.map(|counter| counter.server.socket().to_path_buf()),
     }
 }
 
@@ -157,7 +165,39 @@ fn let_through(folder: &RunFolder) -> Result<(), Failure> {
     Ok(())
 }
 
-fn environment(state: &RunState, path: String) -> BTreeMap<String, String> {
+/// The run's gateway, if it has a model.
+async fn open_gateway(runner: &Runner, open: &mut OpenRun) -> Result<Option<Counter>, Failure> {
+    let Some(door) = &runner.door else { return Ok(None) };
+    open.recorder.hide(door.redactor.clone());
+    let is_isolated = open.recorder.state.started.spec.runtime == Runtime::Local;
+    // Without isolation the path must be short, and reachable for the unprivileged user of the commands.
+    let scratch = if is_isolated { runner.workbench.scratch.clone() } else { std::env::temp_dir() };
+    let (teller, entries) = teller();
+    let server = RunGateway::open(&scratch, !is_isolated, door, &teller).await.map_err(|error| {
+        Failure::new(Boundary::Store, format!("the run's gateway below {}: {error}", scratch.display()))
+    })?;
+    Ok(Some(Counter { entries, server }))
+}
+
+/// What makes programs of all providers find the run's gateway.
+fn gateway_environment(model: &str, counter: &Counter) -> BTreeMap<String, String> {
+    let (port, token) = counter.server.port().unwrap_or((GATEWAY_PORT, "researchgym"));
+    let url = format!("http://127.0.0.1:{port}");
+    let variables = [
+        ("RESEARCHGYM_MODEL", model),
+        ("RESEARCHGYM_GATEWAY", GATEWAY_SOCKET),
+        ("OPENAI_BASE_URL", &format!("{url}/v1")),
+        ("OPENAI_API_BASE", &format!("{url}/v1")),
+        ("OPENAI_API_KEY", token),
+        ("ANTHROPIC_BASE_URL", &url),
+        ("ANTHROPIC_API_KEY", token),
+        ("GOOGLE_GEMINI_BASE_URL", &url),
+        ("GEMINI_API_KEY", token),
+    ];
+    variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+fn environment(state: &RunState, path: String, counter: Option<&Counter>) -> BTreeMap<String, String> {
     let spec = &state.started.spec;
     let mut environment = BTreeMap::from([
         ("HOME".to_owned(), "/tmp".to_owned()),
@@ -168,6 +208,9 @@ fn environment(state: &RunState, path: String) -> BTreeMap<String, String> {
         ("RESEARCHGYM_SEED".to_owned(), agent_seed(spec.seed).to_string()),
         ("VIRTUAL_ENV_DISABLE_PROMPT".to_owned(), "1".to_owned()),
     ]);
+    if let (Some(model), Some(counter)) = (&spec.model, counter) {
+        environment.extend(gateway_environment(model, counter));
+    }
     if spec.runtime == Runtime::Local {
         environment.insert("RESEARCHGYM_SESSION".to_owned(), "/run/researchgym/session.sock".to_owned());
     }

@@ -7,6 +7,7 @@ use researchgym_core::action::Body;
 use researchgym_core::event::{AskedRequest, CallOutcome, Caller, Ending, Event, ModelAsked, ModelCalled};
 use researchgym_core::failure::{Boundary, Failure};
 use researchgym_core::ledger::{Grant, Shortage, Wish};
+use researchgym_core::model::retry::ProviderFailure;
 use researchgym_core::model::{
     Conversation, FailureKind, Message, ModelFailure, Reply, Request, RequestSettings, Usage,
 };
@@ -136,11 +137,13 @@ impl Session {
         }
         let output = settings.max_output_tokens.or(facts.max_output.map(|most| most.min(USUAL_OUTPUT)));
         let price = facts.price.unwrap_or_default();
+        // A cap below what the model is asked to think is refused by providers.
+        let thinking = settings.reasoning.as_ref().and_then(|reasoning| reasoning.budget_tokens).unwrap_or(0);
         let wish = Wish {
             cost: &|output| price.bound(input, output),
             input,
             output: output.unwrap_or(USUAL_OUTPUT),
-            least_output: LEAST_OUTPUT,
+            least_output: LEAST_OUTPUT + thinking,
         };
         let state = &self.recorder.state;
         state.ledger.grant(&state.limits, &wish).map_err(|shortage| {
@@ -165,7 +168,7 @@ impl Session {
         let written = |value: Result<Vec<u8>, serde_json::Error>| {
             let bytes =
                 value.map_err(|error| Failure::new(Boundary::Agent, format!("a message: {error}")))?;
-            Ok::<Body, Failure>(self.recorder.blobs.body(&bytes)?)
+            self.recorder.keep(&bytes)
         };
         let added =
             conversation.messages()[kept..].iter().map(|message| written(serde_json::to_vec(message)));
@@ -219,17 +222,16 @@ impl Session {
             };
             match attempted {
                 Ok(attempted) => {
-                    let wait = match &attempted.result {
-                        Err(failure) if attempted.billed.is_none() => {
-                            door.wait_before(failure, attempted.retry_after, attempts)
-                        }
-                        _ => None,
+                    let wait = match attempted.billed {
+                        None => door.wait_before(&attempted, attempts),
+                        Some(_) => None,
                     };
                     let (Err(failure), Some(wait)) = (&attempted.result, wait) else {
                         return bill(&attempted, self).map_err(Stop::Failed);
                     };
                     let wait_ms = wait.as_millis() as u64;
-                    self.recorder.append(Event::ModelRetried { call, failure: failure.clone(), wait_ms })?;
+                    let failure = failure.clone().into();
+                    self.recorder.append(Event::ModelRetried { call, failure, wait_ms })?;
                     if let Err(stop) = self.wait_for_provider(wait).await {
                         // Nothing is under way: the call ends unbilled.
                         let called = bill(&attempted, self).map_err(Stop::Failed)?.called;
@@ -240,7 +242,7 @@ impl Session {
                 }
                 Err(stop) => {
                     // The provider may have answered: it is booked at the most that it can cost.
-                    let called = bill(&Attempted::stopped(grant), self).map_err(Stop::Failed)?.called;
+                    let called = bill(&stopped(grant), self).map_err(Stop::Failed)?.called;
                     self.recorder.append_synced(Event::ModelCalled(Box::new(called)))?;
                     return Err(stop);
                 }
@@ -268,19 +270,7 @@ impl Session {
         waited: Duration,
         latency: Duration,
     ) -> Result<Outcome, Failure> {
-        let reported = match &attempted.result {
-            Ok(reply) => reply.usage,
-            Err(_) => attempted.billed.filter(|_| attempted.usage_reported),
-        };
-        let bounds = Usage {
-            input: grant.hold.tokens.saturating_sub(grant.output),
-            output: grant.output,
-            ..Usage::default()
-        };
-        let usage = match (&attempted.result, attempted.billed) {
-            (Ok(_), _) => reported.unwrap_or(bounds),
-            (Err(_), billed) => billed.unwrap_or_default(),
-        };
+        let usage = attempted.billed.unwrap_or_default();
         let is_hold = matches!(&attempted.result, Err(failure) if failure.kind == FailureKind::Stopped);
         let cost = match is_hold {
             true => grant.hold.cost,
@@ -290,19 +280,16 @@ impl Session {
             Ok(reply) => {
                 let bytes = serde_json::to_vec(reply)
                     .map_err(|error| Failure::new(Boundary::Model, format!("an answer: {error}")))?;
-                CallOutcome::Answered {
-                    response: self.recorder.blobs.body(&bytes)?,
-                    stop: reply.stop.clone(),
-                }
+                CallOutcome::Answered { response: self.recorder.keep(&bytes)?, stop: reply.stop.clone() }
             }
-            Err(failure) => CallOutcome::Failed { failure: failure.clone() },
+            Err(failure) => CallOutcome::Failed { failure: failure.clone().into() },
         };
         let called = ModelCalled {
             call,
             outcome,
             cost,
             usage,
-            usage_reported: reported.is_some(),
+            usage_reported: attempted.usage_reported,
             attempts,
             waited_ms: waited.as_millis() as u64,
             latency_ms: latency.as_millis() as u64,
@@ -310,7 +297,7 @@ impl Session {
             working_ms: self.clock.working_ms(),
         };
         let tokens = counted(&called);
-        let result = attempted.result.clone().map(|reply| (reply, tokens));
+        let result = attempted.result.clone().map(|reply| (reply, tokens)).map_err(ModelFailure::from);
         Ok(Outcome { called, result })
     }
 }
@@ -324,6 +311,19 @@ struct Outcome {
 /// Tokens of prompt and answer, if the provider counted them.
 fn counted(called: &ModelCalled) -> Option<u64> {
     called.usage_reported.then(|| called.usage.total())
+}
+
+/// The run ended while the answer was under way: it may be paid for in full.
+fn stopped(grant: Grant) -> Attempted {
+    let message = "the run ended while the answer was under way".to_owned();
+    let input = grant.hold.tokens.saturating_sub(grant.output);
+    Attempted {
+        result: Err(ProviderFailure::new(FailureKind::Stopped, message)),
+        billed: Some(Usage { input, output: grant.output, ..Usage::default() }),
+        usage_reported: false,
+        latency: Duration::ZERO,
+        first_byte: None,
+    }
 }
 
 fn unanswered(door: &Door, failure: ModelFailure, paid: u32) -> Unanswered {

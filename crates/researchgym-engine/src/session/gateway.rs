@@ -3,20 +3,14 @@
 
 use std::time::{Duration, Instant};
 
-use researchgym_core::action::Body;
 use researchgym_core::event::{AskedRequest, CallOutcome, Caller, Ending, Event, ModelAsked, ModelCalled};
 use researchgym_core::failure::Failure;
-use researchgym_core::ledger::Wish;
 use researchgym_core::model::{FailureKind, ModelFailure, Usage};
 use tokio::sync::mpsc;
 
 use super::Session;
-use crate::gateway::{Asked, Entry, Granted, Refused, RunGateway, Settled};
+use crate::gateway::{Asked, Entry, Granted, Refused, RunGateway, Settled, grant};
 
-/// The cap on output where neither the client nor the model's facts name one.
-const USUAL_OUTPUT: u64 = 32_000;
-/// A call that may have fewer output tokens than this is not worth sending.
-const LEAST_OUTPUT: u64 = 512;
 /// How long calls under way may take to be booked once the agent's programs are gone.
 const SETTLING: Duration = Duration::from_secs(20);
 
@@ -60,22 +54,13 @@ impl Session {
             Some(Ending::TimeLimit) => return Ok(Err(Refused::Over)),
             _ => {}
         }
-        let facts = &asked.endpoint.facts;
-        let price = facts.price.unwrap_or_default();
-        let input = facts.context_window.map_or(asked.input_bound, |window| window.min(asked.input_bound));
-        let usual = facts.max_output.map_or(USUAL_OUTPUT, |most| most.min(USUAL_OUTPUT));
-        let wish = Wish {
-            cost: &|output| price.bound(input, output),
-            input,
-            output: asked.output_wanted.unwrap_or(usual),
-            least_output: LEAST_OUTPUT,
-        };
-        let grant = match self.recorder.state.ledger.grant(&self.recorder.state.limits, &wish) {
+        let state = &self.recorder.state;
+        let grant = match grant(&state.ledger, &state.limits, &asked) {
             Ok(grant) => grant,
             Err(shortage) => return Ok(Err(Refused::Shortage(shortage))),
         };
         let call = self.recorder.state.ledger.calls() + 1;
-        let body = self.recorder.blobs.body(&asked.body)?;
+        let body = self.recorder.keep(&asked.body)?;
         self.recorder.append(Event::ModelAsked(Box::new(ModelAsked {
             call,
             caller: Caller::Gateway { dialect: asked.dialect, named: asked.named },
@@ -86,7 +71,9 @@ impl Session {
             hold: grant.hold,
             retry_of: asked.retry_of,
         })))?;
-        Ok(Ok(Granted { call, max_output_tokens: grant.output }))
+        let others = self.recorder.state.ledger.holds().len() as u64 - 1;
+        let position = self.recorder.state.exchanges + others;
+        Ok(Ok(Granted { call, max_output_tokens: grant.output, position }))
     }
 
     fn settle(&mut self, settled: Settled) -> Result<(), Failure> {
@@ -94,8 +81,7 @@ impl Session {
             // Booked at its hold already, when the run ended.
             return Ok(());
         }
-        let blobs = self.recorder.blobs.clone();
-        let outcome = settled.outcome.into_outcome(|bytes| Ok::<Body, Failure>(blobs.body(bytes)?))?;
+        let outcome = settled.outcome.into_outcome(|bytes| self.recorder.keep(bytes))?;
         self.recorder.append_synced(Event::ModelCalled(Box::new(ModelCalled {
             call: settled.call,
             outcome,

@@ -206,6 +206,20 @@ impl Session {
         Ok(self.recorder.blobs.get(digest)?)
     }
 
+    /// The first and the last bytes of a recorded output, or all of it once if it is not longer. Unchecked, as the whole
+    /// need not be read.
+    ///
+    /// # Errors
+    /// The blob is missing.
+    pub fn blob_ends(
+        &self,
+        digest: Digest,
+        first: usize,
+        last: usize,
+    ) -> Result<(Vec<u8>, Vec<u8>), Failure> {
+        Ok(self.recorder.blobs.ends(digest, first, last)?)
+    }
+
     /// Whether the run may do one more thing.
     async fn may_go_on(&mut self) -> Result<(), Stop> {
         self.attend_desk().await?;
@@ -258,13 +272,14 @@ impl Session {
     fn recall(&mut self, action: &Action) -> Result<Option<Observation>, Stop> {
         let Some(Recorded { item, used }) = self.recorded.front() else { return Ok(None) };
         match item {
-            Item::Act(recorded, observation) if recorded == action => {
-                let observation = observation.clone();
+            Item::Act(recorded) if recorded.0 == *action => {
+                let observation = recorded.1.clone();
                 self.seen = *used;
                 self.recorded.pop_front();
                 Ok(Some(observation))
             }
-            Item::Act(recorded, _) => {
+            Item::Act(recorded) => {
+                let recorded = &recorded.0;
                 let text =
                     format!("the agent's {} differs from the {} on record", action.name(), recorded.name());
                 self.diverged(&text).map(|()| None)

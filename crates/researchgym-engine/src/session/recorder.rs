@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use researchgym_core::action::Body;
 use researchgym_core::event::{Ending, Event, Line};
 use researchgym_core::failure::{Boundary, Failure};
+use researchgym_core::model::redact::Redactor;
 use researchgym_core::result::{Context, RunResult};
 use researchgym_core::state::{Ended, RunState};
 
@@ -20,6 +22,7 @@ pub(crate) struct Recorder {
     pub(crate) state: RunState,
     log: EventLog,
     observer: Observer,
+    redactor: Option<Redactor>,
     _lock: RunLock,
 }
 
@@ -37,7 +40,7 @@ impl Recorder {
         let state =
             RunState::start(&line).map_err(|error| Failure::new(Boundary::Store, error.to_string()))?;
         observer(&line, &state);
-        Ok(Recorder { blobs: folder.blobs(), folder, state, log, observer, _lock: lock })
+        Ok(Recorder { blobs: folder.blobs(), folder, state, log, observer, redactor: None, _lock: lock })
     }
 
     /// Goes on with an existing log, whose events were folded into `state`.
@@ -48,11 +51,35 @@ impl Recorder {
         state: RunState,
         observer: Observer,
     ) -> Recorder {
-        Recorder { blobs: folder.blobs(), folder, state, log, observer, _lock: lock }
+        Recorder { blobs: folder.blobs(), folder, state, log, observer, redactor: None, _lock: lock }
+    }
+
+    /// From here on no event and no kept body holds one of these keys.
+    pub(crate) fn hide(&mut self, redactor: Redactor) {
+        self.redactor = Some(redactor);
+    }
+
+    /// Keeps what was said to or by a model.
+    pub(crate) fn keep(&self, bytes: &[u8]) -> Result<Body, Failure> {
+        Ok(match &self.redactor {
+            Some(redactor) => self.blobs.body(&redactor.redact_bytes(bytes))?,
+            None => self.blobs.body(bytes)?,
+        })
+    }
+
+    /// The event without keys. Nobody should ever put one into an event: this is for whoever echoes one.
+    fn redacted(&self, event: Event) -> Event {
+        let Some(redactor) = &self.redactor else { return event };
+        let Ok(text) = serde_json::to_string(&event) else { return event };
+        if !redactor.contains(text.as_bytes()) {
+            return event;
+        }
+        serde_json::from_str(&redactor.redact(&text)).unwrap_or(event)
     }
 
     /// Appends one event and gives its line. The event is in the kernel's hands before this returns.
     pub(crate) fn append(&mut self, event: Event) -> Result<Line, Failure> {
+        let event = self.redacted(event);
         let line = self.log.append(&event_time(Timestamp::now()), event)?;
         self.state.apply(&line).map_err(|error| Failure::new(Boundary::Store, error.to_string()))?;
         (self.observer)(&line, &self.state);

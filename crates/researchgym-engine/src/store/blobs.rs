@@ -6,7 +6,7 @@
 //! except when its length shows that a power cut left it incomplete.
 
 use std::fs::{self, File};
-use std::io::{self, Read as _, Write};
+use std::io::{self, Read as _, Seek as _, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -118,6 +118,23 @@ impl Blobs {
             io::ErrorKind::NotFound => StoreError::BlobMissing { path },
             _ => StoreError::io("open", &path)(error),
         })
+    }
+
+    /// The first and the last bytes of a blob, unchecked: no byte twice, and all of a blob that is not longer.
+    pub fn ends(&self, digest: Digest, first: usize, last: usize) -> Result<(Vec<u8>, Vec<u8>), StoreError> {
+        let path = self.path(digest);
+        let mut file = self.open(digest)?;
+        let read = |file: &mut File, most: usize| -> io::Result<Vec<u8>> {
+            let mut bytes = Vec::new();
+            file.take(most as u64).read_to_end(&mut bytes)?;
+            Ok(bytes)
+        };
+        let length = file.metadata().map_err(StoreError::io("read", &path))?.len();
+        let head = read(&mut file, first).map_err(StoreError::io("read", &path))?;
+        let tail = (head.len() as u64).max(length.saturating_sub(last as u64));
+        file.seek(io::SeekFrom::Start(tail)).map_err(StoreError::io("read", &path))?;
+        let tail = read(&mut file, last).map_err(StoreError::io("read", &path))?;
+        Ok((head, tail))
     }
 
     /// Reads a blob without keeping it and gives its length, if it is whole.

@@ -15,6 +15,7 @@ pub(crate) use blobs::hash_reader;
 pub use blobs::{BlobWriter, Blobs};
 pub use derived::{LogAppender, LogFile, write_json, write_metadata, write_plan, write_status};
 pub use error::StoreError;
+pub(crate) use folder::sync_folder;
 pub use folder::{RunFolder, event_time};
 pub use lock::RunLock;
 pub use log::EventLog;

@@ -3,41 +3,86 @@
 use std::path::{Path, PathBuf};
 
 use researchgym_core::action::Body;
+use researchgym_core::model::Reasoning;
 use researchgym_core::nearest::nearest;
 use researchgym_core::script;
-use researchgym_core::spec::{AgentSpec, Sampler};
+use researchgym_core::spec::{AgentSpec, BasicMode, BasicSpec, Sampler};
 use researchgym_core::task::Task;
 use researchgym_engine::agent::Declaration;
+use researchgym_engine::catalogue::LoadedTask;
 use researchgym_engine::store::{RunFolder, read_log};
 
 use crate::arguments::{RunArguments, SamplerName};
 use crate::error::{CommandError, input};
 use crate::settings::{Settings, absolute, given};
 
-const BUILT_IN: [&str; 4] = ["tuner", "scripted", "human", "replay"];
+const BUILT_IN: [&str; 5] = [BASIC, "tuner", "scripted", "human", "replay"];
+const BASIC: &str = "basic-agent";
+/// The seed project's name for it.
+const BASIC_ALIAS: &str = "rg-agent";
 
 /// Names the agent that is asked for, checks its flags and reads its files.
 pub(super) fn specification(
     name: &str,
     arguments: &RunArguments,
     settings: &Settings,
-    task: &Task,
+    loaded: &LoadedTask,
 ) -> Result<AgentSpec, CommandError> {
+    let name = if name == BASIC_ALIAS { BASIC } else { name };
     let stray = [
         ("--script", arguments.script.is_some(), "scripted"),
         ("--from", arguments.from.is_some(), "replay"),
         ("--trials", arguments.trials.is_some(), "tuner"),
         ("--sampler", arguments.sampler.is_some(), "tuner"),
+        ("--iterative", arguments.iterative, BASIC),
+        ("--no-submit", arguments.no_submit, BASIC),
+        ("--reasoning-effort", arguments.reasoning_effort.is_some(), BASIC),
+        ("--reasoning-tokens", arguments.reasoning_tokens.is_some(), BASIC),
+        ("--temperature", arguments.temperature.is_some(), BASIC),
     ];
     if let Some((flag, _, owner)) = stray.into_iter().find(|(_, given, owner)| *given && *owner != name) {
         return Err(CommandError::input(format!("{flag} belongs to the agent `{owner}`, not to `{name}`")));
     }
     match name {
+        BASIC => basic(arguments, loaded),
         "scripted" => scripted(arguments, settings),
         "replay" => replay(arguments, settings),
         "human" => Ok(AgentSpec::Human),
-        "tuner" => tuner(arguments, task),
+        "tuner" => tuner(arguments, &loaded.task),
         _ => external(name, arguments, settings),
+    }
+}
+
+fn basic(arguments: &RunArguments, loaded: &LoadedTask) -> Result<AgentSpec, CommandError> {
+    if arguments.model.is_none() {
+        return Err(CommandError::input("the agent `basic-agent` needs --model provider/model")
+            .hinted("`researchgym model list` shows the models that are known and which have a key here"));
+    }
+    let idea_hint = match arguments.idea_hint {
+        true => Some(Body::Text(idea_hint(loaded)?)),
+        false => None,
+    };
+    let (effort, budget_tokens) = (arguments.reasoning_effort.clone(), arguments.reasoning_tokens);
+    let reasoning = Reasoning { effort, budget_tokens };
+    Ok(AgentSpec::Basic(BasicSpec {
+        mode: if arguments.iterative { BasicMode::Iterative } else { BasicMode::Plus },
+        may_end: !arguments.no_submit,
+        idea_hint,
+        reasoning: Some(reasoning).filter(|reasoning| *reasoning != Reasoning::default()),
+        temperature: arguments.temperature,
+    }))
+}
+
+/// The task's hint at an idea.
+fn idea_hint(loaded: &LoadedTask) -> Result<String, CommandError> {
+    let path = loaded.folder.join("idea_hint.txt");
+    let text = std::fs::read_to_string(&path).map_err(|error| {
+        CommandError::input(format!("--idea-hint: {}: {error}", path.display()))
+            .hinted("this task has no hint; leave --idea-hint out")
+    })?;
+    match text.trim() {
+        "" => Err(CommandError::input(format!("--idea-hint: {} is empty", path.display()))),
+        text => Ok(text.to_owned()),
     }
 }
 

@@ -1,11 +1,15 @@
 //! One file per command; each takes its arguments and a printer and returns an exit code.
 
 mod agents;
+mod config;
 mod doctor;
+mod gateway;
 mod grade;
 mod inside;
 mod list;
 mod live;
+mod model;
+mod models;
 mod replay;
 mod run;
 mod schema;
@@ -29,6 +33,9 @@ pub(crate) fn dispatch(command: Command, printer: &Printer) -> Outcome {
         Command::Grade(arguments) => grade::grade(&arguments, printer),
         Command::Verify(arguments) => verify::verify(&arguments, printer),
         Command::Task(command) => task::task(command, printer),
+        Command::Model(command) => model::model(command, printer),
+        Command::Config(command) => config::config(&command, printer),
+        Command::Gateway(arguments) => gateway::gateway(&arguments, printer),
         Command::Doctor(places) => doctor::doctor(&places, printer),
         Command::Validate => inside::request("validate", printer),
         Command::Submit => inside::request("submit", printer),

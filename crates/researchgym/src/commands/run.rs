@@ -1,5 +1,7 @@
 //! `run`: a new run, several, or one that goes on.
 
+mod fork;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -7,12 +9,13 @@ use researchgym_core::failure::Failure;
 use researchgym_core::isolation::Runtime;
 use researchgym_core::keys::repeat_seed;
 use researchgym_core::result::{RunResult, worst_exit_code};
-use researchgym_core::spec::{AgentSpec, Limits, MicroUsd, RunSpec, SCHEMA};
+use researchgym_core::spec::{AgentSpec, BasicMode, Limits, MicroUsd, RunSpec, SCHEMA};
 use researchgym_core::task::Task;
 use researchgym_engine::agent::Surroundings;
 use researchgym_engine::catalogue::{Catalogue, LoadedTask};
 use researchgym_engine::dataset::Fetching;
 use researchgym_engine::materials::Materials;
+use researchgym_engine::model::{Door, Registry};
 use researchgym_engine::progress::Progress;
 use researchgym_engine::runner::{NewRun, OpenRun, Reopened, Runner};
 use researchgym_engine::sandbox::SandboxHost;
@@ -22,7 +25,7 @@ use serde_json::json;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::{agents, on_runtime};
+use super::{agents, models, on_runtime};
 use crate::arguments::{RunArguments, RuntimeName};
 use crate::error::{CommandError, input};
 use crate::output::{Console, Outcome, Person, Printer};
@@ -34,9 +37,10 @@ const DEFAULT_BUDGET_USD: f64 = 10.0;
 
 pub(crate) fn run(arguments: RunArguments, printer: &Printer) -> Outcome {
     let outcome = on_runtime(async {
-        match &arguments.resume {
-            Some(name) => resume(name, &arguments, printer).await,
-            None => start(&arguments, printer).await,
+        match (&arguments.resume, &arguments.fork) {
+            (Some(name), _) => resume(name, &arguments, printer).await,
+            (None, Some(place)) => fork::fork(place, &arguments, printer).await,
+            (None, None) => start(&arguments, printer).await,
         }
     });
     if let (Err(error), false) = (&outcome, printer.is_json()) {
@@ -51,7 +55,8 @@ async fn start(arguments: &RunArguments, printer: &Printer) -> Outcome {
     let settings = Settings::resolve(&arguments.places)?;
     let (task, agent) = (required(&arguments.task), required(&arguments.agent));
     let loaded = Catalogue::new(settings.tasks.clone()).find(task).map_err(input)?;
-    let spec = specification(arguments, &settings, &loaded, agent)?;
+    let door = models::named(arguments, &settings, printer)?;
+    let spec = specification(arguments, &settings, &loaded, agent, door.as_deref())?;
     let task =
         loaded.task.with_variant(&spec.variant).map_err(|error| CommandError::input(error.to_string()))?;
     if spec.agent == AgentSpec::Human && arguments.repeat.unwrap_or(1) > 1 {
@@ -63,7 +68,7 @@ async fn start(arguments: &RunArguments, printer: &Printer) -> Outcome {
     }
     let runs = arguments.repeat.unwrap_or(1);
     let console = || console(&spec.agent, runs, printer);
-    let runner = runner(&settings, &loaded, spec.data_dir.as_deref(), console, printer).await?;
+    let runner = runner(&settings, &loaded, spec.data_dir.as_deref(), door, console, printer).await?;
     let Some(count) = arguments.repeat else {
         let open = runner.runner.create(&settings.runs, new(spec, &task, &loaded))?;
         let result = runner.one(open, printer).await;
@@ -101,20 +106,22 @@ async fn resume(name: &str, arguments: &RunArguments, printer: &Printer) -> Outc
     let hours = arguments.hours.as_deref().map(hours).transpose()?;
     let steps = arguments.steps.as_deref().map(steps).transpose()?;
     let budget = arguments.budget.as_deref().map(budget).transpose()?;
+    let tokens = arguments.tokens.as_deref().map(tokens).transpose()?;
     let raised = |old: &Limits| Limits {
         working_ms: hours.unwrap_or(old.working_ms),
         steps: steps.unwrap_or(old.steps),
         budget: budget.unwrap_or(old.budget),
-        tokens: old.tokens,
+        tokens: tokens.unwrap_or(old.tokens),
     };
     let loaded = LoadedTask::open(Path::new(&spec.task_dir)).map_err(input)?;
     if loaded.digest != state.started.digests.task {
         printer.warn(&format!("the folder of task {} has changed since the run began", spec.task));
     }
     let data_dir = settings.data_dir(&arguments.data_dir)?.map(|path| path.display().to_string());
-    let data_dir = data_dir.or(spec.data_dir);
+    let data_dir = data_dir.or(spec.data_dir.clone());
+    let door = models::recorded(&spec, &folder, arguments, &settings, printer)?;
     let console = || console(&spec.agent, 1, printer);
-    let runner = runner(&settings, &loaded, data_dir.as_deref(), console, printer).await?;
+    let runner = runner(&settings, &loaded, data_dir.as_deref(), door, console, printer).await?;
     let result = match runner.runner.reopen(folder, raised) {
         Ok(Reopened::Over(result)) => {
             printer.talk("This run is over; its stored result follows.");
@@ -164,6 +171,7 @@ async fn runner(
     settings: &Settings,
     loaded: &LoadedTask,
     data_dir: Option<&str>,
+    door: Option<Arc<Door>>,
     console: impl FnOnce() -> Console,
     printer: &Printer,
 ) -> Result<Running, CommandError> {
@@ -181,7 +189,7 @@ async fn runner(
         workbench: Arc::new(workbench),
         observer: console.observer(),
         warn: Arc::new(move |text: &str| warner.warn(text)),
-        door: None,
+        door,
         cancelled,
     };
     Ok(Running { runner, console })
@@ -245,6 +253,7 @@ fn specification(
     settings: &Settings,
     loaded: &LoadedTask,
     agent: &str,
+    door: Option<&Door>,
 ) -> Result<RunSpec, CommandError> {
     let variant = arguments.variant.clone().unwrap_or_else(|| "default".into());
     let task = loaded.task.with_variant(&variant).map_err(|error| CommandError::input(error.to_string()))?;
@@ -260,10 +269,10 @@ fn specification(
         schema: SCHEMA,
         task: task.id.clone(),
         task_dir: loaded.folder.display().to_string(),
-        agent: agents::specification(agent, arguments, settings, &task)?,
+        agent: agents::specification(agent, arguments, settings, loaded)?,
         variant,
-        model: None,
-        model_spec: None,
+        model: door.map(|door| door.endpoint.target.name.clone()),
+        model_spec: door.map(|door| Box::new(Registry::spec_of(&door.endpoint))),
         fork: None,
         seed: arguments.seed.unwrap_or_else(drawn_seed),
         seed_given: arguments.seed.is_some(),
@@ -272,7 +281,7 @@ fn specification(
             working_ms: hours,
             steps: arguments.steps.as_deref().map(steps).transpose()?.flatten(),
             budget,
-            tokens: None,
+            tokens: arguments.tokens.as_deref().map(tokens).transpose()?.flatten(),
         },
         data_dir: settings.data_dir(&arguments.data_dir)?.map(|path| path.display().to_string()),
     })
@@ -328,6 +337,19 @@ fn same(arguments: &RunArguments, spec: &RunSpec) -> Result<(), CommandError> {
         ("--variant", arguments.variant.as_ref().is_some_and(|variant| *variant != spec.variant)),
         ("--runtime", arguments.runtime.is_some_and(|name| runtime(name) != spec.runtime)),
         (
+            "--model",
+            arguments.fork.is_none()
+                && arguments.model.as_ref().is_some_and(|model| Some(model) != spec.model.as_ref()),
+        ),
+        ("--iterative", arguments.iterative && mode(spec) != Some(BasicMode::Iterative)),
+        (
+            "--no-submit",
+            arguments.no_submit && !matches!(&spec.agent, AgentSpec::Basic(basic) if !basic.may_end),
+        ),
+        ("--reasoning-effort", arguments.reasoning_effort.is_some()),
+        ("--reasoning-tokens", arguments.reasoning_tokens.is_some()),
+        ("--temperature", arguments.temperature.is_some()),
+        (
             "--trials",
             arguments.trials.is_some_and(
                 |given| !matches!(spec.agent, AgentSpec::Tuner { trials, .. } if trials == given),
@@ -335,8 +357,10 @@ fn same(arguments: &RunArguments, spec: &RunSpec) -> Result<(), CommandError> {
         ),
     ];
     if let Some((flag, _)) = changed.into_iter().find(|(_, changed)| *changed) {
-        return Err(CommandError::input(format!("{flag}: a resumed run keeps what it was started with"))
-            .hinted(format!("leave {flag} out, or start a new run")));
+        return Err(CommandError::input(format!(
+            "{flag}: a run that goes on keeps what it was started with"
+        ))
+        .hinted(format!("leave {flag} out, or start a new run; another model can go on with --fork")));
     }
     match &arguments.agent {
         Some(agent) if agent != spec.agent.name() && !agent.ends_with(".toml") => {
@@ -347,13 +371,26 @@ fn same(arguments: &RunArguments, spec: &RunSpec) -> Result<(), CommandError> {
     }
 }
 
+fn mode(spec: &RunSpec) -> Option<BasicMode> {
+    match &spec.agent {
+        AgentSpec::Basic(basic) => Some(basic.mode),
+        _ => None,
+    }
+}
+
 fn hours(text: &str) -> Result<Option<u64>, CommandError> {
     limit("--hours", text, "a number above 0", |hours| (hours > 0.0).then_some((hours * 3.6e6).ceil() as u64))
 }
 
-fn budget(text: &str) -> Result<Option<MicroUsd>, CommandError> {
+pub(super) fn budget(text: &str) -> Result<Option<MicroUsd>, CommandError> {
     limit("--budget", text, "a number, not below 0", |usd| {
         (usd >= 0.0).then_some(MicroUsd((usd * 1e6).floor() as u64))
+    })
+}
+
+fn tokens(text: &str) -> Result<Option<u64>, CommandError> {
+    limit("--tokens", text, "a whole number above 0", |tokens| {
+        (tokens > 0.0 && tokens.fract() == 0.0).then_some(tokens as u64)
     })
 }
 

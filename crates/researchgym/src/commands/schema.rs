@@ -5,6 +5,7 @@ use researchgym_core::result::RunResult;
 use researchgym_core::spec::RunSpec;
 use researchgym_core::task::Task;
 use researchgym_engine::agent::Declaration;
+use researchgym_engine::model::settings::Settings;
 use schemars::schema_for;
 use serde_json::{Map, Value};
 
@@ -21,6 +22,7 @@ pub(crate) fn schema(root: Option<SchemaRoot>, printer: &Printer) -> Outcome {
                 ("result", SchemaRoot::Result),
                 ("plan", SchemaRoot::Plan),
                 ("agent", SchemaRoot::Agent),
+                ("settings", SchemaRoot::Settings),
             ];
             Value::Object(
                 all.into_iter().map(|(name, root)| (name.to_owned(), of(root))).collect::<Map<_, _>>(),
@@ -38,6 +40,7 @@ fn of(root: SchemaRoot) -> Value {
         SchemaRoot::Result => schema_for!(RunResult),
         SchemaRoot::Plan => schema_for!(RunSpec),
         SchemaRoot::Agent => schema_for!(Declaration),
+        SchemaRoot::Settings => schema_for!(Settings),
     }
     .to_value()
 }

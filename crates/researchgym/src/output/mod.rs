@@ -1,6 +1,8 @@
 //! Everything that reaches the terminal. Data goes to standard output, talk to standard error.
 
 mod doctor;
+mod gateway;
+mod models;
 mod person;
 mod progress;
 mod runs;
@@ -8,15 +10,18 @@ mod tasks;
 mod terminal;
 mod words;
 
+use std::borrow::Cow;
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use researchgym_core::model::redact::Redactor;
 use researchgym_core::result::{ResultError, UsageError};
 use researchgym_core::spec::SCHEMA;
 use researchgym_engine::progress::Progress;
 use serde::Serialize;
 
+pub(crate) use self::gateway::Door;
 pub(crate) use self::person::Person;
 pub(crate) use self::progress::Console;
 use self::words::printable;
@@ -30,6 +35,8 @@ pub(crate) struct Printer {
     bar: Arc<indicatif::MultiProgress>,
     /// What the reader types to call this program.
     program: Arc<str>,
+    /// Takes keys out of whatever is printed.
+    redactor: Arc<OnceLock<Redactor>>,
 }
 
 /// What a command leaves behind: its exit code, or why it failed.
@@ -39,7 +46,16 @@ impl Printer {
     pub(crate) fn new(format: OutputFormat) -> Printer {
         let target = terminal::target(std::io::stderr().is_terminal());
         let bar = Arc::new(indicatif::MultiProgress::with_draw_target(target));
-        Printer { format, bar, program: terminal::program().into() }
+        Printer { format, bar, program: terminal::program().into(), redactor: Arc::default() }
+    }
+
+    /// From here on, nothing is printed that holds one of these keys. The first call counts.
+    pub(crate) fn hide(&self, redactor: Redactor) {
+        let _ = self.redactor.set(redactor);
+    }
+
+    fn redacted<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        self.redactor.get().map_or(Cow::Borrowed(text), |redactor| redactor.redact(text))
     }
 
     /// Whether results are printed as JSON.
@@ -56,7 +72,7 @@ impl Printer {
     pub(crate) fn data(&self, line: &str) {
         self.bar.suspend(|| {
             // A reader that has gone is not a failure of the run.
-            let _ = writeln!(std::io::stdout(), "{}", printable(line));
+            let _ = writeln!(std::io::stdout(), "{}", printable(&self.redacted(line)));
         });
     }
 
@@ -80,7 +96,7 @@ impl Printer {
     pub(crate) fn talk(&self, line: &str) {
         let line = terminal::with_program(line, &self.program);
         self.bar.suspend(|| {
-            let _ = writeln!(std::io::stderr(), "{}", printable(&line));
+            let _ = writeln!(std::io::stderr(), "{}", printable(&self.redacted(&line)));
         });
     }
 

@@ -56,6 +56,11 @@ impl PriceTable {
         self.models.extend(other.models);
     }
 
+    /// Puts one model into this table, in place of its entry if there is one.
+    pub fn insert(&mut self, name: &str, listing: Listing) {
+        self.models.insert(name.to_owned(), listing);
+    }
+
     /// What is known of a model, after [`PriceTable::listing`]; local models that are not listed cost nothing.
     pub fn get(&self, name: &str) -> Option<ModelFacts> {
         match self.listing(name) {

@@ -1,3 +1,5 @@
+//! What the tests of this wire share.
+
 mod client;
 mod properties;
 mod server;

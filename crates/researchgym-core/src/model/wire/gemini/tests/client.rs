@@ -1,3 +1,5 @@
+//! Asking the provider: bodies and events as it writes them.
+
 use serde_json::{Value, json};
 
 use super::super::super::{Target, Wire, WireError};
@@ -19,7 +21,7 @@ fn signed() -> Value {
     ])
 }
 
-const IDS: [&str; 2] = ["call_2072c1e09bf5deab_0", "call_86e2d0e4e5b5ad2c_1"];
+const IDS: [&str; 2] = ["call_2072c1e09bf5deab_0", "call_2072c1e09bf5deab_1"];
 
 fn signed_reply() -> Reply {
     Reply {

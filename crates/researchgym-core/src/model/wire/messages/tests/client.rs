@@ -1,3 +1,5 @@
+//! Asking the provider: bodies and events as it writes them.
+
 use serde_json::{Value, json};
 
 use super::super::super::{Target, Wire, WireError};

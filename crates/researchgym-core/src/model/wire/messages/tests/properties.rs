@@ -1,3 +1,5 @@
+//! Both directions against each other, and hostile input.
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

@@ -1,3 +1,5 @@
+//! Answering a client: requests as real clients write them.
+
 use serde_json::{Value, json};
 
 use super::super::super::{Parsed, WireError};

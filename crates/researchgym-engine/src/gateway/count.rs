@@ -1,0 +1,84 @@
+//! Counting the tokens of a prompt: by the provider, for nothing, if it speaks the client's form; else the bound that a
+//! call would be granted on.
+
+use bytes::Bytes;
+use hyper::header::HeaderMap;
+use researchgym_core::model::bound::input_tokens_bound;
+use researchgym_core::model::{ModelFailure, Wire};
+use serde_json::{Value, json};
+
+use super::answer::{Answer, Content, answer, error, final_error, json as json_answer};
+use super::ask::Arrived;
+use super::failures::{broken, redacted};
+use super::headers::{back, onward};
+use super::server::Work;
+use super::splice::set;
+use crate::model::Endpoint;
+
+/// The longest answer that is read.
+const MOST_BYTES: usize = 1 << 20;
+
+/// Counts.
+pub(super) async fn count(work: &Work, arrived: Arrived) -> Answer {
+    let Arrived { dialect, in_path, headers, bytes } = arrived;
+    let body: Value = match serde_json::from_slice(&bytes) {
+        Ok(body @ Value::Object(_)) => body,
+        Ok(_) => return final_error(dialect, 400, "the body is not a JSON object"),
+        Err(error) => return final_error(dialect, 400, &format!("the body is not JSON: {error}")),
+    };
+    let named = match &in_path {
+        Some((named, _)) => named.as_str(),
+        None => body["model"].as_str().unwrap_or_default(),
+    };
+    let endpoint = match work.service.served.find(named, dialect) {
+        Ok(endpoint) => endpoint,
+        Err(error) => return final_error(dialect, 404, &error.to_string()),
+    };
+    let Some(url) = counting_url(endpoint).filter(|_| endpoint.wire == dialect) else {
+        return estimated(dialect, &body);
+    };
+    let model = Value::from(endpoint.target.model.as_str()).to_string();
+    let bytes = match dialect {
+        Wire::Messages if body["model"] != endpoint.target.model => set(&bytes, &["model"], &model).into(),
+        _ => bytes,
+    };
+    match relayed(work, endpoint, &url, &onward(&headers, dialect), bytes).await {
+        Ok(answer) => answer,
+        Err(failure) => error(dialect, 502, &format!("the provider does not count: {}", failure.message)),
+    }
+}
+
+async fn relayed(
+    work: &Work,
+    endpoint: &Endpoint,
+    url: &str,
+    headers: &HeaderMap,
+    bytes: Bytes,
+) -> Result<Answer, ModelFailure> {
+    let mut answered = work.service.client.send(endpoint, url, headers, bytes).await?;
+    let mut body = Vec::new();
+    while let Some(chunk) = answered.chunk().await? {
+        body.extend_from_slice(&chunk);
+        if body.len() > MOST_BYTES {
+            return Err(broken("it is too long"));
+        }
+    }
+    let content = Content::Whole(Some(redacted(&body, endpoint)));
+    Ok(answer(answered.status, back(&answered.headers), content))
+}
+
+/// Where the provider counts, if its form has a place for it.
+fn counting_url(endpoint: &Endpoint) -> Option<String> {
+    let url = endpoint.url(false);
+    match endpoint.wire {
+        Wire::Messages => Some(url.replacen("/messages", "/messages/count_tokens", 1)),
+        Wire::Gemini => Some(url.replacen(":generateContent", ":countTokens", 1)),
+        Wire::Chat | Wire::Responses => None,
+    }
+}
+
+fn estimated(dialect: Wire, body: &Value) -> Answer {
+    let tokens = input_tokens_bound(body);
+    let key = if dialect == Wire::Gemini { "totalTokens" } else { "input_tokens" };
+    json_answer(200, &json!({key: tokens}))
+}

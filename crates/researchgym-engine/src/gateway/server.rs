@@ -1,0 +1,222 @@
+//! The HTTP server: connections, tokens, bodies, and who answers what.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use hyper::body::{Body as _, Incoming};
+use hyper::header::{CONTENT_ENCODING, HeaderMap, UPGRADE};
+use hyper::service::service_fn;
+use hyper::{Method, Request};
+use hyper_util::rt::TokioIo;
+use researchgym_core::model::Wire;
+use researchgym_core::model::retry::RetryPolicy;
+use serde_json::json;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+
+use super::answer::{Answer, error, final_error, json};
+use super::ask::{Arrived, ask};
+use super::listen::{Connection, Listener};
+use super::route::{Delivery, Route, route};
+use super::served::Served;
+use super::teller::Teller;
+use super::token::Token;
+use super::{count, listing};
+use crate::model::Client;
+
+/// The longest body of a request.
+const MOST_BODY_BYTES: usize = 64 << 20;
+/// What the bodies of all requests under way may take together, in KiB.
+const ALL_BODIES_KIB: usize = 512 << 10;
+/// How many connections are open at the same time; more wait.
+const CONNECTIONS: usize = 1024;
+/// After an accept that failed, because descriptors are short or a client is gone already.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
+
+/// What a gateway serves, and with what.
+pub struct Service {
+    /// Which model answers under which name.
+    pub served: Served,
+    /// Where calls are granted and booked.
+    pub teller: Teller,
+    /// How providers are reached.
+    pub client: Client,
+    /// When failed calls are sent again.
+    pub retry: RetryPolicy,
+    /// What clients must show; without it everybody who can connect is served.
+    pub token: Option<Token>,
+    /// How often a client that waits for a translated stream gets a sign of life.
+    pub keep_alive: Duration,
+}
+
+/// Something that is under way: a gateway that ends waits until all of them are dropped.
+#[derive(Clone)]
+pub(super) struct Work {
+    pub(super) service: Arc<Service>,
+    bodies: Arc<Semaphore>,
+    _alive: mpsc::Sender<()>,
+}
+
+/// Serves clients until `shutdown`; then takes no new requests and returns when the calls under way are booked.
+pub async fn serve(listener: Listener, service: Service, shutdown: impl Future<Output = ()>) {
+    let (alive, mut ended) = mpsc::channel(1);
+    let bodies = Arc::new(Semaphore::new(ALL_BODIES_KIB));
+    let work = Work { service: Arc::new(service), bodies, _alive: alive };
+    let connections = Arc::new(Semaphore::new(CONNECTIONS));
+    let (stop, stopped) = watch::channel(false);
+    let accepting = async {
+        loop {
+            let Ok(permit) = Arc::clone(&connections).acquire_owned().await else { return };
+            match listener.accept().await {
+                Ok(connection) => {
+                    let served = connected(connection, work.clone(), stopped.clone());
+                    tokio::spawn(async move {
+                        served.await;
+                        drop(permit);
+                    });
+                }
+                Err(_) => tokio::time::sleep(ACCEPT_AGAIN).await,
+            }
+        }
+    };
+    tokio::select! {
+        () = accepting => {}
+        () = shutdown => {}
+    }
+    drop(listener);
+    stop.send_replace(true);
+    drop(work);
+    // Nothing is ever sent: the channel ends with the last work.
+    let _ = ended.recv().await;
+}
+
+async fn connected(connection: Connection, work: Work, mut stopped: watch::Receiver<bool>) {
+    let answering = service_fn(move |request| {
+        let work = work.clone();
+        async move { Ok::<_, Infallible>(respond(work, request).await) }
+    });
+    let serving = hyper::server::conn::http1::Builder::new()
+        .half_close(false)
+        .serve_connection(TokioIo::new(connection), answering);
+    tokio::pin!(serving);
+    tokio::select! {
+        // How a client ends its connection is its own affair; what it asked is booked in any case.
+        _ = serving.as_mut() => return,
+        _ = stopped.wait_for(|stop| *stop) => {}
+    }
+    serving.as_mut().graceful_shutdown();
+    let _ = serving.await;
+}
+
+async fn respond(work: Work, request: Request<Incoming>) -> Answer {
+    let (parts, body) = request.into_parts();
+    let query = parts.uri.query();
+    let asked = route(&parts.method, parts.uri.path(), query);
+    let dialect = dialect(&asked, &parts.headers);
+    if parts.headers.contains_key(UPGRADE) && parts.method == Method::GET {
+        return final_error(dialect, 426, "only plain HTTP is spoken here: send a POST");
+    }
+    if asked == Route::Health {
+        return json(200, &json!({"status": "ok"}));
+    }
+    let token = work.service.token.as_ref();
+    if token.is_some_and(|token| !token.is_shown(&parts.headers, query)) {
+        return error(dialect, 401, "this gateway needs its token as the API key");
+    }
+    let in_path = match &asked {
+        Route::AskGemini { model, delivery } => Some((model.clone(), *delivery)),
+        Route::Count(_, model) => model.clone().map(|model| (model, Delivery::Plain)),
+        Route::Models { is_gemini, one } => {
+            return listing::models(&work.service.served, *is_gemini, one.as_deref(), &parts.headers);
+        }
+        Route::WrongMethod(_) => {
+            return final_error(dialect, 405, &format!("{} is not for this path", parts.method));
+        }
+        Route::Unknown(_) => {
+            let path: String = parts.uri.path().chars().take(200).collect();
+            return final_error(dialect, 404, &format!("nothing is served at `{path}`"));
+        }
+        Route::Ask(_) | Route::Health => None,
+    };
+    let (bytes, permit) = match read(body, &parts.headers, &work.bodies).await {
+        Ok(read) => read,
+        Err(failed) => return error(dialect, failed.status(), &failed.to_string()),
+    };
+    let arrived = Arrived { dialect, in_path, headers: parts.headers, bytes };
+    let answer = match asked {
+        Route::Count(..) => count::count(&work, arrived).await,
+        _ => ask(work, arrived).await,
+    };
+    drop(permit);
+    answer
+}
+
+/// The form in which this client understands an answer.
+fn dialect(asked: &Route, headers: &HeaderMap) -> Wire {
+    match asked {
+        Route::Ask(wire) | Route::Count(wire, _) | Route::WrongMethod(wire) => *wire,
+        Route::AskGemini { .. } | Route::Models { is_gemini: true, .. } => Wire::Gemini,
+        Route::Unknown(Wire::Chat) | Route::Models { .. } if headers.contains_key("anthropic-version") => {
+            Wire::Messages
+        }
+        Route::Unknown(wire) => *wire,
+        Route::Models { .. } | Route::Health => Wire::Chat,
+    }
+}
+
+/// A body that is not taken.
+#[derive(Debug, thiserror::Error)]
+enum Untaken {
+    #[error("the body is longer than {MOST_BODY_BYTES} bytes")]
+    TooLong,
+    #[error("too many long requests are under way")]
+    TooMany,
+    #[error("the body is compressed, which is not understood here")]
+    Encoded,
+    #[error("the body did not come to its end")]
+    CutOff,
+}
+
+impl Untaken {
+    fn status(&self) -> u16 {
+        match self {
+            Untaken::TooLong => 413,
+            Untaken::TooMany => 503,
+            Untaken::Encoded => 415,
+            Untaken::CutOff => 400,
+        }
+    }
+}
+
+async fn read(
+    mut body: Incoming,
+    headers: &HeaderMap,
+    bodies: &Arc<Semaphore>,
+) -> Result<(Bytes, Option<OwnedSemaphorePermit>), Untaken> {
+    if headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
+        return Err(Untaken::Encoded);
+    }
+    if body.size_hint().lower() > MOST_BODY_BYTES as u64 {
+        return Err(Untaken::TooLong);
+    }
+    let mut bytes = BytesMut::new();
+    let mut taken: Option<OwnedSemaphorePermit> = None;
+    let mut frame = async || std::future::poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await;
+    while let Some(next) = frame().await {
+        let Ok(data) = next.map_err(|_| Untaken::CutOff)?.into_data() else { continue };
+        if bytes.len() + data.len() > MOST_BODY_BYTES {
+            return Err(Untaken::TooLong);
+        }
+        let needed = (bytes.len() + data.len()).div_ceil(1024) - bytes.len().div_ceil(1024);
+        let needed = u32::try_from(needed).map_err(|_| Untaken::TooLong)?;
+        let permit = Arc::clone(bodies).try_acquire_many_owned(needed).map_err(|_| Untaken::TooMany)?;
+        match &mut taken {
+            Some(taken) => taken.merge(permit),
+            None => taken = Some(permit),
+        }
+        bytes.extend_from_slice(&data);
+    }
+    Ok((bytes.freeze(), taken))
+}

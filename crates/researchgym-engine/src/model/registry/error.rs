@@ -1,0 +1,159 @@
+//! Why a model cannot be used, and what the user can do.
+
+use std::path::PathBuf;
+
+use crate::model::cassette::CassetteError;
+use crate::model::scripted::ScriptError;
+
+/// A model cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// The name has no slash.
+    #[error("`{name}` names no provider: a model is named `provider/model`")]
+    NoProvider {
+        /// The name.
+        name: String,
+        /// A known model that may be meant.
+        meant: Option<String>,
+    },
+    /// Nobody knows the provider.
+    #[error("there is no provider `{provider}`")]
+    UnknownProvider {
+        /// The provider.
+        provider: String,
+        /// A known one that may be meant.
+        meant: Option<String>,
+        /// All known ones.
+        known: Vec<String>,
+    },
+    /// No key was found.
+    #[error("there is no key for the provider `{provider}`")]
+    MissingKey {
+        /// The provider.
+        provider: String,
+        /// The variables that were looked at.
+        variables: Vec<String>,
+    },
+    /// The key has characters that no header can carry, or none at all.
+    #[error("{origin} does not hold a key: it is empty, or has characters that no key has")]
+    BadKey {
+        /// Where it was found.
+        origin: String,
+    },
+    /// The provider has no address.
+    #[error("there is no address for the provider `{provider}`")]
+    MissingBaseUrl {
+        /// The provider.
+        provider: String,
+        /// The variables that were looked at.
+        variables: Vec<String>,
+    },
+    /// An address is none.
+    #[error("the address of the provider `{provider}`, from {origin}, {problem}")]
+    BadBaseUrl {
+        /// The provider.
+        provider: String,
+        /// Where it was found.
+        origin: String,
+        /// What is wrong; follows the rest as a verb.
+        problem: String,
+    },
+    /// Nobody knows what the model costs.
+    #[error("nobody knows what `{model}` costs")]
+    UnknownPrice {
+        /// The model.
+        model: String,
+        /// A model with a price that may be meant.
+        meant: Option<String>,
+    },
+    /// The settings give one of two prices.
+    #[error(
+        "[models.\"{model}\"] gives `{given}` and no list knows the model: `input` and `output` are both needed"
+    )]
+    HalfAPrice {
+        /// The model.
+        model: String,
+        /// What it gives.
+        given: &'static str,
+    },
+    /// A file cannot be read.
+    #[error("{what} {}: {problem}", path.display())]
+    File {
+        /// What kind of file.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A script is none.
+    #[error("script {}: {error}", path.display())]
+    Script {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        error: ScriptError,
+    },
+    /// The record of a run does not say what a model needs.
+    #[error("the record of `{model}` is not complete: {problem}")]
+    Record {
+        /// The model.
+        model: String,
+        /// What is missing.
+        problem: String,
+    },
+    /// A cassette cannot be used.
+    #[error(transparent)]
+    Cassette(#[from] CassetteError),
+}
+
+impl ModelError {
+    /// What to do next.
+    pub fn advice(&self) -> Option<String> {
+        let did_you_mean = |meant: &Option<String>| {
+            meant.as_ref().map(|meant| format!("did you mean `{meant}`? ")).unwrap_or_default()
+        };
+        match self {
+            ModelError::NoProvider { meant, .. } => Some(format!(
+                "{}`researchgym model list` shows the known models",
+                did_you_mean(meant)
+            )),
+            ModelError::UnknownProvider { meant, known, .. } => Some(format!(
+                "{}known are {}; others are declared in [providers.NAME] of researchgym.toml",
+                did_you_mean(meant),
+                known.join(", ")
+            )),
+            ModelError::MissingKey { variables, .. } => Some(match variables.as_slice() {
+                [] => "name a file that holds it with --key-file, or a variable with `key_env` in researchgym.toml".to_owned(),
+                variables => format!(
+                    "set {}, put it into .env, or name a file with --key-file",
+                    variables.join(" or ")
+                ),
+            }),
+            ModelError::MissingBaseUrl { provider, variables } => Some(match variables.as_slice() {
+                [] => format!("set `base_url` in [providers.{provider}] of researchgym.toml"),
+                variables => format!(
+                    "set {}, or `base_url` in [providers.{provider}] of researchgym.toml",
+                    variables.join(" or ")
+                ),
+            }),
+            ModelError::BadBaseUrl { .. } => {
+                Some("write it with its version and nothing behind it, such as https://api.example.com/v1".to_owned())
+            }
+            ModelError::UnknownPrice { model, meant } => Some(format!(
+                "{}a budget can only be kept with a price: give --price INPUT,OUTPUT in US dollars per million tokens, \
+                 set `input` and `output` in [models.\"{model}\"] of researchgym.toml, or name a price file there with `prices`",
+                did_you_mean(meant)
+            )),
+            ModelError::Script { .. } => Some("the format is in docs/reference/scripted-model.md".to_owned()),
+            ModelError::Cassette(CassetteError::Line { .. }) => {
+                Some("delete the file to record it again".to_owned())
+            }
+            ModelError::BadKey { .. }
+            | ModelError::HalfAPrice { .. }
+            | ModelError::File { .. }
+            | ModelError::Record { .. }
+            | ModelError::Cassette(CassetteError::File { .. }) => None,
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! `model list | show`, and the registry of models that all commands use.
+
+use researchgym_core::spec::SCHEMA;
+use researchgym_engine::model::registry::{Description, Options};
+use researchgym_engine::model::settings::{self, Merged};
+use researchgym_engine::model::{Auth, ModelError, Registry, Variables};
+use serde_json::json;
+
+use crate::arguments::ModelCommand;
+use crate::error::CommandError;
+use crate::output::{Outcome, Printer};
+use crate::settings::here;
+
+pub(crate) fn model(command: ModelCommand, printer: &Printer) -> Outcome {
+    let here = here()?;
+    let (registry, _) = registry(Options { here, ..Options::default() }, printer)?;
+    match command {
+        ModelCommand::List { provider } => {
+            list(&registry, provider.as_deref(), printer);
+            Ok(0)
+        }
+        ModelCommand::Show { model } => show(&registry, &model, printer),
+    }
+}
+
+/// Reads settings, `.env` and price lists, and tells what has no effect.
+pub(super) fn registry(options: Options, printer: &Printer) -> Result<(Registry, Merged), CommandError> {
+    let merged = settings::load(&settings::files(&variable, &options.here))
+        .map_err(|error| CommandError::input(error.to_string()).hinted("see docs/reference/settings.md"))?;
+    for warning in &merged.warnings {
+        printer.warn(warning);
+    }
+    let variables = Variables::with_dotenv(&variable, &options.here)?;
+    let registry = Registry::new(&merged, options, &variables)?;
+    Ok((registry, merged))
+}
+
+/// One variable of the environment.
+pub(super) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+fn list(registry: &Registry, provider: Option<&str>, printer: &Printer) {
+    let mut known = registry.known();
+    if let Some(provider) = provider {
+        known.retain(|model| model.name.split('/').next() == Some(provider));
+    }
+    if printer.is_json() {
+        let models: Vec<_> = known
+            .iter()
+            .map(|model| json!({ "model": model.name, "facts": model.facts, "price_source": model.source, "key": model.has_key }))
+            .collect();
+        printer.json(&json!({ "schema": SCHEMA, "models": models }));
+    } else {
+        printer.models(&known);
+    }
+}
+
+fn show(registry: &Registry, name: &str, printer: &Printer) -> Outcome {
+    let description = registry.describe(name)?;
+    let missing = registry.resolve(name).err();
+    if printer.is_json() {
+        let Description { endpoint, base_url_origin, key, key_variables, needs_key } = &description;
+        let auth = match endpoint.auth {
+            Auth::Bearer => "bearer",
+            Auth::Header(name) => name,
+        };
+        let names =
+            |pairs: &[(String, String)]| pairs.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+        let (found, wrong) = match key {
+            Some(Ok(origin)) => (Some(origin), None),
+            Some(Err(problem)) => (None, Some(problem)),
+            None => (None, None),
+        };
+        printer.json(&json!({
+            "schema": SCHEMA, "model": endpoint.target.name, "name_at_provider": endpoint.target.model,
+            "wire": endpoint.wire, "base_url": endpoint.base_url, "base_url_source": base_url_origin,
+            "auth": auth, "headers": names(&endpoint.headers), "query": names(&endpoint.query),
+            "facts": endpoint.facts, "price_source": endpoint.price_source,
+            "key": { "needed": needs_key, "source": found, "problem": wrong, "variables": key_variables },
+            "problem": missing.as_ref().map(ToString::to_string),
+        }));
+    } else {
+        printer.model(&description);
+    }
+    if let Some(error) = missing {
+        printer.warn(&error.to_string());
+        if let Some(advice) = error.advice() {
+            printer.talk(&format!("\nhint: {advice}"));
+        }
+    }
+    Ok(0)
+}
+
+impl From<ModelError> for CommandError {
+    fn from(error: ModelError) -> CommandError {
+        let failure = CommandError::input(error.to_string());
+        match error.advice() {
+            Some(advice) => failure.hinted(advice),
+            None => failure,
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! The model of a run: named by a flag, or as its log has it.
+
+use std::sync::Arc;
+
+use researchgym_core::action::Body;
+use researchgym_core::failure::{Boundary, Failure};
+use researchgym_core::model::RetryPolicy;
+use researchgym_core::spec::{ModelSpec, RunSpec};
+use researchgym_engine::model::registry::{Options, price_flag};
+use researchgym_engine::model::{Client, Door, Endpoint, Registry};
+use researchgym_engine::store::RunFolder;
+
+use super::model::registry;
+use crate::arguments::{ModelArguments, RunArguments};
+use crate::error::{CommandError, input};
+use crate::output::Printer;
+use crate::settings::Settings;
+
+/// The way to the model that `--model` names.
+pub(super) fn named(
+    arguments: &RunArguments,
+    settings: &Settings,
+    printer: &Printer,
+) -> Result<Option<Arc<Door>>, CommandError> {
+    let Some(name) = &arguments.model else {
+        let ModelArguments { price, prices, key_file, cassette } = &arguments.models;
+        let given = price.is_some() || prices.is_some() || key_file.is_some() || cassette.is_some();
+        return match given && arguments.resume.is_none() && arguments.fork.is_none() {
+            true => {
+                Err(CommandError::input("--price, --prices, --key-file and --cassette belong to a --model"))
+            }
+            false => Ok(None),
+        };
+    };
+    let registry = with_options(&arguments.models, settings, printer)?;
+    door(registry.resolve(name)?, &registry).map(Some)
+}
+
+/// The way to the model of a run that goes on: everything as it was, only the key is looked up anew.
+pub(super) fn recorded(
+    spec: &RunSpec,
+    folder: &RunFolder,
+    arguments: &RunArguments,
+    settings: &Settings,
+    printer: &Printer,
+) -> Result<Option<Arc<Door>>, CommandError> {
+    let Some(model) = &spec.model_spec else { return Ok(None) };
+    let registry = with_options(&arguments.models, settings, printer)?;
+    let model = with_script(model, folder)?;
+    door(registry.endpoint_of(&model)?, &registry).map(Some)
+}
+
+/// A long script is kept as a blob.
+fn with_script(model: &ModelSpec, folder: &RunFolder) -> Result<ModelSpec, CommandError> {
+    let script = match &model.script {
+        Some(script) => {
+            let bytes = folder.blobs().resolve(script).map_err(input)?;
+            Some(Body::Text(String::from_utf8_lossy(&bytes).into_owned()))
+        }
+        None => None,
+    };
+    Ok(ModelSpec { script, ..model.clone() })
+}
+
+fn with_options(
+    models: &ModelArguments,
+    settings: &Settings,
+    printer: &Printer,
+) -> Result<Registry, CommandError> {
+    let price = models.price.as_deref().map(price_flag).transpose();
+    let price = price.map_err(|error| CommandError::input(format!("--price: {error}")))?;
+    let options = Options {
+        here: settings.here.clone(),
+        price,
+        prices: models.prices.clone(),
+        key_file: models.key_file.clone(),
+        cassette: models.cassette.clone(),
+    };
+    let (registry, _) = registry(options, printer)?;
+    printer.hide(registry.redactor().clone());
+    Ok(registry)
+}
+
+fn door(endpoint: Endpoint, registry: &Registry) -> Result<Arc<Door>, CommandError> {
+    let client = Client::new().map_err(|error| {
+        CommandError::from(Failure::new(Boundary::Model, format!("no HTTP client can be made: {error}")))
+    })?;
+    Ok(Arc::new(Door {
+        client,
+        endpoint: Arc::new(endpoint),
+        policy: RetryPolicy::default(),
+        redactor: registry.redactor().clone(),
+    }))
+}

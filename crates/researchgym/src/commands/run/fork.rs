@@ -1,0 +1,72 @@
+//! `run --fork RUN@STEP`: a new run with the history of another.
+
+use std::path::Path;
+
+use researchgym_core::spec::{Limits, RunSpec};
+use researchgym_core::state::RunState;
+use researchgym_engine::catalogue::LoadedTask;
+use researchgym_engine::model::Registry;
+use researchgym_engine::store::{RunFolder, read_log};
+
+use super::{budget, conclude, console, hours, runner, same, steps, tokens};
+use crate::arguments::RunArguments;
+use crate::commands::models;
+use crate::error::{CommandError, input};
+use crate::output::{Outcome, Printer};
+use crate::settings::Settings;
+
+pub(super) async fn fork(place: &str, arguments: &RunArguments, printer: &Printer) -> Outcome {
+    if arguments.repeat.is_some() || arguments.dry_run {
+        return Err(CommandError::input("--fork makes one run; leave --repeat and --dry-run out"));
+    }
+    let settings = Settings::resolve(&arguments.places)?;
+    let (name, step) = parse(place)?;
+    let folder = RunFolder::find(&settings.runs, name).map_err(input)?;
+    let reading = read_log(&folder).map_err(input)?;
+    let state = RunState::fold(&reading.lines)
+        .map_err(|error| CommandError::input(format!("{}: {error}", folder.events().display())))?;
+    let spec = state.started.spec.clone();
+    same(arguments, &spec)?;
+    let loaded = LoadedTask::open(Path::new(&spec.task_dir)).map_err(input)?;
+    if loaded.digest != state.started.digests.task {
+        printer.warn(&format!("the folder of task {} has changed since the run began", spec.task));
+    }
+    let door = match &arguments.model {
+        Some(_) => models::named(arguments, &settings, printer)?,
+        None => models::recorded(&spec, &folder, arguments, &settings, printer)?,
+    };
+    let limits = limits(arguments, &spec.limits)?;
+    let data_dir = settings.data_dir(&arguments.data_dir)?.map(|path| path.display().to_string());
+    let data_dir = data_dir.or(spec.data_dir.clone());
+    let show = || console(&spec.agent, 1, printer);
+    let running = runner(&settings, &loaded, data_dir.as_deref(), door.clone(), show, printer).await?;
+    let change = |old: RunSpec| RunSpec {
+        limits,
+        data_dir,
+        model: door.as_ref().map(|door| door.endpoint.target.name.clone()),
+        model_spec: door.as_ref().map(|door| Box::new(Registry::spec_of(&door.endpoint))),
+        ..old
+    };
+    let open = running.runner.fork(&settings.runs, &folder, step, change)?;
+    let result = running.one(open, printer).await;
+    running.console.finish();
+    Ok(conclude(&[result], false, printer))
+}
+
+fn parse(place: &str) -> Result<(&str, u64), CommandError> {
+    let parsed = place.rsplit_once('@').and_then(|(run, step)| Some((run, step.parse().ok()?)));
+    parsed.filter(|(run, _)| !run.is_empty()).ok_or_else(|| {
+        CommandError::input(format!("--fork {place}: write RUN@STEP"))
+            .hinted("steps are numbered in `researchgym replay RUN`; step 0 is before the first")
+    })
+}
+
+/// The totals of the new run: those that are given, else the other run's.
+fn limits(arguments: &RunArguments, old: &Limits) -> Result<Limits, CommandError> {
+    Ok(Limits {
+        working_ms: arguments.hours.as_deref().map(hours).transpose()?.unwrap_or(old.working_ms),
+        steps: arguments.steps.as_deref().map(steps).transpose()?.unwrap_or(old.steps),
+        budget: arguments.budget.as_deref().map(budget).transpose()?.unwrap_or(old.budget),
+        tokens: arguments.tokens.as_deref().map(tokens).transpose()?.unwrap_or(old.tokens),
+    })
+}
