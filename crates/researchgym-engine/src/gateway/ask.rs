@@ -9,7 +9,7 @@ use bytes::Bytes;
 use hyper::HeaderMap;
 use researchgym_core::model::bound::input_tokens_bound;
 use researchgym_core::model::wire::Parsed;
-use researchgym_core::model::{FailureKind, ModelFailure, Wire};
+use researchgym_core::model::{FailureKind, ModelFailure, Request, Wire};
 use serde_json::Value;
 use tokio::sync::oneshot;
 
@@ -22,7 +22,7 @@ use super::route::Delivery;
 use super::send::{Sent, send};
 use super::server::Work;
 use super::teller::{Asked, Refused};
-use super::{relay, script, translate};
+use super::{relay, scripted, translate};
 use crate::model::{Backend, Endpoint};
 
 /// A client's request as it arrived.
@@ -120,9 +120,9 @@ impl Question {
             booking.unbilled(failure(FailureKind::BadRequest, refused.to_string())).await;
             return drop(client.send(refusal(self.dialect, &refused)));
         }
-        if let (Backend::Scripted(scripted), Some(parsed)) = (&self.endpoint.backend, &self.translated) {
-            let position = granted.position;
-            return script::answer_from(scripted, &self, &parsed.request, position, booking, client).await;
+        if let (Backend::Scripted(_), Some(parsed)) = (&self.endpoint.backend, &self.translated) {
+            let request = capped(&parsed.request, cap);
+            return scripted::answer(&work, &self, &request, granted.position, booking, client).await;
         }
         let is_stream = self.asking.delivery != Delivery::Plain;
         let body = self.body_for(cap);
@@ -163,9 +163,7 @@ impl Question {
         let Some(parsed) = &self.translated else {
             return edited(&self.bytes, &self.body, &self.asking, &self.endpoint, cap);
         };
-        let mut request = parsed.request.clone();
-        let wanted = request.settings.max_output_tokens;
-        request.settings.max_output_tokens = Some(wanted.map_or(cap, |wanted| wanted.min(cap)));
+        let request = capped(&parsed.request, cap);
         let is_stream = self.asking.delivery != Delivery::Plain;
         self.endpoint.wire.encode(&request, &self.endpoint.target, is_stream).to_string().into()
     }
@@ -184,6 +182,13 @@ impl Question {
     pub(super) fn is_relayed(&self) -> bool {
         self.translated.is_none()
     }
+}
+
+fn capped(request: &Request, cap: u64) -> Request {
+    let mut request = request.clone();
+    let wanted = request.settings.max_output_tokens;
+    request.settings.max_output_tokens = Some(wanted.map_or(cap, |wanted| wanted.min(cap)));
+    request
 }
 
 fn failure(kind: FailureKind, message: String) -> ModelFailure {

@@ -21,7 +21,7 @@ mod passage;
 mod relay;
 mod route;
 mod run;
-mod script;
+mod scripted;
 mod send;
 mod served;
 mod server;

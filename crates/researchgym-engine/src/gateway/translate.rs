@@ -144,10 +144,12 @@ async fn booked(meter: Meter, booking: Booking) -> Result<Reply, ModelFailure> {
     reading.reply.map_err(|error| of_wire(&error))
 }
 
+/// The answer's id; one of ours where the provider gives none.
 pub(super) fn id(reply: &Reply, call: u64) -> String {
     reply.id.clone().unwrap_or_else(|| format!("call-{call}"))
 }
 
+/// How an answer is shown to this client.
 pub(super) fn shown<'a>(question: &'a Question, id: &'a str) -> Shown<'a> {
     let created = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     Shown { model: &question.asking.named, id, created }
@@ -181,6 +183,7 @@ fn error_event(dialect: Wire, failure: &ModelFailure) -> SseEvent {
     }
 }
 
+/// Events as they are delivered.
 pub(super) fn written(events: &[SseEvent], delivery: Delivery) -> Bytes {
     let mut bytes = Vec::new();
     events.iter().for_each(|event| event.write(&mut bytes));

@@ -130,8 +130,13 @@ fn token(arguments: &GatewayArguments, here: &Path) -> Result<(Option<Token>, Op
 }
 
 fn unusable_model(error: ModelError) -> CommandError {
-    let advice = error.advice();
-    CommandError { kind: Kind::Input, message: error.to_string(), hint: advice }
+    let hint = match &error {
+        ModelError::UnknownPrice { .. } => {
+            Some("a budget can only be kept with a price: name a table with --prices".to_owned())
+        }
+        error => error.advice(),
+    };
+    CommandError { kind: Kind::Input, message: error.to_string(), hint }
 }
 
 fn unusable_place(error: &ListenError) -> CommandError {

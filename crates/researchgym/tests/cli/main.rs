@@ -8,6 +8,7 @@ mod basic;
 mod damage;
 mod disk;
 mod endings;
+mod gateway;
 mod grading;
 mod kill;
 mod limits;
