@@ -61,7 +61,7 @@ class Behind(unittest.TestCase):
         settings = provider("litellm", f"{proxy}/v1", CHAT, "mock-model", "limited")
         settings += provider("litellm-messages", f"{proxy}/v1", MESSAGES, "claude-mock", "limited")
         models = [*cls.USED, "litellm/limited", "litellm-messages/limited"]
-        cls.url = start_gateway(cls.addClassCleanup, new_folder(cls.addClassCleanup), models, settings)
+        cls.url = start_gateway(cls.addClassCleanup, new_folder(cls.addClassCleanup), models, settings).url
         # The gateway asks again by itself: more of it would only be slower.
         ours = {"api_key": TOKEN, "max_retries": 0}
         cls.openai = openai.OpenAI(base_url=f"{cls.url}/v1", **ours)
@@ -134,7 +134,7 @@ class Before(unittest.TestCase):
         names = {wire: f"upstream-{wire}" for wire in WIRES}
         settings = "".join(provider(name, cls.upstream.base_url(wire), wire, "tested") for wire, name in names.items())
         models = [f"{name}/tested" for name in names.values()]
-        gateway = start_gateway(cls.addClassCleanup, new_folder(cls.addClassCleanup), models, settings)
+        gateway = start_gateway(cls.addClassCleanup, new_folder(cls.addClassCleanup), models, settings).url
         served = {}
         for wire, name in names.items():
             served[f"messages-{wire}"] = f"model: anthropic/{name}/tested, api_key: {TOKEN}, api_base: {gateway}"
