@@ -82,7 +82,7 @@ pub struct Session {
     seen: Used,
     /// The agent has not been told yet that the run was interrupted.
     was_interrupted: bool,
-    /// Notes up to this event have been told.
+    /// Notes up to this event are in the conversation.
     told_until: u64,
     /// The question that the next one repeats.
     unanswered: Option<u64>,
@@ -116,8 +116,6 @@ pub(crate) struct Past {
     pub(crate) unanswered: Option<u64>,
     /// Whether the run goes on after a break.
     pub(crate) was_interrupted: bool,
-    /// The last event whose news the agent has heard.
-    pub(crate) told_until: u64,
 }
 
 /// The workspace is recorded this often, if it changed.
@@ -147,7 +145,7 @@ impl Session {
             desk,
             seen,
             was_interrupted: past.was_interrupted,
-            told_until: past.told_until,
+            told_until: 0,
             unanswered: past.unanswered,
             asked_with: None,
             unpaused: false,
@@ -278,13 +276,14 @@ impl Session {
     fn recall(&mut self, action: &Action) -> Result<Option<Observation>, Stop> {
         let Some(Recorded { item, used }) = self.recorded.front() else { return Ok(None) };
         match item {
-            Item::Act(recorded, observation) if recorded == action => {
-                let observation = observation.clone();
+            Item::Act(recorded) if recorded.0 == *action => {
+                let observation = recorded.1.clone();
                 self.seen = *used;
                 self.recorded.pop_front();
                 Ok(Some(observation))
             }
-            Item::Act(recorded, _) => {
+            Item::Act(recorded) => {
+                let recorded = &recorded.0;
                 let text =
                     format!("the agent's {} differs from the {} on record", action.name(), recorded.name());
                 self.diverged(&text).map(|()| None)

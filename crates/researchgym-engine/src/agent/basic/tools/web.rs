@@ -9,7 +9,8 @@ use researchgym_core::web::{DEFAULT_RESULTS, MOST_RESULTS};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Bench, Outcome, Tool, unexpected};
+use super::bench::unexpected;
+use super::{Bench, Outcome, Tool};
 use crate::session::Stop;
 
 /// Bytes of a page's text that are shown at a time.
