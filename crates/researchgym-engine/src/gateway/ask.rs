@@ -8,8 +8,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hyper::HeaderMap;
 use researchgym_core::model::bound::input_tokens_bound;
-use researchgym_core::model::wire::Parsed;
-use researchgym_core::model::{FailureKind, ModelFailure, Request, Wire};
+use researchgym_core::model::sse::SseEvent;
+use researchgym_core::model::wire::responses::namespaces;
+use researchgym_core::model::wire::{Parsed, Shown};
+use researchgym_core::model::{FailureKind, ModelFailure, Reply, Request, Wire};
 use serde_json::Value;
 use tokio::sync::oneshot;
 
@@ -173,9 +175,23 @@ impl Question {
         &self.headers
     }
 
-    /// Whether a translated stream is to tell the usage.
-    pub(super) fn includes_usage(&self) -> bool {
-        self.translated.as_ref().is_none_or(|parsed| parsed.include_usage)
+    /// An answer in the client's form.
+    pub(super) fn rendered(&self, reply: &Reply, shown: Shown<'_>) -> Value {
+        let mut rendered = self.dialect.render_reply(reply, shown);
+        if self.dialect == Wire::Responses {
+            namespaces(&self.body).restore(&mut rendered);
+        }
+        rendered
+    }
+
+    /// An answer as a stream in the client's form.
+    pub(super) fn rendered_events(&self, reply: &Reply, shown: Shown<'_>) -> Vec<SseEvent> {
+        let includes_usage = self.translated.as_ref().is_none_or(|parsed| parsed.include_usage);
+        let mut events = self.dialect.render_stream(reply, shown, includes_usage);
+        if self.dialect == Wire::Responses {
+            namespaces(&self.body).restore_stream(&mut events);
+        }
+        events
     }
 
     /// Whether the provider is spoken to in the client's own form.

@@ -44,9 +44,9 @@ pub(super) async fn answer(
     let id = id(&reply, call);
     let shown = shown(question, &id);
     let answer = match delivery {
-        Delivery::Plain => json(200, &question.dialect.render_reply(&reply, shown)),
+        Delivery::Plain => json(200, &question.rendered(&reply, shown)),
         Delivery::Events | Delivery::Array => {
-            let events = question.dialect.render_stream(&reply, shown, question.includes_usage());
+            let events = question.rendered_events(&reply, shown);
             let kind = if delivery == Delivery::Array { "application/json" } else { "text/event-stream" };
             let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(kind))]);
             respond(200, headers, Content::Whole(Some(written(&events, delivery))))

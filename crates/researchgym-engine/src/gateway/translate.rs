@@ -64,9 +64,7 @@ async fn whole(
         }
     };
     let shown = match reply {
-        Ok(reply) => {
-            json_answer(200, &question.dialect.render_reply(&reply, shown(question, &id(&reply, call))))
-        }
+        Ok(reply) => json_answer(200, &question.rendered(&reply, shown(question, &id(&reply, call)))),
         Err(failure) => error(question.dialect, 502, &failure.message),
     };
     // A client that has gone needs no answer.
@@ -98,11 +96,7 @@ async fn stream(
         }
     };
     let events = match reply {
-        Ok(reply) => question.dialect.render_stream(
-            &reply,
-            shown(question, &id(&reply, call)),
-            question.includes_usage(),
-        ),
+        Ok(reply) => question.rendered_events(&reply, shown(question, &id(&reply, call))),
         Err(failure) => vec![error_event(question.dialect, &failure)],
     };
     outlet.put(written(&events, delivery)).await;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use researchgym_core::action::Action;
 use researchgym_core::digest::Digest;
-use researchgym_core::event::{Caller, Digests, Ending, Event, Line, Resumption, RunStarted};
+use researchgym_core::event::{Digests, Ending, Event, Line, Resumption, RunStarted};
 use researchgym_core::failure::{Boundary, Failure};
 use researchgym_core::keys::GradingSecret;
 use researchgym_core::observation::Observation;
@@ -196,15 +196,7 @@ pub(super) fn past(state: &RunState, lines: &[Line]) -> Result<Past, Failure> {
     };
     let recorded = record(lines, unfinished)
         .map_err(|error| Failure::new(Boundary::Store, format!("run {}: {error}", state.started.run_id)))?;
-    let mut asked = lines
-        .iter()
-        .filter(|line| matches!(&line.event, Event::ModelAsked(asked) if asked.caller == Caller::Agent));
-    Ok(Past {
-        was_interrupted: !recorded.is_empty(),
-        recorded,
-        unanswered: unanswered(lines),
-        told_until: asked.next_back().map_or(0, |line| line.seq),
-    })
+    Ok(Past { was_interrupted: !recorded.is_empty(), recorded, unanswered: unanswered(lines) })
 }
 
 /// Whether the limit that ended a run still stands. Money and tokens end a run before they are used up: when what is left

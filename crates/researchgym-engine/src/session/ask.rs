@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use researchgym_core::action::Body;
 use researchgym_core::event::{AskedRequest, CallOutcome, Caller, Ending, Event, ModelAsked, ModelCalled};
 use researchgym_core::failure::{Boundary, Failure};
-use researchgym_core::ledger::{Grant, Shortage, Wish};
+use researchgym_core::ledger::{Grant, Hold, Shortage, Wish};
 use researchgym_core::model::retry::ProviderFailure;
 use researchgym_core::model::{
-    Conversation, FailureKind, Message, ModelFailure, Reply, Request, RequestSettings, Usage,
+    Conversation, FailureKind, Message, ModelFailure, Reply, Request, RequestSettings, Usage, message_bound,
+    settings_bound,
 };
 
 use super::record::{Item, RecordedAsk};
@@ -90,13 +91,14 @@ impl Session {
             return self.diverged("asks a model where the record goes on with an action").map(|()| None);
         };
         let used = recorded.used;
-        let RecordedAsk { kept, added, called, conversation: id, .. } = (**ask).clone();
+        let RecordedAsk { kept, added, told, called, conversation: id } = (**ask).clone();
         let added = added.iter().map(|body| self.message(body)).collect::<Result<Vec<_>, Failure>>()?;
         if id != conversation.id || !conversation.recall(kept as usize, added) {
             return self.diverged("asks about another conversation than the one on record").map(|()| None);
         }
         self.recorded.pop_front();
         self.seen = used;
+        self.told_until = told.unwrap_or_default();
         Ok(Some(match &called.outcome {
             CallOutcome::Answered { response, .. } => {
                 let bytes = self.recorder.blobs.resolve(response)?;
@@ -128,22 +130,14 @@ impl Session {
         settings: &RequestSettings,
     ) -> Result<Grant, Stop> {
         let facts = &door.endpoint.facts;
-        let mut input = conversation.tokens_bound(researchgym_core::model::message_bound);
-        if !conversation.is_counted() {
-            input = input.saturating_add(researchgym_core::model::settings_bound(settings));
-        }
-        if let Some(window) = facts.context_window {
-            input = input.min(window);
-        }
-        let output = settings.max_output_tokens.or(facts.max_output.map(|most| most.min(USUAL_OUTPUT)));
         let price = facts.price.unwrap_or_default();
-        // A cap below what the model is asked to think is refused by providers.
-        let thinking = settings.reasoning.as_ref().and_then(|reasoning| reasoning.budget_tokens).unwrap_or(0);
+        let input = input_bound(door, conversation, settings);
+        let output = settings.max_output_tokens.or(facts.max_output.map(|most| most.min(USUAL_OUTPUT)));
         let wish = Wish {
             cost: &|output| price.bound(input, output),
             input,
             output: output.unwrap_or(USUAL_OUTPUT),
-            least_output: LEAST_OUTPUT + thinking,
+            least_output: least_output(settings),
         };
         let state = &self.recorder.state;
         state.ledger.grant(&state.limits, &wish).map_err(|shortage| {
@@ -152,6 +146,15 @@ impl Session {
                 Shortage::Tokens { .. } => Ending::TokenLimit,
             })
         })
+    }
+
+    /// What must be left for the next question to be asked at all.
+    pub fn least_hold(&self, conversation: &Conversation, settings: &RequestSettings) -> Hold {
+        let Some(door) = &self.door else { return Hold::default() };
+        let input = input_bound(door, conversation, settings);
+        let output = least_output(settings);
+        let price = door.endpoint.facts.price.unwrap_or_default();
+        Hold { cost: price.bound(input, output), tokens: input.saturating_add(output) }
     }
 
     /// Records the question with what it can cost; from here on it is under way.
@@ -188,6 +191,7 @@ impl Session {
                 kept: kept as u64,
                 added,
                 settings,
+                told: Some(self.told_until).filter(|seq| *seq > 0),
             },
             max_output_tokens: grant.output,
             hold: grant.hold,
@@ -207,6 +211,9 @@ impl Session {
         grant: Grant,
     ) -> Result<Outcome, Stop> {
         request.settings.max_output_tokens = Some(grant.output);
+        for (key, value) in &door.endpoint.request {
+            request.settings.extra.entry(key).or_insert_with(|| value.clone());
+        }
         let mut attempts = 0;
         let mut waited = Duration::ZERO;
         loop {
@@ -230,11 +237,12 @@ impl Session {
                         return bill(&attempted, self).map_err(Stop::Failed);
                     };
                     let wait_ms = wait.as_millis() as u64;
+                    let last = failure.message.clone();
                     let failure = failure.clone().into();
                     self.recorder.append(Event::ModelRetried { call, failure, wait_ms })?;
                     if let Err(stop) = self.wait_for_provider(wait).await {
-                        // Nothing is under way: the call ends unbilled.
-                        let called = bill(&attempted, self).map_err(Stop::Failed)?.called;
+                        // Nothing is under way: the call ends unbilled. Its last attempt is recorded already.
+                        let called = bill(&given_up(last), self).map_err(Stop::Failed)?.called;
                         self.recorder.append_synced(Event::ModelCalled(Box::new(called)))?;
                         return Err(stop);
                     }
@@ -253,9 +261,12 @@ impl Session {
     /// Waits as a provider asked us to: not working time.
     async fn wait_for_provider(&mut self, wait: Duration) -> Result<(), Stop> {
         let began = Instant::now();
+        let left_out = self.clock.left_out();
         let sandbox = self.sandbox.clone();
         let waited = self.attend_until(sandbox.guarded(tokio::time::sleep(wait))).await;
-        self.clock.leave_out(began.elapsed());
+        // A pause or a grading meanwhile is left out already.
+        let meanwhile = self.clock.left_out() - left_out;
+        self.clock.leave_out(began.elapsed().saturating_sub(meanwhile));
         waited
     }
 
@@ -271,7 +282,8 @@ impl Session {
         latency: Duration,
     ) -> Result<Outcome, Failure> {
         let usage = attempted.billed.unwrap_or_default();
-        let is_hold = matches!(&attempted.result, Err(failure) if failure.kind == FailureKind::Stopped);
+        let is_hold = attempted.billed.is_some()
+            && matches!(&attempted.result, Err(failure) if failure.kind == FailureKind::Stopped);
         let cost = match is_hold {
             true => grant.hold.cost,
             false => door.endpoint.facts.price.unwrap_or_default().cost(usage),
@@ -302,6 +314,21 @@ impl Session {
     }
 }
 
+/// The most tokens that the prompt can have.
+fn input_bound(door: &Door, conversation: &Conversation, settings: &RequestSettings) -> u64 {
+    let mut input = conversation.tokens_bound(message_bound);
+    if !conversation.is_counted() {
+        input = input.saturating_add(settings_bound(settings));
+    }
+    door.endpoint.facts.context_window.map_or(input, |window| input.min(window))
+}
+
+/// A cap below what the model is asked to think is refused by providers.
+fn least_output(settings: &RequestSettings) -> u64 {
+    let thinking = settings.reasoning.as_ref().and_then(|reasoning| reasoning.budget_tokens);
+    LEAST_OUTPUT.saturating_add(thinking.unwrap_or(0))
+}
+
 /// The end of a call, not yet recorded.
 struct Outcome {
     called: ModelCalled,
@@ -321,6 +348,18 @@ fn stopped(grant: Grant) -> Attempted {
         result: Err(ProviderFailure::new(FailureKind::Stopped, message)),
         billed: Some(Usage { input, output: grant.output, ..Usage::default() }),
         usage_reported: false,
+        latency: Duration::ZERO,
+        first_byte: None,
+    }
+}
+
+/// The run ended while another attempt was waited for: nothing is paid for.
+fn given_up(last: String) -> Attempted {
+    let message = format!("the run ended before another attempt; the last one: {last}");
+    Attempted {
+        result: Err(ProviderFailure::new(FailureKind::Stopped, message)),
+        billed: None,
+        usage_reported: true,
         latency: Duration::ZERO,
         first_byte: None,
     }

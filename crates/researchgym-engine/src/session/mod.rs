@@ -79,7 +79,7 @@ pub struct Session {
     seen: Used,
     /// The agent has not been told yet that the run was interrupted.
     was_interrupted: bool,
-    /// Notes up to this event have been told.
+    /// Notes up to this event are in the conversation.
     told_until: u64,
     /// The question that the next one repeats.
     unanswered: Option<u64>,
@@ -112,8 +112,6 @@ pub(crate) struct Past {
     pub(crate) unanswered: Option<u64>,
     /// Whether the run goes on after a break.
     pub(crate) was_interrupted: bool,
-    /// The last event whose news the agent has heard.
-    pub(crate) told_until: u64,
 }
 
 /// The workspace is recorded this often, if it changed.
@@ -141,7 +139,7 @@ impl Session {
             desk,
             seen,
             was_interrupted: past.was_interrupted,
-            told_until: past.told_until,
+            told_until: 0,
             unanswered: past.unanswered,
             asked_with: None,
             unpaused: false,

@@ -144,7 +144,8 @@ impl<'a> Work<'a> {
             });
             self.news.push(self.prompts.text(Prompt::Status, values)?);
         }
-        for alarm in self.alarms.due(self.session.limits(), used) {
+        let next = self.session.least_hold(&self.conversation, &self.settings);
+        for alarm in self.alarms.due(self.session.limits(), used, next) {
             let prompt = match alarm.level {
                 Level::Warning => Prompt::Warning,
                 Level::WrapUp => Prompt::WrapUp,

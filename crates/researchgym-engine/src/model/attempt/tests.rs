@@ -40,6 +40,7 @@ fn endpoint(wire: Wire, url: &str) -> Endpoint {
         query: Vec::new(),
         facts: ModelFacts { price: Some(Price::FREE), ..ModelFacts::default() },
         price_source: String::new(),
+        request: Default::default(),
         backend: Backend::Http,
     }
 }
