@@ -6,7 +6,9 @@ import anthropic
 import httpx2
 
 from recorder import Recorder
-from support import ANSWER, ASKS_BOTH, BACKENDS, CALLS, HAS_READ, LATER, PARAMETERS, TOKEN, TOO_LITTLE, PeerCase, through
+from support import (
+    ANSWER, ASKS_BOTH, BACKENDS, CALLS, HAS_READ, LATER, PARAMETERS, TOKEN, TOO_LITTLE, PeerCase, through,
+)
 from upstream import Broken, Refusal
 from wires import MESSAGES, WIRES
 

@@ -7,7 +7,9 @@ from google import genai
 from google.genai import errors, types
 
 from recorder import Recorder
-from support import ANSWER, ASKS_BOTH, BACKENDS, CALLS, HAS_READ, LATER, PARAMETERS, TOKEN, TOO_LITTLE, PeerCase, through
+from support import (
+    ANSWER, ASKS_BOTH, BACKENDS, CALLS, HAS_READ, LATER, PARAMETERS, TOKEN, TOO_LITTLE, PeerCase, through,
+)
 from upstream import Broken, Refusal
 from wires import GEMINI, WIRES
 

@@ -7,7 +7,9 @@ import httpx2
 import openai
 
 from recorder import Recorder
-from support import ANSWER, ASKS_BOTH, BACKENDS, CALLS, HAS_READ, LATER, PARAMETERS, TOKEN, TOO_LITTLE, PeerCase, through
+from support import (
+    ANSWER, ASKS_BOTH, BACKENDS, CALLS, HAS_READ, LATER, PARAMETERS, TOKEN, TOO_LITTLE, PeerCase, through,
+)
 from upstream import Broken, Refusal
 from wires import CHAT, RESPONSES, WIRES
 

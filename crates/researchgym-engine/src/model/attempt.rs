@@ -149,7 +149,8 @@ impl Asking<'_> {
             may_think: request.settings.reasoning.is_some(),
         };
         let url = self.endpoint.url(stream);
-        let body = Bytes::from(body.to_string());
+        // Straight to bytes, without a formatter in between: conversations are long.
+        let body = Bytes::from(serde_json::to_vec(&body).expect("a value is always JSON"));
         let answer = match self.client.send(self.endpoint, &url, &HeaderMap::new(), body).await {
             Ok(answer) => answer,
             // A provider that was silent for long may have worked all the while.

@@ -61,11 +61,17 @@ impl Session {
         })?;
         let mut repeats = self.unanswered.take();
         for paid in 0..=PAID_RETRIES {
-            let request = Request { messages: conversation.messages().to_vec(), settings: settings.clone() };
             let grant = self.grant(&door, conversation, settings)?;
             let call = self.set_aside(&door, conversation, settings, grant, repeats)?;
-            let attempted = self.answer_of(&door, call, request, grant).await?;
-            let Outcome { called, result } = attempted;
+            let mut settings = RequestSettings { max_output_tokens: Some(grant.output), ..settings.clone() };
+            for (key, value) in &door.endpoint.request {
+                settings.extra.entry(key).or_insert_with(|| value.clone());
+            }
+            // Lent, not copied: a conversation may be long.
+            let request = Request { messages: conversation.lend(), settings };
+            let attempted = self.answer_of(&door, call, &request, grant).await;
+            conversation.give_back(request.messages);
+            let Outcome { called, result } = attempted?;
             self.recorder.append_synced(Event::ModelCalled(Box::new(called)))?;
             self.note_used();
             match result {
@@ -176,8 +182,9 @@ impl Session {
         let added =
             conversation.messages()[kept..].iter().map(|message| written(serde_json::to_vec(message)));
         let added = added.collect::<Result<Vec<_>, _>>()?;
-        let asked_with = (conversation.id, settings.clone());
-        let settings = match self.asked_with.as_ref() == Some(&asked_with) {
+        let is_asked_alike =
+            self.asked_with.as_ref().is_some_and(|(id, last)| *id == conversation.id && last == settings);
+        let new_settings = match is_asked_alike {
             true => None,
             false => Some(written(serde_json::to_vec(settings))?),
         };
@@ -190,14 +197,16 @@ impl Session {
                 conversation: conversation.id,
                 kept: kept as u64,
                 added,
-                settings,
+                settings: new_settings,
                 told: Some(self.told_until).filter(|seq| *seq > 0),
             },
             max_output_tokens: grant.output,
             hold: grant.hold,
             retry_of,
         })))?;
-        self.asked_with = Some(asked_with);
+        if !is_asked_alike {
+            self.asked_with = Some((conversation.id, settings.clone()));
+        }
         conversation.mark_recorded();
         Ok(call)
     }
@@ -207,20 +216,16 @@ impl Session {
         &mut self,
         door: &Arc<Door>,
         call: u64,
-        mut request: Request,
+        request: &Request,
         grant: Grant,
     ) -> Result<Outcome, Stop> {
-        request.settings.max_output_tokens = Some(grant.output);
-        for (key, value) in &door.endpoint.request {
-            request.settings.extra.entry(key).or_insert_with(|| value.clone());
-        }
         let mut attempts = 0;
         let mut waited = Duration::ZERO;
         loop {
             attempts += 1;
             let sent = Instant::now();
             let exchanges = self.recorder.state.exchanges;
-            let attempt = door.attempt(&request, exchanges);
+            let attempt = door.attempt(request, exchanges);
             let sandbox = self.sandbox.clone();
             let attempted = self.attend_until(sandbox.guarded(attempt)).await;
             let latency = sent.elapsed();
