@@ -40,6 +40,7 @@ fn started() -> Event {
             seed_given: true,
             runtime: Runtime::Local,
             limits: Limits { working_ms: None, steps: None, budget: None, tokens: None },
+            web: false,
             data_dir: None,
         },
         task: Box::new(researchgym_core::task::parse(TASK, "task.toml").unwrap()),
