@@ -19,7 +19,15 @@ from pathlib import Path
 import wires
 from upstream import Refusal, Reply, Upstream
 
-BINARY = os.environ.get("RESEARCHGYM_BINARY")
+
+
+def program(variable):
+    """The path of a program that the environment names, for a process in any folder."""
+    named = os.environ.get(variable)
+    return os.path.abspath(named) if named else None
+
+
+BINARY = program("RESEARCHGYM_BINARY")
 # What the client shows to the gateway, and what the gateway shows to the provider.
 TOKEN = "client-token-of-the-peers-tests"
 KEY = "sk-provider-key-of-the-peers-tests"

@@ -13,12 +13,12 @@ from google.genai import errors, types
 
 from support import (
     ANSWER, ASKS_BOTH, BINARY, CALLS, HAS_READ, KEY, PARAMETERS, PRICE, TOKEN, Server, answers, eventually, free_port,
-    new_folder, provider, require_binary, start_gateway, unwrapped,
+    new_folder, program, provider, require_binary, start_gateway, unwrapped,
 )
 from upstream import Upstream
 from wires import CHAT, GEMINI, MESSAGES, RESPONSES, WIRES
 
-PROXY = os.environ.get("RESEARCHGYM_LITELLM")
+PROXY = program("RESEARCHGYM_LITELLM")
 # Nothing is fetched and nothing is told to anybody.
 ENVIRONMENT = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_TELEMETRY": "False"}
 SAID = "hello from the proxy"
