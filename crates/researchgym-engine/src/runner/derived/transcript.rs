@@ -35,10 +35,11 @@ impl Transcript {
                     return;
                 };
                 // A question that is asked once more from the same place was not had twice.
-                if let Some((call, same, at)) = self.asked {
-                    if asked.retry_of == Some(call) && kept == &same {
-                        self.messages.truncate(at);
-                    }
+                if let Some((call, same, at)) = self.asked
+                    && asked.retry_of == Some(call)
+                    && *kept == same
+                {
+                    self.messages.truncate(at);
                 }
                 self.asked = Some((asked.call, *kept, self.messages.len()));
                 for body in added {
