@@ -1,18 +1,19 @@
 //! What a user waits for at first: the binary's size, its start, the quick start's run, and the build itself.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use crate::Outcome;
 use crate::floor;
 use crate::options::Options;
 use crate::place;
+use crate::program;
 use crate::report::{Figure, Report, Unit, talk};
 use crate::sample::Samples;
 
 pub(crate) fn measure(options: &Options, report: &Report) -> Outcome<()> {
     let starts = options.number("starts", 50)?;
-    let program = program()?;
+    let program = program::built()?;
     let bytes = std::fs::metadata(&program)?.len() as f64;
     report.write(Figure::number("size of the binary", "MiB", bytes / f64::from(1 << 20)));
     version(&program, starts, report)?;
@@ -21,24 +22,6 @@ pub(crate) fn measure(options: &Options, report: &Report) -> Outcome<()> {
         build(report)?;
     }
     Ok(())
-}
-
-/// The program, built as users build it.
-fn program() -> Outcome<PathBuf> {
-    talk("building researchgym");
-    floor::timed(&mut cargo_build())?;
-    let folder = std::env::current_exe()?;
-    let program = folder.with_file_name("researchgym");
-    if program.is_file() {
-        return Ok(program);
-    }
-    Err(format!("{} is missing: run this from the release build", program.display()).into())
-}
-
-fn cargo_build() -> Command {
-    let mut command = Command::new("cargo");
-    command.args(["build", "--release", "--locked", "-p", "researchgym"]).current_dir(place::repository());
-    command
 }
 
 fn version(program: &Path, starts: usize, report: &Report) -> Outcome<()> {
@@ -80,7 +63,7 @@ fn quick_start(program: &Path, report: &Report) -> Outcome<()> {
 fn build(report: &Report) -> Outcome<()> {
     talk("a build from nothing; what cargo has fetched before stays");
     let target = tempfile::tempdir()?;
-    let took = floor::timed(cargo_build().env("CARGO_TARGET_DIR", target.path()))?;
+    let took = floor::timed(program::cargo_build().env("CARGO_TARGET_DIR", target.path()))?;
     let cores = std::thread::available_parallelism()?.get();
     report.write(
         Figure::duration("cargo build --release from an empty target", Unit::Seconds, took)

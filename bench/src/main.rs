@@ -3,15 +3,23 @@
 //! `cargo run --release -p researchgym-bench -- NAME [options]`, see `bench/README.md`. This executable is also the guest
 //! of the sandboxes that it starts, as `researchgym` itself is.
 
+mod agent;
 mod cold;
 mod concurrent;
 mod floor;
+mod gateway;
 mod grading;
+mod http;
+mod load;
+mod mock;
 mod options;
 mod place;
 mod process;
+mod program;
+mod provider;
 mod report;
 mod sample;
+mod server;
 mod start;
 mod step;
 
@@ -21,7 +29,7 @@ use crate::options::Options;
 use crate::report::Report;
 
 /// A measurement that cannot be made says why; nobody handles it otherwise.
-type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 fn main() -> ExitCode {
     if let Some(code) = researchgym_engine::internal::main(std::env::args_os()) {
@@ -47,6 +55,12 @@ fn main() -> ExitCode {
 fn measure(options: &Options) -> Outcome<()> {
     let report = Report::new(&options.name);
     process::raise_open_files();
+    // These have runtimes of their own, with one thread.
+    match options.name.as_str() {
+        "mock" => return mock::answer(options),
+        "gateway" => return gateway::measure(options, &report),
+        _ => {}
+    }
     // The same kind of runtime as the program's own.
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -55,6 +69,7 @@ fn measure(options: &Options) -> Outcome<()> {
             "start" => start::measure(options, &report).await,
             "concurrent" => concurrent::measure(options, &report).await,
             "grading" => grading::measure(options, &report).await,
+            "agent" => agent::measure(options, &report).await,
             "cold" => cold::measure(options, &report),
             unknown => {
                 Err(format!("there is no such measurement; known are {}, not {unknown}", options::NAMES)

@@ -11,6 +11,7 @@ use researchgym_engine::agent::Surroundings;
 use researchgym_engine::catalogue::LoadedTask;
 use researchgym_engine::dataset::Fetching;
 use researchgym_engine::materials::Materials;
+use researchgym_engine::model::Registry;
 use researchgym_engine::progress::Progress;
 use researchgym_engine::runner::{NewRun, OpenRun, ReadyRun, Runner};
 use researchgym_engine::sandbox::SandboxHost;
@@ -74,14 +75,20 @@ impl Place {
 
     /// Opens a scripted run of the task.
     pub(crate) fn open(&self, runner: &Runner, task: &LoadedTask, steps: &[ScriptStep]) -> Outcome<OpenRun> {
+        self.open_as(runner, task, AgentSpec::Scripted { script: Body::Text(script::format(steps)) })
+    }
+
+    /// Opens a run of any agent, with the runner's model if it has one.
+    pub(crate) fn open_as(&self, runner: &Runner, task: &LoadedTask, agent: AgentSpec) -> Outcome<OpenRun> {
+        let endpoint = runner.door.as_ref().map(|door| &door.endpoint);
         let spec = RunSpec {
             schema: researchgym_core::spec::SCHEMA,
             task: task.task.id.clone(),
             task_dir: task.folder.display().to_string(),
             variant: "default".into(),
-            agent: AgentSpec::Scripted { script: Body::Text(script::format(steps)) },
-            model: None,
-            model_spec: None,
+            agent,
+            model: endpoint.map(|endpoint| endpoint.target.name.clone()),
+            model_spec: endpoint.map(|endpoint| Box::new(Registry::spec_of(endpoint))),
             fork: None,
             seed: 1,
             seed_given: true,
@@ -107,16 +114,23 @@ impl Place {
         self.cancel.send_replace(true);
     }
 
+    /// Lets runs that begin from here on work.
+    pub(crate) fn revive(&self) {
+        self.cancel.send_replace(false);
+    }
+
     /// Ends one run without grading it; ends all others of this place too.
     pub(crate) async fn end(&self, runner: &Runner, ready: ReadyRun) {
         self.cancel();
         runner.drive(ready, &mut Surroundings { terminal: None }).await;
-        self.cancel.send_replace(false);
+        self.revive();
     }
 }
 
 /// Why a run did not start.
-pub(crate) fn failed(result: &researchgym_core::result::RunResult) -> Box<dyn std::error::Error> {
+pub(crate) fn failed(
+    result: &researchgym_core::result::RunResult,
+) -> Box<dyn std::error::Error + Send + Sync> {
     let message = result.error.as_ref().map_or("it gave no reason", |error| error.message.as_str());
     format!("a run did not start: {message}").into()
 }

@@ -22,7 +22,7 @@ pub(crate) struct Process {
     parent: u32,
     /// Its name; 15 characters of it.
     pub(crate) name: String,
-    /// CPU time of itself, to the nanosecond where the kernel counts so; of a process with one thread.
+    /// CPU time of itself: to the nanosecond with one thread and where the kernel counts so, else to the tick.
     pub(crate) cpu: Duration,
     /// CPU time of its ended children, to the tick.
     pub(crate) children_cpu: Duration,
@@ -39,9 +39,13 @@ impl Process {
             let sum = fields.get(from)?.parse::<u32>().ok()? + fields.get(from + 1)?.parse::<u32>().ok()?;
             Some(tick * sum)
         };
-        let fine = fs::read_to_string(format!("/proc/{pid}/schedstat")).ok();
-        let fine =
-            fine.and_then(|text| text.split_whitespace().next()?.parse().ok()).map(Duration::from_nanos);
+        // This file is about the first thread only.
+        let has_one_thread = *fields.get(17)? == "1";
+        let fine = has_one_thread.then(|| fs::read_to_string(format!("/proc/{pid}/schedstat")).ok());
+        let fine = fine
+            .flatten()
+            .and_then(|text| text.split_whitespace().next()?.parse().ok())
+            .map(Duration::from_nanos);
         let cpu = fine.or(ticks(11))?;
         Some(Process { pid, parent: fields.get(1)?.parse().ok()?, name, cpu, children_cpu: ticks(13)? })
     }
@@ -49,6 +53,17 @@ impl Process {
 
 /// All living descendants of this process.
 pub(crate) fn descendants() -> Vec<Process> {
+    descendants_of(std::process::id())
+}
+
+/// A process and all its living descendants.
+pub(crate) fn family(pid: u32) -> Vec<Process> {
+    let mut family = descendants_of(pid);
+    family.extend(Process::read(pid));
+    family
+}
+
+fn descendants_of(ancestor: u32) -> Vec<Process> {
     let pids = fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     let mut by_parent: HashMap<u32, Vec<Process>> = HashMap::new();
@@ -56,7 +71,7 @@ pub(crate) fn descendants() -> Vec<Process> {
         by_parent.entry(process.parent).or_default().push(process);
     }
     let mut found = Vec::new();
-    let mut open = vec![std::process::id()];
+    let mut open = vec![ancestor];
     while let Some(pid) = open.pop() {
         for process in by_parent.remove(&pid).unwrap_or_default() {
             open.push(process.pid);
@@ -68,7 +83,12 @@ pub(crate) fn descendants() -> Vec<Process> {
 
 /// CPU time of this process and of all that descends from it, also of what has ended in between.
 pub(crate) fn tree_cpu() -> Duration {
-    descendants().iter().map(|process| process.cpu + process.children_cpu).sum::<Duration>() + own_cpu()
+    cpu_of(&descendants()) + own_cpu()
+}
+
+/// CPU time of processes and of their ended children.
+pub(crate) fn cpu_of(processes: &[Process]) -> Duration {
+    processes.iter().map(|process| process.cpu + process.children_cpu).sum()
 }
 
 /// Memory of living processes that is theirs, shared pages counted in parts: PSS in KiB by process name.

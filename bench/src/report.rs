@@ -103,6 +103,11 @@ pub(crate) fn talk(text: &str) {
     eprintln!("{text}");
 }
 
+/// Tells another process of ours something, as one line of standard output.
+pub(crate) fn say(text: &str) {
+    println!("{text}");
+}
+
 /// Four significant digits are more than any of this is good for.
 fn rounded(value: f64) -> f64 {
     if value == 0.0 || !value.is_finite() {

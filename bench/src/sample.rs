@@ -41,6 +41,21 @@ impl Samples {
     }
 }
 
+impl Extend<Duration> for Samples {
+    fn extend<T: IntoIterator<Item = Duration>>(&mut self, durations: T) {
+        self.0.extend(durations);
+    }
+}
+
+impl IntoIterator for Samples {
+    type Item = Duration;
+    type IntoIter = std::vec::IntoIter<Duration>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
 impl FromIterator<Duration> for Samples {
     fn from_iter<T: IntoIterator<Item = Duration>>(durations: T) -> Samples {
         Samples(durations.into_iter().collect())

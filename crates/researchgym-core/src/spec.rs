@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::action::Body;
 use crate::digest::Digest;
@@ -131,6 +132,16 @@ pub struct ModelSpec {
     /// The file in which answers are recorded, or from which they come, absolute.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cassette: Option<String>,
+    /// Whether the cassette is being recorded; else answers come from it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_recorded: bool,
+    /// Further keys that go into every request of the agent, from the settings.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub request: Map<String, Value>,
+}
+
+fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// Where a forked run comes from.

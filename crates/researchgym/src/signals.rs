@@ -9,6 +9,14 @@ use crate::output::Printer;
 ///
 /// Sandboxes die with this process in both cases.
 pub(crate) fn watch(printer: &Printer) -> std::io::Result<watch::Receiver<bool>> {
+    watch_saying(printer, "Stopping: the run ends and keeps its log.")
+}
+
+/// The same, with words of its own for what the first signal does.
+pub(crate) fn watch_saying(
+    printer: &Printer,
+    what_happens: &'static str,
+) -> std::io::Result<watch::Receiver<bool>> {
     let (sender, receiver) = watch::channel(false);
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
@@ -21,7 +29,7 @@ pub(crate) fn watch(printer: &Printer) -> std::io::Result<watch::Receiver<bool>>
             _ = hangup.recv() => {}
         }
         sender.send_replace(true);
-        printer.talk("Stopping: the run ends and keeps its log. Press Ctrl-C again to stop at once.");
+        printer.talk(&format!("{what_happens} Press Ctrl-C again to stop at once."));
         // A terminal that closes may send SIGHUP more than once: by the kernel and by the shell.
         tokio::select! {
             _ = interrupt.recv() => {}

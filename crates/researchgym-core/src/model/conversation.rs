@@ -33,6 +33,17 @@ impl Conversation {
         &self.messages
     }
 
+    /// Gives the messages away for the time of a request, at whose end [`Conversation::give_back`] takes them again.
+    #[must_use]
+    pub fn lend(&mut self) -> Vec<Message> {
+        std::mem::take(&mut self.messages)
+    }
+
+    /// Takes the messages again that [`Conversation::lend`] gave.
+    pub fn give_back(&mut self, messages: Vec<Message>) {
+        self.messages = messages;
+    }
+
     /// How many of them the log has.
     pub fn recorded(&self) -> usize {
         self.recorded

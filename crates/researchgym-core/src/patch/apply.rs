@@ -221,12 +221,12 @@ mod tests {
             let lines: Vec<String> = (0..count).map(|number| format!("line {number}")).collect();
             let at = at.index(count);
             let mut hunk = Hunk::default();
-            for number in at.saturating_sub(around)..(at + around + 1).min(count) {
+            for (number, line) in lines.iter().enumerate() {
                 if number == at {
-                    hunk.lines.push(HunkLine::Removed(lines[number].clone()));
+                    hunk.lines.push(HunkLine::Removed(line.clone()));
                     hunk.lines.push(HunkLine::Added("new".into()));
-                } else {
-                    hunk.lines.push(HunkLine::Context(lines[number].clone()));
+                } else if number.abs_diff(at) <= around {
+                    hunk.lines.push(HunkLine::Context(line.clone()));
                 }
             }
             let mut expected = lines.clone();

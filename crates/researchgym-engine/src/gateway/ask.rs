@@ -8,7 +8,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hyper::HeaderMap;
 use researchgym_core::model::bound::input_tokens_bound;
-use researchgym_core::model::{FailureKind, ModelFailure, Request, Wire};
+use researchgym_core::model::sse::SseEvent;
+use researchgym_core::model::wire::responses::namespaces;
+use researchgym_core::model::wire::{Parsed, Shown};
+use researchgym_core::model::{FailureKind, ModelFailure, Reply, Request, Wire};
 use serde_json::Value;
 use tokio::sync::oneshot;
 
@@ -21,8 +24,8 @@ use super::route::Delivery;
 use super::send::{Sent, send};
 use super::server::Work;
 use super::teller::{Asked, Refused};
-use super::{relay, translate};
-use crate::model::Endpoint;
+use super::{relay, scripted, translate};
+use crate::model::{Backend, Endpoint};
 
 /// A client's request as it arrived.
 pub(super) struct Arrived {
@@ -45,7 +48,13 @@ pub(super) struct Question {
     bytes: Bytes,
     body: Value,
     /// The request in our form, if the provider's form is another one.
-    translated: Option<Request>,
+    translated: Option<Parsed>,
+}
+
+/// Why a request is not understood.
+struct Unasked {
+    status: u16,
+    message: String,
 }
 
 /// Where a client waits for its answer.
@@ -56,7 +65,7 @@ pub(super) async fn ask(work: Work, arrived: Arrived) -> Answer {
     let dialect = arrived.dialect;
     let question = match Question::of(&work, arrived) {
         Ok(question) => question,
-        Err(answer) => return answer,
+        Err(Unasked { status, message }) => return final_error(dialect, status, &message),
     };
     let (client, answer) = oneshot::channel();
     tokio::spawn(question.work_on(work, client));
@@ -64,23 +73,25 @@ pub(super) async fn ask(work: Work, arrived: Arrived) -> Answer {
 }
 
 impl Question {
-    fn of(work: &Work, arrived: Arrived) -> Result<Question, Answer> {
+    fn of(work: &Work, arrived: Arrived) -> Result<Question, Unasked> {
         let Arrived { dialect, in_path, headers, bytes } = arrived;
-        let refused = |message: &str| final_error(dialect, 400, message);
+        let refused = |message: String| Unasked { status: 400, message };
         let body: Value = serde_json::from_slice(&bytes)
-            .map_err(|error| refused(&format!("the body is not JSON: {error}")))?;
-        let mut asking = read(dialect, &body, &bytes).map_err(|error| refused(&error.to_string()))?;
+            .map_err(|error| refused(format!("the body is not JSON: {error}")))?;
+        let mut asking = read(dialect, &body, &bytes).map_err(|error| refused(error.to_string()))?;
         if let Some((named, delivery)) = in_path {
             asking = Asking { named, delivery, ..asking };
         }
         let found = work.service.served.find(&asking.named, dialect);
-        let endpoint = Arc::clone(found.map_err(|error| final_error(dialect, 404, &error.to_string()))?);
-        let translated = if endpoint.wire == dialect {
+        let endpoint =
+            Arc::clone(found.map_err(|error| Unasked { status: 404, message: error.to_string() })?);
+        let is_scripted = matches!(endpoint.backend, Backend::Scripted(_));
+        let translated = if endpoint.wire == dialect && !is_scripted {
             None
         } else {
             let is_stream = asking.delivery != Delivery::Plain;
             let parsed = dialect.parse_request(&body, &asking.named, is_stream);
-            Some(parsed.map_err(|error| refused(&error.to_string()))?.request)
+            Some(parsed.map_err(|error| refused(error.to_string()))?)
         };
         let headers = if endpoint.wire == dialect { onward(&headers, dialect) } else { HeaderMap::new() };
         Ok(Question { dialect, asking, endpoint, headers, bytes, body, translated })
@@ -111,6 +122,10 @@ impl Question {
             booking.unbilled(failure(FailureKind::BadRequest, refused.to_string())).await;
             return drop(client.send(refusal(self.dialect, &refused)));
         }
+        if let (Backend::Scripted(_), Some(parsed)) = (&self.endpoint.backend, &self.translated) {
+            let request = capped(&parsed.request, cap);
+            return scripted::answer(&work, &self, &request, granted.position, booking, client).await;
+        }
         let is_stream = self.asking.delivery != Delivery::Plain;
         let body = self.body_for(cap);
         let sent = send(&work, &self, self.endpoint.url(is_stream), body, &mut booking, &mut client).await;
@@ -139,20 +154,18 @@ impl Question {
     /// The most tokens that the prompt can have.
     fn input_bound(&self) -> u64 {
         let own = input_tokens_bound(&self.body);
-        let translated = self.translated.as_ref().map(|request| {
-            input_tokens_bound(&self.endpoint.wire.encode(request, &self.endpoint.target, false))
+        let translated = self.translated.as_ref().map(|parsed| {
+            input_tokens_bound(&self.endpoint.wire.encode(&parsed.request, &self.endpoint.target, false))
         });
         let window = self.endpoint.facts.context_window.unwrap_or(u64::MAX);
         translated.map_or(own, |translated| translated.max(own)).min(window)
     }
 
     fn body_for(&self, cap: u64) -> Bytes {
-        let Some(request) = &self.translated else {
+        let Some(parsed) = &self.translated else {
             return edited(&self.bytes, &self.body, &self.asking, &self.endpoint, cap);
         };
-        let mut request = request.clone();
-        let wanted = request.settings.max_output_tokens;
-        request.settings.max_output_tokens = Some(wanted.map_or(cap, |wanted| wanted.min(cap)));
+        let request = capped(&parsed.request, cap);
         let is_stream = self.asking.delivery != Delivery::Plain;
         self.endpoint.wire.encode(&request, &self.endpoint.target, is_stream).to_string().into()
     }
@@ -162,10 +175,36 @@ impl Question {
         &self.headers
     }
 
+    /// An answer in the client's form.
+    pub(super) fn rendered(&self, reply: &Reply, shown: Shown<'_>) -> Value {
+        let mut rendered = self.dialect.render_reply(reply, shown);
+        if self.dialect == Wire::Responses {
+            namespaces(&self.body).restore(&mut rendered);
+        }
+        rendered
+    }
+
+    /// An answer as a stream in the client's form.
+    pub(super) fn rendered_events(&self, reply: &Reply, shown: Shown<'_>) -> Vec<SseEvent> {
+        let includes_usage = self.translated.as_ref().is_none_or(|parsed| parsed.include_usage);
+        let mut events = self.dialect.render_stream(reply, shown, includes_usage);
+        if self.dialect == Wire::Responses {
+            namespaces(&self.body).restore_stream(&mut events);
+        }
+        events
+    }
+
     /// Whether the provider is spoken to in the client's own form.
     pub(super) fn is_relayed(&self) -> bool {
         self.translated.is_none()
     }
+}
+
+fn capped(request: &Request, cap: u64) -> Request {
+    let mut request = request.clone();
+    let wanted = request.settings.max_output_tokens;
+    request.settings.max_output_tokens = Some(wanted.map_or(cap, |wanted| wanted.min(cap)));
+    request
 }
 
 fn failure(kind: FailureKind, message: String) -> ModelFailure {

@@ -73,6 +73,7 @@ mod tests {
             query: Vec::new(),
             facts: ModelFacts::default(),
             price_source: String::new(),
+            request: Default::default(),
             backend: Backend::Http,
         };
         let value = serde_json::from_str(body).unwrap();

@@ -59,7 +59,8 @@ pub(super) fn redacted(text: &[u8], endpoint: &Endpoint) -> Bytes {
 /// Headers of an endpoint that are as long as this may be keys; versions and names of features are shorter.
 const SECRET_LENGTH: usize = 24;
 
-fn logged(judged: &ProviderFailure) -> ModelFailure {
+/// What the log keeps of a failure.
+pub(super) fn logged(judged: &ProviderFailure) -> ModelFailure {
     ModelFailure { kind: judged.kind, status: judged.status, message: judged.message.clone() }
 }
 

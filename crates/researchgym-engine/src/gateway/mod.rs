@@ -21,6 +21,7 @@ mod passage;
 mod relay;
 mod route;
 mod run;
+mod scripted;
 mod send;
 mod served;
 mod server;

@@ -102,6 +102,7 @@ mod tests {
             query: Vec::new(),
             facts: ModelFacts::default(),
             price_source: String::new(),
+            request: Default::default(),
             backend: Backend::Http,
         })
     }

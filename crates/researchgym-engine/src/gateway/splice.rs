@@ -85,11 +85,7 @@ fn value_end(text: &[u8], start: usize) -> usize {
     while let Some(&byte) = text.get(at) {
         match byte {
             b'"' => {
-                at += 1;
-                while let Some(&byte) = text.get(at).filter(|&&byte| byte != b'"') {
-                    at += if byte == b'\\' { 2 } else { 1 };
-                }
-                at = (at + 1).min(text.len());
+                at = string_end(text, at + 1);
                 if depth == 0 {
                     return at;
                 }
@@ -110,6 +106,20 @@ fn value_end(text: &[u8], start: usize) -> usize {
         at += 1;
     }
     at
+}
+
+/// Where a string ends whose text starts here. Nearly all bytes of a request are in strings.
+fn string_end(text: &[u8], start: usize) -> usize {
+    let mut at = start;
+    while let Some(rest) = text.get(at..)
+        && let Some(length) = rest.iter().position(|&byte| byte == b'"' || byte == b'\\')
+    {
+        match rest[length] {
+            b'"' => return at + length + 1,
+            _ => at += length + 2,
+        }
+    }
+    text.len()
 }
 
 #[cfg(test)]

@@ -124,6 +124,8 @@ impl Standalone {
 
     fn take(&mut self, entry: Entry) -> Option<Reply> {
         match entry {
+            // Whoever asked is gone already.
+            Entry::Ask(_, sender) if sender.is_closed() => None,
             Entry::Ask(asked, sender) => Some(match self.ask(*asked) {
                 Ok(granted) => Reply::Granted(sender, granted),
                 Err(refused) => Reply::Refused(sender, refused),
@@ -180,7 +182,7 @@ impl Standalone {
             hold: grant.hold,
             retry_of: asked.retry_of,
         })));
-        Ok(Granted { call, max_output_tokens: grant.output })
+        Ok(Granted { call, max_output_tokens: grant.output, position: call - 1 })
     }
 
     fn settle(&mut self, settled: Settled) {

@@ -40,6 +40,8 @@ pub struct Granted {
     pub call: u64,
     /// The cap on output that must be sent; the client's own if it fits.
     pub max_output_tokens: u64,
+    /// For scripted models: how many calls came before, over or under way.
+    pub position: u64,
 }
 
 /// Why there is no grant. Final for this client: asking again gives the same.

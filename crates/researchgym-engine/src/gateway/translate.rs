@@ -64,9 +64,7 @@ async fn whole(
         }
     };
     let shown = match reply {
-        Ok(reply) => {
-            json_answer(200, &question.dialect.render_reply(&reply, shown(question, &id(&reply, call))))
-        }
+        Ok(reply) => json_answer(200, &question.rendered(&reply, shown(question, &id(&reply, call)))),
         Err(failure) => error(question.dialect, 502, &failure.message),
     };
     // A client that has gone needs no answer.
@@ -98,11 +96,7 @@ async fn stream(
         }
     };
     let events = match reply {
-        Ok(reply) => question.dialect.render_stream(
-            &reply,
-            shown(question, &id(&reply, call)),
-            question.asking.include_usage,
-        ),
+        Ok(reply) => question.rendered_events(&reply, shown(question, &id(&reply, call))),
         Err(failure) => vec![error_event(question.dialect, &failure)],
     };
     outlet.put(written(&events, delivery)).await;
@@ -144,11 +138,13 @@ async fn booked(meter: Meter, booking: Booking) -> Result<Reply, ModelFailure> {
     reading.reply.map_err(|error| of_wire(&error))
 }
 
-fn id(reply: &Reply, call: u64) -> String {
+/// The answer's id; one of ours where the provider gives none.
+pub(super) fn id(reply: &Reply, call: u64) -> String {
     reply.id.clone().unwrap_or_else(|| format!("call-{call}"))
 }
 
-fn shown<'a>(question: &'a Question, id: &'a str) -> Shown<'a> {
+/// How an answer is shown to this client.
+pub(super) fn shown<'a>(question: &'a Question, id: &'a str) -> Shown<'a> {
     let created = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     Shown { model: &question.asking.named, id, created }
 }
@@ -181,7 +177,8 @@ fn error_event(dialect: Wire, failure: &ModelFailure) -> SseEvent {
     }
 }
 
-fn written(events: &[SseEvent], delivery: Delivery) -> Bytes {
+/// Events as they are delivered.
+pub(super) fn written(events: &[SseEvent], delivery: Delivery) -> Bytes {
     let mut bytes = Vec::new();
     events.iter().for_each(|event| event.write(&mut bytes));
     if delivery == Delivery::Array {

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
+use researchgym_core::model::bound::input_tokens_bound;
 use researchgym_core::model::retry::{ProviderFailure, RetryPolicy, classify};
 use researchgym_core::model::sse::Splitter;
 use researchgym_core::model::wire::WireStream;
@@ -88,6 +89,10 @@ pub async fn ask(
             Asking { client, endpoint, question, sent }.ask(progress).await
         }
     };
+    if let (Err(failure), Some(key)) = (&mut attempt.result, &endpoint.key) {
+        // Some repeat the key that they refuse.
+        failure.message = failure.message.replace(key.expose(), "[redacted]");
+    }
     attempt.latency = sent.elapsed();
     attempt
 }
@@ -137,14 +142,15 @@ impl Asking<'_> {
     async fn ask(&self, progress: &mut (dyn FnMut(u64) + Send)) -> Attempted {
         let Question { request, stream, .. } = self.question;
         let Endpoint { wire, target, facts, .. } = self.endpoint;
-        let body = Bytes::from(wire.encode(request, target, stream).to_string());
+        let body = wire.encode(request, target, stream);
         let bounds = Bounds {
-            // A token has at least one byte.
-            input: body.len() as u64,
+            input: input_tokens_bound(&body),
             output: request.settings.max_output_tokens.or(facts.max_output).unwrap_or(UNCAPPED_OUTPUT),
             may_think: request.settings.reasoning.is_some(),
         };
         let url = self.endpoint.url(stream);
+        // Straight to bytes, without a formatter in between: conversations are long.
+        let body = Bytes::from(serde_json::to_vec(&body).expect("a value is always JSON"));
         let answer = match self.client.send(self.endpoint, &url, &HeaderMap::new(), body).await {
             Ok(answer) => answer,
             // A provider that was silent for long may have worked all the while.
@@ -287,9 +293,9 @@ impl Asking<'_> {
             WireError::Provider { .. } if usage.is_none() && come.unwrap_or(0) == 0 => {
                 Attempted::new(Err(failure), None)
             }
-            WireError::Provider { .. } | WireError::CutOff | WireError::Malformed(_) => {
-                Attempted::spoilt(failure, usage, come, bounds)
-            }
+            WireError::Provider { .. } | WireError::CutOff => Attempted::spoilt(failure, usage, come, bounds),
+            // Nobody knows how much was in what nobody can read.
+            WireError::Malformed(_) => Attempted::spoilt(failure, usage, None, bounds),
         }
     }
 }

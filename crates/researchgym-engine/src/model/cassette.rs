@@ -127,6 +127,25 @@ impl Cassette {
         Ok(Cassette { path: path.to_owned(), secrets, mode })
     }
 
+    /// Goes on recording, after what a run that was cut off has recorded.
+    ///
+    /// # Errors
+    /// The file cannot be read, or what a kill left of a last line cannot be cut off.
+    pub fn record_on(path: &Path, secrets: Redactor) -> Result<Cassette, CassetteError> {
+        let failed = |source| CassetteError::File { path: path.to_owned(), source };
+        let bytes = match std::fs::read(path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(source) => return Err(failed(source)),
+        };
+        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        if whole < bytes.len() {
+            let file = File::options().write(true).open(path).map_err(failed)?;
+            file.set_len(whole as u64).map_err(failed)?;
+        }
+        Ok(Cassette { path: path.to_owned(), secrets, mode: Mode::Record(Mutex::new(None)) })
+    }
+
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path
@@ -150,13 +169,14 @@ impl Cassette {
     /// The request is not on a cassette that is played.
     pub(super) fn play(&self, question: &Question) -> Result<Option<Played>, ModelFailure> {
         let Mode::Play(player) = &self.mode else { return Ok(None) };
-        match locked(player).next(question) {
+        let mut player = locked(player);
+        match player.next(question) {
             Some(recorded) => Ok(Some(Played {
                 status: recorded.status,
                 headers: recorded.headers.clone(),
                 body: bytes_of(&recorded.body).unwrap_or_default(),
             })),
-            None => Err(self.missing(&locked(player), question)),
+            None => Err(self.missing(&player, question)),
         }
     }
 

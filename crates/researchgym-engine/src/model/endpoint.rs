@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use researchgym_core::model::redact::Redactor;
 use researchgym_core::model::{ModelFacts, Target, Wire};
+use serde_json::{Map, Value};
 
 use super::cassette::Cassette;
 use super::scripted::Script;
@@ -60,6 +61,8 @@ pub struct Endpoint {
     pub facts: ModelFacts,
     /// Where the price comes from.
     pub price_source: String,
+    /// Further keys that go into every request of our agents.
+    pub request: Map<String, Value>,
     /// Who really answers.
     pub backend: Backend,
 }

@@ -34,8 +34,8 @@ pub enum Fault {
     },
     /// The connection is reset before a byte of the answer; nothing is billed.
     HangUp,
-    /// The connection is reset in the midst of the answer, after this share of its bytes in hundredths; as much of the
-    /// output is billed.
+    /// The connection is reset in the midst of the answer, after this share of its bytes in hundredths. As much of the
+    /// output is billed as was sent in a stream, and all of it in one piece.
     Reset(u8),
     /// The answer ends cleanly in its midst, after this share of its bytes in hundredths; all of it is billed.
     Truncated(u8),

@@ -18,6 +18,7 @@ use researchgym_core::model::redact::Redactor;
 use researchgym_core::model::{ModelFacts, Price, Target, Wire};
 use researchgym_core::nearest::nearest;
 use researchgym_core::spec::ModelSpec;
+use serde_json::{Map, Value};
 
 pub use self::error::ModelError;
 use self::prices::Prices;
@@ -53,6 +54,8 @@ pub struct Registry {
     options: Options,
     providers: BTreeMap<String, Provider>,
     prices: Prices,
+    /// Further keys of requests, by model.
+    requests: BTreeMap<String, Map<String, Value>>,
     given_key: Option<FoundKey>,
     redactor: Redactor,
     cassettes: Mutex<BTreeMap<PathBuf, Arc<Cassette>>>,
@@ -115,7 +118,17 @@ impl Registry {
         let secrets: Vec<&str> = found.chain(&given_key).map(|found| found.key.expose()).collect();
         let headers = providers.values().flat_map(Provider::secret_headers);
         let redactor = Redactor::new(secrets.into_iter().chain(headers).chain(variables.secrets()));
-        Ok(Registry { options, providers, prices, given_key, redactor, cassettes: Mutex::default() })
+        let models = settings.settings.models.iter();
+        let requests = models.map(|(name, model)| (name.clone(), model.request.clone())).collect();
+        Ok(Registry {
+            options,
+            providers,
+            requests,
+            prices,
+            given_key,
+            redactor,
+            cassettes: Mutex::default(),
+        })
     }
 
     /// Takes all keys that were found, and what `.env` marks as secret, out of texts.
@@ -158,11 +171,16 @@ impl Registry {
             };
             let script = Script::parse(text)
                 .map_err(|error| ModelError::Script { path: PathBuf::from(&spec.name), error })?;
-            return Ok(self.scripted_endpoint(spec.name.clone(), script, spec.price_source.clone()));
+            let endpoint = self.scripted_endpoint(spec.name.clone(), script, spec.price_source.clone());
+            return Ok(Endpoint { facts: spec.facts, ..endpoint });
         }
         let (name, model) = self.split(&spec.name)?;
         let provider = self.provider(name)?;
         let backend = match &spec.cassette {
+            Some(path) if spec.is_recorded => {
+                let cassette = Cassette::record_on(Path::new(path), self.redactor.clone())?;
+                Backend::Cassette(Arc::new(cassette))
+            }
             Some(path) => Backend::Cassette(self.cassette(Path::new(path))?),
             None => Backend::Http,
         };
@@ -176,6 +194,7 @@ impl Registry {
             query: spec.query.clone().into_iter().collect(),
             facts: spec.facts,
             price_source: spec.price_source.clone(),
+            request: spec.request.clone(),
             backend,
         })
     }
@@ -196,6 +215,8 @@ impl Registry {
             price_source: endpoint.price_source.clone(),
             script,
             cassette,
+            is_recorded: matches!(&endpoint.backend, Backend::Cassette(cassette) if !cassette.is_played()),
+            request: endpoint.request.clone(),
         }
     }
 
@@ -285,7 +306,6 @@ impl Registry {
             None => (facts, price_source),
         };
         let endpoint = Endpoint {
-            target: Target { name, model: model.to_owned() },
             wire: provider.wire,
             base_url: if provider.has_deployments {
                 format!("{}/{model}", base.url)
@@ -296,6 +316,8 @@ impl Registry {
             auth: provider.auth,
             headers: provider.headers.clone(),
             query: provider.query.clone(),
+            request: self.requests.get(&name).cloned().unwrap_or_default(),
+            target: Target { name, model: model.to_owned() },
             facts,
             price_source,
             backend: Backend::Http,
@@ -355,6 +377,7 @@ impl Registry {
             query: Vec::new(),
             facts,
             price_source,
+            request: Map::new(),
             backend: Backend::Scripted(Arc::new(Scripted { script, secrets: self.redactor.clone() })),
         }
     }

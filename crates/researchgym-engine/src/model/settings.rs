@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use researchgym_core::model::{Wire, price};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
 
 /// What a settings file may hold.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
@@ -79,6 +80,8 @@ pub struct ModelSettings {
     pub context_window: Option<u64>,
     /// The most tokens that an answer may have.
     pub max_output: Option<u64>,
+    /// Further keys that go into every request of our agents as they are, such as `return_token_ids = true` (vLLM).
+    pub request: Map<String, Value>,
 }
 
 /// US dollars for a million tokens, exact: a number or a decimal text.

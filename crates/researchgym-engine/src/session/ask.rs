@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use researchgym_core::action::Body;
 use researchgym_core::event::{AskedRequest, CallOutcome, Caller, Ending, Event, ModelAsked, ModelCalled};
 use researchgym_core::failure::{Boundary, Failure};
-use researchgym_core::ledger::{Grant, Shortage, Wish};
+use researchgym_core::ledger::{Grant, Hold, Shortage, Wish};
 use researchgym_core::model::retry::ProviderFailure;
 use researchgym_core::model::{
-    Conversation, FailureKind, Message, ModelFailure, Reply, Request, RequestSettings, Usage,
+    Conversation, FailureKind, Message, ModelFailure, Reply, Request, RequestSettings, Usage, message_bound,
+    settings_bound,
 };
 
 use super::record::{Item, RecordedAsk};
@@ -60,11 +61,17 @@ impl Session {
         })?;
         let mut repeats = self.unanswered.take();
         for paid in 0..=PAID_RETRIES {
-            let request = Request { messages: conversation.messages().to_vec(), settings: settings.clone() };
             let grant = self.grant(&door, conversation, settings)?;
             let call = self.set_aside(&door, conversation, settings, grant, repeats)?;
-            let attempted = self.answer_of(&door, call, request, grant).await?;
-            let Outcome { called, result, again } = attempted;
+            let mut settings = RequestSettings { max_output_tokens: Some(grant.output), ..settings.clone() };
+            for (key, value) in &door.endpoint.request {
+                settings.extra.entry(key).or_insert_with(|| value.clone());
+            }
+            // Lent, not copied: a conversation may be long.
+            let request = Request { messages: conversation.lend(), settings };
+            let attempted = self.answer_of(&door, call, &request, grant).await;
+            conversation.give_back(request.messages);
+            let Outcome { called, result, again } = attempted?;
             self.recorder.append_synced(Event::ModelCalled(Box::new(called)))?;
             self.note_used();
             match result {
@@ -132,20 +139,14 @@ impl Session {
         settings: &RequestSettings,
     ) -> Result<Grant, Stop> {
         let facts = &door.endpoint.facts;
-        let mut input = conversation.tokens_bound(researchgym_core::model::message_bound);
-        if !conversation.is_counted() {
-            input = input.saturating_add(researchgym_core::model::settings_bound(settings));
-        }
-        if let Some(window) = facts.context_window {
-            input = input.min(window);
-        }
-        let output = settings.max_output_tokens.or(facts.max_output.map(|most| most.min(USUAL_OUTPUT)));
         let price = facts.price.unwrap_or_default();
+        let input = input_bound(door, conversation, settings);
+        let output = settings.max_output_tokens.or(facts.max_output.map(|most| most.min(USUAL_OUTPUT)));
         let wish = Wish {
             cost: &|output| price.bound(input, output),
             input,
             output: output.unwrap_or(USUAL_OUTPUT),
-            least_output: LEAST_OUTPUT,
+            least_output: least_output(settings),
         };
         let state = &self.recorder.state;
         state.ledger.grant(&state.limits, &wish).map_err(|shortage| {
@@ -154,6 +155,15 @@ impl Session {
                 Shortage::Tokens { .. } => Ending::TokenLimit,
             })
         })
+    }
+
+    /// What must be left for the next question to be asked at all.
+    pub fn least_hold(&self, conversation: &Conversation, settings: &RequestSettings) -> Hold {
+        let Some(door) = &self.door else { return Hold::default() };
+        let input = input_bound(door, conversation, settings);
+        let output = least_output(settings);
+        let price = door.endpoint.facts.price.unwrap_or_default();
+        Hold { cost: price.bound(input, output), tokens: input.saturating_add(output) }
     }
 
     /// Records the question with what it can cost; from here on it is under way.
@@ -175,8 +185,9 @@ impl Session {
         let added =
             conversation.messages()[kept..].iter().map(|message| written(serde_json::to_vec(message)));
         let added = added.collect::<Result<Vec<_>, _>>()?;
-        let asked_with = (conversation.id, settings.clone());
-        let settings = match self.asked_with.as_ref() == Some(&asked_with) {
+        let is_asked_alike =
+            self.asked_with.as_ref().is_some_and(|(id, last)| *id == conversation.id && last == settings);
+        let new_settings = match is_asked_alike {
             true => None,
             false => Some(written(serde_json::to_vec(settings))?),
         };
@@ -189,14 +200,16 @@ impl Session {
                 conversation: conversation.id,
                 kept: kept as u64,
                 added,
-                settings,
+                settings: new_settings,
                 told: Some(self.told_until).filter(|seq| *seq > 0),
             },
             max_output_tokens: grant.output,
             hold: grant.hold,
             retry_of,
         })))?;
-        self.asked_with = Some(asked_with);
+        if !is_asked_alike {
+            self.asked_with = Some((conversation.id, settings.clone()));
+        }
         conversation.mark_recorded();
         Ok(call)
     }
@@ -206,17 +219,16 @@ impl Session {
         &mut self,
         door: &Arc<Door>,
         call: u64,
-        mut request: Request,
+        request: &Request,
         grant: Grant,
     ) -> Result<Outcome, Stop> {
-        request.settings.max_output_tokens = Some(grant.output);
         let mut attempts = 0;
         let mut waited = Duration::ZERO;
         loop {
             attempts += 1;
             let sent = Instant::now();
             let exchanges = self.recorder.state.exchanges;
-            let attempt = door.attempt(&request, exchanges);
+            let attempt = door.attempt(request, exchanges);
             let sandbox = self.sandbox.clone();
             let attempted = self.attend_until(sandbox.guarded(attempt)).await;
             let latency = sent.elapsed();
@@ -315,6 +327,21 @@ impl Session {
         let again = attempted.billed.and_then(|_| door.wait_before(attempted, 1));
         Ok(Outcome { called, result, again })
     }
+}
+
+/// The most tokens that the prompt can have.
+fn input_bound(door: &Door, conversation: &Conversation, settings: &RequestSettings) -> u64 {
+    let mut input = conversation.tokens_bound(message_bound);
+    if !conversation.is_counted() {
+        input = input.saturating_add(settings_bound(settings));
+    }
+    door.endpoint.facts.context_window.map_or(input, |window| input.min(window))
+}
+
+/// A cap below what the model is asked to think is refused by providers.
+fn least_output(settings: &RequestSettings) -> u64 {
+    let thinking = settings.reasoning.as_ref().and_then(|reasoning| reasoning.budget_tokens);
+    LEAST_OUTPUT.saturating_add(thinking.unwrap_or(0))
 }
 
 /// The end of a call, not yet recorded.

@@ -71,7 +71,9 @@ impl Session {
             hold: grant.hold,
             retry_of: asked.retry_of,
         })))?;
-        Ok(Ok(Granted { call, max_output_tokens: grant.output }))
+        let others = self.recorder.state.ledger.holds().len() as u64 - 1;
+        let position = self.recorder.state.exchanges + others;
+        Ok(Ok(Granted { call, max_output_tokens: grant.output, position }))
     }
 
     fn settle(&mut self, settled: Settled) -> Result<(), Failure> {

@@ -270,13 +270,14 @@ impl Session {
     fn recall(&mut self, action: &Action) -> Result<Option<Observation>, Stop> {
         let Some(Recorded { item, used }) = self.recorded.front() else { return Ok(None) };
         match item {
-            Item::Act(recorded, observation) if recorded == action => {
-                let observation = observation.clone();
+            Item::Act(recorded) if recorded.0 == *action => {
+                let observation = recorded.1.clone();
                 self.seen = *used;
                 self.recorded.pop_front();
                 Ok(Some(observation))
             }
-            Item::Act(recorded, _) => {
+            Item::Act(recorded) => {
+                let recorded = &recorded.0;
                 let text =
                     format!("the agent's {} differs from the {} on record", action.name(), recorded.name());
                 self.diverged(&text).map(|()| None)

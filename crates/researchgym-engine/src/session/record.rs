@@ -22,7 +22,7 @@ pub(crate) struct Recorded {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Item {
     /// An action.
-    Act(Action, Observation),
+    Act(Box<(Action, Observation)>),
     /// A question to a model.
     Ask(Box<RecordedAsk>),
 }
@@ -69,13 +69,13 @@ pub(crate) fn record(lines: &[Line], unfinished: Unfinished) -> Result<VecDeque<
                 let action = acted.remove(action_id);
                 action
                     .filter(|_| !cut_off || unfinished == Unfinished::Tell)
-                    .map(|action| Item::Act(action, observation.clone()))
+                    .map(|action| Item::Act(Box::new((action, observation.clone()))))
             }
             Event::Interrupted { action_id } => {
                 let action = acted.remove(action_id);
                 action
                     .filter(|_| unfinished == Unfinished::Tell)
-                    .map(|action| Item::Act(action, interrupted()))
+                    .map(|action| Item::Act(Box::new((action, interrupted()))))
             }
             Event::ModelAsked(question) if question.caller == Caller::Agent => {
                 let repeats = question.retry_of.and_then(|call| asked.get(&call));

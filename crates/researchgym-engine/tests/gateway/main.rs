@@ -1,7 +1,6 @@
 //! The gateway over real sockets, in front of a provider of the test's own.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its own helpers too")]
-#![expect(clippy::panic, reason = "a test fails by panicking")]
 
 mod budget;
 mod doors;

@@ -51,6 +51,7 @@ pub(crate) fn endpoint(provider: &Provider, wire: Wire) -> Endpoint {
         query: Vec::new(),
         facts: ModelFacts { price: Some(PRICE), max_output: Some(1000), context_window: None },
         price_source: "the test".to_owned(),
+        request: Default::default(),
         backend: Backend::Http,
     }
 }

@@ -3,6 +3,7 @@
 mod agents;
 mod config;
 mod doctor;
+mod gateway;
 mod grade;
 mod inside;
 mod list;
@@ -34,6 +35,7 @@ pub(crate) fn dispatch(command: Command, printer: &Printer) -> Outcome {
         Command::Task(command) => task::task(command, printer),
         Command::Model(command) => model::model(command, printer),
         Command::Config(command) => config::config(&command, printer),
+        Command::Gateway(arguments) => gateway::gateway(&arguments, printer),
         Command::Doctor(places) => doctor::doctor(&places, printer),
         Command::Validate => inside::request("validate", printer),
         Command::Submit => inside::request("submit", printer),

@@ -9,7 +9,7 @@ use researchgym_core::failure::Failure;
 use researchgym_core::isolation::Runtime;
 use researchgym_core::keys::repeat_seed;
 use researchgym_core::result::{RunResult, worst_exit_code};
-use researchgym_core::spec::{AgentSpec, Limits, MicroUsd, RunSpec, SCHEMA};
+use researchgym_core::spec::{AgentSpec, BasicMode, Limits, MicroUsd, RunSpec, SCHEMA};
 use researchgym_core::task::Task;
 use researchgym_engine::agent::Surroundings;
 use researchgym_engine::catalogue::{Catalogue, LoadedTask};
@@ -337,6 +337,19 @@ fn same(arguments: &RunArguments, spec: &RunSpec) -> Result<(), CommandError> {
         ("--variant", arguments.variant.as_ref().is_some_and(|variant| *variant != spec.variant)),
         ("--runtime", arguments.runtime.is_some_and(|name| runtime(name) != spec.runtime)),
         (
+            "--model",
+            arguments.fork.is_none()
+                && arguments.model.as_ref().is_some_and(|model| Some(model) != spec.model.as_ref()),
+        ),
+        ("--iterative", arguments.iterative && mode(spec) != Some(BasicMode::Iterative)),
+        (
+            "--no-submit",
+            arguments.no_submit && !matches!(&spec.agent, AgentSpec::Basic(basic) if !basic.may_end),
+        ),
+        ("--reasoning-effort", arguments.reasoning_effort.is_some()),
+        ("--reasoning-tokens", arguments.reasoning_tokens.is_some()),
+        ("--temperature", arguments.temperature.is_some()),
+        (
             "--trials",
             arguments.trials.is_some_and(
                 |given| !matches!(spec.agent, AgentSpec::Tuner { trials, .. } if trials == given),
@@ -344,8 +357,10 @@ fn same(arguments: &RunArguments, spec: &RunSpec) -> Result<(), CommandError> {
         ),
     ];
     if let Some((flag, _)) = changed.into_iter().find(|(_, changed)| *changed) {
-        return Err(CommandError::input(format!("{flag}: a resumed run keeps what it was started with"))
-            .hinted(format!("leave {flag} out, or start a new run")));
+        return Err(CommandError::input(format!(
+            "{flag}: a run that goes on keeps what it was started with"
+        ))
+        .hinted(format!("leave {flag} out, or start a new run; another model can go on with --fork")));
     }
     match &arguments.agent {
         Some(agent) if agent != spec.agent.name() && !agent.ends_with(".toml") => {
@@ -356,11 +371,18 @@ fn same(arguments: &RunArguments, spec: &RunSpec) -> Result<(), CommandError> {
     }
 }
 
+fn mode(spec: &RunSpec) -> Option<BasicMode> {
+    match &spec.agent {
+        AgentSpec::Basic(basic) => Some(basic.mode),
+        _ => None,
+    }
+}
+
 fn hours(text: &str) -> Result<Option<u64>, CommandError> {
     limit("--hours", text, "a number above 0", |hours| (hours > 0.0).then_some((hours * 3.6e6).ceil() as u64))
 }
 
-fn budget(text: &str) -> Result<Option<MicroUsd>, CommandError> {
+pub(super) fn budget(text: &str) -> Result<Option<MicroUsd>, CommandError> {
     limit("--budget", text, "a number, not below 0", |usd| {
         (usd >= 0.0).then_some(MicroUsd((usd * 1e6).floor() as u64))
     })

@@ -1,6 +1,7 @@
 //! Everything that reaches the terminal. Data goes to standard output, talk to standard error.
 
 mod doctor;
+mod gateway;
 mod models;
 mod person;
 mod progress;
@@ -20,6 +21,7 @@ use researchgym_core::spec::SCHEMA;
 use researchgym_engine::progress::Progress;
 use serde::Serialize;
 
+pub(crate) use self::gateway::Door;
 pub(crate) use self::person::Person;
 pub(crate) use self::progress::Console;
 use self::words::printable;

@@ -150,7 +150,7 @@ fn split(split: Split) -> &'static str {
 
 fn listing(results: &[RunResult]) -> Vec<String> {
     let mut rows = vec![
-        ["run", "task", "agent", "state", "score", "best", "baseline", "steps", "time"]
+        ["run", "task", "agent", "state", "score", "best", "baseline", "steps", "time", "USD"]
             .map(str::to_owned)
             .to_vec(),
     ];
@@ -162,13 +162,17 @@ fn listing(results: &[RunResult]) -> Vec<String> {
         rows.push(vec![
             result.run_id.clone(),
             result.task.clone(),
-            result.agent.clone(),
+            match &result.model {
+                Some(model) => format!("{} ({model})", result.agent),
+                None => result.agent.clone(),
+            },
             state(result).to_owned(),
             value(&result.score),
             value(&result.best_score),
             value(&result.baseline),
             result.steps.to_string(),
             duration(result.seconds),
+            format!("{:.2}", result.cost_usd),
         ]);
     }
     table(&rows)
@@ -193,6 +197,13 @@ fn summary(result: &RunResult) -> Vec<String> {
         vec!["agent".to_owned(), format!("{}, seed {}", result.agent, result.seed)],
         vec!["ending".to_owned(), ending(result)],
     ];
+    if let Some(model) = &result.model {
+        let calls = counted(result.model_calls, "call");
+        rows.insert(3, vec!["model".to_owned(), format!("{model}, {calls}, {} tokens", result.tokens)]);
+    }
+    if let Some(from) = &result.forked_from {
+        rows.push(vec!["forked from".to_owned(), format!("{from}, whose time and money are included")]);
+    }
     if let Some(error) = &result.error {
         rows.push(vec!["error".to_owned(), error.message.clone()]);
     }

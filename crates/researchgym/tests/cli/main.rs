@@ -4,12 +4,15 @@ mod support;
 
 mod actions;
 mod agents;
+mod basic;
 mod damage;
 mod disk;
 mod endings;
+mod gateway;
 mod grading;
 mod kill;
 mod limits;
+mod models;
 mod results;
 mod signals;
 mod usage;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::support::{World, answer, can_isolate, exec, submit, validate};
 
 /// Keys are only ever added to this list.
-const KEYS: [&str; 29] = [
+const KEYS: [&str; 32] = [
     "schema",
     "run",
     "run_id",
@@ -33,6 +33,9 @@ const KEYS: [&str; 29] = [
     "seconds",
     "wall_seconds",
     "cost_usd",
+    "tokens",
+    "model_calls",
+    "forked_from",
     "integrity",
     "log_head",
 ];
@@ -61,7 +64,8 @@ fn the_result_says_all_that_is_documented() {
         "score": { "score": 3.0 }, "score_split": "test",
         "best_score": { "score": 7.0 }, "best_split": "validation",
         "baseline": { "score": 1.0 }, "improved": true,
-        "steps": 4, "validations": 1, "cost_usd": 0.0, "integrity": [],
+        "steps": 4, "validations": 1, "cost_usd": 0.0, "tokens": 0, "model_calls": 0, "forked_from": null,
+        "integrity": [],
     });
     for (key, value) in expected.as_object().expect("an object") {
         assert_eq!(&object[key], value, "{key}");

@@ -32,7 +32,7 @@ pub(crate) fn is_root(what_for: &str) -> bool {
 }
 
 /// Tells whoever runs the tests; printing macros would be captured with a test that passes.
-fn say(text: &str) {
+pub(crate) fn say(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 

@@ -57,13 +57,13 @@ pub struct Target {
 /// A client's request, understood.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parsed {
-    /// The model that it asks for, in its own words.
+    /// The model that is asked for, as the client named it.
     pub model: String,
-    /// Whether it wants the answer as a stream.
+    /// Whether the answer is to be a stream.
     pub stream: bool,
-    /// Whether it wants the usage at the end of the stream.
+    /// Whether the stream is to tell the usage.
     pub include_usage: bool,
-    /// What it asks.
+    /// What is asked.
     pub request: Request,
 }
 

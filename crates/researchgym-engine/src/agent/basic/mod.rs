@@ -144,7 +144,8 @@ impl<'a> Work<'a> {
             });
             self.news.push(self.prompts.text(Prompt::Status, values)?);
         }
-        for alarm in self.alarms.due(self.session.limits(), used) {
+        let next = self.session.least_hold(&self.conversation, &self.settings);
+        for alarm in self.alarms.due(self.session.limits(), used, next) {
             let prompt = match alarm.level {
                 Level::Warning => Prompt::Warning,
                 Level::WrapUp => Prompt::WrapUp,
@@ -190,28 +191,23 @@ impl<'a> Work<'a> {
                 Answer::Reply(reply) => return Ok(*reply),
                 Answer::ContextFull(problem) => {
                     shortened += 1;
-                    self.shorten(shortened, &problem)?;
+                    let shorter = self.shorter(shortened)?.ok_or_else(|| {
+                        let text = format!("the task does not fit into the model's context: {problem}");
+                        Failure::new(Boundary::Model, text)
+                            .hinted("choose a model with a longer context window")
+                    })?;
+                    self.conversation.replace(shorter);
                 }
             }
         }
     }
 
-    /// Makes the conversation shorter: without its oldest blocks, then with its long messages clipped.
-    fn shorten(&mut self, times: u32, problem: &str) -> Result<(), Failure> {
+    /// The conversation made shorter: without its oldest blocks, then with its long messages clipped.
+    fn shorter(&self, times: u32) -> Result<Option<Vec<Message>>, Failure> {
         let note = self.prompts.text(Prompt::LeftOut, json!({}))?;
         let messages = self.conversation.messages();
         let pruned = if times <= MOST_PRUNINGS { context::pruned(messages, &note) } else { None };
-        let shorter =
-            pruned.or_else(|| CLIPPED_TO.iter().find_map(|longest| context::clipped(messages, *longest)));
-        let Some(shorter) = shorter else {
-            return Err(Failure::new(
-                Boundary::Model,
-                format!("the task does not fit into the model's context: {problem}"),
-            )
-            .hinted("choose a model with a longer context window"));
-        };
-        self.conversation.replace(shorter);
-        Ok(())
+        Ok(pruned.or_else(|| CLIPPED_TO.iter().find_map(|longest| context::clipped(messages, *longest))))
     }
 
     /// Does what the model asks for, and tells it what came of it.
@@ -230,8 +226,10 @@ impl<'a> Work<'a> {
         } else {
             self.attend_calls(calls, &reply.stop).await?;
         }
-        if reply.stop == ReplyStop::ContextLength {
-            self.shorten(1, "the answer did not fit")?;
+        if reply.stop == ReplyStop::ContextLength
+            && let Some(shorter) = self.shorter(1)?
+        {
+            self.conversation.replace(shorter);
         }
         Ok(())
     }
@@ -271,7 +269,10 @@ impl<'a> Work<'a> {
         let last = calls.len() - 1;
         for (index, (id, name, arguments)) in calls.into_iter().enumerate() {
             let repetition = match tools::waits(&name, &arguments) {
-                true => Verdict::GoOn,
+                true => {
+                    self.patience.waited();
+                    Verdict::GoOn
+                }
                 false => self.patience.call(&name, &arguments),
             };
             let remark = self.remark(repetition).await?;

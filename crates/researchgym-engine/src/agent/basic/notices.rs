@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use researchgym_core::budget::Used;
+use researchgym_core::ledger::Hold;
 use researchgym_core::score::Primary;
 use researchgym_core::spec::{Limits, MicroUsd};
 use researchgym_core::state::RunState;
@@ -52,17 +53,32 @@ pub(super) struct Alarm {
 pub(super) struct Alarms {
     /// What, its limit then, and the level: a raised limit warns anew.
     given: BTreeSet<(&'static str, u64, Level)>,
+    /// What was used when they were last looked at: the last turn's part is what came since.
+    last: Used,
 }
 
 impl Alarms {
     /// The alarms that are due now: one for each limit that is near, the more urgent of two, each once.
-    pub(super) fn due(&mut self, limits: &Limits, used: Used) -> Vec<Alarm> {
+    ///
+    /// Money and tokens end a run as soon as less is left than `next`, the most that the next question can take: there the
+    /// end is near when only that and three turns like the last one are left.
+    pub(super) fn due(&mut self, limits: &Limits, used: Used, next: Hold) -> Vec<Alarm> {
+        let last = std::mem::replace(&mut self.last, used);
+        let reserves = [
+            0,
+            next.cost.0.saturating_add(used.spent.0.saturating_sub(last.spent.0).saturating_mul(3)),
+            next.tokens.saturating_add(used.tokens.saturating_sub(last.tokens).saturating_mul(3)),
+            0,
+        ];
         measures(limits, used)
             .into_iter()
-            .filter_map(|measure| {
+            .zip(reserves)
+            .filter_map(|(measure, reserve)| {
                 let limit = measure.limit.filter(|limit| *limit > 0)?;
+                let is_short = reserve > 0 && limit.saturating_sub(measure.used) < reserve;
                 let is_at = |level: &Level| {
                     u128::from(measure.used) * 100 >= u128::from(limit) * u128::from(level.percent())
+                        || *level == Level::WrapUp && is_short
                 };
                 let level = [Level::WrapUp, Level::Warning].into_iter().find(is_at)?;
                 let is_new = self.given.insert((measure.what, limit, level));
@@ -111,7 +127,7 @@ fn measures(limits: &Limits, used: Used) -> [Measure; 4] {
 /// How the run stands, for the status line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Standing {
-    /// What was used, each as `used of limit`.
+    /// What was used, each as `what used of limit`.
     pub(super) used: Vec<String>,
     /// Validations that are left.
     pub(super) validations_left: u64,
@@ -123,11 +139,9 @@ impl Standing {
     /// From the run's state; `used` is what the agent may know.
     pub(super) fn of(state: &RunState, used: Used) -> Standing {
         let primary = state.started.task.primary();
-        let line = |measure: Measure| match measure.limit {
-            Some(limit) => {
-                format!("{} of {} of {}", (measure.shown)(measure.used), (measure.shown)(limit), measure.what)
-            }
-            None => format!("{} of {} (unlimited)", (measure.shown)(measure.used), measure.what),
+        let line = |measure: Measure| {
+            let limit = measure.limit.map(|limit| format!(" of {}", (measure.shown)(limit)));
+            format!("{} {}{}", measure.what, (measure.shown)(measure.used), limit.unwrap_or_default())
         };
         Standing {
             used: measures(&state.limits, used).map(line).to_vec(),
@@ -178,12 +192,33 @@ mod tests {
                 alarm.level, alarm.what, alarm.used, alarm.limit, alarm.left
             )
         };
-        alarms.due(limits, used).into_iter().map(shown).collect()
+        alarms.due(limits, used, Hold::default()).into_iter().map(shown).collect()
+    }
+
+    fn begun() -> Alarms {
+        let last = Used { spent: MicroUsd(1_000_000), tokens: 5, ..Used::default() };
+        Alarms { last, ..Alarms::default() }
+    }
+
+    #[test]
+    fn the_end_is_near_while_a_few_questions_can_still_be_asked() {
+        let limits = Limits { tokens: Some(1000), ..limits(None, None) };
+        let levels = |alarms: &mut Alarms, spent: u64, tokens: u64| -> Vec<(&'static str, Level)> {
+            let used = Used { spent: MicroUsd(spent), tokens, ..Used::default() };
+            let next = Hold { cost: MicroUsd(300_000), tokens: 100 };
+            alarms.due(&limits, used, next).iter().map(|alarm| (alarm.what, alarm.level)).collect()
+        };
+        let mut alarms = begun();
+        assert_eq!(levels(&mut alarms, 1_100_000, 10), []);
+        // 600,000 are needed for the next and three like the last, and more are left.
+        assert_eq!(levels(&mut alarms, 1_200_000, 20), []);
+        assert_eq!(levels(&mut alarms, 1_450_000, 30), [("money for model calls", Level::WrapUp)]);
+        assert_eq!(levels(&mut alarms, 1_450_000, 950), [("tokens", Level::WrapUp)]);
     }
 
     #[test]
     fn each_limit_warns_once_at_each_level() {
-        let mut alarms = Alarms::default();
+        let mut alarms = begun();
         let hour = limits(Some(3_600_000), Some(100));
         assert_eq!(due(&mut alarms, &hour, 2_879_999, 79), [""; 0]);
         assert_eq!(
@@ -200,7 +235,7 @@ mod tests {
 
     #[test]
     fn a_raised_limit_warns_anew_and_none_never_does() {
-        let mut alarms = Alarms::default();
+        let mut alarms = begun();
         assert_eq!(
             due(&mut alarms, &limits(None, Some(10)), u64::MAX, 8),
             ["Warning steps: 8 of 10, 2 left"]

@@ -4,8 +4,10 @@
 
 /// Output up to this many bytes is shown whole.
 pub(super) const SHOWN: usize = 32 << 10;
-/// So many bytes of each end of each stream are kept in a file where more than [`SHOWN`] came.
-pub(super) const KEPT_END: usize = 4 << 20;
+/// The file in which longer output is kept has at most about so many bytes.
+pub(super) const KEPT: usize = 16 << 20;
+/// So many bytes of each end of each stream are put there.
+pub(super) const KEPT_END: usize = KEPT / 4;
 
 /// Both streams of a command, each at most two times [`KEPT_END`] long.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -49,6 +49,11 @@ impl Patience {
         }
     }
 
+    /// A call that let time pass on purpose: repeating it, or what came before it, is no standstill.
+    pub(super) fn waited(&mut self) {
+        self.call = None;
+    }
+
     /// A turn with calls is over.
     pub(super) fn called(&mut self, any_usable: bool) -> Verdict {
         self.silent = 0;
@@ -115,7 +120,8 @@ mod tests {
             assert_eq!(patience.call("bash", "{}"), Verdict::GoOn);
         }
         assert_eq!(patience.call("bash", "{}"), Verdict::Remark(11));
-        assert_eq!(patience.call("bash", "{ }"), Verdict::GoOn);
+        patience.waited();
+        assert_eq!(patience.call("bash", "{}"), Verdict::GoOn);
         assert_eq!(patience.refusal(true), Verdict::Remark(1));
         assert_eq!(patience.refusal(false), Verdict::GoOn);
     }

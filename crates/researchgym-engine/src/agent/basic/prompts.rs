@@ -132,16 +132,16 @@ mod tests {
         let prompts = Prompts::new().unwrap();
         let status = prompts.text(
             Prompt::Status,
-            json!({ "turn": 5, "used": ["3 min of 30 min of working time"], "validations_left": 2, "best": "r2 = 0.9" }),
+            json!({ "turn": 5, "used": ["working time 3 min of 30 min"], "validations_left": 2, "best": "r2 = 0.9" }),
         );
         assert_eq!(
             status.unwrap(),
-            "Status after 5 turns: 3 min of 30 min of working time; 2 validations left; best score so far: r2 = 0.9."
+            "Status after 5 turns: working time 3 min of 30 min; 2 validations left; best score so far: r2 = 0.9."
         );
         let alarm = json!({ "what": "steps", "used": "96", "limit": "100", "left": "4", "may_end": true, "artefacts": ["a.csv"] });
         assert_eq!(
             prompts.text(Prompt::WrapUp, &alarm).unwrap(),
-            "Almost over: 96 of 100 of steps are used, 4 are left. Start nothing new. Make sure that the best version of\n\
+            "Almost over: of the steps, 96 of 100 are used and 4 are left. Start nothing new. Make sure that the best version of\n\
              `a.csv` is in place now, then call `submit`."
         );
     }

@@ -1,8 +1,8 @@
 //! What is answered to a request, what is wrong with it, and what it costs.
 
 use researchgym_core::model::redact::Redactor;
-use researchgym_core::model::sse::SseEvent;
-use researchgym_core::model::wire::{Parsed, Shown};
+use researchgym_core::model::sse::{Splitter, SseEvent};
+use researchgym_core::model::wire::{Parsed, Shown, WireStream};
 use researchgym_core::model::{Part, Reply, Target, Usage, Wire};
 use serde_json::Value;
 
@@ -27,10 +27,9 @@ pub(super) fn answer(state: &State, received: &Received) -> Outgoing {
     if received.method != "POST" || received.header("content-type") != Some("application/json") {
         return refused(&mut progress, wire, 400, "a request is a POST of application/json".to_owned());
     }
-    if let Some(key) = &state.conduct.key {
-        if shown_key(wire, received) != Some(key.as_str()) {
-            return refused(&mut progress, wire, 401, "the key is missing or wrong".to_owned());
-        }
+    let key = state.conduct.key.as_deref();
+    if key.is_some() && shown_key(wire, received) != key {
+        return refused(&mut progress, wire, 401, "the key is missing or wrong".to_owned());
     }
     let parsed = match wire.parse_request(&body, &model, is_stream) {
         Ok(parsed) => parsed,
@@ -138,9 +137,11 @@ impl Served<'_> {
         let mut billed = usage;
         match self.fault {
             Some(Fault::Reset(share)) => {
-                manner = Manner::Reset(part_of(body.len(), *share));
-                billed.output = usage.output * u64::from(*share) / 100;
-                billed.reasoning = usage.reasoning.min(billed.output);
+                let sent = part_of(body.len(), *share);
+                manner = Manner::Reset(sent);
+                if self.parsed.stream {
+                    billed = self.billed_part(usage, &body, sent);
+                }
             }
             Some(Fault::Truncated(share)) => body.truncate(part_of(body.len(), *share)),
             Some(Fault::Garbage) if self.parsed.stream => body = b"data: {\"this is\": no JSON\n\n".to_vec(),
@@ -166,13 +167,31 @@ impl Served<'_> {
         }
         let events = self.events();
         let kept = part_of(events.len(), after);
-        let mut bytes = Vec::new();
-        events[..kept].iter().for_each(|event| event.write(&mut bytes));
+        let mut whole = Vec::new();
+        events[..kept].iter().for_each(|event| event.write(&mut whole));
+        let sent = whole.len();
+        let mut bytes = whole.clone();
+        events[kept..].iter().for_each(|event| event.write(&mut whole));
+        let billed = self.billed_part(usage, &whole, sent);
         let name = if matches!(self.wire, Wire::Messages | Wire::Responses) { "error" } else { "" };
         SseEvent::named(name, error.to_string()).write(&mut bytes);
-        let output = usage.output * kept as u64 / events.len().max(1) as u64;
-        let billed = Usage { output, reasoning: usage.reasoning.min(output), ..usage };
         (self.outgoing(bytes, Manner::Whole), (kept > 0).then_some(billed))
+    }
+
+    /// What is billed for the beginning of a stream: the prompt, and as much of the output as the client was sent.
+    fn billed_part(&self, usage: Usage, stream: &[u8], sent: usize) -> Usage {
+        let target = Target { name: "fake/fake".to_owned(), model: self.parsed.model.clone() };
+        let output_bytes = |bytes: &[u8]| {
+            let mut splitter = Splitter::default();
+            let mut events = WireStream::new(self.wire, &target);
+            // These are our own events: short, and in the form of the wire.
+            let _ = splitter.push(bytes, |event| {
+                let _ = events.push(&event);
+            });
+            events.output_bytes()
+        };
+        let output = usage.output * output_bytes(&stream[..sent]) / output_bytes(stream).max(1);
+        Usage { output, reasoning: usage.reasoning.min(output), ..usage }
     }
 
     fn events(&self) -> Vec<SseEvent> {

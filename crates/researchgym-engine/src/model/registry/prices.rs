@@ -9,6 +9,9 @@ use researchgym_core::model::{ModelFacts, Price};
 use super::error::ModelError;
 use crate::model::settings::{Merged, ModelSettings};
 
+/// The keys of a model's settings that are prices.
+const PRICE_KEYS: [&str; 5] = ["input", "output", "cache_read", "cache_write_5m", "cache_write_1h"];
+
 /// All lists over one another.
 #[derive(Debug)]
 pub(super) struct Prices {
@@ -137,13 +140,10 @@ impl Prices {
         }
         facts.context_window = model.context_window.or(facts.context_window);
         facts.max_output = model.max_output.or(facts.max_output);
-        let begins = format!("models.{name:?}.");
-        let source = settings.entries.iter().find(|entry| entry.key.starts_with(&begins));
-        let source = source.map_or_else(
-            || "settings".to_owned(),
-            |entry| format!("{}:{}", entry.file.display(), entry.line),
-        );
-        self.sources.insert(name.to_owned(), source);
+        // What the settings leave to a list is still from there.
+        let place = PRICE_KEYS.iter().find_map(|key| settings.source_of(&format!("models.{name:?}.{key}")));
+        let listed = self.table.listing(name).and_then(|(listed, _)| self.sources.get(listed).cloned());
+        self.sources.insert(name.to_owned(), place.or(listed).unwrap_or_default());
         self.table.insert(name, Listing { facts, source: None, date: None });
         Ok(())
     }

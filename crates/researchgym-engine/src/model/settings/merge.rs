@@ -11,10 +11,19 @@ use toml::{Table, Value};
 
 use super::{Entry, Merged, Settings, SettingsError};
 
-const TOP: [&str; 3] = ["providers", "models", "prices"];
-const PROVIDER: [&str; 8] = ["base_url", "wire", "key_env", "key_file", "auth", "headers", "query", "local"];
-const MODEL: [&str; 7] =
-    ["input", "output", "cache_read", "cache_write_5m", "cache_write_1h", "context_window", "max_output"];
+pub(super) const TOP: [&str; 3] = ["providers", "models", "prices"];
+pub(super) const PROVIDER: [&str; 8] =
+    ["base_url", "wire", "key_env", "key_file", "auth", "headers", "query", "local"];
+pub(super) const MODEL: [&str; 8] = [
+    "input",
+    "output",
+    "cache_read",
+    "cache_write_5m",
+    "cache_write_1h",
+    "context_window",
+    "max_output",
+    "request",
+];
 /// What people may write in the belief that a key goes here.
 const KEYS: [&str; 5] = ["key", "api_key", "apikey", "token", "secret"];
 

@@ -126,12 +126,14 @@ fn shown(events: &[Event], unfinished: Unfinished) -> Vec<String> {
     };
     let record = record(&log(events), unfinished).unwrap();
     let item = |recorded: &Recorded| match &recorded.item {
-        Item::Act(Action::Read { path }, observation) if *observation == interrupted() => {
-            format!("{path}: interrupted")
-        }
-        Item::Act(Action::Read { path }, Observation::Exec { .. }) => format!("{path}: cut off"),
-        Item::Act(Action::Read { path }, _) => format!("{path}: done"),
-        Item::Act(other, _) => panic!("{other:?}"),
+        Item::Act(act) => match &**act {
+            (Action::Read { path }, observation) if *observation == interrupted() => {
+                format!("{path}: interrupted")
+            }
+            (Action::Read { path }, Observation::Exec { .. }) => format!("{path}: cut off"),
+            (Action::Read { path }, _) => format!("{path}: done"),
+            (other, _) => panic!("{other:?}"),
+        },
         Item::Ask(ask) => {
             let added: Vec<String> = ask.added.iter().map(text).collect();
             format!("{}+{} -> {}", ask.kept, added.join(","), ask.called.call)

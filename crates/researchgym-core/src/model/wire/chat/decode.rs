@@ -37,8 +37,10 @@ pub fn decode(body: &Value, target: &Target) -> Result<Reply, WireError> {
 /// Reads the usage in a whole answer or in one event of a stream.
 pub fn usage_of(value: &Value) -> Option<Usage> {
     // Groq and Moonshot hide it in streams.
-    let places = ["/usage", "/x_groq/usage", "/choices/0/usage"];
-    let usage = places.iter().find_map(|place| value.pointer(place).filter(|usage| usage.is_object()))?;
+    let of_groq = value.get("x_groq").and_then(|hidden| hidden.get("usage"));
+    let of_choice = value.get("choices").and_then(|choices| choices.get(0)?.get("usage"));
+    let places = [value.get("usage"), of_groq, of_choice];
+    let usage = places.into_iter().flatten().find(|usage| usage.is_object())?;
     let number = |pointer: &str| usage.pointer(pointer).and_then(Value::as_u64);
     let (input, output) = (number("/prompt_tokens"), number("/completion_tokens"));
     if input.is_none() && output.is_none() {

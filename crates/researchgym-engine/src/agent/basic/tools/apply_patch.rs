@@ -61,7 +61,7 @@ impl Plan {
             }
             Change::Delete { path } => {
                 if let Err(outcome) =
-                    bench.script_is_true(&format!("[ -f {} ]", quoted(relative(&path)))).await?
+                    bench.script_is_true(&path, &format!("[ -f {} ]", quoted(relative(&path)))).await?
                 {
                     return Ok(Err(
                         outcome.unwrap_or_else(|| Outcome::failed(format!("{path} is no regular file")))
@@ -106,7 +106,9 @@ impl Plan {
         }
         if !self.removals.is_empty() {
             let paths: Vec<String> = self.removals.iter().map(|path| quoted(relative(path))).collect();
-            let removed = bench.script_shown(&format!("command rm -f -- {}", paths.join(" "))).await?;
+            let removed = bench
+                .script_shown("apply_patch: delete", &format!("command rm -f -- {}", paths.join(" ")))
+                .await?;
             if removed.is_error {
                 return Ok(Outcome::failed(format!("files were written, but not removed: {}", removed.text)));
             }
@@ -118,7 +120,7 @@ impl Plan {
 /// Nothing may be there yet.
 async fn absent(path: &str, bench: &mut Bench<'_>) -> Result<Result<(), Outcome>, Stop> {
     let name = quoted(relative(path));
-    let there = bench.script_is_true(&format!("[ ! -e {name} ] && [ ! -L {name} ]")).await?;
+    let there = bench.script_is_true(path, &format!("[ ! -e {name} ] && [ ! -L {name} ]")).await?;
     Ok(there.map_err(|outcome| {
         outcome.unwrap_or_else(|| Outcome::failed(format!("{path} exists already; use `*** Update File:`")))
     }))
@@ -126,8 +128,12 @@ async fn absent(path: &str, bench: &mut Bench<'_>) -> Result<Result<(), Outcome>
 
 impl Bench<'_> {
     /// Whether a condition holds; the error is empty if it does not, and an outcome if nobody knows.
-    async fn script_is_true(&mut self, condition: &str) -> Result<Result<(), Option<Outcome>>, Stop> {
-        Ok(match self.script(condition).await? {
+    async fn script_is_true(
+        &mut self,
+        path: &str,
+        condition: &str,
+    ) -> Result<Result<(), Option<Outcome>>, Stop> {
+        Ok(match self.script(&format!("look for {path}"), condition).await? {
             Ok(ran) if ran.code != 0 => Err(None),
             Ok(_) => Ok(()),
             Err(outcome) => Err(Some(outcome)),

@@ -3,8 +3,8 @@
 use researchgym_core::action::{Action, Body};
 use researchgym_core::observation::Observation;
 
+use super::bench::{Bench, Outcome, unexpected};
 use super::shell::quoted;
-use super::{Bench, Outcome, unexpected};
 use crate::session::Stop;
 
 /// The largest file that tools change.
@@ -47,7 +47,7 @@ impl Bench<'_> {
             regular(path),
             name = quoted(path)
         );
-        let ran = match self.script(&body).await? {
+        let ran = match self.script(&format!("read {path}"), &body).await? {
             Ok(ran) if ran.code != 0 => return Ok(Err(Outcome::failed(ran.output.whole().trim_end()))),
             Ok(ran) => ran,
             Err(outcome) => return Ok(Err(outcome)),
@@ -71,11 +71,9 @@ impl Bench<'_> {
     /// Writes a file, or says why it cannot be.
     pub(super) async fn save(&mut self, path: &str, file: TextFile) -> Result<Result<u64, Outcome>, Stop> {
         let path = relative(path).to_owned();
-        let action =
-            Action::Write { path: path.clone(), content: Body::Text(file.content), mode: Some(file.mode) };
+        let action = Action::Write { path, content: Body::Text(file.content), mode: Some(file.mode) };
         Ok(match self.session.step(action).await? {
             Observation::Wrote { bytes } => Ok(bytes),
-            Observation::Refused { reason } => Err(Outcome::failed(format!("{path}: {reason}"))),
             other => Err(unexpected(other)),
         })
     }

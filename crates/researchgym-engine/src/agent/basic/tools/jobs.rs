@@ -49,7 +49,9 @@ impl Tool for StartAsync {
 
     async fn run(self, bench: &mut Bench<'_>) -> Result<Outcome, Stop> {
         let number = *bench.jobs + 1;
-        let outcome = bench.script_shown(&self.script(number)).await?;
+        let outcome = bench
+            .script_shown(&format!("start_async job-{number}: {}", self.cmd), &self.script(number))
+            .await?;
         if !outcome.is_error {
             *bench.jobs = number;
         }
@@ -107,7 +109,8 @@ impl Tool for CheckAsync {
             let (limit, used) = (bench.session.limits().working_ms, bench.session.used().working_ms);
             bench.session.think(bounded(asked, limit, used)).await?;
         }
-        bench.script_shown(&status_script(job, self.tail_lines.unwrap_or(USUAL_TAIL).min(MOST_TAIL))).await
+        let tail = self.tail_lines.unwrap_or(USUAL_TAIL).min(MOST_TAIL);
+        bench.script_shown(&format!("check_async job-{job}"), &status_script(job, tail)).await
     }
 }
 
@@ -150,7 +153,7 @@ impl Tool for CancelAsync {
 
     async fn run(self, bench: &mut Bench<'_>) -> Result<Outcome, Stop> {
         match known(&self.job_id, *bench.jobs) {
-            Ok(job) => bench.script_shown(&cancel_script(job)).await,
+            Ok(job) => bench.script_shown(&format!("cancel_async job-{job}"), &cancel_script(job)).await,
             Err(problem) => Ok(Outcome::failed(problem)),
         }
     }

@@ -5,37 +5,37 @@
 
 mod apply_patch;
 mod bash;
+mod bench;
 mod files;
 mod jobs;
 mod python;
 mod read;
 mod replace;
+mod schema;
 mod score;
 mod search;
 mod shell;
 mod write;
 
-use researchgym_core::action::{Action, Body};
 use researchgym_core::model::Tool as Offer;
 use researchgym_core::nearest::nearest;
-use researchgym_core::observation::{Captured, ExecEnding, Observation, SHOWN_HEAD_BYTES, SHOWN_TAIL_BYTES};
 use researchgym_core::spec::{BasicMode, BasicSpec};
 use schemars::JsonSchema;
-use schemars::generate::SchemaSettings;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use self::apply_patch::ApplyPatch;
 use self::bash::Bash;
+pub(super) use self::bench::{Bench, Outcome};
 use self::jobs::{CancelAsync, CheckAsync, StartAsync};
 use self::python::Python;
 use self::read::ReadFileChunk;
 use self::replace::Replace;
+use self::schema::schema;
 use self::score::{EndTask, Submit, Validate};
 use self::search::SearchFile;
 use self::write::WriteFile;
-use super::output::{KEPT_END, Output};
-use crate::session::{Session, Stop};
+use crate::session::Stop;
 
 /// A tool: its arguments, and what it does with them. The type's document is what the model is told of it.
 trait Tool: DeserializeOwned + JsonSchema {
@@ -43,31 +43,6 @@ trait Tool: DeserializeOwned + JsonSchema {
     const NAME: &'static str;
     /// Does it.
     async fn run(self, bench: &mut Bench<'_>) -> Result<Outcome, Stop>;
-}
-
-/// What tools work with.
-pub(super) struct Bench<'a> {
-    /// The run.
-    pub(super) session: &'a mut Session,
-    /// Background jobs started so far: the last one's number.
-    pub(super) jobs: &'a mut u64,
-}
-
-/// What the model is told of a call.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Outcome {
-    pub(super) text: String,
-    pub(super) is_error: bool,
-}
-
-impl Outcome {
-    fn done(text: impl Into<String>) -> Outcome {
-        Outcome { text: text.into(), is_error: false }
-    }
-
-    fn failed(text: impl Into<String>) -> Outcome {
-        Outcome { text: text.into(), is_error: true }
-    }
 }
 
 /// What became of a call.
@@ -179,107 +154,8 @@ fn offer<T: Tool>() -> Offer {
     Offer { name: T::NAME.to_owned(), description, parameters }
 }
 
-/// A type's document, and its fields as a schema that every provider takes.
-fn schema<T: JsonSchema>() -> (String, Value) {
-    let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
-    let mut schema = settings.into_generator().into_root_schema_for::<T>().to_value();
-    let description = match schema.as_object_mut().and_then(|schema| schema.remove("description")) {
-        Some(Value::String(text)) => text,
-        _ => String::new(),
-    };
-    plain(&mut schema);
-    (description, schema)
-}
-
-/// Takes out what some providers refuse; an absent value is said by `required`, not by a type `null`.
-fn plain(value: &mut Value) {
-    let Value::Object(object) = value else { return };
-    for key in ["$schema", "title", "format", "default"] {
-        object.remove(key);
-    }
-    if let Some(Value::Array(types)) = object.get("type")
-        && let Some(kind) = types.iter().find(|kind| *kind != "null").cloned()
-    {
-        object.insert("type".to_owned(), kind);
-    }
-    if let Some(Value::Object(properties)) = object.get_mut("properties") {
-        properties.values_mut().for_each(plain);
-    }
-    if object.get("type").is_some_and(|kind| kind == "object") {
-        object.entry("properties").or_insert_with(|| Value::Object(serde_json::Map::new()));
-    }
-}
-
-impl Bench<'_> {
-    /// Runs shell text in the persistent shell.
-    async fn exec(&mut self, command: String, timeout_s: Option<f64>) -> Result<Observation, Stop> {
-        self.session.step(Action::Exec { command: Body::Text(command), timeout_s }).await
-    }
-
-    /// A command's outcome for the model. Output that is too long to be shown goes to a file of the workspace.
-    async fn shown(&mut self, observation: Observation) -> Result<Outcome, Stop> {
-        let Observation::Exec { exit_code, ending, new_shell, stdout, stderr } = observation else {
-            return Ok(unexpected(observation));
-        };
-        let mut head = match (ending, exit_code) {
-            (ExecEnding::Exited, Some(code)) => format!("exit code {code}"),
-            (ExecEnding::Exited, None) => "ended without an exit code".to_owned(),
-            (ExecEnding::TimedOut, _) => "timed out: all that the command had started was stopped".to_owned(),
-            (ExecEnding::ShellEnded, code) => {
-                format!(
-                    "the shell ended{}",
-                    code.map(|code| format!(" with code {code}")).unwrap_or_default()
-                )
-            }
-            (ExecEnding::Stopped, _) => "the run was interrupted while this was running".to_owned(),
-        };
-        if new_shell {
-            head.push_str("; a new shell was started, whose folder and variables are those of the beginning");
-        }
-        let output = Output { stdout: self.text(&stdout)?, stderr: self.text(&stderr)? };
-        let is_error = matches!(ending, ExecEnding::TimedOut | ExecEnding::Stopped);
-        let text = format!("{head}\n{}", self.fitted(&output).await?);
-        Ok(Outcome { text, is_error })
-    }
-
-    /// Output as it is shown.
-    async fn fitted(&mut self, output: &Output) -> Result<String, Stop> {
-        if output.is_short() {
-            return Ok(output.whole());
-        }
-        let path = format!(".outputs/{}.txt", self.session.used().steps);
-        let content = Body::Text(output.whole());
-        let written = self.session.step(Action::Write { path: path.clone(), content, mode: None }).await?;
-        Ok(match written {
-            Observation::Refused { reason } => output.ends(&format!("; they could not be kept: {reason}")),
-            _ => output.ends(&format!("; everything is in {path}")),
-        })
-    }
-
-    /// A stream, or as much of both its ends as is kept, with what the sandbox remarked.
-    fn text(&self, captured: &Captured) -> Result<String, Stop> {
-        let Some(blob) = captured.blob else { return Ok(captured.text.clone()) };
-        let (head, tail) = self.session.blob_ends(blob, KEPT_END, KEPT_END)?;
-        let both = [head.as_slice(), tail.as_slice()].concat();
-        let shown_tail = &both[both.len().saturating_sub(SHOWN_TAIL_BYTES)..];
-        let shown = Captured::shown(&both[..both.len().min(SHOWN_HEAD_BYTES)], shown_tail, captured.bytes);
-        let remarks = captured.text.strip_prefix(&shown).unwrap_or_default();
-        Ok(Captured::shown(&head, &tail, captured.bytes) + remarks)
-    }
-}
-
-/// The answer to an action that has another kind of outcome than it should, which a refusal is.
-fn unexpected(observation: Observation) -> Outcome {
-    match observation {
-        Observation::Refused { reason } => Outcome::failed(reason),
-        other => Outcome::failed(format!("nothing is known of the outcome: {other:?}")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn names(mode: BasicMode, may_end: bool) -> Vec<String> {
@@ -321,31 +197,8 @@ mod tests {
     }
 
     #[test]
-    fn schemas_are_plain() {
-        let (description, schema) = schema::<SearchFile>();
-        assert!(description.starts_with("Finds lines"), "{description}");
-        assert_eq!(
-            schema,
-            json!({
-                "type": "object",
-                "properties": {
-                    "file": { "type": "string", "description": "The file, relative to `/workspace` or absolute." },
-                    "query": { "type": "string", "description": "The text, in upper or lower case. No pattern." },
-                    "context_lines": { "type": "integer", "minimum": 0, "description": "Lines shown around each match: 2 unless told, at most 20." },
-                    "max_matches": { "type": "integer", "minimum": 0, "description": "Matches a page: 5 unless told, at most 50." },
-                    "page": { "type": "integer", "minimum": 0, "description": "Which page of matches: 1 unless told." },
-                },
-                "required": ["file", "query"],
-                "additionalProperties": false,
-            })
-        );
-        let nothing = json!({ "type": "object", "properties": {}, "additionalProperties": false });
-        assert_eq!(super::schema::<Validate>().1, nothing);
-    }
-
-    #[test]
     fn bad_arguments_are_named() {
-        let problem = |arguments: &str| parsed::<Bash>(arguments).err().expect("must be refused");
+        let problem = |arguments: &str| parsed::<Bash>(arguments).expect_err("must be refused");
         assert_eq!(
             problem("{"),
             "its arguments are not JSON (EOF while parsing an object at line 1 column 1)"

@@ -20,7 +20,7 @@ impl Tool for Python {
     const NAME: &'static str = "python";
 
     async fn run(self, bench: &mut Bench<'_>) -> Result<Outcome, Stop> {
-        match bench.timed_script(&program(&self.code), None).await? {
+        match bench.timed_script("python", &program(&self.code), None).await? {
             Ok(ran) => {
                 Ok(Outcome::done(format!("exit code {}\n{}", ran.code, bench.fitted(&ran.output).await?)))
             }

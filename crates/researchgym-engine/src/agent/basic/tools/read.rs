@@ -38,7 +38,7 @@ impl Tool for ReadFileChunk {
     const NAME: &'static str = "read_file_chunk";
 
     async fn run(self, bench: &mut Bench<'_>) -> Result<Outcome, Stop> {
-        bench.script_shown(&self.script()).await
+        bench.script_shown(&format!("read_file_chunk {}", self.file), &self.script()).await
     }
 }
 

@@ -7,7 +7,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::super::notices::validations_left;
-use super::{Bench, Outcome, Tool, unexpected};
+use super::bench::unexpected;
+use super::{Bench, Outcome, Tool};
 use crate::session::Stop;
 
 /// Scores the artefacts that are in place, without ending the run. Their number is limited.

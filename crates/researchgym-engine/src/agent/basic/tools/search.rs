@@ -56,7 +56,7 @@ impl Tool for SearchFile {
         if self.query.is_empty() || self.query.contains('\n') {
             return Ok(Outcome::failed("`query` must be one line and not empty"));
         }
-        bench.script_shown(&self.script()).await
+        bench.script_shown(&format!("search_file {}", self.file), &self.script()).await
     }
 }
 

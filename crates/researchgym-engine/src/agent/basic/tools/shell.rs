@@ -27,10 +27,11 @@ pub(super) fn document(text: &str) -> (String, String) {
 }
 
 /// A script in the workspace, in a shell of its own: it cannot move the persistent one, and its failure does not end it
-/// where `set -e` is on.
-fn script(body: &str) -> String {
+/// where `set -e` is on. The title is a comment for whoever reads the log.
+fn script(title: &str, body: &str) -> String {
+    let title = title.replace(char::is_control, " ");
     format!(
-        "if ( {{ set +euxv; IFS=$' \\t\\n'; }} 2>/dev/null\nbuiltin cd -- \"${{RESEARCHGYM_WORKSPACE:-/workspace}}\" || builtin exit 1\n{body}\n); then :; else builtin printf '\\1%s' \"$?\" >&2; fi"
+        "# {title}\nif ( {{ set +euxv; IFS=$' \\t\\n'; }} 2>/dev/null\nbuiltin cd -- \"${{RESEARCHGYM_WORKSPACE:-/workspace}}\" || builtin exit 1\n{body}\n); then :; else builtin printf '\\1%s' \"$?\" >&2; fi"
     )
 }
 
@@ -45,17 +46,18 @@ pub(super) struct Ran {
 
 impl Bench<'_> {
     /// Runs a tool's script. Fails with what the model is to be told if it could not be run to its end.
-    pub(super) async fn script(&mut self, body: &str) -> Result<Result<Ran, Outcome>, Stop> {
-        self.timed_script(body, Some(SCRIPT_TIMEOUT_S)).await
+    pub(super) async fn script(&mut self, title: &str, body: &str) -> Result<Result<Ran, Outcome>, Stop> {
+        self.timed_script(title, body, Some(SCRIPT_TIMEOUT_S)).await
     }
 
     /// The same with another time-out; the task's if `None`.
     pub(super) async fn timed_script(
         &mut self,
+        title: &str,
         body: &str,
         timeout_s: Option<f64>,
     ) -> Result<Result<Ran, Outcome>, Stop> {
-        let observation = self.exec(script(body), timeout_s).await?;
+        let observation = self.exec(script(title, body), timeout_s).await?;
         let Observation::Exec { exit_code: Some(0), stdout, stderr, .. } = observation else {
             return Ok(Err(self.shown(observation).await?));
         };
@@ -64,8 +66,8 @@ impl Bench<'_> {
     }
 
     /// Runs a tool's script and shows what it wrote.
-    pub(super) async fn script_shown(&mut self, body: &str) -> Result<Outcome, Stop> {
-        match self.script(body).await? {
+    pub(super) async fn script_shown(&mut self, title: &str, body: &str) -> Result<Outcome, Stop> {
+        match self.script(title, body).await? {
             Ok(ran) => Ok(Outcome { text: self.fitted(&ran.output).await?, is_error: ran.code != 0 }),
             Err(outcome) => Ok(outcome),
         }
@@ -99,14 +101,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let set =
             format!("RESEARCHGYM_WORKSPACE={}; set -eu; cd /", quoted(&folder.path().display().to_string()));
-        let inside = script("pwd; x=1; cat missing 2>/dev/null");
+        let inside = script("read a\nb\'c", "pwd; x=1; cat missing 2>/dev/null");
         let expected = format!("{}\n/\nunset\n", folder.path().display());
         let after = "pwd; echo ${x-unset}";
         assert_eq!(bash(&format!("{set}\n{inside}\n{after}")), (expected, "\u{1}1".into()));
-        let failing = script("echo why >&2; exit 37");
+        let failing = script("title", "echo why >&2; exit 37");
         let (stdout, stderr) = bash(&format!("{set}\n{failing}\necho alive"));
         assert_eq!((stdout.as_str(), code(stderr)), ("alive\n", ("why\n".into(), 37)));
-        let fine = script("true");
+        let fine = script("title", "true");
         assert_eq!(bash(&format!("{set}\n{fine}\necho alive")), ("alive\n".into(), String::new()));
     }
 
