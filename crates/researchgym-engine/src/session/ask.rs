@@ -35,7 +35,7 @@ pub enum Answer {
 
 /// How a question without an answer goes on.
 enum Unanswered {
-    AskAgain,
+    AskAgain(Duration),
     Told(Answer),
     Ends(Failure),
 }
@@ -71,7 +71,7 @@ impl Session {
             let request = Request { messages: conversation.lend(), settings };
             let attempted = self.answer_of(&door, call, &request, grant).await;
             conversation.give_back(request.messages);
-            let Outcome { called, result } = attempted?;
+            let Outcome { called, result, again } = attempted?;
             self.recorder.append_synced(Event::ModelCalled(Box::new(called)))?;
             self.note_used();
             match result {
@@ -79,8 +79,11 @@ impl Session {
                     conversation.answered(reply.turn.clone(), tokens);
                     return Ok(Answer::Reply(Box::new(reply)));
                 }
-                Err(failure) => match unanswered(&door, failure, paid) {
-                    Unanswered::AskAgain => repeats = Some(call),
+                Err(failure) => match unanswered(&door, failure, paid, again) {
+                    Unanswered::AskAgain(wait) => {
+                        repeats = Some(call);
+                        self.wait_for_provider(wait).await?;
+                    }
                     Unanswered::Told(answer) => return Ok(answer),
                     Unanswered::Ends(failure) => return Err(failure.into()),
                 },
@@ -286,13 +289,19 @@ impl Session {
         waited: Duration,
         latency: Duration,
     ) -> Result<Outcome, Failure> {
-        let usage = attempted.billed.unwrap_or_default();
+        let mut usage = attempted.billed.unwrap_or_default();
         let is_hold = attempted.billed.is_some()
             && matches!(&attempted.result, Err(failure) if failure.kind == FailureKind::Stopped);
         let cost = match is_hold {
             true => grant.hold.cost,
             false => door.endpoint.facts.price.unwrap_or_default().cost(usage),
         };
+        // Where the provider told nothing, the closer of two bounds holds: the hold knows what it counted before.
+        let cost = if attempted.usage_reported { cost } else { cost.min(grant.hold.cost) };
+        if !attempted.usage_reported {
+            let excess = usage.total().saturating_sub(grant.hold.tokens);
+            usage.input = usage.input.saturating_sub(excess);
+        }
         let outcome = match &attempted.result {
             Ok(reply) => {
                 let bytes = serde_json::to_vec(reply)
@@ -315,7 +324,8 @@ impl Session {
         };
         let tokens = counted(&called);
         let result = attempted.result.clone().map(|reply| (reply, tokens)).map_err(ModelFailure::from);
-        Ok(Outcome { called, result })
+        let again = attempted.billed.and_then(|_| door.wait_before(attempted, 1));
+        Ok(Outcome { called, result, again })
     }
 }
 
@@ -338,6 +348,8 @@ fn least_output(settings: &RequestSettings) -> u64 {
 struct Outcome {
     called: ModelCalled,
     result: Result<(Reply, Option<u64>), ModelFailure>,
+    /// It was paid for and failed in a way that passes: after how long it may be asked once more.
+    again: Option<Duration>,
 }
 
 /// Tokens of prompt and answer, if the provider counted them.
@@ -370,10 +382,14 @@ fn given_up(last: String) -> Attempted {
     }
 }
 
-fn unanswered(door: &Door, failure: ModelFailure, paid: u32) -> Unanswered {
+fn unanswered(door: &Door, failure: ModelFailure, paid: u32, again: Option<Duration>) -> Unanswered {
     match failure.kind {
         FailureKind::ContextLength => Unanswered::Told(Answer::ContextFull(failure.message)),
-        FailureKind::BrokenStream | FailureKind::Malformed if paid < PAID_RETRIES => Unanswered::AskAgain,
+        FailureKind::BrokenStream | FailureKind::Malformed if paid < PAID_RETRIES => {
+            Unanswered::AskAgain(Duration::ZERO)
+        }
+        // An error in the midst of an answer: that the provider is overloaded, say.
+        _ if paid < PAID_RETRIES && again.is_some() => Unanswered::AskAgain(again.unwrap_or_default()),
         _ => Unanswered::Ends(door.failure(&failure)),
     }
 }
