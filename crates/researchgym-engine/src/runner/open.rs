@@ -51,6 +51,14 @@ pub enum OpenError {
         /// How many there are.
         steps: u64,
     },
+    /// It was killed while the other run's history was copied.
+    #[error("run {run_id} was cut off while the history of {place} was copied; make the fork again")]
+    HalfForked {
+        /// The run's id.
+        run_id: String,
+        /// What it was forked from.
+        place: String,
+    },
     /// The log says something impossible.
     #[error("run {run_id}: {source}")]
     State {
@@ -124,6 +132,12 @@ impl Runner {
         let run_id = folder.id().to_owned();
         let state =
             RunState::fold(&lines).map_err(|source| OpenError::State { run_id: run_id.clone(), source })?;
+        if let Some(fork) =
+            state.started.spec.fork.as_ref().filter(|fork| (lines.len() as u64) < fork.events + 1)
+        {
+            let place = format!("{}@{}", fork.run, fork.step);
+            return Err(OpenError::HalfForked { run_id, place });
+        }
         let agent_files = agent_files(&state.started.spec);
         let mut recorder = Recorder::reopen(folder, lock, log, state, self.observer.clone());
         let limits = limits(&recorder.state.limits);

@@ -227,7 +227,7 @@ impl Session {
         loop {
             attempts += 1;
             let sent = Instant::now();
-            let exchanges = self.recorder.state.exchanges;
+            let exchanges = self.recorder.state.exchanges_with(&door.endpoint.target.name);
             let attempt = door.attempt(request, exchanges);
             let sandbox = self.sandbox.clone();
             let attempted = self.attend_until(sandbox.guarded(attempt)).await;

@@ -159,3 +159,25 @@ fn places_that_are_none_are_refused() {
     }
     assert_eq!(world.runs().len(), runs, "no folder is left");
 }
+
+#[test]
+fn a_fork_whose_history_was_cut_off_does_not_go_on_without_it() {
+    if !can_isolate() {
+        return;
+    }
+    let world = World::new();
+    let original = world.finish(&words(&model(&world, "m.jsonl", &answers()), &[]));
+    submitted(&original);
+    let id = original.object()["run_id"].as_str().expect("an id").to_owned();
+    let fork = world.finish(&["run", "--fork", &format!("{id}@4"), "--model", &other(&world)]);
+    submitted(&fork);
+    // Killed in the midst of copying: whole lines, but not all of them.
+    let log = fork.run().join("events.jsonl");
+    let text = std::fs::read_to_string(&log).expect("a log");
+    let kept: Vec<&str> = text.lines().take(5).collect();
+    std::fs::write(&log, kept.join("\n") + "\n").expect("a log");
+    let resumed = world.finish(&["run", "--resume", &fork.run().display().to_string()]);
+    assert_eq!(resumed.code, 2, "{resumed:?}");
+    let expected = format!("cut off while the history of {id}@4 was copied; make the fork again");
+    assert!(resumed.stderr.contains(&expected), "{resumed:?}");
+}
