@@ -19,12 +19,25 @@ from pathlib import Path
 import wires
 from upstream import Refusal, Reply, Upstream
 
-BINARY = os.environ.get("RESEARCHGYM_BINARY")
+
+
+def program(variable):
+    """The path of a program that the environment names, for a process in any folder."""
+    named = os.environ.get(variable)
+    return os.path.abspath(named) if named else None
+
+
+BINARY = program("RESEARCHGYM_BINARY")
 # What the client shows to the gateway, and what the gateway shows to the provider.
 TOKEN = "client-token-of-the-peers-tests"
 KEY = "sk-provider-key-of-the-peers-tests"
+# More than this is set aside for any call.
+TOO_LITTLE = ("--tokens", "10")
 # How long anything on this machine may take to start or to end.
 PATIENCE_S = 120
+
+# US dollars per million tokens: what one token costs in millionths of a dollar.
+PRICE = {"input": 4, "output": 20, "cache_read": 1}
 
 SCRIPTED = "scripted"
 BACKENDS = (SCRIPTED, *wires.WIRES)
@@ -81,36 +94,40 @@ def answers(url):
 
 
 class Server:
-    """A process that serves, with everything it starts. Its output goes to a file."""
+    """A process that serves, with everything it starts. What it says goes to files."""
 
     def __init__(self, command, folder, environment):
-        self.log = Path(folder) / "output.log"
-        with self.log.open("wb") as log:
+        self.out, self.talk = folder / "stdout", folder / "stderr"
+        with self.out.open("wb") as out, self.talk.open("wb") as talk:
             self.process = subprocess.Popen(
-                [str(word) for word in command], cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=log,
-                stderr=log, start_new_session=True,
+                [str(word) for word in command], cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=out,
+                stderr=talk, start_new_session=True,
             )
 
     def output(self):
-        return self.log.read_text(errors="replace")
+        return "".join(file.read_text(errors="replace") for file in (self.out, self.talk))
 
     def end(self):
         """Asks it to end, and makes it end."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGTERM)
         try:
+            self.signal(signal.SIGTERM)
             self.process.wait(PATIENCE_S)
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.process.pid, signal.SIGKILL)
+            self.signal(signal.SIGKILL)
             self.process.wait()
+
+    def signal(self, number):
+        """Signals its process group; one that is gone is as good."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, number)
 
 
 class Service:
     """A gateway with what stands behind it."""
 
-    def __init__(self, url, model, wire=None, upstream=None):
-        self.url = url
+    def __init__(self, gateway, model, wire=None, upstream=None):
+        self.gateway = gateway
+        self.url = gateway.url
         self.model = model
         self.wire = wire
         self.upstream = upstream
@@ -123,9 +140,47 @@ def new_folder(cleanup):
     return path
 
 
+class Gateway(Server):
+    """The gateway, with models that its settings file tells of. Ready when it is made."""
+
+    def __init__(self, folder, models, settings="", limits=()):
+        (folder / "researchgym.toml").write_text(settings)
+        (folder / "token").write_text(TOKEN)
+        served = [word for model in models for word in ("--model", model)]
+        places = ["--listen", "127.0.0.1:0", "--token-file", "token"]
+        command = [BINARY, "gateway", "--output", "json", *places, *served, *limits]
+        super().__init__(command, folder, {"HOME": str(folder), "PATH": os.environ["PATH"], "PEERS_KEY": KEY})
+        try:
+            self.url = eventually("listening", self.objects, self)[0]["listening"]["url"]
+        except BaseException:
+            self.end()
+            raise
+
+    def objects(self):
+        """What it has printed: one object at its beginning, one at its end."""
+        text = self.out.read_text().strip()
+        objects = []
+        while text:
+            try:
+                one, end = json.JSONDecoder().raw_decode(text)
+            except json.JSONDecodeError:
+                # It is being written just now.
+                break
+            objects.append(one)
+            text = text[end:].strip()
+        return objects
+
+    def books(self):
+        """Ends it and gives calls, tokens and money."""
+        self.end()
+        return self.objects()[1]
+
+
 def start_gateway(cleanup, folder, models, settings="", limits=()):
-    """Starts a gateway and gives its address."""
-    raise NotImplementedError
+    """Starts a gateway that ends with the test."""
+    gateway = Gateway(folder, models, settings, limits)
+    cleanup(gateway.end)
+    return gateway
 
 
 def through(*backends):
@@ -159,14 +214,15 @@ class PeerCase(unittest.TestCase):
         if backend == SCRIPTED:
             # A script holds at least one answer.
             lines = [line(reply) for reply in script or [ANSWER]]
+            lines = [{"script": 1, "price": PRICE}, *lines]
             (folder / "script.jsonl").write_text("".join(json.dumps(one) + "\n" for one in lines))
             model = f"scripted/{folder}/script.jsonl"
             return Service(start_gateway(self.addCleanup, folder, [model], limits=limits), model)
         upstream = Upstream(script, KEY)
         self.addCleanup(upstream.close)
         settings = provider("upstream", upstream.base_url(backend), backend, "tested")
-        url = start_gateway(self.addCleanup, folder, ["upstream/tested"], settings, limits)
-        return Service(url, "upstream/tested", backend, upstream)
+        gateway = start_gateway(self.addCleanup, folder, ["upstream/tested"], settings, limits)
+        return Service(gateway, "upstream/tested", backend, upstream)
 
     def check_results(self, service, *expected):
         """The results of both tools have reached the provider, each with its call."""
@@ -180,6 +236,19 @@ class PeerCase(unittest.TestCase):
         """How many requests the client has sent, and how many have reached the provider."""
         bill = service.upstream.bill if service.upstream else []
         self.assertEqual((len(self.recorder.exchanges), len(bill)), (client, provider))
+
+    def check_books(self, service, *replies):
+        """The gateway has ended well, and its books say what the provider's bill says."""
+        used = {"input": 0, "output": 0, "cache_read": 0}
+        for reply in replies:
+            for key, tokens in (("input", reply.input), ("output", reply.output), ("cache_read", reply.cached)):
+                used[key] += tokens
+        full = {**used, "input": used["input"] - used["cache_read"]}
+        books = service.gateway.books()
+        self.assertEqual({key: books["usage"].get(key, 0) for key in used}, used)
+        spent = sum(PRICE[key] * tokens for key, tokens in full.items())
+        self.assertEqual((books["calls"], books["failed"], books["spent_micro_usd"]), (len(replies), 0, spent))
+        self.assertEqual((books["held_micro_usd"], service.gateway.process.returncode), (0, 0))
 
     def check_waited(self, service):
         """The gateway has done by itself what the provider asked for, and the client has not noticed."""
@@ -200,7 +269,8 @@ class PeerCase(unittest.TestCase):
 
 def provider(name, base_url, wire, *models):
     """A provider with its models for the settings file."""
-    prices = "".join(f'[models."{name}/{model}"]\ninput = 1\noutput = 2\n' for model in models)
+    price = "".join(f"{key} = {usd}\n" for key, usd in PRICE.items())
+    prices = "".join(f'[models."{name}/{model}"]\n{price}' for model in models)
     where = f'base_url = "{base_url}"\nwire = "{wire}"\nkey_env = "PEERS_KEY"\n'
     return f"[providers.{name}]\n{where}{prices}"
 

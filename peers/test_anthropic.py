@@ -6,7 +6,9 @@ import anthropic
 import httpx2
 
 from recorder import Recorder
-from support import ANSWER, ASKS_BOTH, BACKENDS, CALLS, HAS_READ, LATER, PARAMETERS, TOKEN, TOO_LITTLE, PeerCase, through
+from support import (
+    ANSWER, ASKS_BOTH, BACKENDS, CALLS, HAS_READ, LATER, PARAMETERS, TOKEN, TOO_LITTLE, PeerCase, through,
+)
 from upstream import Broken, Refusal
 from wires import MESSAGES, WIRES
 
@@ -51,6 +53,7 @@ class Messages(PeerCase):
         self.assertEqual([block.text for block in answer.content], [ANSWER.text])
         self.assertEqual((answer.stop_reason, answer.role, answer.type), ("end_turn", "assistant", "message"))
         self.check_usage(answer.usage, ANSWER)
+        self.check_books(service, ANSWER)
 
     @through(*BACKENDS)
     def test_tools(self, backend):
@@ -62,6 +65,7 @@ class Messages(PeerCase):
         second = client.messages.create(**{**ask, "messages": self.with_results(first)})
         self.assertEqual([block.text for block in second.content], [HAS_READ.text])
         self.check_results(service)
+        self.check_books(service, ASKS_BOTH, HAS_READ)
 
     @through(*BACKENDS)
     def test_stream(self, backend):
@@ -74,6 +78,7 @@ class Messages(PeerCase):
         ended = [event for event in events if event.type == "message_delta"]
         self.assertEqual([event.delta.stop_reason for event in ended], ["tool_use"])
         self.assertEqual(ended[-1].usage.output_tokens, ASKS_BOTH.output)
+        self.check_books(service, ASKS_BOTH)
 
     @through(*BACKENDS)
     def test_stream_helper(self, backend):
@@ -90,6 +95,7 @@ class Messages(PeerCase):
         self.check_results(service)
         with client.messages.stream(**ask) as stream:
             self.check_usage(stream.get_final_message().usage, ANSWER)
+        self.check_books(service, ASKS_BOTH, HAS_READ, ANSWER)
 
     def test_unknown_model(self):
         service = self.serving(MESSAGES, [ANSWER])

@@ -7,7 +7,9 @@ from google import genai
 from google.genai import errors, types
 
 from recorder import Recorder
-from support import ANSWER, ASKS_BOTH, BACKENDS, CALLS, HAS_READ, LATER, PARAMETERS, TOKEN, TOO_LITTLE, PeerCase, through
+from support import (
+    ANSWER, ASKS_BOTH, BACKENDS, CALLS, HAS_READ, LATER, PARAMETERS, TOKEN, TOO_LITTLE, PeerCase, through,
+)
 from upstream import Broken, Refusal
 from wires import GEMINI, WIRES
 
@@ -56,6 +58,7 @@ class Gemini(PeerCase):
         )
         self.assertEqual((answer.text, answer.candidates[0].finish_reason), (ANSWER.text, types.FinishReason.STOP))
         self.check_usage(answer.usage_metadata, ANSWER)
+        self.check_books(service, ANSWER)
 
     @through(*BACKENDS)
     def test_tools(self, backend):
@@ -68,6 +71,7 @@ class Gemini(PeerCase):
         second = client.models.generate_content(contents=self.with_results(content), **ask)
         self.assertEqual(second.text, HAS_READ.text)
         self.check_results(service)
+        self.check_books(service, ASKS_BOTH, HAS_READ)
 
     @through(*BACKENDS)
     def test_stream(self, backend):
@@ -80,6 +84,7 @@ class Gemini(PeerCase):
         called = [(part.function_call.name, part.function_call.args) for part in parts if part.function_call]
         self.assertEqual(called, CALLS)
         self.check_usage(chunks[-1].usage_metadata, ASKS_BOTH)
+        self.check_books(service, ASKS_BOTH)
 
     @through(*BACKENDS)
     def test_chat(self, backend):
@@ -97,6 +102,7 @@ class Gemini(PeerCase):
         # It wraps what functions return: as an object it is as good.
         self.check_results(service, {"result": "alpha"}, {"result": "beta"})
         self.check_asked(service, 2, 2 if service.upstream else 0)
+        self.check_books(service, ASKS_BOTH, HAS_READ)
 
     def test_unknown_model(self):
         service = self.serving(GEMINI, [ANSWER])

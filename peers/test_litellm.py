@@ -1,30 +1,44 @@
 """The proxy of LiteLLM behind the gateway, as a provider with mock replies, and before it, as a client."""
 
+import json
 import os
+import subprocess
 import unittest
+from pathlib import Path
 
 import anthropic
-import httpx2
 import openai
 from google import genai
 from google.genai import errors, types
 
-from support import (ANSWER, ASKS_BOTH, CALLS, HAS_READ, KEY, PARAMETERS, TOKEN, Server, answers, eventually, free_port,
-                     new_folder, provider, require_binary, start_gateway, unwrapped)
+from support import (
+    ANSWER, ASKS_BOTH, BINARY, CALLS, HAS_READ, KEY, PARAMETERS, PRICE, TOKEN, Server, answers, eventually, free_port,
+    new_folder, program, provider, require_binary, start_gateway, unwrapped,
+)
 from upstream import Upstream
 from wires import CHAT, GEMINI, MESSAGES, RESPONSES, WIRES
 
-PROXY = os.environ.get("RESEARCHGYM_LITELLM")
+PROXY = program("RESEARCHGYM_LITELLM")
 # Nothing is fetched and nothing is told to anybody.
 ENVIRONMENT = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_TELEMETRY": "False"}
 SAID = "hello from the proxy"
 QUESTION = [{"role": "user", "content": "hello"}]
+
+MOCKS = {
+    "mock-model": f'model: openai/mock-model, api_key: none, mock_response: "{SAID}"',
+    "claude-mock": f'model: anthropic/claude-sonnet-4-5, api_key: none, mock_response: "{SAID}"',
+    "limited": 'model: openai/limited, api_key: none, mock_response: "litellm.RateLimitError"',
+}
+# The address of the proxy that has these models.
+MOCK = None
 
 
 def setUpModule():
     if not PROXY:
         raise unittest.SkipTest("RESEARCHGYM_LITELLM does not name the program `litellm`")
     require_binary()
+    global MOCK
+    MOCK = start_proxy(unittest.addModuleCleanup, MOCKS)
 
 
 def start_proxy(cleanup, models):
@@ -52,16 +66,10 @@ class Behind(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        mock = f'api_key: none, mock_response: "{SAID}"'
-        proxy = start_proxy(cls.addClassCleanup, {
-            "mock-model": f"model: openai/mock-model, {mock}",
-            "claude-mock": f"model: anthropic/claude-sonnet-4-5, {mock}",
-            "limited": 'model: openai/limited, api_key: none, mock_response: "litellm.RateLimitError"',
-        })
-        settings = provider("litellm", f"{proxy}/v1", CHAT, "mock-model", "limited")
-        settings += provider("litellm-messages", f"{proxy}/v1", MESSAGES, "claude-mock", "limited")
+        settings = provider("litellm", f"{MOCK}/v1", CHAT, "mock-model", "limited")
+        settings += provider("litellm-messages", f"{MOCK}/v1", MESSAGES, "claude-mock", "limited")
         models = [*cls.USED, "litellm/limited", "litellm-messages/limited"]
-        cls.url = start_gateway(cls.addClassCleanup, new_folder(cls.addClassCleanup), models, settings)
+        cls.url = start_gateway(cls.addClassCleanup, new_folder(cls.addClassCleanup), models, settings).url
         # The gateway asks again by itself: more of it would only be slower.
         ours = {"api_key": TOKEN, "max_retries": 0}
         cls.openai = openai.OpenAI(base_url=f"{cls.url}/v1", **ours)
@@ -124,6 +132,45 @@ class Behind(unittest.TestCase):
                     self.assertIn("this is a mock rate limit error", str(raised.exception))
 
 
+class Agent(unittest.TestCase):
+    """The proxy as the provider of our own agent, which ends by itself since mock replies never call a tool."""
+
+    TURNS = 20
+
+    def result(self, settings, model):
+        """The result of a run."""
+        folder = new_folder(self.addCleanup)
+        (folder / "researchgym.toml").write_text(settings)
+        environment = {"HOME": str(folder), "PATH": os.environ["PATH"], "PEERS_KEY": KEY,
+                       "RESEARCHGYM_TASKS": str(Path(__file__).parent.parent / "tasks")}
+        limits = ["--steps", "5", "--hours", "0.1"]
+        done = subprocess.run(
+            [BINARY, "run", "battle-of-sexes", "basic-agent", "--model", model, *limits, "--output", "json"],
+            cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=600, check=False,
+        )
+        self.assertEqual(done.returncode, 0, done.stderr.decode())
+        return json.loads(done.stdout)
+
+    def check(self, result, used_input, used_output):
+        said = {key: result[key] for key in ("state", "ending", "error", "model_calls", "tokens")}
+        self.assertEqual(said, {"state": "ended", "ending": "gave_up", "error": None, "model_calls": self.TURNS,
+                                "tokens": used_input + used_output})
+        spent = used_input * PRICE["input"] + used_output * PRICE["output"]
+        self.assertEqual(round(result["cost_usd"] * 1_000_000), spent)
+
+    def test_run_with_messages(self):
+        settings = provider("litellm", f"{MOCK}/v1", MESSAGES, "claude-mock")
+        result = self.result(settings, "litellm/claude-mock")
+        self.check(result, self.TURNS * 2095, self.TURNS * 503)
+
+    def test_run_with_chat_completions(self):
+        settings = provider("litellm", f"{MOCK}/v1", CHAT, "mock-model")
+        result = self.result(settings, "litellm/mock-model")
+        # The proxy counts the tokens of prompts itself; its reply has four.
+        self.assertGreater(result["tokens"], self.TURNS * 1000)
+        self.check(result, result["tokens"] - self.TURNS * 4, self.TURNS * 4)
+
+
 class Before(unittest.TestCase):
     """The proxy as a client: it streams messages and chat completions through the gateway, from all four wires."""
 
@@ -134,7 +181,7 @@ class Before(unittest.TestCase):
         names = {wire: f"upstream-{wire}" for wire in WIRES}
         settings = "".join(provider(name, cls.upstream.base_url(wire), wire, "tested") for wire, name in names.items())
         models = [f"{name}/tested" for name in names.values()]
-        gateway = start_gateway(cls.addClassCleanup, new_folder(cls.addClassCleanup), models, settings)
+        gateway = start_gateway(cls.addClassCleanup, new_folder(cls.addClassCleanup), models, settings).url
         served = {}
         for wire, name in names.items():
             served[f"messages-{wire}"] = f"model: anthropic/{name}/tested, api_key: {TOKEN}, api_base: {gateway}"

@@ -7,7 +7,9 @@ import httpx2
 import openai
 
 from recorder import Recorder
-from support import ANSWER, ASKS_BOTH, BACKENDS, CALLS, HAS_READ, LATER, PARAMETERS, TOKEN, TOO_LITTLE, PeerCase, through
+from support import (
+    ANSWER, ASKS_BOTH, BACKENDS, CALLS, HAS_READ, LATER, PARAMETERS, TOKEN, TOO_LITTLE, PeerCase, through,
+)
 from upstream import Broken, Refusal
 from wires import CHAT, RESPONSES, WIRES
 
@@ -40,6 +42,7 @@ class ChatCompletions(OpenAiCase):
         self.assertEqual(answer.choices[0].message.content, ANSWER.text)
         self.assertEqual(answer.choices[0].finish_reason, "stop")
         self.check_usage(answer.usage, ANSWER)
+        self.check_books(service, ANSWER)
 
     @through(*BACKENDS)
     def test_tools(self, backend):
@@ -56,6 +59,7 @@ class ChatCompletions(OpenAiCase):
         )
         self.assertEqual(second.choices[0].message.content, HAS_READ.text)
         self.check_results(service)
+        self.check_books(service, ASKS_BOTH, HAS_READ)
 
     def results(self, message):
         return [{"role": "tool", "tool_call_id": call.id, "content": text}
@@ -79,6 +83,7 @@ class ChatCompletions(OpenAiCase):
         finished = [chunk.choices[0].finish_reason for chunk in chunks if chunk.choices]
         self.assertEqual([reason for reason in finished if reason], ["tool_calls"])
         self.check_usage(chunks[-1].usage, ASKS_BOTH)
+        self.check_books(service, ASKS_BOTH)
 
     @through(*BACKENDS)
     def test_stream_without_usage(self, backend):
@@ -110,6 +115,7 @@ class ChatCompletions(OpenAiCase):
             final = stream.get_final_completion()
         self.assertEqual(final.choices[0].message.content, HAS_READ.text)
         self.check_results(service)
+        self.check_books(service, ASKS_BOTH, HAS_READ)
 
     def test_unknown_model(self):
         service = self.serving(CHAT, [ANSWER])
@@ -200,6 +206,7 @@ class Responses(OpenAiCase):
         )
         self.assertEqual((answer.output_text, answer.status), (ANSWER.text, "completed"))
         self.check_usage(answer.usage, ANSWER)
+        self.check_books(service, ANSWER)
 
     @through(*BACKENDS)
     def test_tools(self, backend):
@@ -212,6 +219,7 @@ class Responses(OpenAiCase):
         second = client.responses.create(input=[*QUESTION, *first.output, *results], **ask)
         self.assertEqual(second.output_text, HAS_READ.text)
         self.check_results(service)
+        self.check_books(service, ASKS_BOTH, HAS_READ)
 
     def results(self, items):
         return [{"type": "function_call_output", "call_id": item.call_id, "output": text}
@@ -230,6 +238,7 @@ class Responses(OpenAiCase):
         self.assertEqual((events[0].type, events[-1].type), ("response.created", "response.completed"))
         self.check_calls(events[-1].response)
         self.check_usage(events[-1].response.usage, ASKS_BOTH)
+        self.check_books(service, ASKS_BOTH)
 
     @through(*BACKENDS)
     def test_stream_helper(self, backend):
@@ -246,6 +255,7 @@ class Responses(OpenAiCase):
         with client.responses.stream(input=[*QUESTION, *called, *self.results(items)], **ask) as stream:
             self.assertEqual(stream.get_final_response().output_text, HAS_READ.text)
         self.check_results(service)
+        self.check_books(service, ASKS_BOTH, HAS_READ)
 
     def test_unknown_model(self):
         service = self.serving(RESPONSES, [ANSWER])

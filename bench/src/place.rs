@@ -69,6 +69,7 @@ impl Place {
             observer,
             warn: Arc::new(talk),
             door: None,
+            web: None,
             cancelled: self.cancel.subscribe(),
         })
     }
@@ -94,6 +95,7 @@ impl Place {
             seed_given: true,
             runtime: Runtime::Local,
             limits: Limits { working_ms: None, steps: None, budget: None, tokens: None },
+            web: false,
             data_dir: None,
         };
         let new = NewRun { spec, task: task.task.clone(), task_digest: task.digest };

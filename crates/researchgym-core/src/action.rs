@@ -52,6 +52,18 @@ pub enum Action {
         /// Relative to the workspace; may not leave it.
         path: String,
     },
+    /// Searches the web, by this program and not from the sandbox.
+    Search {
+        /// What for.
+        query: String,
+        /// How many results at most.
+        results: u32,
+    },
+    /// Reads a page of the web as text, by this program and not from the sandbox.
+    Fetch {
+        /// Its whole address.
+        url: String,
+    },
     /// Says something for the record.
     Say {
         /// The text.
@@ -75,6 +87,8 @@ impl Action {
             Action::Exec { .. } => "exec",
             Action::Write { .. } => "write",
             Action::Read { .. } => "read",
+            Action::Search { .. } => "search",
+            Action::Fetch { .. } => "fetch",
             Action::Say { .. } => "say",
             Action::Validate => "validate",
             Action::Submit => "submit",

@@ -213,6 +213,9 @@ pub enum AskedRequest {
         /// of this conversation.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         settings: Option<Body>,
+        /// The user's newest note that the conversation holds: the number of its event. Absent if it holds none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        told: Option<u64>,
     },
     /// A program's request as it came.
     Bytes {

@@ -24,4 +24,5 @@ pub mod script;
 pub mod spec;
 pub mod state;
 pub mod task;
+pub mod web;
 pub mod wire;

@@ -197,7 +197,12 @@ fn blobs_of_action(action: &Action) -> Vec<NamedBlob> {
         Action::Exec { command, .. } => command,
         Action::Write { content, .. } => content,
         Action::Say { text } => text,
-        Action::Read { .. } | Action::Validate | Action::Submit | Action::GiveUp { .. } => return Vec::new(),
+        Action::Read { .. }
+        | Action::Search { .. }
+        | Action::Fetch { .. }
+        | Action::Validate
+        | Action::Submit
+        | Action::GiveUp { .. } => return Vec::new(),
     };
     blob_of_body(body).into_iter().collect()
 }
@@ -212,8 +217,9 @@ fn blob_of_body(body: &Body) -> Option<NamedBlob> {
 fn blobs_of_observation(observation: &Observation) -> Vec<NamedBlob> {
     let captured: &[&Captured] = match observation {
         Observation::Exec { stdout, stderr, .. } => &[stdout, stderr],
-        Observation::Read { content } => &[content],
+        Observation::Read { content } | Observation::Fetched { content, .. } => &[content],
         Observation::Wrote { .. }
+        | Observation::Found { .. }
         | Observation::Said
         | Observation::Graded { .. }
         | Observation::Refused { .. }

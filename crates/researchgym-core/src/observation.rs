@@ -59,6 +59,18 @@ pub enum ExecEnding {
     Stopped,
 }
 
+/// One result of a search, bounded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WebResult {
+    /// The page's title.
+    pub title: String,
+    /// Its address.
+    pub url: String,
+    /// Some of its text.
+    pub snippet: String,
+}
+
 /// The answer to an action.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
@@ -84,6 +96,20 @@ pub enum Observation {
     /// A file was read.
     Read {
         /// Its content.
+        content: Captured,
+    },
+    /// The web was searched.
+    Found {
+        /// What the task lets through, best first.
+        results: Vec<WebResult>,
+    },
+    /// A page of the web was read.
+    Fetched {
+        /// The status of the answer.
+        status: u16,
+        /// Where it came from in the end.
+        url: String,
+        /// The page as text.
         content: Captured,
     },
     /// What was said is on record.

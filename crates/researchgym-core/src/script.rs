@@ -6,6 +6,7 @@ use base64::Engine as _;
 use serde_json::{Map, Value};
 
 use crate::action::{Action, Body};
+use crate::web::{DEFAULT_RESULTS, MOST_RESULTS};
 
 /// One line of a script.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,7 +27,8 @@ pub struct ScriptError {
     pub problem: String,
 }
 
-const KEYS: &str = "`exec`, `write`, `read`, `say`, `validate`, `submit`, `give_up` or `sleep_ms`";
+const KEYS: &str =
+    "`exec`, `write`, `read`, `search`, `fetch`, `say`, `validate`, `submit`, `give_up` or `sleep_ms`";
 
 /// Reads a script. Empty lines are passed over.
 ///
@@ -78,6 +80,13 @@ fn step(mut object: Map<String, Value>) -> Result<ScriptStep, String> {
             nothing_left("read", &fields)?;
             Action::Read { path }
         }
+        "search" => search(fields("search", value)?)?,
+        "fetch" => {
+            let mut fields = fields("fetch", value)?;
+            let url = text("fetch.url", fields.remove("url"))?;
+            nothing_left("fetch", &fields)?;
+            Action::Fetch { url }
+        }
         "say" => Action::Say { text: Body::Text(text("say", Some(value))?) },
         "validate" => nothing_left("validate", &fields("validate", value)?).map(|()| Action::Validate)?,
         "submit" => nothing_left("submit", &fields("submit", value)?).map(|()| Action::Submit)?,
@@ -119,6 +128,21 @@ fn write(mut fields: Map<String, Value>) -> Result<Action, String> {
     let mode = fields.remove("mode").map(permission_bits).transpose()?;
     nothing_left("write", &fields)?;
     Ok(Action::Write { path, content, mode })
+}
+
+fn search(mut fields: Map<String, Value>) -> Result<Action, String> {
+    let query = text("search.query", fields.remove("query"))?;
+    let results = match fields.remove("results") {
+        None => DEFAULT_RESULTS,
+        Some(value) => {
+            let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
+            number.filter(|number| (1..=MOST_RESULTS).contains(number)).ok_or_else(|| {
+                format!("`search.results` must be a number from 1 to {MOST_RESULTS}, not {value}")
+            })?
+        }
+    };
+    nothing_left("search", &fields)?;
+    Ok(Action::Search { query, results })
 }
 
 fn permission_bits(value: Value) -> Result<u32, String> {
@@ -187,6 +211,10 @@ fn line(step: &ScriptStep) -> Value {
             serde_json::json!({ "write": fields })
         }
         ScriptStep::Act(Action::Read { path }) => serde_json::json!({ "read": { "path": path } }),
+        ScriptStep::Act(Action::Search { query, results }) => {
+            serde_json::json!({ "search": { "query": query, "results": results } })
+        }
+        ScriptStep::Act(Action::Fetch { url }) => serde_json::json!({ "fetch": { "url": url } }),
         ScriptStep::Act(Action::Say { text }) => serde_json::json!({ "say": content(text).1 }),
         ScriptStep::Act(Action::Validate) => serde_json::json!({ "validate": {} }),
         ScriptStep::Act(Action::Submit) => serde_json::json!({ "submit": {} }),
@@ -211,6 +239,8 @@ mod tests {
             "{\"write\": {\"path\": \"a/b\", \"content\": \"x\", \"mode\": \"0755\"}}\n",
             "{\"write\": {\"path\": \"c\", \"content_base64\": \"/w==\"}}\n",
             "{\"read\": {\"path\": \"a/b\"}}\n{\"say\": \"text\"}\n{\"validate\": {}}\n",
+            "{\"search\": {\"query\": \"a b\", \"results\": 3}}\n{\"search\": {\"query\": \"c\"}}\n",
+            "{\"fetch\": {\"url\": \"https://example.org/\"}}\n",
             "{\"sleep_ms\": 200}\n{\"give_up\": \"tired\"}\n{\"submit\": {}}",
         );
         let text = |text: &str| Body::Text(text.into());
@@ -227,6 +257,9 @@ mod tests {
                 ScriptStep::Act(Action::Read { path: "a/b".into() }),
                 ScriptStep::Act(Action::Say { text: text("text") }),
                 ScriptStep::Act(Action::Validate),
+                ScriptStep::Act(Action::Search { query: "a b".into(), results: 3 }),
+                ScriptStep::Act(Action::Search { query: "c".into(), results: 5 }),
+                ScriptStep::Act(Action::Fetch { url: "https://example.org/".into() }),
                 ScriptStep::Sleep(Duration::from_millis(200)),
                 ScriptStep::Act(Action::GiveUp { reason: "tired".into() }),
                 ScriptStep::Act(Action::Submit),
@@ -238,7 +271,7 @@ mod tests {
     fn bad_lines_are_named() {
         assert_eq!(
             problem("{\"exec\": \"a\"}\n{\"run\": \"b\"}"),
-            "line 2: unknown key `run`; known are `exec`, `write`, `read`, `say`, `validate`, `submit`, `give_up` or `sleep_ms`"
+            "line 2: unknown key `run`; known are `exec`, `write`, `read`, `search`, `fetch`, `say`, `validate`, `submit`, `give_up` or `sleep_ms`"
         );
         assert_eq!(problem("{\"exec\": 5}"), "line 1: `exec` must be a text, not 5");
         assert_eq!(
@@ -249,6 +282,11 @@ mod tests {
             problem("{\"read\": {\"path\": \"a\", \"offset\": 1}}"),
             "line 1: unknown key `read.offset`"
         );
+        assert_eq!(
+            problem("{\"search\": {\"query\": \"a\", \"results\": 11}}"),
+            "line 1: `search.results` must be a number from 1 to 10, not 11"
+        );
+        assert_eq!(problem("{\"fetch\": {\"page\": 1}}"), "line 1: `fetch.url` is missing");
         assert_eq!(problem("{\"submit\": {\"now\": 1}}"), "line 1: unknown key `submit.now`");
         assert_eq!(
             problem("{\"write\": {\"path\": \"a\"}}"),
@@ -256,7 +294,7 @@ mod tests {
         );
         assert_eq!(
             problem("[1]"),
-            "line 1: not a JSON object; write one of `exec`, `write`, `read`, `say`, `validate`, `submit`, `give_up` or `sleep_ms`"
+            "line 1: not a JSON object; write one of `exec`, `write`, `read`, `search`, `fetch`, `say`, `validate`, `submit`, `give_up` or `sleep_ms`"
         );
         assert!(problem("{\"exec\": \"a\"").starts_with("line 1: not JSON"));
         assert!(problem("{}").starts_with("line 1: needs exactly one key"));
@@ -270,10 +308,12 @@ mod tests {
         }
 
         #[test]
-        fn what_is_written_is_read_back(command in "[^\0]{0,40}", path in ".{1,20}", mode in proptest::option::of(0u32..=0o777)) {
+        fn what_is_written_is_read_back(command in "[^\0]{0,40}", path in ".{1,20}", mode in proptest::option::of(0u32..=0o777), results in 1u32..=10) {
             let steps = vec![
                 ScriptStep::Act(Action::Exec { command: Body::Text(command.clone()), timeout_s: Some(2.5) }),
-                ScriptStep::Act(Action::Write { path, content: Body::Text(command), mode }),
+                ScriptStep::Act(Action::Write { path: path.clone(), content: Body::Text(command), mode }),
+                ScriptStep::Act(Action::Search { query: path.clone(), results }),
+                ScriptStep::Act(Action::Fetch { url: path }),
                 ScriptStep::Sleep(Duration::from_millis(7)),
             ];
             prop_assert_eq!(parse(format(&steps).as_bytes()), Ok(steps));

@@ -212,6 +212,9 @@ pub struct RunSpec {
     pub runtime: Runtime,
     /// The limits.
     pub limits: Limits,
+    /// Whether the web can be searched and read: the task allows it, and a search key was there when the run began.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub web: bool,
     /// Folder with the user's own copies of datasets, absolute.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data_dir: Option<String>,

@@ -98,8 +98,10 @@ pub struct RunState {
     pub wall_ms: u64,
     /// Money and tokens of model calls.
     pub ledger: Ledger,
-    /// Attempts at model calls that came to an end, answered or not.
-    pub exchanges: u64,
+    /// Attempts at model calls that came to an end, answered or not, by model.
+    pub exchanges: BTreeMap<String, u64>,
+    /// The models of the calls under way.
+    asked_models: BTreeMap<u64, String>,
     /// What the user said to the agent, and when: the events' numbers.
     pub notes: Vec<(u64, Body)>,
     /// Whether the user has stopped the clock.
@@ -161,7 +163,8 @@ impl RunState {
             working_ms: 0,
             wall_ms: 0,
             ledger: Ledger::default(),
-            exchanges: 0,
+            exchanges: BTreeMap::new(),
+            asked_models: BTreeMap::new(),
             notes: Vec::new(),
             is_paused: false,
             ended: None,
@@ -246,6 +249,7 @@ impl RunState {
                 if !self.ledger.reserve(asked.call, asked.hold) {
                     return wrong("model calls are numbered one by one");
                 }
+                self.asked_models.insert(asked.call, asked.model.clone());
                 match asked.caller {
                     Caller::Agent => {}
                     Caller::Gateway { .. } => self.steps += 1,
@@ -255,7 +259,7 @@ impl RunState {
                 if !self.ledger.holds().contains_key(call) {
                     return wrong("another attempt at a model call that is not under way");
                 }
-                self.exchanges += 1;
+                self.exchanged(*call, 1);
             }
             Event::ModelCalled(called) => {
                 if !self.ledger.settle(called.call, called.cost, called.usage.total()) {
@@ -266,12 +270,14 @@ impl RunState {
                     &called.outcome,
                     CallOutcome::Failed { failure } if failure.kind == FailureKind::Stopped
                 );
-                self.exchanges += u64::from(!was_stopped);
+                self.exchanged(called.call, u64::from(!was_stopped));
+                self.asked_models.remove(&called.call);
             }
             Event::ModelLost { call } => {
                 if !self.ledger.lose(*call) {
                     return wrong("the loss of a model call that is not under way");
                 }
+                self.asked_models.remove(call);
             }
             Event::UserNoted { text } => self.notes.push((line.seq, text.clone())),
             Event::Paused => self.is_paused = true,
@@ -298,6 +304,17 @@ impl RunState {
         self.last_at.clone_from(&line.time);
         self.events += 1;
         Ok(())
+    }
+
+    /// Attempts at calls of this model that came to an end so far.
+    pub fn exchanges_with(&self, model: &str) -> u64 {
+        self.exchanges.get(model).copied().unwrap_or(0)
+    }
+
+    fn exchanged(&mut self, call: u64, times: u64) {
+        if let Some(model) = self.asked_models.get(&call) {
+            *self.exchanges.entry(model.clone()).or_default() += times;
+        }
     }
 
     /// What counts against the limits.

@@ -52,6 +52,7 @@ fn started() -> Event {
             seed_given: true,
             runtime: Runtime::Local,
             limits: limits(Some(100)),
+            web: false,
             data_dir: None,
         },
         task: Box::new(task),

@@ -21,4 +21,5 @@ pub mod session;
 pub mod snapshot;
 pub mod store;
 mod sys;
+pub mod web;
 pub mod workbench;

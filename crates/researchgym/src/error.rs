@@ -67,7 +67,9 @@ impl From<OpenError> for CommandError {
             OpenError::LimitStands { flag, .. } => {
                 CommandError::input(error.to_string()).hinted(format!("give a higher total with {flag}"))
             }
-            OpenError::NoStep { .. } | OpenError::State { .. } => CommandError::input(error.to_string()),
+            OpenError::NoStep { .. } | OpenError::HalfForked { .. } | OpenError::State { .. } => {
+                CommandError::input(error.to_string())
+            }
             OpenError::Store(error) => input(error),
             OpenError::Failure(failure) => CommandError::from(failure),
         }

@@ -6,6 +6,7 @@ use super::document::{Document, KeyPath};
 use super::problem::Problem;
 use super::{Baseline, DEFAULT_VARIANT, Parameter, Range, TASK_SCHEMA, Task, TaskLimits};
 use crate::score::Metrics;
+use crate::web::Blocklist;
 
 /// The longest limit of time that a file may set, in hours: more than a year.
 const LONGEST_HOURS: f64 = 10_000.0;
@@ -40,6 +41,7 @@ pub(super) fn problems(document: &Document<'_>, task: &Task) -> Vec<Problem> {
     checker.submission();
     checker.grader();
     checker.resources();
+    checker.network();
     checker.limits(&task.limits, &KeyPath::of("limits"));
     checker.datasets();
     checker.parameters();
@@ -226,6 +228,17 @@ impl Checker<'_> {
             let message =
                 format!("is {}, not less than `memory_mib` ({})", resources.tmp_mib, resources.memory_mib);
             self.report(&path.key("tmp_mib"), message, "what is in /tmp counts as memory: make it smaller");
+        }
+    }
+
+    fn network(&mut self) {
+        let path = KeyPath::of("network.blocked_urls");
+        // One at a time: a list's own error names only its first.
+        for (index, entry) in self.task.network.blocked_urls.iter().enumerate() {
+            if let Err((_, error)) = Blocklist::parse(std::slice::from_ref(entry)) {
+                let advice = "write a host, `*.host`, the beginning of an address, or a text of addresses";
+                self.report(&path.index(index), error.to_string(), advice);
+            }
         }
     }
 

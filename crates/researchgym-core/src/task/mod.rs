@@ -61,6 +61,9 @@ pub struct Task {
     /// What sandboxes may use.
     #[serde(default)]
     pub resources: Resources,
+    /// What of the web an agent's tools may reach. Sandboxes have no network whatever stands here.
+    #[serde(default)]
+    pub network: Network,
     /// When a run ends, unless the user says otherwise.
     #[serde(default)]
     pub limits: TaskLimits,
@@ -243,6 +246,17 @@ impl Default for Resources {
     fn default() -> Resources {
         Resources { memory_mib: 2048, cpus: 2.0, pids: 256, workspace_mib: 1024, tmp_mib: 512 }
     }
+}
+
+/// What of the web an agent's tools may reach, through this program and never from a sandbox.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Network {
+    /// Whether the agent may search the web and read pages, if the user has set a search key.
+    pub web: bool,
+    /// Hosts (`example.org`), hosts with all below (`*.example.org`), beginnings of addresses (`example.org/paper`) and
+    /// other texts of addresses that are refused. Never shown to an agent.
+    pub blocked_urls: Vec<String>,
 }
 
 /// When a run ends, unless the user says otherwise.

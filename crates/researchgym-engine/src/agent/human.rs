@@ -26,6 +26,8 @@ pub(crate) const HELP: &str = "Type shell commands; they run in one persistent b
   :submit          score them and end the run
   :status          what is left
   :read PATH       show a file of the workspace
+  :search WORDS    search the web, if the task allows it
+  :fetch URL       read a page of the web
   :say TEXT        put a note on record
   :give-up REASON  end the run without submitting (end of input does the same)
   :help            this";
@@ -80,6 +82,11 @@ fn understand(line: &str) -> Typed {
         "validate" => Typed::Act(Action::Validate),
         "submit" => Typed::Act(Action::Submit),
         "read" => Typed::Act(Action::Read { path: rest.trim().into() }),
+        "search" => Typed::Act(Action::Search {
+            query: rest.trim().into(),
+            results: researchgym_core::web::DEFAULT_RESULTS,
+        }),
+        "fetch" => Typed::Act(Action::Fetch { url: rest.trim().into() }),
         "say" => Typed::Act(Action::Say { text: Body::Text(rest.into()) }),
         "give-up" | "give_up" => Typed::Act(Action::GiveUp { reason: rest.into() }),
         unknown => Typed::Unknown(format!(":{unknown}")),

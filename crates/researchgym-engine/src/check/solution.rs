@@ -28,6 +28,7 @@ pub(super) fn specification(loaded: &LoadedTask, script: String, seed: u64) -> R
         seed_given: true,
         runtime: Runtime::Local,
         limits: Limits { working_ms: Some(3_600_000), steps: None, budget: None, tokens: None },
+        web: false,
         data_dir: None,
     }
 }

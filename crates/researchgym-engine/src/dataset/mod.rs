@@ -12,4 +12,4 @@ mod tests;
 pub use cache::{DatasetCache, Fetching};
 pub use error::DatasetError;
 pub use prepared::Prepared;
-pub(crate) use resolve::SystemNames;
+pub(crate) use resolve::{SystemNames, lookup};

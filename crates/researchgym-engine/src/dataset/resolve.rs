@@ -23,7 +23,8 @@ impl Resolve for SystemNames {
     }
 }
 
-async fn lookup(name: &str) -> io::Result<Vec<IpAddr>> {
+/// The addresses of a name, each once.
+pub(crate) async fn lookup(name: &str) -> io::Result<Vec<IpAddr>> {
     let output =
         Command::new("getent").args(["ahosts", "--", name]).kill_on_drop(true).output().await.map_err(
             |error| io::Error::new(error.kind(), format!("`getent` resolves names, but: {error}")),

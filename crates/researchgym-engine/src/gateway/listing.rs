@@ -1,6 +1,5 @@
 //! The list of models, in the form of whoever asks: OpenAI's, Anthropic's or Gemini's.
 
-use hyper::HeaderMap;
 use researchgym_core::model::Wire;
 use serde_json::{Value, json};
 
@@ -9,12 +8,7 @@ use super::served::Served;
 use crate::model::Endpoint;
 
 /// Lists the models, or shows one.
-pub(super) fn models(served: &Served, is_gemini: bool, one: Option<&str>, headers: &HeaderMap) -> Answer {
-    let form = match (is_gemini, headers.contains_key("anthropic-version")) {
-        (true, _) => Wire::Gemini,
-        (false, true) => Wire::Messages,
-        (false, false) => Wire::Chat,
-    };
+pub(super) fn models(served: &Served, form: Wire, one: Option<&str>) -> Answer {
     match one {
         Some(name) => match served.find(name, form) {
             Ok(endpoint) => json(200, &shown(form, name, endpoint)),

@@ -128,9 +128,7 @@ async fn respond(work: Work, request: Request<Incoming>) -> Answer {
     let in_path = match &asked {
         Route::AskGemini { model, delivery } => Some((model.clone(), *delivery)),
         Route::Count(_, model) => model.clone().map(|model| (model, Delivery::Plain)),
-        Route::Models { is_gemini, one } => {
-            return listing::models(&work.service.served, *is_gemini, one.as_deref(), &parts.headers);
-        }
+        Route::Models { one, .. } => return listing::models(&work.service.served, dialect, one.as_deref()),
         Route::WrongMethod(_) => {
             return final_error(dialect, 405, &format!("{} is not for this path", parts.method));
         }
@@ -162,8 +160,14 @@ fn dialect(asked: &Route, headers: &HeaderMap) -> Wire {
             Wire::Messages
         }
         Route::Unknown(wire) => *wire,
+        // Google's clients ask below `/v1` too.
+        Route::Models { .. } if is_google(headers) => Wire::Gemini,
         Route::Models { .. } | Route::Health => Wire::Chat,
     }
+}
+
+fn is_google(headers: &HeaderMap) -> bool {
+    ["x-goog-api-client", "x-goog-api-key"].iter().any(|name| headers.contains_key(*name))
 }
 
 /// A body that is not taken.

@@ -180,7 +180,8 @@ fn call_of<'a>(url: &'a str, base_url: &str) -> &'a str {
     call.split('?').next().unwrap_or(call)
 }
 
-fn is_loopback(url: &str) -> bool {
+/// Whether an address is one of this machine alone, by its text.
+pub(crate) fn is_loopback(url: &str) -> bool {
     let host = reqwest::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned));
     host.is_some_and(|host| {
         host == "localhost"

@@ -23,7 +23,7 @@ pub struct Door {
 }
 
 impl Door {
-    /// Sends one attempt. `exchanges`: how many attempts of the run came to an end before.
+    /// Sends one attempt. `exchanges`: how many attempts of the run at this model came to an end before.
     pub(crate) async fn attempt(&self, request: &Request, exchanges: u64) -> Attempted {
         let question = Question { request, stream: true, position: exchanges };
         ask(&self.client, &self.endpoint, question, &mut |_| {}).await

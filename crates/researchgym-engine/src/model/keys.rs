@@ -100,7 +100,7 @@ impl<'a> Variables<'a> {
     }
 
     /// Values of `.env` whose names say that they are secret.
-    pub(super) fn secrets(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = &str> {
         let is_secret = |name: &str| {
             ["KEY", "TOKEN", "SECRET", "PASSWORD"].iter().any(|end| name.to_uppercase().ends_with(end))
         };

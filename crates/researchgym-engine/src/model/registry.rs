@@ -103,6 +103,7 @@ impl Registry {
         options: Options,
         variables: &Variables<'_>,
     ) -> Result<Registry, ModelError> {
+        let search_keys: Vec<String> = crate::web::keys(variables).collect();
         let given_prices = options.prices.as_ref().map(|path| options.here.join(path));
         let prices = Prices::gather(settings, given_prices.as_deref())?;
         let given_key =
@@ -117,7 +118,13 @@ impl Registry {
         let found = providers.values().filter_map(|provider| provider.key.as_ref()?.as_ref().ok());
         let secrets: Vec<&str> = found.chain(&given_key).map(|found| found.key.expose()).collect();
         let headers = providers.values().flat_map(Provider::secret_headers);
-        let redactor = Redactor::new(secrets.into_iter().chain(headers).chain(variables.secrets()));
+        let redactor = Redactor::new(
+            secrets
+                .into_iter()
+                .chain(headers)
+                .chain(variables.secrets())
+                .chain(search_keys.iter().map(String::as_str)),
+        );
         let models = settings.settings.models.iter();
         let requests = models.map(|(name, model)| (name.clone(), model.request.clone())).collect();
         Ok(Registry {

@@ -124,9 +124,15 @@ fn is_agents(events: &[Line], wanted: u64) -> bool {
 }
 
 fn agent_steps(events: &[Line]) -> u64 {
-    let acted =
-        events.iter().filter(|line| matches!(&line.event, Event::Acted { origin: Origin::Agent, .. }));
-    acted.count() as u64
+    let mut steps = 0;
+    for (at, line) in events.iter().enumerate() {
+        match &line.event {
+            Event::Acted { origin: Origin::Agent, .. } => steps += 1,
+            Event::Interrupted { action_id } => steps -= u64::from(is_agents(&events[..at], *action_id)),
+            _ => {}
+        }
+    }
+    steps
 }
 
 /// What changed the workspace after its newest snapshot.

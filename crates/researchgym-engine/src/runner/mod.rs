@@ -24,6 +24,7 @@ pub(crate) use self::workspace::unlock;
 use crate::agent::{self, Surroundings};
 use crate::model::Door;
 use crate::session::{Observer, Parts, Past, Recorder, Reenacted, Session, Stop};
+use crate::web::Web;
 use crate::workbench::Workbench;
 
 /// Runs of one task in this process.
@@ -37,6 +38,8 @@ pub struct Runner {
     pub warn: Arc<dyn Fn(&str) + Send + Sync>,
     /// The way to the runs' model, if they have one.
     pub door: Option<Arc<Door>>,
+    /// The way to the web, if a search key is set. Whether a run may use it is in its log.
+    pub web: Option<Arc<Web>>,
     /// Turns true when the user wants everything to stop.
     pub cancelled: watch::Receiver<bool>,
 }
@@ -97,6 +100,7 @@ impl Runner {
                     snapshotter,
                     past: open.past,
                     door: self.door.clone(),
+                    web: self.web.clone(),
                     counter,
                     desk,
                     cancelled: self.cancelled.clone(),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use researchgym_core::action::Action;
 use researchgym_core::digest::Digest;
-use researchgym_core::event::{Caller, Digests, Ending, Event, Line, Resumption, RunStarted};
+use researchgym_core::event::{Digests, Ending, Event, Line, Resumption, RunStarted};
 use researchgym_core::failure::{Boundary, Failure};
 use researchgym_core::keys::GradingSecret;
 use researchgym_core::observation::Observation;
@@ -50,6 +50,14 @@ pub enum OpenError {
         step: u64,
         /// How many there are.
         steps: u64,
+    },
+    /// It was killed while the other run's history was copied.
+    #[error("run {run_id} was cut off while the history of {place} was copied; make the fork again")]
+    HalfForked {
+        /// The run's id.
+        run_id: String,
+        /// What it was forked from.
+        place: String,
     },
     /// The log says something impossible.
     #[error("run {run_id}: {source}")]
@@ -124,6 +132,12 @@ impl Runner {
         let run_id = folder.id().to_owned();
         let state =
             RunState::fold(&lines).map_err(|source| OpenError::State { run_id: run_id.clone(), source })?;
+        if let Some(fork) =
+            state.started.spec.fork.as_ref().filter(|fork| (lines.len() as u64) < fork.events + 1)
+        {
+            let place = format!("{}@{}", fork.run, fork.step);
+            return Err(OpenError::HalfForked { run_id, place });
+        }
         let agent_files = agent_files(&state.started.spec);
         let mut recorder = Recorder::reopen(folder, lock, log, state, self.observer.clone());
         let limits = limits(&recorder.state.limits);
@@ -196,15 +210,7 @@ pub(super) fn past(state: &RunState, lines: &[Line]) -> Result<Past, Failure> {
     };
     let recorded = record(lines, unfinished)
         .map_err(|error| Failure::new(Boundary::Store, format!("run {}: {error}", state.started.run_id)))?;
-    let mut asked = lines
-        .iter()
-        .filter(|line| matches!(&line.event, Event::ModelAsked(asked) if asked.caller == Caller::Agent));
-    Ok(Past {
-        was_interrupted: !recorded.is_empty(),
-        recorded,
-        unanswered: unanswered(lines),
-        told_until: asked.next_back().map_or(0, |line| line.seq),
-    })
+    Ok(Past { was_interrupted: !recorded.is_empty(), recorded, unanswered: unanswered(lines) })
 }
 
 /// Whether the limit that ended a run still stands. Money and tokens end a run before they are used up: when what is left

@@ -167,7 +167,13 @@ fn let_through(folder: &RunFolder) -> Result<(), Failure> {
 
 /// The run's gateway, if it has a model.
 async fn open_gateway(runner: &Runner, open: &mut OpenRun) -> Result<Option<Counter>, Failure> {
-    let Some(door) = &runner.door else { return Ok(None) };
+    let Some(door) = &runner.door else {
+        if let Some(web) = &runner.web {
+            open.recorder.hide(web.redactor().clone());
+        }
+        return Ok(None);
+    };
+    // It knows the search keys too.
     open.recorder.hide(door.redactor.clone());
     let is_isolated = open.recorder.state.started.spec.runtime == Runtime::Local;
     // Without isolation the path must be short, and reachable for the unprivileged user of the commands.

@@ -35,7 +35,7 @@ pub enum Answer {
 
 /// How a question without an answer goes on.
 enum Unanswered {
-    AskAgain,
+    AskAgain(Duration),
     Told(Answer),
     Ends(Failure),
 }
@@ -71,7 +71,7 @@ impl Session {
             let request = Request { messages: conversation.lend(), settings };
             let attempted = self.answer_of(&door, call, &request, grant).await;
             conversation.give_back(request.messages);
-            let Outcome { called, result } = attempted?;
+            let Outcome { called, result, again } = attempted?;
             self.recorder.append_synced(Event::ModelCalled(Box::new(called)))?;
             self.note_used();
             match result {
@@ -79,8 +79,11 @@ impl Session {
                     conversation.answered(reply.turn.clone(), tokens);
                     return Ok(Answer::Reply(Box::new(reply)));
                 }
-                Err(failure) => match unanswered(&door, failure, paid) {
-                    Unanswered::AskAgain => repeats = Some(call),
+                Err(failure) => match unanswered(&door, failure, paid, again) {
+                    Unanswered::AskAgain(wait) => {
+                        repeats = Some(call);
+                        self.wait_for_provider(wait).await?;
+                    }
                     Unanswered::Told(answer) => return Ok(answer),
                     Unanswered::Ends(failure) => return Err(failure.into()),
                 },
@@ -97,13 +100,14 @@ impl Session {
             return self.diverged("asks a model where the record goes on with an action").map(|()| None);
         };
         let used = recorded.used;
-        let RecordedAsk { kept, added, called, conversation: id, .. } = (**ask).clone();
+        let RecordedAsk { kept, added, told, called, conversation: id } = (**ask).clone();
         let added = added.iter().map(|body| self.message(body)).collect::<Result<Vec<_>, Failure>>()?;
         if id != conversation.id || !conversation.recall(kept as usize, added) {
             return self.diverged("asks about another conversation than the one on record").map(|()| None);
         }
         self.recorded.pop_front();
         self.seen = used;
+        self.told_until = told.unwrap_or_default();
         Ok(Some(match &called.outcome {
             CallOutcome::Answered { response, .. } => {
                 let bytes = self.recorder.blobs.resolve(response)?;
@@ -197,6 +201,7 @@ impl Session {
                 kept: kept as u64,
                 added,
                 settings: new_settings,
+                told: Some(self.told_until).filter(|seq| *seq > 0),
             },
             max_output_tokens: grant.output,
             hold: grant.hold,
@@ -222,7 +227,7 @@ impl Session {
         loop {
             attempts += 1;
             let sent = Instant::now();
-            let exchanges = self.recorder.state.exchanges;
+            let exchanges = self.recorder.state.exchanges_with(&door.endpoint.target.name);
             let attempt = door.attempt(request, exchanges);
             let sandbox = self.sandbox.clone();
             let attempted = self.attend_until(sandbox.guarded(attempt)).await;
@@ -240,11 +245,12 @@ impl Session {
                         return bill(&attempted, self).map_err(Stop::Failed);
                     };
                     let wait_ms = wait.as_millis() as u64;
+                    let last = failure.message.clone();
                     let failure = failure.clone().into();
                     self.recorder.append(Event::ModelRetried { call, failure, wait_ms })?;
                     if let Err(stop) = self.wait_for_provider(wait).await {
-                        // Nothing is under way: the call ends unbilled.
-                        let called = bill(&attempted, self).map_err(Stop::Failed)?.called;
+                        // Nothing is under way: the call ends unbilled. Its last attempt is recorded already.
+                        let called = bill(&given_up(last), self).map_err(Stop::Failed)?.called;
                         self.recorder.append_synced(Event::ModelCalled(Box::new(called)))?;
                         return Err(stop);
                     }
@@ -263,9 +269,12 @@ impl Session {
     /// Waits as a provider asked us to: not working time.
     async fn wait_for_provider(&mut self, wait: Duration) -> Result<(), Stop> {
         let began = Instant::now();
+        let left_out = self.clock.left_out();
         let sandbox = self.sandbox.clone();
         let waited = self.attend_until(sandbox.guarded(tokio::time::sleep(wait))).await;
-        self.clock.leave_out(began.elapsed());
+        // A pause or a grading meanwhile is left out already.
+        let meanwhile = self.clock.left_out() - left_out;
+        self.clock.leave_out(began.elapsed().saturating_sub(meanwhile));
         waited
     }
 
@@ -280,12 +289,19 @@ impl Session {
         waited: Duration,
         latency: Duration,
     ) -> Result<Outcome, Failure> {
-        let usage = attempted.billed.unwrap_or_default();
-        let is_hold = matches!(&attempted.result, Err(failure) if failure.kind == FailureKind::Stopped);
+        let mut usage = attempted.billed.unwrap_or_default();
+        let is_hold = attempted.billed.is_some()
+            && matches!(&attempted.result, Err(failure) if failure.kind == FailureKind::Stopped);
         let cost = match is_hold {
             true => grant.hold.cost,
             false => door.endpoint.facts.price.unwrap_or_default().cost(usage),
         };
+        // Where the provider told nothing, the closer of two bounds holds: the hold knows what it counted before.
+        let cost = if attempted.usage_reported { cost } else { cost.min(grant.hold.cost) };
+        if !attempted.usage_reported {
+            let excess = usage.total().saturating_sub(grant.hold.tokens);
+            usage.input = usage.input.saturating_sub(excess);
+        }
         let outcome = match &attempted.result {
             Ok(reply) => {
                 let bytes = serde_json::to_vec(reply)
@@ -308,7 +324,8 @@ impl Session {
         };
         let tokens = counted(&called);
         let result = attempted.result.clone().map(|reply| (reply, tokens)).map_err(ModelFailure::from);
-        Ok(Outcome { called, result })
+        let again = attempted.billed.and_then(|_| door.wait_before(attempted, 1));
+        Ok(Outcome { called, result, again })
     }
 }
 
@@ -331,6 +348,8 @@ fn least_output(settings: &RequestSettings) -> u64 {
 struct Outcome {
     called: ModelCalled,
     result: Result<(Reply, Option<u64>), ModelFailure>,
+    /// It was paid for and failed in a way that passes: after how long it may be asked once more.
+    again: Option<Duration>,
 }
 
 /// Tokens of prompt and answer, if the provider counted them.
@@ -351,10 +370,26 @@ fn stopped(grant: Grant) -> Attempted {
     }
 }
 
-fn unanswered(door: &Door, failure: ModelFailure, paid: u32) -> Unanswered {
+/// The run ended while another attempt was waited for: nothing is paid for.
+fn given_up(last: String) -> Attempted {
+    let message = format!("the run ended before another attempt; the last one: {last}");
+    Attempted {
+        result: Err(ProviderFailure::new(FailureKind::Stopped, message)),
+        billed: None,
+        usage_reported: true,
+        latency: Duration::ZERO,
+        first_byte: None,
+    }
+}
+
+fn unanswered(door: &Door, failure: ModelFailure, paid: u32, again: Option<Duration>) -> Unanswered {
     match failure.kind {
         FailureKind::ContextLength => Unanswered::Told(Answer::ContextFull(failure.message)),
-        FailureKind::BrokenStream | FailureKind::Malformed if paid < PAID_RETRIES => Unanswered::AskAgain,
+        FailureKind::BrokenStream | FailureKind::Malformed if paid < PAID_RETRIES => {
+            Unanswered::AskAgain(Duration::ZERO)
+        }
+        // An error in the midst of an answer: that the provider is overloaded, say.
+        _ if paid < PAID_RETRIES && again.is_some() => Unanswered::AskAgain(again.unwrap_or_default()),
         _ => Unanswered::Ends(door.failure(&failure)),
     }
 }

@@ -31,6 +31,11 @@ impl Clock {
         self.began.elapsed()
     }
 
+    /// What was left out of this segment.
+    pub(crate) fn left_out(&self) -> Duration {
+        self.paused
+    }
+
     /// Leaves out what was not the agent's.
     pub(crate) fn leave_out(&mut self, not_working: Duration) {
         self.paused += not_working;

@@ -194,58 +194,58 @@ impl Session {
         Ok(())
     }
 
-    /// Does what the user asks. A pause ends when the user says so, or cancels.
+    /// Does what the user asks. A pause is answered when everything stands still, and ends when the user says so or cancels.
     pub(super) async fn on_control(&mut self, asked: Asked) -> Result<(), Stop> {
-        if self.note_control(asked)? {
-            self.stand_still().await?;
+        if let Some(answer) = self.note_control(asked)? {
+            self.stand_still(answer).await?;
         }
         Ok(())
     }
 
-    /// Records a request; true if the run is to stand still now.
-    fn note_control(&mut self, asked: Asked) -> Result<bool, Failure> {
+    /// Records a request and answers it; a pause is given back to be begun first.
+    fn note_control(&mut self, asked: Asked) -> Result<Option<oneshot::Sender<Value>>, Failure> {
         let Asked { control, answer } = asked;
-        let was_paused = self.recorder.state.is_paused;
+        let is_paused = self.recorder.state.is_paused;
         let said = match control {
             Err(problem) => Err(problem),
-            Ok(Control::Pause {}) if was_paused => Err("the run is paused already".to_owned()),
-            Ok(Control::Pause {}) => self.record_control(Event::Paused)?,
-            Ok(Control::Unpause {}) if !was_paused => Err("the run is not paused".to_owned()),
-            // Recorded with its time by who waits for it.
-            Ok(Control::Unpause {}) => Ok(json!({})),
+            Ok(Control::Pause {}) if is_paused => Err("the run is paused already".to_owned()),
+            Ok(Control::Pause {}) => {
+                self.recorder.append_synced(Event::Paused)?;
+                return Ok(Some(answer));
+            }
+            Ok(Control::Unpause {}) if !is_paused => Err("the run is not paused".to_owned()),
+            Ok(Control::Unpause {}) => {
+                // Recorded with its time by who waits for it.
+                self.unpaused = true;
+                Ok(json!(null))
+            }
             Ok(Control::Limit { changes }) => {
                 let limits = changes.apply(&self.recorder.state.limits);
-                let shown = serde_json::to_value(&limits).unwrap_or_default();
-                self.record_control(Event::LimitsChanged { limits })?.map(|_| shown)
+                let shown = json!(limits);
+                self.recorder.append_synced(Event::LimitsChanged { limits })?;
+                Ok(shown)
             }
             Ok(Control::Note { text }) if text.trim().is_empty() => Err("the note is empty".to_owned()),
             Ok(Control::Note { text }) => {
                 let text = self.recorder.blobs.body(text.as_bytes())?;
-                self.record_control(Event::UserNoted { text })?
+                self.recorder.append_synced(Event::UserNoted { text })?;
+                Ok(json!(null))
             }
         };
-        let unpause = was_paused && said.as_ref().is_ok_and(|said| *said == json!({}));
         let value = match said {
             Ok(result) => json!({ "ok": true, "result": result }),
             Err(problem) => json!({ "ok": false, "error": problem }),
         };
         // Whoever asked may have gone.
         let _ = answer.send(value);
-        if unpause {
-            self.unpaused = true;
-        }
-        Ok(self.recorder.state.is_paused && !was_paused)
+        Ok(None)
     }
 
-    fn record_control(&mut self, event: Event) -> Result<Result<Value, String>, Failure> {
-        self.recorder.append_synced(event)?;
-        Ok(Ok(json!(null)))
-    }
-
-    async fn stand_still(&mut self) -> Result<(), Stop> {
+    async fn stand_still(&mut self, answer: oneshot::Sender<Value>) -> Result<(), Stop> {
         let began = Instant::now();
         self.unpaused = false;
         self.sandbox.freeze().await?;
+        let _ = answer.send(json!({ "ok": true, "result": null }));
         let mut cancelled = self.cancelled.clone();
         let mut stop = None;
         while !self.unpaused && stop.is_none() {

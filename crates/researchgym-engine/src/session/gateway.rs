@@ -72,7 +72,7 @@ impl Session {
             retry_of: asked.retry_of,
         })))?;
         let others = self.recorder.state.ledger.holds().len() as u64 - 1;
-        let position = self.recorder.state.exchanges + others;
+        let position = self.recorder.state.exchanges_with(&asked.endpoint.target.name) + others;
         Ok(Ok(Granted { call, max_output_tokens: grant.output, position }))
     }
 

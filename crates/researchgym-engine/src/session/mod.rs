@@ -13,6 +13,7 @@ mod record;
 mod recorder;
 mod reenact;
 mod requests;
+mod web;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -44,6 +45,7 @@ pub(crate) use self::reenact::Reenacted;
 use crate::model::Door;
 use crate::sandbox::{Capture, Sandbox};
 use crate::snapshot::Snapshotter;
+use crate::web::Web;
 use crate::workbench::Workbench;
 
 /// Why an agent must stop.
@@ -73,13 +75,14 @@ pub struct Session {
     submitted: bool,
     snapshot_due: Instant,
     door: Option<Arc<Door>>,
+    web: Option<Arc<Web>>,
     counter: Option<Counter>,
     desk: Option<Desk>,
     /// What was used after the last thing that the agent did: what it may know.
     seen: Used,
     /// The agent has not been told yet that the run was interrupted.
     was_interrupted: bool,
-    /// Notes up to this event have been told.
+    /// Notes up to this event are in the conversation.
     told_until: u64,
     /// The question that the next one repeats.
     unanswered: Option<u64>,
@@ -98,6 +101,7 @@ pub(crate) struct Parts {
     /// What the agent did before.
     pub(crate) past: Past,
     pub(crate) door: Option<Arc<Door>>,
+    pub(crate) web: Option<Arc<Web>>,
     pub(crate) counter: Option<Counter>,
     pub(crate) desk: Option<Desk>,
     pub(crate) cancelled: watch::Receiver<bool>,
@@ -112,8 +116,6 @@ pub(crate) struct Past {
     pub(crate) unanswered: Option<u64>,
     /// Whether the run goes on after a break.
     pub(crate) was_interrupted: bool,
-    /// The last event whose news the agent has heard.
-    pub(crate) told_until: u64,
 }
 
 /// The workspace is recorded this often, if it changed.
@@ -121,7 +123,8 @@ const SNAPSHOT_EVERY: Duration = Duration::from_secs(600);
 
 impl Session {
     pub(crate) fn new(parts: Parts) -> Session {
-        let Parts { recorder, sandbox, workbench, snapshotter, past, door, counter, desk, cancelled } = parts;
+        let Parts { recorder, sandbox, workbench, snapshotter, past, door, web, counter, desk, cancelled } =
+            parts;
         let seen = if past.recorded.is_empty() { recorder.state.used() } else { Used::default() };
         let clock = Clock::start(Duration::from_millis(recorder.state.working_ms));
         let snapshot_due = Instant::now() + SNAPSHOT_EVERY;
@@ -137,11 +140,12 @@ impl Session {
             submitted: false,
             snapshot_due,
             door,
+            web,
             counter,
             desk,
             seen,
             was_interrupted: past.was_interrupted,
-            told_until: past.told_until,
+            told_until: 0,
             unanswered: past.unanswered,
             asked_with: None,
             unpaused: false,
@@ -312,6 +316,8 @@ impl Session {
             Action::Exec { command, timeout_s } => self.exec(command, *timeout_s).await?,
             Action::Write { path, content, mode } => self.write(path, content, mode.unwrap_or(0o644)).await?,
             Action::Read { path } => self.read(path).await?,
+            Action::Search { query, results } => self.search(action_id, query, *results).await?,
+            Action::Fetch { url } => self.fetch(action_id, url).await?,
             Action::Say { .. } => Observation::Said,
             Action::Validate => self.validate().await?,
             Action::Submit => self.submit().await?,

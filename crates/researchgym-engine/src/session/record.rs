@@ -1,6 +1,6 @@
 //! What an agent did and heard before: the record from which a resumed or forked run is answered as far as it goes.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use researchgym_core::action::{Action, Body, Origin};
 use researchgym_core::budget::Used;
@@ -33,7 +33,8 @@ pub(crate) struct RecordedAsk {
     pub(crate) conversation: u64,
     pub(crate) kept: u64,
     pub(crate) added: Vec<Body>,
-    pub(crate) settings: Option<Body>,
+    /// The user's newest note in the conversation then.
+    pub(crate) told: Option<u64>,
     pub(crate) called: ModelCalled,
 }
 
@@ -54,8 +55,7 @@ pub(crate) fn record(lines: &[Line], unfinished: Unfinished) -> Result<VecDeque<
     let Some((first, rest)) = lines.split_first() else { return Ok(VecDeque::new()) };
     let mut state = RunState::start(first)?;
     let mut acted: BTreeMap<u64, Action> = BTreeMap::new();
-    let mut asked: BTreeMap<u64, ModelAsked> = BTreeMap::new();
-    let repeated = repeated(lines);
+    let mut asked: BTreeMap<u64, Question> = BTreeMap::new();
     let mut record = VecDeque::new();
     for line in rest {
         state.apply(line)?;
@@ -78,14 +78,15 @@ pub(crate) fn record(lines: &[Line], unfinished: Unfinished) -> Result<VecDeque<
                     .map(|action| Item::Act(Box::new((action, interrupted()))))
             }
             Event::ModelAsked(question) if question.caller == Caller::Agent => {
-                asked.insert(question.call, (**question).clone());
+                let repeats = question.retry_of.and_then(|call| asked.get(&call));
+                if let Some(understood) = Question::of(question, repeats) {
+                    asked.insert(question.call, understood);
+                }
                 None
             }
             Event::ModelCalled(called) => {
-                let question = asked.remove(&called.call);
-                question
-                    .filter(|_| is_told(called) && !repeated.contains(&called.call))
-                    .and_then(|question| recorded_ask(question, called))
+                let question = asked.get(&called.call).filter(|_| is_told(called));
+                question.map(|question| Item::Ask(Box::new(question.clone().ended(called))))
             }
             _ => None,
         };
@@ -123,25 +124,40 @@ fn is_told(called: &ModelCalled) -> bool {
     }
 }
 
-fn repeated(lines: &[Line]) -> BTreeSet<u64> {
-    let asked = lines.iter().filter_map(|line| match &line.event {
-        Event::ModelAsked(asked) => asked.retry_of,
-        _ => None,
-    });
-    asked.collect()
+/// What a question adds to which conversation.
+#[derive(Clone, Debug)]
+struct Question {
+    conversation: u64,
+    kept: u64,
+    added: Vec<Body>,
+    told: Option<u64>,
 }
 
-fn recorded_ask(question: ModelAsked, called: &ModelCalled) -> Option<Item> {
-    match question.request {
-        AskedRequest::Conversation { conversation, kept, added, settings } => {
-            Some(Item::Ask(Box::new(RecordedAsk {
-                conversation,
-                kept,
-                added,
-                settings,
-                called: called.clone(),
-            })))
-        }
-        AskedRequest::Bytes { .. } => None,
+impl Question {
+    /// A question that repeats another one adds only what that one did not: the agent has never been told of that one, so
+    /// both are one question of the record.
+    fn of(asked: &ModelAsked, repeats: Option<&Question>) -> Option<Question> {
+        let AskedRequest::Conversation { conversation, kept, added, told, .. } = &asked.request else {
+            return None;
+        };
+        let own = Question { conversation: *conversation, kept: *kept, added: added.clone(), told: *told };
+        let Some(first) = repeats.filter(|first| first.conversation == own.conversation) else {
+            return Some(own);
+        };
+        let shared = own.kept.checked_sub(first.kept).and_then(|shared| first.added.get(..shared as usize));
+        Some(match shared {
+            Some(shared) => {
+                Question { kept: first.kept, added: [shared, own.added.as_slice()].concat(), ..own }
+            }
+            None => own,
+        })
+    }
+
+    fn ended(self, called: &ModelCalled) -> RecordedAsk {
+        let Question { conversation, kept, added, told } = self;
+        RecordedAsk { conversation, kept, added, told, called: called.clone() }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,6 +24,7 @@ impl Session {
                 Action::Write { path, content, mode } => {
                     self.write(path, content, mode.unwrap_or(0o644)).await?
                 }
+                Action::Search { .. } | Action::Fetch { .. } => continue,
                 Action::Read { .. } | Action::Say { .. } | Action::Validate | Action::Submit => continue,
                 Action::GiveUp { .. } => continue,
             };

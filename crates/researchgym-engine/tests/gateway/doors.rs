@@ -76,6 +76,9 @@ async fn models_are_listed_in_each_form() {
         "supportedGenerationMethods": ["generateContent", "streamGenerateContent", "countTokens"],
     });
     assert_eq!(listed["models"][0], expected);
+    // Google's own client asks here.
+    let google = get("/v1/models").header("x-goog-api-client", "google-genai-sdk/3.6.1");
+    assert_eq!(json_of(google.send().await.unwrap()).await, (200, listed));
     let (status, body) = json_of(get("/v1/models/nobody").send().await.unwrap()).await;
     let message = "no model is served as `nobody`; GET /v1/models lists those that are";
     assert_eq!((status, &body["error"]["message"]), (404, &json!(message)));

@@ -1,6 +1,7 @@
 //! `run`: a new run, several, or one that goes on.
 
 mod fork;
+mod web;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use researchgym_engine::progress::Progress;
 use researchgym_engine::runner::{NewRun, OpenRun, Reopened, Runner};
 use researchgym_engine::sandbox::SandboxHost;
 use researchgym_engine::store::RunFolder;
+use researchgym_engine::web::Web;
 use researchgym_engine::workbench::Workbench;
 use serde_json::json;
 use tokio::sync::Semaphore;
@@ -56,7 +58,11 @@ async fn start(arguments: &RunArguments, printer: &Printer) -> Outcome {
     let (task, agent) = (required(&arguments.task), required(&arguments.agent));
     let loaded = Catalogue::new(settings.tasks.clone()).find(task).map_err(input)?;
     let door = models::named(arguments, &settings, printer)?;
-    let spec = specification(arguments, &settings, &loaded, agent, door.as_deref())?;
+    let web = web::way(&loaded.task, &settings, printer)?;
+    let spec = RunSpec {
+        web: web.is_some(),
+        ..specification(arguments, &settings, &loaded, agent, door.as_deref())?
+    };
     let task =
         loaded.task.with_variant(&spec.variant).map_err(|error| CommandError::input(error.to_string()))?;
     if spec.agent == AgentSpec::Human && arguments.repeat.unwrap_or(1) > 1 {
@@ -68,7 +74,8 @@ async fn start(arguments: &RunArguments, printer: &Printer) -> Outcome {
     }
     let runs = arguments.repeat.unwrap_or(1);
     let console = || console(&spec.agent, runs, printer);
-    let runner = runner(&settings, &loaded, spec.data_dir.as_deref(), door, console, printer).await?;
+    let ways = Ways { door, web };
+    let runner = runner(&settings, &loaded, spec.data_dir.as_deref(), ways, console, printer).await?;
     let Some(count) = arguments.repeat else {
         let open = runner.runner.create(&settings.runs, new(spec, &task, &loaded))?;
         let result = runner.one(open, printer).await;
@@ -121,7 +128,8 @@ async fn resume(name: &str, arguments: &RunArguments, printer: &Printer) -> Outc
     let data_dir = data_dir.or(spec.data_dir.clone());
     let door = models::recorded(&spec, &folder, arguments, &settings, printer)?;
     let console = || console(&spec.agent, 1, printer);
-    let runner = runner(&settings, &loaded, data_dir.as_deref(), door, console, printer).await?;
+    let ways = Ways { door, web: web::recorded(&state.started, &settings, printer)? };
+    let runner = runner(&settings, &loaded, data_dir.as_deref(), ways, console, printer).await?;
     let result = match runner.runner.reopen(folder, raised) {
         Ok(Reopened::Over(result)) => {
             printer.talk("This run is over; its stored result follows.");
@@ -167,11 +175,17 @@ fn console(agent: &AgentSpec, runs: u64, printer: &Printer) -> Console {
     }
 }
 
+/// The ways out of a run.
+struct Ways {
+    door: Option<Arc<Door>>,
+    web: Option<Arc<Web>>,
+}
+
 async fn runner(
     settings: &Settings,
     loaded: &LoadedTask,
     data_dir: Option<&str>,
-    door: Option<Arc<Door>>,
+    ways: Ways,
     console: impl FnOnce() -> Console,
     printer: &Printer,
 ) -> Result<Running, CommandError> {
@@ -189,7 +203,8 @@ async fn runner(
         workbench: Arc::new(workbench),
         observer: console.observer(),
         warn: Arc::new(move |text: &str| warner.warn(text)),
-        door,
+        door: ways.door,
+        web: ways.web,
         cancelled,
     };
     Ok(Running { runner, console })
@@ -283,6 +298,7 @@ fn specification(
             budget,
             tokens: arguments.tokens.as_deref().map(tokens).transpose()?.flatten(),
         },
+        web: false,
         data_dir: settings.data_dir(&arguments.data_dir)?.map(|path| path.display().to_string()),
     })
 }

@@ -193,6 +193,7 @@ async fn check_one(
         observer: Arc::new(|_, _| {}),
         warn: Arc::new(move |text: &str| warner.warn(text)),
         door: None,
+        web: None,
         cancelled,
     };
     Ok(check(&runner, loaded, runs.path(), CHECK_SEED).await?)

@@ -65,6 +65,17 @@ impl Terminal for Person {
                 None => metrics(&score.metrics),
                 Some(reason) => format!("no valid score: {reason}"),
             }),
+            Observation::Found { results } => {
+                for result in results {
+                    self.printer.talk(&printable(&format!(
+                        "{}\n  {}\n  {}",
+                        result.title, result.url, result.snippet
+                    )));
+                }
+            }
+            Observation::Fetched { url, content, .. } => {
+                self.printer.talk(&printable(&format!("{url}\n{}", content.text)));
+            }
             Observation::Refused { reason } => self.printer.talk(reason),
             Observation::Wrote { .. } | Observation::Said | Observation::Ended => {}
         }

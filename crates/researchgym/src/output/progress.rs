@@ -188,6 +188,8 @@ fn acted(action: &Action) -> String {
         Action::Exec { command, .. } => format!("$ {}", body(command)),
         Action::Write { path, .. } => format!("write {}", first_line(path, 90)),
         Action::Read { path } => format!("read {}", first_line(path, 90)),
+        Action::Search { query, .. } => format!("search: {}", first_line(query, 90)),
+        Action::Fetch { url } => format!("fetch {}", first_line(url, 90)),
         Action::Say { text } => format!("say: {}", body(text)),
         Action::Validate => "validate".to_owned(),
         Action::Submit => "submit".to_owned(),
@@ -210,6 +212,10 @@ fn observed(observation: &Observation, took_ms: u64) -> Option<String> {
             None => format!("{} ({took})", metrics(&score.metrics)),
             Some(reason) => format!("no valid score: {}", first_line(reason, 100)),
         },
+        Observation::Found { results } => format!("{} results ({took})", results.len()),
+        Observation::Fetched { status, content, .. } => {
+            format!("status {status}, {} bytes ({took})", content.bytes)
+        }
         Observation::Refused { reason } => format!("refused: {}", first_line(reason, 100)),
         Observation::Wrote { .. } | Observation::Read { .. } | Observation::Said | Observation::Ended => {
             return None;

@@ -16,4 +16,5 @@ mod models;
 mod results;
 mod signals;
 mod usage;
+mod web;
 mod workspace;

@@ -11,11 +11,11 @@ use crate::conversations::{
 };
 use crate::support::{World, can_isolate, events, eventually, of_type, wait};
 
-/// Answers that each leave a mark; some take a while, so that kills hit calls in flight as well.
-fn marking(steps: usize) -> Vec<Value> {
-    let answer = |step: usize| match step % 10 {
-        3 => slow(bash(&format!("echo {step} >> marks")), 15),
-        7 => bash(&format!("echo {step} >> marks; sleep 0.01")),
+/// Answers that each leave a mark; each `slow_every`th takes a while, so that kills hit calls in flight as well.
+fn marking(steps: usize, slow_every: usize) -> Vec<Value> {
+    let answer = |step: usize| match step {
+        step if step % slow_every == 0 => slow(bash(&format!("echo {step} >> marks")), 40),
+        step if step % 10 == 7 => bash(&format!("echo {step} >> marks; sleep 0.01")),
         _ => bash(&format!("echo {step} >> marks")),
     };
     (1..=steps).map(answer).chain([submits()]).collect()
@@ -31,19 +31,24 @@ fn marks(run: &Path) -> Vec<usize> {
 enum Moment {
     /// When its log has so many bytes.
     Size(u64),
-    /// When the last event of its log is of this kind and it has so many events.
+    /// When its log has so many new events and one of this kind from there on.
     After(&'static str, usize),
 }
 
 /// Starts the binary with these words and kills it at the moment, if it has not ended before.
 fn kill_at(world: &World, words: &[&str], moment: &Moment) {
+    let before = world.runs().first().map_or(0, |run| events(run).len());
     let mut child = world.start(words);
     let is_there = |log: &Path| match moment {
         Moment::Size(size) => log.metadata().is_ok_and(|data| data.len() >= *size),
         Moment::After(kind, least) => {
             let text = std::fs::read_to_string(log).unwrap_or_default();
-            let last = text.lines().last().unwrap_or_default();
-            text.lines().count() >= *least && last.contains(&format!("\"type\":\"{kind}\""))
+            let new: Vec<&str> = text.lines().skip(before).collect();
+            let wanted = format!("\"type\":\"{kind}\"");
+            // Only a question is the newest event for a while.
+            let first = if *kind == "model_asked" { new.len().saturating_sub(1) } else { least - 1 };
+            let looked_at = new.get(first..).unwrap_or_default();
+            new.len() >= *least && looked_at.iter().any(|line| line.contains(&wanted))
         }
     };
     eventually("the moment comes", || {
@@ -57,15 +62,15 @@ fn kill_at(world: &World, words: &[&str], moment: &Moment) {
 }
 
 /// Kills a run at each of these moments, lets it end, and checks all that must hold.
-fn killed(steps: usize, moments: &[Moment]) {
+fn killed(steps: usize, slow_every: usize, moments: &[Moment]) -> Vec<Value> {
     let whole = World::new();
-    let script = model(&whole, "m.jsonl", &marking(steps));
+    let script = model(&whole, "m.jsonl", &marking(steps, slow_every));
     let undisturbed = whole.finish(&words(&script, &[]));
     assert_eq!(undisturbed.code, 0, "{undisturbed:?}");
     let expected = conversation(&undisturbed.run());
 
     let world = World::new();
-    let script = model(&world, "m.jsonl", &marking(steps));
+    let script = model(&world, "m.jsonl", &marking(steps, slow_every));
     kill_at(&world, &words(&script, &[]), &moments[0]);
     let run = world.runs()[0].clone();
     let path = run.display().to_string();
@@ -107,6 +112,7 @@ fn killed(steps: usize, moments: &[Moment]) {
     let verified = world.finish(&["verify", &path]);
     assert_eq!(verified.code, 0, "{verified:?}");
     world.wait_until_nothing_is_left();
+    events
 }
 
 /// A kill in the middle of a line is noted.
@@ -122,7 +128,7 @@ fn a_run_of_200_steps_goes_on_from_wherever_it_was_killed() {
     // Some 1800 bytes a step; the last moments are at the end.
     let moments: Vec<Moment> =
         (1..=20).map(|moment| Moment::Size(moment * 17_700 + moment * moment * 31)).collect();
-    killed(200, &moments);
+    killed(200, 10, &moments);
 }
 
 #[test]
@@ -130,19 +136,20 @@ fn a_killed_run_goes_on_from_every_kind_of_event() {
     if !can_isolate() {
         return;
     }
-    let kinds = [
-        "run_started",
-        "workspace_ready",
-        "model_asked",
-        "model_called",
-        "acted",
-        "observed",
-        "run_resumed",
-        "model_lost",
-        "interrupted",
-        "model_asked",
+    let moments = [
+        ("run_started", 1),
+        ("model_asked", 8),
+        ("run_resumed", 1),
+        ("model_asked", 9),
+        ("model_lost", 1),
+        ("model_called", 12),
+        ("acted", 10),
+        ("observed", 10),
+        ("model_asked", 14),
+        ("acted", 12),
     ];
-    let moments: Vec<Moment> =
-        kinds.iter().enumerate().map(|(at, kind)| Moment::After(kind, 1 + at * 4)).collect();
-    killed(30, &moments);
+    let events = killed(30, 1, &moments.map(|(kind, least)| Moment::After(kind, least)));
+    let times = |kind: &str| of_type(&events, kind).len();
+    assert_eq!(times("run_resumed"), moments.len(), "each kill came before the end");
+    assert!(times("model_lost") >= 2, "calls were in flight at kills");
 }

@@ -6,4 +6,9 @@
 mod support;
 
 mod conversations;
+mod faults;
+mod forks;
+mod gateway;
+mod input;
 mod kills;
+mod live;

@@ -23,7 +23,7 @@ use self::notices::{Alarms, Level, STATUS_EVERY, Standing};
 use self::opening::Opening;
 use self::patience::{MOST_REPEATED_CALLS, Patience, Verdict};
 use self::prompts::{Prompt, Prompts};
-use self::tools::{Bench, Handled};
+use self::tools::{Bench, Handled, OpenPage};
 use super::GivesUp;
 use crate::session::{Answer, Notice, Session, Stop};
 
@@ -58,6 +58,8 @@ struct Work<'a> {
     alarms: Alarms,
     patience: Patience,
     jobs: u64,
+    /// The page of the web that was read last.
+    page: Option<OpenPage>,
     turns: u64,
 }
 
@@ -66,7 +68,7 @@ impl<'a> Work<'a> {
         let prompts = Prompts::new()?;
         let opening = Opening::read(session, spec, &prompts).await?;
         let settings = RequestSettings {
-            tools: tools::offered(spec),
+            tools: tools::offered(spec, session.state().started.spec.web),
             temperature: spec.temperature,
             reasoning: spec.reasoning.clone(),
             cache: true,
@@ -86,6 +88,7 @@ impl<'a> Work<'a> {
             alarms: Alarms::default(),
             patience: Patience::default(),
             jobs: 0,
+            page: None,
             turns: 0,
         })
     }
@@ -276,7 +279,7 @@ impl<'a> Work<'a> {
                 false => self.patience.call(&name, &arguments),
             };
             let remark = self.remark(repetition).await?;
-            let mut bench = Bench { session: &mut *self.session, jobs: &mut self.jobs };
+            let mut bench = Bench { session: &mut *self.session, jobs: &mut self.jobs, page: &mut self.page };
             let handled = tools::call(&name, &arguments, &self.settings.tools, &mut bench).await?;
             let (mut text, is_error) = match handled {
                 Handled::Used(outcome) => {

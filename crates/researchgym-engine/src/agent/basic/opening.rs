@@ -43,6 +43,7 @@ impl Opening {
         let or_unlimited = |text: Option<String>| text.unwrap_or_else(|| "unlimited".to_owned());
         let more = json!({
             "description": description,
+            "web": session.state().started.spec.web,
             "idea_hint": idea_hint,
             "time": or_unlimited(limits.working_ms.map(time)),
             "budget": or_unlimited(limits.budget.map(dollars)),
@@ -162,7 +163,7 @@ mod tests {
         let mut values = facts(&task, true);
         let more = json!({
             "description": "Bend rings.", "idea_hint": null, "time": "30 min", "budget": "$2.00", "tokens": "unlimited",
-            "steps": "100",
+            "steps": "100", "web": false,
         });
         values.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let text = Prompts::new().unwrap().text(Prompt::Task, &values).unwrap();
@@ -193,6 +194,10 @@ Bend rings.
 ";
         assert!(text.starts_with(expected), "{text}");
         assert!(!text.contains("An idea"), "{text}");
+        values["web"] = json!(true);
+        let reached = "use what is installed.\n* `web_search` and `web_browser` reach the web from outside the sandbox. Some addresses are blocked.\n\n# Tools";
+        let text = Prompts::new().unwrap().text(Prompt::Task, &values).unwrap();
+        assert!(text.contains(reached), "{text}");
         values["idea_hint"] = json!("Bend them twice.");
         let text = Prompts::new().unwrap().text(Prompt::Task, &values).unwrap();
         assert!(text.ends_with("improve on it:\n\nBend them twice."), "{text}");

@@ -160,6 +160,10 @@ fn outcome(observation: &Observation) -> String {
         Observation::Exec { exit_code: None, .. } => "stopped".into(),
         Observation::Wrote { bytes } => format!("wrote {bytes} bytes"),
         Observation::Read { content } => format!("read {} bytes", content.bytes),
+        Observation::Found { results } => format!("found {} results", results.len()),
+        Observation::Fetched { status, url, content } => {
+            format!("status {status}, {} bytes from {url}", content.bytes)
+        }
         Observation::Said => "said".into(),
         Observation::Graded { attempt, score } => match &score.invalid {
             None => format!("attempt {attempt} graded: {:?}", score.metrics),

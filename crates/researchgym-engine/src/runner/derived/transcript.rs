@@ -12,6 +12,8 @@ use crate::store::Blobs;
 #[derive(Default)]
 pub(super) struct Transcript {
     messages: Vec<Value>,
+    /// The newest question: its call, the messages that it kept, and where its own begin.
+    asked: Option<(u64, u64, usize)>,
     actions: Vec<Value>,
 }
 
@@ -32,6 +34,14 @@ impl Transcript {
                 let AskedRequest::Conversation { conversation, kept, added, .. } = &asked.request else {
                     return;
                 };
+                // A question that is asked once more from the same place was not had twice.
+                if let Some((call, same, at)) = self.asked
+                    && asked.retry_of == Some(call)
+                    && *kept == same
+                {
+                    self.messages.truncate(at);
+                }
+                self.asked = Some((asked.call, *kept, self.messages.len()));
                 for body in added {
                     let place = json!({ "time": time, "call": asked.call, "conversation": conversation, "kept": kept });
                     match read::<Message>(body, blobs) {

@@ -8,7 +8,7 @@ use researchgym_engine::catalogue::LoadedTask;
 use researchgym_engine::model::Registry;
 use researchgym_engine::store::{RunFolder, read_log};
 
-use super::{budget, conclude, console, hours, runner, same, steps, tokens};
+use super::{Ways, budget, conclude, console, hours, runner, same, steps, tokens, web};
 use crate::arguments::RunArguments;
 use crate::commands::models;
 use crate::error::{CommandError, input};
@@ -39,7 +39,8 @@ pub(super) async fn fork(place: &str, arguments: &RunArguments, printer: &Printe
     let data_dir = settings.data_dir(&arguments.data_dir)?.map(|path| path.display().to_string());
     let data_dir = data_dir.or(spec.data_dir.clone());
     let show = || console(&spec.agent, 1, printer);
-    let running = runner(&settings, &loaded, data_dir.as_deref(), door.clone(), show, printer).await?;
+    let ways = Ways { door: door.clone(), web: web::recorded(&state.started, &settings, printer)? };
+    let running = runner(&settings, &loaded, data_dir.as_deref(), ways, show, printer).await?;
     let change = |old: RunSpec| RunSpec {
         limits,
         data_dir,

@@ -72,6 +72,10 @@ fn settings(body: &Map<String, Value>) -> Result<RequestSettings, WireError> {
         None | Some(Value::Null) => &none,
         Some(config) => object(config, "`generationConfig`")?,
     };
+    let choices: Option<u64> = optional(field(config, "candidateCount"), "`candidateCount`")?;
+    if choices.is_some_and(|choices| choices != 1) {
+        return malformed("`candidateCount`: one candidate alone can be had");
+    }
     let wants_logprobs = optional(field(config, "responseLogprobs"), "`responseLogprobs`")?.unwrap_or(false);
     let alternatives: Option<u64> = optional(field(config, "logprobs"), "`logprobs`")?;
     Ok(RequestSettings {

@@ -4,6 +4,7 @@ use researchgym_core::action::{Action, Body};
 use researchgym_core::observation::{Captured, ExecEnding, Observation, SHOWN_HEAD_BYTES, SHOWN_TAIL_BYTES};
 
 use super::super::output::{KEPT, KEPT_END, Output, clip};
+use super::OpenPage;
 use crate::session::{Session, Stop};
 
 /// What tools work with.
@@ -12,6 +13,8 @@ pub(in super::super) struct Bench<'a> {
     pub(in super::super) session: &'a mut Session,
     /// Background jobs started so far: the last one's number.
     pub(in super::super) jobs: &'a mut u64,
+    /// The page of the web that was read last.
+    pub(in super::super) page: &'a mut Option<OpenPage>,
 }
 
 /// What the model is told of a call.

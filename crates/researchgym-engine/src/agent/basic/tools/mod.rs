@@ -15,6 +15,7 @@ mod schema;
 mod score;
 mod search;
 mod shell;
+mod web;
 mod write;
 
 use researchgym_core::model::Tool as Offer;
@@ -34,6 +35,8 @@ use self::replace::Replace;
 use self::schema::schema;
 use self::score::{EndTask, Submit, Validate};
 use self::search::SearchFile;
+pub(super) use self::web::OpenPage;
+use self::web::{WebBrowser, WebSearch};
 use self::write::WriteFile;
 use crate::session::Stop;
 
@@ -54,8 +57,8 @@ pub(super) enum Handled {
     Unusable(String),
 }
 
-/// The tools that the model is offered.
-pub(super) fn offered(spec: &BasicSpec) -> Vec<Offer> {
+/// The tools that the model is offered: those of the web only in a run that may use it.
+pub(super) fn offered(spec: &BasicSpec, web: bool) -> Vec<Offer> {
     let mut offers = vec![offer::<Bash>()];
     match spec.mode {
         BasicMode::Plus => offers.extend([
@@ -76,6 +79,9 @@ pub(super) fn offered(spec: &BasicSpec) -> Vec<Offer> {
         offer::<CancelAsync>(),
         offer::<Validate>(),
     ]);
+    if web {
+        offers.extend([offer::<WebSearch>(), offer::<WebBrowser>()]);
+    }
     if spec.may_end {
         offers.push(offer::<Submit>());
         if spec.mode == BasicMode::Plus {
@@ -106,6 +112,8 @@ pub(super) async fn call(
         StartAsync::NAME => run::<StartAsync>(arguments, bench).await,
         CheckAsync::NAME => run::<CheckAsync>(arguments, bench).await,
         CancelAsync::NAME => run::<CancelAsync>(arguments, bench).await,
+        WebSearch::NAME => run::<WebSearch>(arguments, bench).await,
+        WebBrowser::NAME => run::<WebBrowser>(arguments, bench).await,
         Validate::NAME => run::<Validate>(arguments, bench).await,
         Submit::NAME => run::<Submit>(arguments, bench).await,
         EndTask::NAME => run::<EndTask>(arguments, bench).await,
@@ -160,7 +168,7 @@ mod tests {
 
     fn names(mode: BasicMode, may_end: bool) -> Vec<String> {
         let spec = BasicSpec { mode, may_end, idea_hint: None, reasoning: None, temperature: None };
-        offered(&spec).into_iter().map(|offer| offer.name).collect()
+        offered(&spec, false).into_iter().map(|offer| offer.name).collect()
     }
 
     #[test]
@@ -222,7 +230,7 @@ mod tests {
             reasoning: None,
             temperature: None,
         };
-        let offers = offered(&spec);
+        let offers = offered(&spec, false);
         let told = no_such_tool("write-file", &offers);
         let known =
             "bash, read_file_chunk, write_file, replace, start_async, check_async, cancel_async, validate";

@@ -150,6 +150,10 @@ fn what_is_malformed_is_named() {
             with("generationConfig", json!({"temperature": "hot"})),
             "`temperature`: invalid type: string \"hot\", expected f64",
         ),
+        (
+            with("generationConfig", json!({"candidate_count": 2})),
+            "`candidateCount`: one candidate alone can be had",
+        ),
     ];
     for (body, message) in cases {
         assert_eq!(parse_request(&body, "m", false), Err(WireError::Malformed(message.into())), "{body}");

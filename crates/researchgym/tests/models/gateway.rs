@@ -1,0 +1,121 @@
+//! Programs inside that ask the run's model through its gateway: granted, refused and booked as the agent's own calls are.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use researchgym_engine::model::fake_provider::{FakeProvider, Fault};
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use crate::conversations::check_books;
+use crate::faults::{KEY, WIRES, introduce, provider};
+use crate::support::{Finished, World, can_isolate, events, eventually, of_type, signal, wait};
+
+/// Asks in both forms, streamed and not, until it is refused; then submits.
+const CLIENT: &str = r#"
+import json, os, urllib.error, urllib.request
+chat = os.environ["OPENAI_BASE_URL"] + "/chat/completions"
+messages = os.environ["ANTHROPIC_BASE_URL"] + "/v1/messages"
+key = os.environ["OPENAI_API_KEY"]
+def ask(url, stream):
+    body = {"model": "any", "max_tokens": 50, "stream": stream, "messages": [{"role": "user", "content": "say"}]}
+    headers = {"content-type": "application/json", "authorization": "Bearer " + key, "x-api-key": key,
+        "anthropic-version": "2023-06-01"}
+    return urllib.request.urlopen(urllib.request.Request(url, json.dumps(body).encode(), headers)).read().decode()
+count = 0
+while True:
+    try:
+        text = ask([chat, messages][count % 2], count // 2 % 2 == 1)
+        assert "said" in text, text
+        count += 1
+    except urllib.error.HTTPError as error:
+        print("refused", error.code, count, error.read().decode()[:300])
+        break
+"#;
+
+fn agent(world: &World) -> String {
+    let text = format!(
+        "schema = 1\nname = \"outsider\"\ncommand = '''\ncat > client.py <<'END'\n{CLIENT}\nEND\npython3 client.py\nresearchgym submit\n'''\n"
+    );
+    world.file("outsider.toml", &text)
+}
+
+/// A provider whose model says the same for 200 millionths of a dollar each time, in pieces from the `slow`th request on.
+fn model(world: &World, slow: u64) -> FakeProvider {
+    let usage = json!({ "input": 100, "output": 50 });
+    let answers = vec![json!({ "text": "said", "usage": usage }); 100];
+    let drip = Fault::Drip { bytes: 8, pause: Duration::from_millis(20) };
+    let provider = provider(&answers, &(slow..100).map(|number| (number, drip.clone())).collect::<Vec<_>>());
+    introduce(world, &provider, WIRES[0]);
+    provider
+}
+
+fn words<'a>(agent: &'a str, budget: &'a str, runtime: &'a str) -> [&'a str; 9] {
+    ["run", "tiny", agent, "--model", "fake/m", "--budget", budget, "--runtime", runtime]
+}
+
+#[test]
+fn a_program_spends_the_budget_and_is_refused() {
+    if !can_isolate() {
+        return;
+    }
+    for runtime in ["local", "host"] {
+        let world = World::new();
+        let agent = agent(&world);
+        let provider = model(&world, 100);
+        let mut command = world.command(&words(&agent, "0.004", runtime));
+        let finished = Finished::of(command.env("FAKE_KEY", KEY).output().expect("the binary starts"));
+        assert_eq!(finished.code, 0, "{finished:?}");
+        let object = finished.object();
+        let printed = finished.printed().concat();
+        assert!(printed.contains("refused 402"), "{runtime}: {printed}");
+        let events = finished.events();
+        let called = of_type(&events, "model_called");
+        let count: Vec<&Value> = called.iter().filter(|called| called["cost"] == 200).copied().collect();
+        assert!(count.len() > 4 && count.len() == called.len(), "{called:?}");
+        assert!(printed.contains(&format!("402 {} ", called.len())), "{runtime}: {printed}");
+        assert_eq!(object["cost_usd"], json!(called.len() as f64 * 200e-6));
+        assert_eq!(object["model_calls"], json!(called.len()));
+        // The program is one step, each of its calls another.
+        assert_eq!(object["steps"], json!(called.len() + 1));
+        check_books(&finished.run(), &object["cost_usd"]);
+        assert_eq!(provider.bill().billed, called.len() as u64);
+        assert_eq!(provider.violations(), [""; 0]);
+        world.wait_until_nothing_is_left();
+    }
+}
+
+#[test]
+fn a_call_that_is_under_way_at_a_kill_is_booked_at_its_hold() {
+    if !can_isolate() {
+        return;
+    }
+    let world = World::new();
+    let agent = agent(&world);
+    let _provider = model(&world, 1);
+    let mut command = world.command(&words(&agent, "0.004", "local"));
+    let child = command
+        .env("FAKE_KEY", KEY)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary starts");
+    let run = eventually("a call is under way", || {
+        let run = world.runs().into_iter().next()?;
+        let log = std::fs::read_to_string(run.join("events.jsonl")).ok()?;
+        (log.matches("\"type\":\"model_asked\"").count() > 1).then_some(run)
+    });
+    signal(&child, Signal::KILL);
+    wait(child);
+    world.wait_until_nothing_is_left();
+    let path = run.display().to_string();
+    let mut command = world.command(&["run", "--resume", &path]);
+    let resumed = Finished::of(command.env("FAKE_KEY", KEY).output().expect("the binary starts"));
+    assert_eq!(resumed.code, 0, "{resumed:?}");
+    let events = events(&run);
+    assert_eq!(of_type(&events, "model_lost").len(), 1);
+    assert_eq!(of_type(&events, "run_ended").len(), 1);
+    check_books(&run, &resumed.object()["cost_usd"]);
+    assert_eq!(world.finish(&["verify", &path]).code, 0);
+    world.wait_until_nothing_is_left();
+}
