@@ -131,7 +131,7 @@ async fn the_form_of_the_answer_is_asked_for_in_every_form() {
                 json!({"responseMimeType": "application/json", "responseJsonSchema": schema}),
             ),
         };
-        let answer = gateway.post(client.paths[0], &with(client, key, value)).send().await.unwrap();
+        let answer = gateway.post(client.paths[0], with(client, key, value)).send().await.unwrap();
         assert_eq!(answer.status(), 200);
         let sent = behind.wire.parse_request(&provider.only().json(), "real-model", false).unwrap();
         let expected =
@@ -154,7 +154,7 @@ async fn what_the_provider_has_no_form_for_is_refused_before_it_is_sent() {
         let (client, behind) = (talk(client), talk(behind));
         let provider = Provider::start(|_, _| Told::json(200, behind.answers[0])).await;
         let gateway = Gateway::start(endpoint(&provider, behind.wire), unlimited()).await;
-        let answer = gateway.post(client.paths[0], &with(client, key, value)).send().await.unwrap();
+        let answer = gateway.post(client.paths[0], with(client, key, value)).send().await.unwrap();
         assert_eq!(answer.status(), 400);
         let body: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
         let wire = behind.wire.name();
