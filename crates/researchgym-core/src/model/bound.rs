@@ -41,7 +41,7 @@ const PREAMBLE_TOKENS: u64 = 1024;
 const PART_TOKENS: u64 = 128;
 
 /// Keys whose values are the model's or the caller's own JSON: what looks like a picture in there is billed as text.
-const OPAQUE: [&str; 9] = [
+const OPAQUE: [&str; 14] = [
     "tools",
     "arguments",
     "args",
@@ -50,6 +50,11 @@ const OPAQUE: [&str; 9] = [
     "input_schema",
     "schema",
     "response_format",
+    "responseSchema",
+    "response_schema",
+    "responseJsonSchema",
+    "response_json_schema",
+    "_responseJsonSchema",
     "metadata",
 ];
 

@@ -19,6 +19,6 @@ pub use self::failure::{FailureKind, ModelFailure};
 pub use self::message::{Input, Message, Part, Raw, ToolResult, Turn};
 pub use self::price::{ModelFacts, Price};
 pub use self::reply::{Reply, Stop, Tokens, Usage};
-pub use self::request::{Reasoning, Request, RequestSettings, Tool, ToolChoice};
+pub use self::request::{Reasoning, Request, RequestSettings, ResponseFormat, Tool, ToolChoice};
 pub use self::retry::RetryPolicy;
 pub use self::wire::{Target, Wire, WireError};

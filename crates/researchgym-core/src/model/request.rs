@@ -37,6 +37,15 @@ pub struct RequestSettings {
     /// Nucleus sampling.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub top_p: Option<f64>,
+    /// Sampling among the likeliest so many tokens, where a provider has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_k: Option<u64>,
+    /// What a token loses for each time that it has come.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frequency_penalty: Option<f64>,
+    /// What a token loses for having come.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub presence_penalty: Option<f64>,
     /// Texts that end the answer.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub stop: Vec<String>,
@@ -46,6 +55,9 @@ pub struct RequestSettings {
     /// How much the model is to think.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reasoning: Option<Reasoning>,
+    /// The form that the answer's text must have; any if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub response_format: Option<ResponseFormat>,
     /// Asks for the log-probabilities of so many alternatives per token (0: of the token alone).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub logprobs: Option<u64>,
@@ -66,6 +78,23 @@ pub struct Reasoning {
     /// Tokens for thinking, for models that take a number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub budget_tokens: Option<u64>,
+}
+
+/// The form that the text of an answer must have.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, tag = "type", rename_all = "snake_case")]
+pub enum ResponseFormat {
+    /// An object of JSON.
+    JsonObject,
+    /// JSON that fits a schema.
+    JsonSchema {
+        /// Letters, digits, `_` and `-`, at most 64.
+        name: String,
+        /// JSON Schema.
+        schema: Value,
+        /// Whether the provider is to enforce it, where it leaves the choice.
+        strict: bool,
+    },
 }
 
 /// A tool that the caller runs.

@@ -91,7 +91,12 @@ impl Question {
         } else {
             let is_stream = asking.delivery != Delivery::Plain;
             let parsed = dialect.parse_request(&body, &asking.named, is_stream);
-            Some(parsed.map_err(|error| refused(error.to_string()))?)
+            let parsed = parsed.map_err(|error| refused(error.to_string()))?;
+            if let Some(lost) = parsed.lost_at(dialect, endpoint.wire).filter(|_| !is_scripted) {
+                let wire = endpoint.wire.name();
+                return Err(refused(format!("`{lost}` has no form in the dialect of the model, {wire}")));
+            }
+            Some(parsed)
         };
         let headers = if endpoint.wire == dialect { onward(&headers, dialect) } else { HeaderMap::new() };
         Ok(Question { dialect, asking, endpoint, headers, bytes, body, translated })

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use researchgym_core::model::sse::Splitter;
 use researchgym_core::model::wire::WireStream;
-use researchgym_core::model::{Reply, Target, Wire};
-use serde_json::Value;
+use researchgym_core::model::{Reply, ResponseFormat, Target, Wire};
+use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 use crate::provider::{Provider, Step, Told};
@@ -108,4 +108,69 @@ async fn a_stream_that_breaks_is_an_error_event_and_booked() {
     let (is_answered, usage, is_reported, _) = books.only();
     assert_eq!((is_answered, usage.output, is_reported), (false, 3, false));
     assert_eq!(provider.received().len(), 1);
+}
+
+#[tokio::test]
+async fn the_form_of_the_answer_is_asked_for_in_every_form() {
+    let schema = json!({"type": "object", "properties": {"a": {"type": "string"}}});
+    for (client, behind) in pairs() {
+        let provider = Provider::start(|_, _| Told::json(200, behind.answers[0])).await;
+        let gateway = Gateway::start(endpoint(&provider, behind.wire), unlimited()).await;
+        let (key, value) = match client.wire {
+            Wire::Chat => (
+                "response_format",
+                json!({"type": "json_schema", "json_schema": {"name": "answer", "schema": schema, "strict": true}}),
+            ),
+            Wire::Responses => (
+                "text",
+                json!({"format": {"type": "json_schema", "name": "answer", "schema": schema, "strict": true}}),
+            ),
+            Wire::Messages => ("output_config", json!({"format": {"type": "json_schema", "schema": schema}})),
+            Wire::Gemini => (
+                "generationConfig",
+                json!({"responseMimeType": "application/json", "responseJsonSchema": schema}),
+            ),
+        };
+        let answer = gateway.post(client.paths[0], with(client, key, value)).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        let sent = behind.wire.parse_request(&provider.only().json(), "real-model", false).unwrap();
+        let expected =
+            ResponseFormat::JsonSchema { name: "answer".to_owned(), schema: schema.clone(), strict: true };
+        let name = format!("{} in front of {}", client.wire.name(), behind.wire.name());
+        assert_eq!(sent.request.settings.response_format, Some(expected), "{name}");
+        gateway.finish().await;
+    }
+}
+
+#[tokio::test]
+async fn what_the_provider_has_no_form_for_is_refused_before_it_is_sent() {
+    let cases = [
+        (Wire::Messages, Wire::Responses, "stop_sequences", json!(["END"]), "stop"),
+        (Wire::Chat, Wire::Messages, "seed", json!(1), "seed"),
+        (Wire::Chat, Wire::Gemini, "logprobs", json!(true), "logprobs"),
+        (Wire::Chat, Wire::Responses, "presence_penalty", json!(0.5), "presence_penalty"),
+    ];
+    for (client, behind, key, value, lost) in cases {
+        let (client, behind) = (talk(client), talk(behind));
+        let provider = Provider::start(|_, _| Told::json(200, behind.answers[0])).await;
+        let gateway = Gateway::start(endpoint(&provider, behind.wire), unlimited()).await;
+        let answer = gateway.post(client.paths[0], with(client, key, value)).send().await.unwrap();
+        assert_eq!(answer.status(), 400);
+        let body: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
+        let wire = behind.wire.name();
+        let message = format!("`{lost}` has no form in the dialect of the model, {wire}");
+        assert_eq!(body, client.wire.render_error(400, "", None, &message));
+        assert!(provider.received().is_empty());
+        gateway.finish().await;
+    }
+}
+
+/// The client's question with another key.
+fn with(client: &Talk, key: &str, value: Value) -> String {
+    let mut question: Value = serde_json::from_str(client.questions[0]).unwrap();
+    match (&mut question[key], value) {
+        (Value::Object(old), Value::Object(new)) => old.extend(new),
+        (old, new) => *old = new,
+    }
+    question.to_string()
 }

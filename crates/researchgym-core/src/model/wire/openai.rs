@@ -55,6 +55,11 @@ pub(super) fn is_openai(target: &Target) -> bool {
     matches!(target.name.split('/').next(), Some("openai" | "azure"))
 }
 
+/// Whether the server is known to take `top_k`, which OpenAI's form does not have and strict servers refuse.
+pub(super) fn takes_top_k(target: &Target) -> bool {
+    matches!(target.name.split('/').next(), Some("openrouter" | "together" | "vllm"))
+}
+
 pub(super) fn malformed(text: impl Into<String>) -> WireError {
     WireError::Malformed(text.into())
 }

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::super::{
-    Input, Message, Part, Reasoning, Request, RequestSettings, Stop, Tool, ToolChoice, ToolResult, Turn,
-    Usage,
+    Input, Message, Part, Reasoning, Request, RequestSettings, ResponseFormat, Stop, Tool, ToolChoice,
+    ToolResult, Turn, Usage,
 };
 
 /// JSON of any shape, made of the words that matter to a wire and others.
@@ -146,6 +146,23 @@ fn messages() -> impl Strategy<Value = Vec<Message>> {
     })
 }
 
+pub(super) fn response_format() -> impl Strategy<Value = ResponseFormat> {
+    let schema = |name: &str| json!({"type": "object", "properties": {name: {"type": "string"}}});
+    prop_oneof![
+        Just(ResponseFormat::JsonObject),
+        ("[a-z_]{1,8}", any::<bool>()).prop_map(move |(name, strict)| ResponseFormat::JsonSchema {
+            schema: schema(&name),
+            name,
+            strict
+        }),
+    ]
+}
+
+/// `top_k` and the two penalties.
+pub(super) fn rarer_sampling() -> impl Strategy<Value = (Option<u64>, Option<f64>, Option<f64>)> {
+    (option::of(1u64..200), option::of(-2.0..2.0f64), option::of(-2.0..2.0f64))
+}
+
 fn settings() -> impl Strategy<Value = RequestSettings> {
     let tool = ("[a-z_]{1,10}", "[a-z ]{0,10}").prop_map(|(name, description)| Tool {
         name,
@@ -164,12 +181,15 @@ fn settings() -> impl Strategy<Value = RequestSettings> {
     let sampling =
         (option::of(0.0..2.0f64), option::of(0.0..1.0f64), option::of(0u64..1 << 31), option::of(0u64..20));
     let tools = (vec(tool, 0..3), choice, option::of(any::<bool>()));
-    (tools, 1u64..1 << 50, sampling, vec(said(), 0..3), option::of(reasoning), any::<bool>()).prop_map(
+    let cap = prop_oneof![1u64..4096, 1u64..1 << 50];
+    let answer = (vec(said(), 0..3), option::of(response_format()));
+    let sampling = (sampling, rarer_sampling());
+    (tools, cap, sampling, answer, option::of(reasoning), any::<bool>()).prop_map(
         |(
             (tools, tool_choice, parallel_tool_calls),
             cap,
-            (temperature, top_p, seed, logprobs),
-            stop,
+            ((temperature, top_p, seed, logprobs), (top_k, frequency_penalty, presence_penalty)),
+            (stop, response_format),
             reasoning,
             cache,
         )| {
@@ -178,7 +198,11 @@ fn settings() -> impl Strategy<Value = RequestSettings> {
                 max_output_tokens: Some(cap),
                 temperature,
                 top_p,
+                top_k,
+                frequency_penalty,
+                presence_penalty,
                 stop,
+                response_format,
                 seed,
                 reasoning,
                 logprobs,

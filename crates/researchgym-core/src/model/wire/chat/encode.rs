@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::model::wire::openai::{Object, is_openai, picture_url, settle_ids};
+use crate::model::wire::format;
+use crate::model::wire::openai::{Object, is_openai, picture_url, settle_ids, takes_top_k};
 use crate::model::{
     Input, Message, Part, Request, RequestSettings, Target, Tool, ToolChoice, ToolResult, Turn, Wire,
 };
@@ -60,10 +61,14 @@ fn put_sampling(body: &mut Object, settings: &RequestSettings, target: &Target) 
     put(cap, settings.max_output_tokens.map(Value::from));
     put("temperature", settings.temperature.map(Value::from));
     put("top_p", settings.top_p.map(Value::from));
+    put("top_k", settings.top_k.filter(|_| takes_top_k(target)).map(Value::from));
+    put("frequency_penalty", settings.frequency_penalty.map(Value::from));
+    put("presence_penalty", settings.presence_penalty.map(Value::from));
     put("stop", (!settings.stop.is_empty()).then(|| settings.stop.clone().into()));
     put("seed", settings.seed.map(Value::from));
     let effort = settings.reasoning.as_ref().and_then(|reasoning| reasoning.effort.as_deref());
     put("reasoning_effort", effort.map(Value::from));
+    put("response_format", settings.response_format.as_ref().map(format::nested));
     put("logprobs", settings.logprobs.map(|_| true.into()));
     put("top_logprobs", settings.logprobs.filter(|&count| count > 0).map(Value::from));
 }

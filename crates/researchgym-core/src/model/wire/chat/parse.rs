@@ -3,11 +3,42 @@
 use serde_json::Value;
 
 use super::decode::parts_of;
-use crate::model::wire::Parsed;
 use crate::model::wire::openai::{CallIds, Fields, Results, malformed, picture, place};
+use crate::model::wire::{Parsed, format, lost};
 use crate::model::{Input, Message, Reasoning, Request, RequestSettings, Tool, ToolChoice, Turn, WireError};
 
-/// Understands a client's request. Keys that have no meaning here go nowhere.
+/// Keys that change the answer and have no form in [`Request`].
+const LOST: [&str; 27] = [
+    "audio",
+    "bad_words",
+    "chat_template",
+    "chat_template_kwargs",
+    "continue_final_message",
+    "ebnf",
+    "grammar",
+    "guided_choice",
+    "guided_grammar",
+    "guided_json",
+    "guided_regex",
+    "ignore_eos",
+    "length_penalty",
+    "logit_bias",
+    "min_p",
+    "min_tokens",
+    "plugins",
+    "prompt_logprobs",
+    "regex",
+    "repetition_penalty",
+    "return_token_ids",
+    "stop_token_ids",
+    "structured_outputs",
+    "top_a",
+    "typical_p",
+    "use_beam_search",
+    "web_search_options",
+];
+
+/// Understands a client's request. Keys that do not change the answer and have no meaning here go nowhere.
 ///
 /// # Errors
 /// It is malformed, or asks for something that only the provider itself can do.
@@ -16,6 +47,8 @@ pub fn parse_request(body: &Value) -> Result<Parsed, WireError> {
     if fields.whole("n")?.unwrap_or(1) != 1 {
         return Err(fields.wrong("`n`: one choice alone can be had"));
     }
+    lost::refuse(&LOST, fields.object)?;
+    lost::refuse_modalities("modalities", fields.list("modalities")?.unwrap_or_default())?;
     if fields.get("functions").is_some() {
         return Err(fields.wrong("`functions` are not understood: use `tools`"));
     }
@@ -111,9 +144,16 @@ fn settings(request: &Fields<'_>) -> Result<RequestSettings, WireError> {
         max_output_tokens: cap.map_or_else(|| request.whole("max_tokens"), |cap| Ok(Some(cap)))?,
         temperature: request.number("temperature")?,
         top_p: request.number("top_p")?,
+        top_k: request.whole("top_k")?,
+        frequency_penalty: request.number("frequency_penalty")?,
+        presence_penalty: request.number("presence_penalty")?,
         stop: stop(request)?,
         seed: request.whole("seed")?,
         reasoning: effort.map(|effort| Reasoning { effort: Some(effort.to_owned()), ..Reasoning::default() }),
+        response_format: match request.fields("response_format")? {
+            Some(format) => format::parse(&format)?,
+            None => None,
+        },
         logprobs: logprobs.then_some(alternatives),
         ..RequestSettings::default()
     })

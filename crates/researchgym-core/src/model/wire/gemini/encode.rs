@@ -5,13 +5,17 @@ use std::collections::HashMap;
 use serde_json::{Map, Value, json};
 
 use super::super::calls::object_of;
-use super::super::{Target, Wire};
+use super::super::{Target, Wire, format};
 use crate::model::{
-    Input, Message, Part, Reasoning, Request, RequestSettings, Tool, ToolChoice, ToolResult, Turn,
+    Input, Message, Part, Reasoning, Request, RequestSettings, ResponseFormat, Tool, ToolChoice, ToolResult,
+    Turn,
 };
 
 /// Stands where a content has nothing to say: the API refuses empty ones.
 const EMPTY: &str = "(empty)";
+
+/// The type of answers that are JSON.
+pub(super) const JSON: &str = "application/json";
 
 /// Stands in for the signature of a call that another model made: Gemini 3 refuses calls of the running turn without
 /// one, and its documentation gives this word for histories that come from elsewhere.
@@ -63,10 +67,7 @@ fn is_third_generation(model: &str) -> bool {
 
 /// The schema goes under `parametersJsonSchema`: the older key `parameters` refuses much of JSON Schema.
 fn declaration(tool: &Tool) -> Value {
-    let mut schema = tool.parameters.clone();
-    if let Value::Object(schema) = &mut schema {
-        schema.remove("$schema");
-    }
+    let schema = format::bare(&tool.parameters);
     json!({"name": tool.name, "description": tool.description, "parametersJsonSchema": schema})
 }
 
@@ -81,13 +82,23 @@ fn calling(choice: &ToolChoice) -> Option<Value> {
 
 fn generation(settings: &RequestSettings) -> Map<String, Value> {
     let stop = (!settings.stop.is_empty()).then(|| json!(settings.stop));
+    let format = settings.response_format.as_ref();
+    let schema = format.and_then(|format| match format {
+        ResponseFormat::JsonObject => None,
+        ResponseFormat::JsonSchema { schema, .. } => Some(format::bare(schema)),
+    });
     let fields = [
         ("maxOutputTokens", settings.max_output_tokens.map(Value::from)),
         ("temperature", settings.temperature.map(Value::from)),
         ("topP", settings.top_p.map(Value::from)),
+        ("topK", settings.top_k.map(Value::from)),
+        ("frequencyPenalty", settings.frequency_penalty.map(Value::from)),
+        ("presencePenalty", settings.presence_penalty.map(Value::from)),
         ("stopSequences", stop),
         // The API's seed has 32 bits and a sign.
         ("seed", settings.seed.map(|seed| json!(seed & 0x7fff_ffff))),
+        ("responseMimeType", format.map(|_| json!(JSON))),
+        ("responseJsonSchema", schema),
         ("responseLogprobs", settings.logprobs.map(|_| json!(true))),
         ("logprobs", settings.logprobs.filter(|&count| count > 0).map(Value::from)),
         ("thinkingConfig", settings.reasoning.as_ref().map(thinking)),

@@ -1,17 +1,20 @@
 //! A client's request in the form of Gemini.
 //!
 //! Keys may be in either spelling, `systemInstruction` or `system_instruction`. Those that have no form in [`Request`]
-//! go nowhere. Content that has none is refused: a model must not answer to less than it was asked. Thoughts in the
-//! history are skipped, since only the model that wrote them may see them again.
+//! go nowhere if they do not change the answer. Those that do, and content that has no form, are refused: a model must not
+//! answer to less than it was asked. Thoughts in the history are skipped, since only the model that wrote them may see
+//! them again.
 
 use serde_json::{Map, Value};
 
 use super::super::calls::arguments_of;
 use super::super::fields::{array, array_or_empty, malformed, object, optional, text};
-use super::super::{Parsed, WireError};
+use super::super::{Parsed, WireError, format, lost};
+use super::encode::JSON;
 use super::schema::to_json_schema;
 use crate::model::{
-    Input, Message, Part, Reasoning, Request, RequestSettings, Tool, ToolChoice, ToolResult, Turn,
+    Input, Message, Part, Reasoning, Request, RequestSettings, ResponseFormat, Tool, ToolChoice, ToolResult,
+    Turn,
 };
 
 /// Reads a request's body; the address tells the model and whether the answer is to be a stream.
@@ -20,6 +23,7 @@ use crate::model::{
 /// A key is missing or has the wrong type, or the request asks for what only the provider itself can do.
 pub fn parse_request(body: &Value, model: &str, stream: bool) -> Result<Parsed, WireError> {
     let body = object(body, "the request")?;
+    lost::refuse(&["cachedContent", "cached_content"], body)?;
     let mut history = History::default();
     if let Some(system) = field(body, "systemInstruction").filter(|system| !system.is_null()) {
         let text = system_text(system)?;
@@ -76,6 +80,8 @@ fn settings(body: &Map<String, Value>) -> Result<RequestSettings, WireError> {
     if choices.is_some_and(|choices| choices != 1) {
         return malformed("`candidateCount`: one candidate alone can be had");
     }
+    let modalities = array_or_empty(field(config, "responseModalities"), "`responseModalities`")?;
+    lost::refuse_modalities("responseModalities", modalities)?;
     let wants_logprobs = optional(field(config, "responseLogprobs"), "`responseLogprobs`")?.unwrap_or(false);
     let alternatives: Option<u64> = optional(field(config, "logprobs"), "`logprobs`")?;
     Ok(RequestSettings {
@@ -84,9 +90,13 @@ fn settings(body: &Map<String, Value>) -> Result<RequestSettings, WireError> {
         max_output_tokens: optional(field(config, "maxOutputTokens"), "`maxOutputTokens`")?,
         temperature: optional(field(config, "temperature"), "`temperature`")?,
         top_p: optional(field(config, "topP"), "`topP`")?,
+        top_k: optional(field(config, "topK"), "`topK`")?,
+        frequency_penalty: optional(field(config, "frequencyPenalty"), "`frequencyPenalty`")?,
+        presence_penalty: optional(field(config, "presencePenalty"), "`presencePenalty`")?,
         stop: optional(field(config, "stopSequences"), "`stopSequences`")?.unwrap_or_default(),
         // A negative seed is as good as any.
         seed: optional::<i64>(field(config, "seed"), "`seed`")?.map(i64::unsigned_abs),
+        response_format: response_format(config)?,
         logprobs: wants_logprobs.then(|| alternatives.unwrap_or(0)),
         reasoning: match field(config, "thinkingConfig") {
             None | Some(Value::Null) => None,
@@ -94,6 +104,25 @@ fn settings(body: &Map<String, Value>) -> Result<RequestSettings, WireError> {
         },
         ..RequestSettings::default()
     })
+}
+
+/// The format, whose schema is JSON Schema or in the dialect of schemas.
+fn response_format(config: &Map<String, Value>) -> Result<Option<ResponseFormat>, WireError> {
+    let media_type: Option<String> = optional(field(config, "responseMimeType"), "`responseMimeType`")?;
+    let schema_at = |key: &str| field(config, key).filter(|schema| !schema.is_null());
+    let json_schema = schema_at("responseJsonSchema").or_else(|| schema_at("_responseJsonSchema")).cloned();
+    let schema = json_schema.or_else(|| schema_at("responseSchema").map(to_json_schema));
+    match (media_type.as_deref(), schema) {
+        (None | Some("" | "text/plain"), None) => Ok(None),
+        (Some(JSON), None) => Ok(Some(ResponseFormat::JsonObject)),
+        (None | Some(JSON), Some(schema)) => {
+            object(&schema, "the schema of the answer")?;
+            Ok(Some(format::unnamed(schema)))
+        }
+        (Some(other), _) => {
+            malformed(format!("answers of the type `{other}` have no form in another dialect"))
+        }
+    }
 }
 
 fn reasoning(thinking: &Value) -> Result<Reasoning, WireError> {
@@ -110,9 +139,7 @@ fn declarations(tool: &Value, tools: &mut Vec<Tool>) -> Result<(), WireError> {
     let tool = object(tool, "an item of `tools`")?;
     let is_declarations = |key: &str| matches!(key, "functionDeclarations" | "function_declarations");
     if let Some((kind, _)) = tool.iter().find(|(key, value)| !is_declarations(key) && !value.is_null()) {
-        return malformed(format!(
-            "tools of the kind `{kind}` run at the provider and are not available here"
-        ));
+        return malformed(format!("tools of the kind `{kind}` have no form in another dialect"));
     }
     for declaration in array_or_empty(field(tool, "functionDeclarations"), "`functionDeclarations`")? {
         let name = text(declaration.get("name"), "`name` of a function")?;

@@ -5,14 +5,21 @@ use std::collections::HashMap;
 use serde_json::{Map, Value, json};
 
 use super::super::calls::object_of;
-use super::super::{Target, Wire};
+use super::super::{Target, Wire, format};
 use crate::digest::Digest;
 use crate::model::{
-    Input, Message, Part, Reasoning, Request, RequestSettings, Tool, ToolChoice, ToolResult, Turn,
+    Input, Message, Part, Reasoning, Request, RequestSettings, ResponseFormat, Tool, ToolChoice, ToolResult,
+    Turn,
 };
 
 /// The cap on output when the request has none: the API demands one.
 const DEFAULT_MAX_TOKENS: u64 = 4096;
+
+/// With a smaller budget for thinking the API refuses the request.
+const LEAST_BUDGET: u64 = 1024;
+
+/// Asks for an object of JSON, for which the API has no key.
+const ASKS_FOR_OBJECT: &str = "Answer with one JSON object and nothing else.";
 
 /// Stands where a message has nothing to say: the API refuses empty ones.
 const EMPTY: &str = "(empty)";
@@ -23,6 +30,9 @@ pub fn encode(request: &Request, target: &Target, stream: bool) -> Value {
     let mut conversation = Conversation::default();
     for message in &request.messages {
         conversation.add(message, target);
+    }
+    if settings.response_format == Some(ResponseFormat::JsonObject) {
+        conversation.system.extend(text_block(ASKS_FOR_OBJECT));
     }
     let mut tools: Vec<Value> = settings.tools.iter().map(tool).collect();
     if settings.cache {
@@ -73,22 +83,33 @@ fn tool_choice(settings: &RequestSettings) -> Option<Value> {
     Some(choice)
 }
 
-/// The cap, thinking and sampling. Temperature and a low `top_p` are refused together with thinking.
+/// The cap, thinking and sampling. Temperature, `top_k` and a low `top_p` are refused together with thinking.
 fn sampling(settings: &RequestSettings, body: &mut Map<String, Value>) {
-    let thinking = settings.reasoning.as_ref().map(thinking);
+    let cap = settings.max_output_tokens;
+    let thinking = settings.reasoning.as_ref().and_then(|reasoning| thinking(reasoning, cap));
     let is_thinking = thinking.as_ref().is_some_and(|thinking| thinking["type"] != "disabled");
     // Thinking counts against the cap, which must be above its budget.
     let budget = thinking.as_ref().and_then(|thinking| thinking["budget_tokens"].as_u64()).unwrap_or(0);
-    let max_tokens = settings.max_output_tokens.unwrap_or(DEFAULT_MAX_TOKENS.saturating_add(budget));
+    let max_tokens = cap.unwrap_or(DEFAULT_MAX_TOKENS.saturating_add(budget));
     body.insert("max_tokens".into(), json!(max_tokens));
     if let Some(thinking) = thinking {
         body.insert("thinking".into(), thinking);
     }
+    let mut output = Map::new();
     if is_thinking && let Some(effort) = settings.reasoning.as_ref().and_then(|it| it.effort.as_ref()) {
-        body.insert("output_config".into(), json!({"effort": effort}));
+        output.insert("effort".into(), json!(effort));
+    }
+    if let Some(ResponseFormat::JsonSchema { schema, .. }) = &settings.response_format {
+        output.insert("format".into(), json!({"type": "json_schema", "schema": format::bare(schema)}));
+    }
+    if !output.is_empty() {
+        body.insert("output_config".into(), output.into());
     }
     if !is_thinking && let Some(temperature) = settings.temperature {
         body.insert("temperature".into(), json!(temperature));
+    }
+    if !is_thinking && let Some(top_k) = settings.top_k {
+        body.insert("top_k".into(), json!(top_k));
     }
     if let Some(top_p) = settings.top_p.filter(|&top_p| !is_thinking || top_p >= 0.95) {
         body.insert("top_p".into(), json!(top_p));
@@ -99,11 +120,16 @@ fn sampling(settings: &RequestSettings, body: &mut Map<String, Value>) {
 }
 
 /// Models up to Claude 4.5 take a budget, later ones refuse it and take an effort: the settings say which.
-fn thinking(reasoning: &Reasoning) -> Value {
+/// There is none if the cap has no room for the least budget and an answer.
+fn thinking(reasoning: &Reasoning, cap: Option<u64>) -> Option<Value> {
     match (reasoning.budget_tokens, reasoning.effort.as_deref()) {
-        (Some(0), _) | (None, Some("none")) => json!({"type": "disabled"}),
-        (Some(budget), _) => json!({"type": "enabled", "budget_tokens": budget}),
-        (None, _) => json!({"type": "adaptive"}),
+        (Some(0), _) | (None, Some("none")) => Some(json!({"type": "disabled"})),
+        (Some(budget), _) => {
+            let most = cap.map_or(u64::MAX, |cap| cap.saturating_sub(1));
+            let budget = budget.max(LEAST_BUDGET).min(most);
+            (budget >= LEAST_BUDGET).then(|| json!({"type": "enabled", "budget_tokens": budget}))
+        }
+        (None, _) => Some(json!({"type": "adaptive"})),
     }
 }
 

@@ -1,7 +1,7 @@
 //! A client's request in the form of the Messages API.
 //!
-//! Keys that have no form in [`Request`] go nowhere. Content that has none is refused: a model must not answer to less
-//! than it was asked. Thinking in the history is skipped, since only the model that wrote it may see it again.
+//! Keys that have no form in [`Request`] go nowhere if they do not change the answer. Those that do, and content that has
+//! no form, are refused: a model must not answer to less than it was asked. Thinking in the history is skipped, since only the model that wrote it may see it again.
 
 use std::collections::HashMap;
 
@@ -9,9 +9,10 @@ use serde_json::{Map, Value};
 
 use super::super::calls::arguments_of;
 use super::super::fields::{array, array_or_empty, malformed, object, optional, text};
-use super::super::{Parsed, WireError};
+use super::super::{Parsed, WireError, format, lost};
 use crate::model::{
-    Input, Message, Part, Reasoning, Request, RequestSettings, Tool, ToolChoice, ToolResult, Turn,
+    Input, Message, Part, Reasoning, Request, RequestSettings, ResponseFormat, Tool, ToolChoice, ToolResult,
+    Turn,
 };
 
 /// Reads a request's body.
@@ -20,6 +21,7 @@ use crate::model::{
 /// A key is missing or has the wrong type, or the request asks for what only the provider itself can do.
 pub fn parse_request(body: &Value) -> Result<Parsed, WireError> {
     let body = object(body, "the request")?;
+    lost::refuse(&["container", "mcp_servers"], body)?;
     let mut history = History::default();
     if let Some(system) = body.get("system").filter(|system| !system.is_null()) {
         let text = texts(system, "`system`")?.join("\n\n");
@@ -52,8 +54,10 @@ fn settings(body: &Map<String, Value>) -> Result<RequestSettings, WireError> {
         max_output_tokens: optional(body.get("max_tokens"), "`max_tokens`")?,
         temperature: optional(body.get("temperature"), "`temperature`")?,
         top_p: optional(body.get("top_p"), "`top_p`")?,
+        top_k: optional(body.get("top_k"), "`top_k`")?,
         stop: optional(body.get("stop_sequences"), "`stop_sequences`")?.unwrap_or_default(),
         reasoning: reasoning(body)?,
+        response_format: response_format(body)?,
         cache: asks_for_cache(body),
         ..RequestSettings::default()
     })
@@ -61,7 +65,7 @@ fn settings(body: &Map<String, Value>) -> Result<RequestSettings, WireError> {
 
 fn tool(tool: &Value) -> Result<Tool, WireError> {
     if let Some(kind) = tool.get("type").and_then(Value::as_str).filter(|&kind| kind != "custom") {
-        return malformed(format!("tools of type `{kind}` run at the provider and are not available here"));
+        return malformed(format!("tools of type `{kind}` have no form in another dialect"));
     }
     let name = text(tool.get("name"), "`name` of a tool")?;
     let schema = tool.get("input_schema").unwrap_or(&Value::Null);
@@ -99,6 +103,23 @@ fn reasoning(body: &Map<String, Value>) -> Result<Option<Reasoning>, WireError> 
         "enabled" => Ok(Some(Reasoning { effort, budget_tokens })),
         "disabled" => Ok(Some(Reasoning { effort: Some("none".to_owned()), budget_tokens: None })),
         _ => Ok(Some(Reasoning { effort, budget_tokens: None })),
+    }
+}
+
+/// The format, also under the key that it had while it was a beta.
+fn response_format(body: &Map<String, Value>) -> Result<Option<ResponseFormat>, WireError> {
+    let current = body.get("output_config").and_then(|output| output.get("format"));
+    let is_there = |format: &&Value| !format.is_null();
+    let Some(format) = current.filter(is_there).or(body.get("output_format").filter(is_there)) else {
+        return Ok(None);
+    };
+    match text(format.get("type"), "`type` of `format`")? {
+        "json_schema" => {
+            let schema = format.get("schema").unwrap_or(&Value::Null);
+            object(schema, "`schema` of `format`")?;
+            Ok(Some(format::unnamed(schema.clone())))
+        }
+        other => malformed(format!("a format of type `{other}` is not known")),
     }
 }
 

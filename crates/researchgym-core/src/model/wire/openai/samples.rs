@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use crate::model::sse::SseEvent;
+use crate::model::wire::strategies::{rarer_sampling, response_format};
 use crate::model::{
     Input, Message, Part, Reasoning, Reply, Request, RequestSettings, Stop, Target, Tokens, Tool, ToolChoice,
     ToolResult, Turn, Usage, Wire,
@@ -181,8 +182,11 @@ fn settings(wire: Wire) -> impl Strategy<Value = RequestSettings> {
     let is_chat = wire == Wire::Chat;
     let calling = (tools, proptest::sample::select(choices.to_vec()), any::<Option<bool>>());
     let sampling = (option::of(0.0..2.0), option::of(0.0..1.0), vec(text(), 0..3), any::<Option<u64>>());
+    let sampling = (sampling, rarer_sampling(), option::of(response_format()));
     (calling, sampling, any::<Option<u64>>(), effort, option::of(0_u64..20)).prop_map(
-        move |((tools, choice, parallel), (temperature, top_p, stop, seed), cap, effort, logprobs)| {
+        move |((tools, choice, parallel), (sampling, rarer, response_format), cap, effort, logprobs)| {
+            let (temperature, top_p, stop, seed) = sampling;
+            let (_, frequency_penalty, presence_penalty) = rarer;
             let has_tools = !tools.is_empty();
             RequestSettings {
                 tools,
@@ -191,6 +195,9 @@ fn settings(wire: Wire) -> impl Strategy<Value = RequestSettings> {
                 max_output_tokens: cap,
                 temperature,
                 top_p,
+                frequency_penalty: frequency_penalty.filter(|_| is_chat),
+                presence_penalty: presence_penalty.filter(|_| is_chat),
+                response_format,
                 stop: if is_chat { stop } else { Vec::new() },
                 seed: seed.filter(|_| is_chat),
                 reasoning: effort

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::model::wire::format;
 use crate::model::wire::openai::{Object, picture_url, settle_ids};
 use crate::model::{
     Input, Message, Part, Request, RequestSettings, Target, Tool, ToolChoice, ToolResult, Turn, Wire,
@@ -94,6 +95,8 @@ fn put_sampling(body: &mut Object, settings: &RequestSettings) {
         None => json!({ "summary": "auto" }),
     });
     put("reasoning", reasoning);
+    let format = settings.response_format.as_ref().map(format::flat);
+    put("text", format.map(|format| json!({ "format": format })));
 }
 
 fn input(messages: &[Message], target: &Target) -> Vec<Value> {

@@ -5,16 +5,20 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::decode::parts_of;
-use crate::model::wire::Parsed;
 use crate::model::wire::openai::{CallIds, Fields, Results, picture, place};
+use crate::model::wire::{Parsed, format, lost};
 use crate::model::{Input, Message, Reasoning, Request, RequestSettings, Tool, ToolChoice, Turn, WireError};
 
-/// Understands a client's request. Keys that have no meaning here go nowhere.
+/// Keys that change the answer and that this form does not have.
+const LOST: [&str; 6] = ["frequency_penalty", "logit_bias", "presence_penalty", "seed", "stop", "top_k"];
+
+/// Understands a client's request. Keys that do not change the answer and have no meaning here go nowhere.
 ///
 /// # Errors
 /// It is malformed, or asks for something that only the provider itself can do.
 pub fn parse_request(body: &Value) -> Result<Parsed, WireError> {
     let fields = Fields::of(body, "the request")?;
+    lost::refuse(&LOST, fields.object)?;
     for key in ["previous_response_id", "conversation", "prompt"] {
         if fields.get(key).is_some() {
             let what = format!("`{key}`: nothing is stored here, send the whole conversation");
@@ -166,6 +170,10 @@ fn settings(request: &Fields<'_>) -> Result<RequestSettings, WireError> {
         }
         None => None,
     };
+    let format = match request.fields("text")? {
+        Some(text) => text.fields("format")?,
+        None => None,
+    };
     Ok(RequestSettings {
         tools: tools(request)?,
         tool_choice: tool_choice(request)?,
@@ -174,6 +182,10 @@ fn settings(request: &Fields<'_>) -> Result<RequestSettings, WireError> {
         temperature: request.number("temperature")?,
         top_p: request.number("top_p")?,
         reasoning,
+        response_format: match format {
+            Some(format) => format::parse(&format)?,
+            None => None,
+        },
         logprobs: alternatives.or(wants_logprobs.then_some(0)),
         ..RequestSettings::default()
     })

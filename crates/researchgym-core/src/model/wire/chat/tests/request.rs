@@ -3,8 +3,8 @@ use serde_json::{Value, json};
 use crate::model::wire::chat::{encode, parse_request};
 use crate::model::wire::openai::samples::target;
 use crate::model::{
-    Input, Message, Part, Raw, Reasoning, Request, RequestSettings, Tool, ToolChoice, ToolResult, Turn, Wire,
-    WireError,
+    Input, Message, Part, Raw, Reasoning, Request, RequestSettings, ResponseFormat, Tool, ToolChoice,
+    ToolResult, Turn, Wire, WireError,
 };
 
 fn input(text: &str) -> Input {
@@ -57,12 +57,24 @@ fn settings() -> RequestSettings {
         max_output_tokens: Some(4096),
         temperature: Some(0.5),
         top_p: Some(0.9),
+        top_k: Some(40),
+        frequency_penalty: Some(0.25),
+        presence_penalty: Some(-0.25),
         stop: vec!["END".to_owned()],
         seed: Some(7),
+        response_format: Some(verdict()),
         reasoning: Some(Reasoning { effort: Some("high".to_owned()), budget_tokens: Some(1024) }),
         logprobs: Some(3),
         cache: true,
         extra: json!({ "service_tier": "flex", "temperature": 1.0 }).as_object().unwrap().clone(),
+    }
+}
+
+fn verdict() -> ResponseFormat {
+    ResponseFormat::JsonSchema {
+        name: "verdict".to_owned(),
+        schema: json!({ "type": "object" }),
+        strict: false,
     }
 }
 
@@ -99,8 +111,13 @@ fn a_whole_request() {
         "max_completion_tokens": 4096,
         "temperature": 1.0,
         "top_p": 0.9,
+        "frequency_penalty": 0.25,
+        "presence_penalty": -0.25,
         "stop": ["END"],
         "seed": 7,
+        "response_format": { "type": "json_schema", "json_schema": {
+            "name": "verdict", "schema": { "type": "object" }, "strict": false,
+        } },
         "reasoning_effort": "high",
         "logprobs": true,
         "top_logprobs": 3,
@@ -116,6 +133,7 @@ fn a_whole_request() {
     keys.insert("max_tokens".to_owned(), cap);
     keys.remove("stream");
     keys.remove("stream_options");
+    keys.insert("top_k".to_owned(), json!(40));
     assert_eq!(encode(&request, &target("vllm/gpt-5"), false), expected);
 }
 
@@ -239,6 +257,51 @@ fn a_request_as_clients_write_it() {
 }
 
 #[test]
+fn formats_are_understood() {
+    let check = |format: Value, expected: Option<ResponseFormat>| {
+        let body = json!({ "model": "m", "messages": [], "response_format": format });
+        assert_eq!(parse_request(&body).unwrap().request.settings.response_format, expected, "{body}");
+    };
+    let schema = |schema: Value, strict| ResponseFormat::JsonSchema { name: "a".to_owned(), schema, strict };
+    check(json!({ "type": "text" }), None);
+    check(json!({ "type": "json_object" }), Some(ResponseFormat::JsonObject));
+    check(
+        json!({ "type": "json_schema", "json_schema": { "name": "a", "schema": {}, "strict": null } }),
+        Some(schema(json!({}), false)),
+    );
+    check(
+        json!({ "type": "json_schema", "json_schema": {
+            "name": "a", "description": "A verdict.", "schema": { "type": "object" }, "strict": true,
+        } }),
+        Some(schema(json!({ "type": "object", "description": "A verdict." }), true)),
+    );
+    check(
+        json!({ "type": "json_object", "schema": { "type": "object" } }),
+        Some(ResponseFormat::JsonSchema {
+            name: "answer".to_owned(),
+            schema: json!({ "type": "object" }),
+            strict: true,
+        }),
+    );
+}
+
+/// Keys that clients send by default, or that others do not need.
+#[test]
+fn keys_that_do_not_change_the_answer_go_nowhere() {
+    let body = json!({
+        "model": "m", "messages": [{ "role": "user", "content": "Hi" }],
+        "user": "u", "store": false, "metadata": { "a": "b" }, "service_tier": "default", "verbosity": "low",
+        "prompt_cache_key": "k", "safety_identifier": "s", "modalities": ["text"], "logit_bias": {}, "min_p": 0,
+        "presence_penalty": 0, "provider": { "sort": "price" }, "repetition_penalty": 1.0,
+    });
+    let settings = RequestSettings { presence_penalty: Some(0.0), ..RequestSettings::default() };
+    assert_eq!(
+        parse_request(&body).unwrap().request,
+        Request { messages: vec![Message::user("Hi")], settings }
+    );
+}
+
+#[test]
 fn what_cannot_be_asked_is_named() {
     let with = |changes: Value| {
         let mut body = json!({ "model": "m", "messages": [{ "role": "user", "content": "Hi" }] });
@@ -252,6 +315,23 @@ fn what_cannot_be_asked_is_named() {
         (json!({ "model": "m" }), "the request: `messages` is missing"),
         (with(json!({ "n": 2 })), "the request: `n`: one choice alone can be had"),
         (with(json!({ "functions": [] })), "the request: `functions` are not understood: use `tools`"),
+        (
+            with(json!({ "logit_bias": { "50256": -100 } })),
+            "`logit_bias` has no form in another dialect, and the answer hangs on it",
+        ),
+        (
+            with(json!({ "guided_regex": "[ab]" })),
+            "`guided_regex` has no form in another dialect, and the answer hangs on it",
+        ),
+        (with(json!({ "modalities": ["text", "image"] })), "`modalities`: text alone can be had"),
+        (
+            with(json!({ "response_format": { "type": "grammar" } })),
+            "the request.response_format: a format of type `grammar` is not understood",
+        ),
+        (
+            with(json!({ "response_format": { "type": "json_schema", "json_schema": { "name": "a" } } })),
+            "the request.response_format.json_schema: `schema` is missing",
+        ),
         (with(json!({ "temperature": "hot" })), "the request: `temperature` is not a number"),
         (with(json!({ "stop": [1] })), "the request: `stop` is neither a text nor a list of texts"),
         (with(json!({ "tool_choice": "maybe" })), "the request: `tool_choice`: `maybe` is not understood"),

@@ -6,8 +6,8 @@ use super::super::super::{Target, Wire, WireError};
 use super::super::{Stream, decode, encode, usage_of};
 use super::{call, data, stream, target, text};
 use crate::model::{
-    Input, Message, Part, Raw, Reasoning, Reply, Request, RequestSettings, Stop, Tokens, Tool, ToolChoice,
-    ToolResult, Turn, Usage,
+    Input, Message, Part, Raw, Reasoning, Reply, Request, RequestSettings, ResponseFormat, Stop, Tokens,
+    Tool, ToolChoice, ToolResult, Turn, Usage,
 };
 
 /// Two calls at once: only the first is signed, and neither has an id.
@@ -220,6 +220,9 @@ fn settings_become_keys() {
                 max_output_tokens: Some(7),
                 temperature: Some(0.5),
                 top_p: Some(0.9),
+                top_k: Some(64),
+                frequency_penalty: Some(0.25),
+                presence_penalty: Some(-0.25),
                 stop: vec!["END".into()],
                 seed: Some(1 << 40 | 3),
                 logprobs: Some(2),
@@ -228,13 +231,30 @@ fn settings_become_keys() {
                 ..default()
             },
             json!({"generationConfig": {
-                "maxOutputTokens": 7, "temperature": 0.5, "topP": 0.9, "stopSequences": ["END"], "seed": 3,
+                "maxOutputTokens": 7, "temperature": 0.5, "topP": 0.9, "topK": 64, "frequencyPenalty": 0.25,
+                "presencePenalty": -0.25, "stopSequences": ["END"], "seed": 3,
                 "responseLogprobs": true, "logprobs": 2,
             }}),
         ),
         (
             RequestSettings { logprobs: Some(0), ..default() },
             json!({"generationConfig": {"responseLogprobs": true}}),
+        ),
+        (
+            RequestSettings { response_format: Some(ResponseFormat::JsonObject), ..default() },
+            json!({"generationConfig": {"responseMimeType": "application/json"}}),
+        ),
+        (
+            RequestSettings {
+                response_format: Some(ResponseFormat::JsonSchema {
+                    name: "verdict".into(),
+                    schema: json!({"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object"}),
+                    strict: false,
+                }),
+                ..default()
+            },
+            json!({"generationConfig":
+                {"responseMimeType": "application/json", "responseJsonSchema": {"type": "object"}}}),
         ),
         (reasoning(None, None), thinking(json!({"includeThoughts": true}))),
         (reasoning(Some("high"), None), thinking(json!({"thinkingLevel": "HIGH", "includeThoughts": true}))),

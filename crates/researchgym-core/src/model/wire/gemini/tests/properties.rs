@@ -7,7 +7,7 @@ use super::super::super::Parsed;
 use super::super::super::strategies::{any_json, natural_stop, parts, request, usage};
 use super::super::{Stream, decode, encode, parse_request, render_reply, render_stream, usage_of};
 use super::{data, stream, target};
-use crate::model::{Message, Reply, Request, RequestSettings, Stop, Turn, Usage};
+use crate::model::{Message, Reply, Request, RequestSettings, ResponseFormat, Stop, Turn, Usage};
 
 fn any_reply() -> impl Strategy<Value = Reply> {
     let abnormal = proptest::sample::select(vec![
@@ -34,6 +34,9 @@ fn any_reply() -> impl Strategy<Value = Reply> {
 fn sayable(mut settings: RequestSettings) -> RequestSettings {
     settings.cache = false;
     settings.parallel_tool_calls = None;
+    if let Some(ResponseFormat::JsonSchema { name, strict, .. }) = &mut settings.response_format {
+        (*name, *strict) = ("answer".into(), true);
+    }
     if let Some(reasoning) = &mut settings.reasoning
         && reasoning.budget_tokens.is_some()
     {
@@ -78,6 +81,10 @@ const WORDS: &[&str] = &[
     "nullable",
     "generationConfig",
     "thinkingConfig",
+    "responseMimeType",
+    "application/json",
+    "responseSchema",
+    "responseModalities",
     "thinkingBudget",
     "seed",
     "logprobs",

@@ -6,8 +6,8 @@ use super::super::super::{Parsed, WireError};
 use super::super::{parse_request, render_error, render_reply, render_stream};
 use super::{call, data, text};
 use crate::model::{
-    Input, Message, Part, Reasoning, Reply, Request, RequestSettings, Stop, Tool, ToolChoice, ToolResult,
-    Turn, Usage,
+    Input, Message, Part, Reasoning, Reply, Request, RequestSettings, ResponseFormat, Stop, Tool, ToolChoice,
+    ToolResult, Turn, Usage,
 };
 
 /// As Gemini CLI asks, shortened, and with some keys in the other spelling.
@@ -44,6 +44,9 @@ fn a_client_is_understood() {
         "toolConfig": {"functionCallingConfig": {"mode": "ANY", "allowedFunctionNames": ["read", "run"]}},
         "generationConfig": {
             "maxOutputTokens": 9, "temperature": 0, "topP": 0.5, "topK": 64, "stopSequences": ["END"], "seed": -3,
+            "frequencyPenalty": 0.5, "presence_penalty": 0, "response_mime_type": "application/json",
+            "responseSchema": {"type": "OBJECT", "properties": {"next": {"type": "STRING"}}},
+            "responseModalities": ["TEXT"], "mediaResolution": "MEDIA_RESOLUTION_LOW",
             "responseLogprobs": true, "thinkingConfig": {"includeThoughts": true, "thinking_level": "HIGH"},
         },
         "safetySettings": [],
@@ -102,6 +105,14 @@ fn a_client_is_understood() {
                 max_output_tokens: Some(9),
                 temperature: Some(0.0),
                 top_p: Some(0.5),
+                top_k: Some(64),
+                frequency_penalty: Some(0.5),
+                presence_penalty: Some(0.0),
+                response_format: Some(ResponseFormat::JsonSchema {
+                    name: "answer".into(),
+                    schema: json!({"type": "object", "properties": {"next": {"type": "string"}}}),
+                    strict: true,
+                }),
                 stop: vec!["END".into()],
                 seed: Some(3),
                 reasoning: Some(Reasoning { effort: Some("high".into()), budget_tokens: None }),
@@ -140,7 +151,7 @@ fn what_is_malformed_is_named() {
         ),
         (
             with("tools", json!([{"googleSearch": {}}])),
-            "tools of the kind `googleSearch` run at the provider and are not available here",
+            "tools of the kind `googleSearch` have no form in another dialect",
         ),
         (
             with("toolConfig", json!({"functionCallingConfig": {"mode": "MANY"}})),
@@ -149,6 +160,18 @@ fn what_is_malformed_is_named() {
         (
             with("generationConfig", json!({"temperature": "hot"})),
             "`temperature`: invalid type: string \"hot\", expected f64",
+        ),
+        (
+            with("cachedContent", json!("cachedContents/a")),
+            "`cachedContent` has no form in another dialect, and the answer hangs on it",
+        ),
+        (
+            with("generationConfig", json!({"responseModalities": ["TEXT", "IMAGE"]})),
+            "`responseModalities`: text alone can be had",
+        ),
+        (
+            with("generationConfig", json!({"responseMimeType": "text/x.enum", "responseSchema": {}})),
+            "answers of the type `text/x.enum` have no form in another dialect",
         ),
         (
             with("generationConfig", json!({"candidate_count": 2})),

@@ -7,8 +7,8 @@ use super::super::{Stream, decode, encode, usage_of};
 use super::{delta, named, start, stream, target};
 use crate::model::sse::SseEvent;
 use crate::model::{
-    Input, Message, Part, Raw, Reasoning, Reply, Request, RequestSettings, Stop, Tool, ToolChoice,
-    ToolResult, Turn, Usage,
+    Input, Message, Part, Raw, Reasoning, Reply, Request, RequestSettings, ResponseFormat, Stop, Tool,
+    ToolChoice, ToolResult, Turn, Usage,
 };
 
 /// A turn with thinking before, between and without text, as models with interleaved thinking write it.
@@ -240,6 +240,11 @@ fn settings_become_keys() {
         parallel_tool_calls,
         ..default()
     };
+    let schema = Some(ResponseFormat::JsonSchema {
+        name: "verdict".into(),
+        schema: json!({"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object"}),
+        strict: false,
+    });
     let cases = [
         (RequestSettings { max_output_tokens: Some(7), ..default() }, json!({"max_tokens": 7})),
         (
@@ -269,6 +274,49 @@ fn settings_become_keys() {
             json!({"temperature": 1.0, "thinking": {"type": "disabled"}}),
         ),
         (RequestSettings { seed: Some(1), logprobs: Some(2), ..default() }, json!({})),
+        (RequestSettings { top_k: Some(40), ..default() }, json!({"top_k": 40})),
+        (
+            RequestSettings { top_k: Some(40), reasoning: thinking(None, None), ..default() },
+            json!({"thinking": {"type": "adaptive"}}),
+        ),
+        (
+            RequestSettings { reasoning: thinking(None, Some(5)), ..default() },
+            json!({"max_tokens": 5120, "thinking": {"type": "enabled", "budget_tokens": 1024}}),
+        ),
+        (
+            RequestSettings {
+                max_output_tokens: Some(3000),
+                reasoning: thinking(None, Some(5000)),
+                ..default()
+            },
+            json!({"max_tokens": 3000, "thinking": {"type": "enabled", "budget_tokens": 2999}}),
+        ),
+        (
+            RequestSettings {
+                max_output_tokens: Some(1025),
+                reasoning: thinking(None, Some(5)),
+                ..default()
+            },
+            json!({"max_tokens": 1025, "thinking": {"type": "enabled", "budget_tokens": 1024}}),
+        ),
+        (
+            RequestSettings {
+                max_output_tokens: Some(1024),
+                temperature: Some(0.5),
+                reasoning: thinking(Some("high"), Some(5000)),
+                ..default()
+            },
+            json!({"max_tokens": 1024, "temperature": 0.5}),
+        ),
+        (
+            RequestSettings { response_format: Some(ResponseFormat::JsonObject), ..default() },
+            json!({"system": [{"type": "text", "text": "Answer with one JSON object and nothing else."}]}),
+        ),
+        (
+            RequestSettings { reasoning: thinking(Some("low"), None), response_format: schema, ..default() },
+            json!({"thinking": {"type": "adaptive"}, "output_config":
+                {"effort": "low", "format": {"type": "json_schema", "schema": {"type": "object"}}}}),
+        ),
         (choice(ToolChoice::Auto, None), json!({"tools": tools})),
         (
             choice(ToolChoice::Auto, Some(false)),

@@ -8,7 +8,9 @@ use super::super::super::strategies::{any_json, natural_stop, parts, request, us
 use super::super::{Stream, decode, encode, parse_request, render_reply, render_stream, usage_of};
 use super::{delta, named, start, stream, target};
 use crate::model::sse::SseEvent;
-use crate::model::{Message, Reply, Request, RequestSettings, Stop, ToolChoice, Turn};
+use crate::model::{
+    Message, Reasoning, Reply, Request, RequestSettings, ResponseFormat, Stop, ToolChoice, Turn,
+};
 
 fn any_reply() -> impl Strategy<Value = Reply> {
     let abnormal = proptest::sample::select(vec![
@@ -32,14 +34,44 @@ fn any_reply() -> impl Strategy<Value = Reply> {
 fn sayable(mut settings: RequestSettings) -> RequestSettings {
     settings.seed = None;
     settings.logprobs = None;
+    settings.frequency_penalty = None;
+    settings.presence_penalty = None;
+    settings.response_format = settings.response_format.and_then(|format| match format {
+        ResponseFormat::JsonObject => None,
+        ResponseFormat::JsonSchema { schema, .. } => {
+            Some(ResponseFormat::JsonSchema { name: "answer".into(), schema, strict: true })
+        }
+    });
+    if let (Some(Reasoning { budget_tokens: Some(budget), .. }), Some(cap)) =
+        (&mut settings.reasoning, settings.max_output_tokens)
+    {
+        *budget = (*budget).max(1024).min(cap - 1);
+        if cap <= 1024 {
+            settings.reasoning = None;
+        }
+    }
     if settings.tool_choice == ToolChoice::None {
         settings.parallel_tool_calls = None;
     }
     if settings.reasoning.is_some() {
         settings.temperature = None;
+        settings.top_k = None;
         settings.top_p = settings.top_p.filter(|&top_p| top_p >= 0.95);
     }
     settings
+}
+
+/// What the wire says of a conversation: that an object is asked for is said to the model alone.
+fn said(request: &Request) -> Vec<Message> {
+    const ASKS: &str = "Answer with one JSON object and nothing else.";
+    let mut messages = request.messages.clone();
+    if request.settings.response_format == Some(ResponseFormat::JsonObject) {
+        match messages.first_mut() {
+            Some(Message::System { text }) => *text = format!("{text}\n\n{ASKS}"),
+            _ => messages.insert(0, Message::System { text: ASKS.into() }),
+        }
+    }
+    messages
 }
 
 const WORDS: &[&str] = &[
@@ -67,6 +99,10 @@ const WORDS: &[&str] = &[
     "input_schema",
     "tool_choice",
     "max_tokens",
+    "output_config",
+    "format",
+    "json_schema",
+    "schema",
     "usage",
     "input_tokens",
     "cache_creation",
@@ -109,7 +145,7 @@ proptest! {
             model: "claude-x".into(),
             stream: streams,
             include_usage: true,
-            request: Request { settings: sayable(request.settings), messages: request.messages },
+            request: Request { messages: said(&request), settings: sayable(request.settings) },
         };
         prop_assert_eq!(read, expected);
     }

@@ -6,7 +6,8 @@ use super::super::super::{Parsed, WireError};
 use super::super::{decode, parse_request, render_error, render_reply, render_stream};
 use super::{delta, named, start, target};
 use crate::model::{
-    Input, Message, Part, Reasoning, Reply, Request, RequestSettings, Stop, Tool, ToolResult, Turn, Usage,
+    Input, Message, Part, Reasoning, Reply, Request, RequestSettings, ResponseFormat, Stop, Tool, ToolResult,
+    Turn, Usage,
 };
 
 #[test]
@@ -45,7 +46,23 @@ fn what_is_malformed_is_named() {
         ),
         (
             with("tools", json!([{"type": "web_search_20260209", "name": "web_search"}])),
-            "tools of type `web_search_20260209` run at the provider and are not available here",
+            "tools of type `web_search_20260209` have no form in another dialect",
+        ),
+        (
+            with("tools", json!([{"type": "bash_20250124", "name": "bash"}])),
+            "tools of type `bash_20250124` have no form in another dialect",
+        ),
+        (
+            with("container", json!("c")),
+            "`container` has no form in another dialect, and the answer hangs on it",
+        ),
+        (
+            with("output_config", json!({"format": {"type": "grammar"}})),
+            "a format of type `grammar` is not known",
+        ),
+        (
+            with("output_config", json!({"format": {"type": "json_schema"}})),
+            "`schema` of `format` is not an object",
         ),
         (with("tools", json!([{"name": "f"}])), "`input_schema` of the tool `f` is not an object"),
         (with("tool_choice", json!({"type": "many"})), "`tool_choice` of type `many` is not known"),
@@ -53,6 +70,24 @@ fn what_is_malformed_is_named() {
     ];
     for (body, message) in requests {
         assert_eq!(parse_request(&body), Err(WireError::Malformed(message.into())), "{body}");
+    }
+}
+
+fn answer() -> ResponseFormat {
+    ResponseFormat::JsonSchema { name: "answer".into(), schema: json!({"type": "object"}), strict: true }
+}
+
+#[test]
+fn a_format_may_be_where_it_was_as_a_beta() {
+    let format = json!({"type": "json_schema", "schema": {"type": "object"}});
+    for place in [
+        json!({"output_format": format}),
+        json!({"output_format": format, "output_config": {"format": null}}),
+        json!({"output_format": {"type": "odd"}, "output_config": {"format": format}}),
+    ] {
+        let mut body = json!({"model": "m", "max_tokens": 9, "messages": []});
+        body.as_object_mut().unwrap().extend(place.as_object().unwrap().clone());
+        assert_eq!(parse_request(&body).unwrap().request.settings.response_format, Some(answer()), "{body}");
     }
 }
 
@@ -90,7 +125,8 @@ fn a_client_is_understood() {
         ],
         "tool_choice": {"type": "auto", "disable_parallel_tool_use": true},
         "thinking": {"type": "adaptive", "display": "summarized"},
-        "output_config": {"effort": "high"},
+        "output_config": {"effort": "high", "format": {"type": "json_schema", "schema": {"type": "object"}}},
+        "top_k": 40, "mcp_servers": [], "service_tier": "auto", "inference_geo": "global",
         "metadata": {"user_id": "{}"},
         "context_management": {"edits": []},
     });
@@ -139,6 +175,8 @@ fn a_client_is_understood() {
                 parallel_tool_calls: Some(false),
                 max_output_tokens: Some(64000),
                 temperature: Some(1.0),
+                top_k: Some(40),
+                response_format: Some(answer()),
                 reasoning: Some(Reasoning { effort: Some("high".into()), budget_tokens: None }),
                 cache: true,
                 ..RequestSettings::default()

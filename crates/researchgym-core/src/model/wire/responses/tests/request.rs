@@ -4,8 +4,8 @@ use crate::model::sse::SseEvent;
 use crate::model::wire::openai::samples::target;
 use crate::model::wire::responses::{encode, namespaces, parse_request};
 use crate::model::{
-    Input, Message, Part, Raw, Reasoning, Request, RequestSettings, Tool, ToolChoice, ToolResult, Turn, Wire,
-    WireError,
+    Input, Message, Part, Raw, Reasoning, Request, RequestSettings, ResponseFormat, Tool, ToolChoice,
+    ToolResult, Turn, Wire, WireError,
 };
 
 fn input(text: &str) -> Input {
@@ -58,8 +58,16 @@ fn a_whole_request() {
         max_output_tokens: Some(4096),
         temperature: Some(0.5),
         top_p: Some(0.9),
+        top_k: Some(40),
+        frequency_penalty: Some(0.25),
+        presence_penalty: Some(-0.25),
         stop: vec!["END".to_owned()],
         seed: Some(7),
+        response_format: Some(ResponseFormat::JsonSchema {
+            name: "verdict".to_owned(),
+            schema: json!({ "type": "object" }),
+            strict: true,
+        }),
         reasoning: Some(Reasoning { effort: Some("high".to_owned()), budget_tokens: Some(1024) }),
         logprobs: Some(3),
         cache: true,
@@ -101,6 +109,9 @@ fn a_whole_request() {
         "top_p": 0.9,
         "top_logprobs": 3,
         "reasoning": { "effort": "high", "summary": "auto" },
+        "text": { "format": {
+            "type": "json_schema", "name": "verdict", "schema": { "type": "object" }, "strict": true,
+        } },
         "stream": true,
         "service_tier": "flex",
     });
@@ -257,6 +268,25 @@ fn calls_into_a_namespace_get_it_back() {
 }
 
 #[test]
+fn formats_are_understood() {
+    let check = |text: Value, expected: Option<ResponseFormat>| {
+        let body = json!({ "model": "m", "input": "Hi", "text": text });
+        assert_eq!(parse_request(&body).unwrap().request.settings.response_format, expected, "{body}");
+    };
+    check(json!({ "verbosity": "low" }), None);
+    check(json!({ "format": { "type": "text" }, "verbosity": "medium" }), None);
+    check(json!({ "format": { "type": "json_object" } }), Some(ResponseFormat::JsonObject));
+    check(
+        json!({ "format": { "type": "json_schema", "name": "a", "schema": { "type": "object" }, "strict": true } }),
+        Some(ResponseFormat::JsonSchema {
+            name: "a".to_owned(),
+            schema: json!({ "type": "object" }),
+            strict: true,
+        }),
+    );
+}
+
+#[test]
 fn what_cannot_be_asked_is_named() {
     let with = |changes: Value| {
         let mut body = json!({ "model": "m", "input": "Hi" });
@@ -272,6 +302,14 @@ fn what_cannot_be_asked_is_named() {
         (
             with(json!({ "previous_response_id": "resp_1" })),
             "the request: `previous_response_id`: nothing is stored here, send the whole conversation",
+        ),
+        (
+            with(json!({ "stop": ["END"] })),
+            "`stop` has no form in another dialect, and the answer hangs on it",
+        ),
+        (
+            with(json!({ "text": { "format": { "type": "grammar" } } })),
+            "the request.text.format: a format of type `grammar` is not understood",
         ),
         (with(json!({ "background": true })), "the request: `background` cannot be had"),
         (
