@@ -127,3 +127,15 @@ fn the_worst_of_several_runs_decides_the_code() {
     check(exec("rm answer.json"), &[], 1);
     check(exec("true"), &["--variant", "broken"], 3);
 }
+
+#[test]
+fn the_log_of_outputs_holds_all_of_a_long_one() {
+    if !can_isolate() {
+        return;
+    }
+    let world = World::new();
+    let finished = world.scripted(&[exec("seq 1 5000; echo end >&2"), answer(7), submit()], &[]);
+    let log = std::fs::read_to_string(finished.run().join("logs/exec.stdout.log")).expect("a log");
+    let expected: Vec<String> = (1..=5000).map(|number| number.to_string()).chain(["end".into()]).collect();
+    assert_eq!(log.lines().collect::<Vec<_>>(), expected);
+}

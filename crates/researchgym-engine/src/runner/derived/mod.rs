@@ -7,14 +7,14 @@ mod transcript;
 use researchgym_core::action::Action;
 use researchgym_core::event::{CallOutcome, Event, Line};
 use researchgym_core::model::Usage;
-use researchgym_core::observation::Observation;
+use researchgym_core::observation::{Captured, Observation};
 use serde_json::{Value, json};
 
 use self::costs::Costs;
 use self::transcript::Transcript;
 use crate::session::Recorder;
 use crate::store::{
-    LogAppender, LogFile, StoreError, read_log, write_json, write_metadata, write_plan, write_status,
+    Blobs, LogAppender, LogFile, StoreError, read_log, write_json, write_metadata, write_plan, write_status,
 };
 
 /// What could not be written, in words for the user.
@@ -82,6 +82,7 @@ struct Logs {
     output: LogAppender,
     transcript: Transcript,
     costs: Costs,
+    blobs: Blobs,
     warnings: Warnings,
 }
 
@@ -99,6 +100,7 @@ impl Logs {
             output: LogAppender::new(folder, LogFile::ExecStdout),
             transcript: Transcript::default(),
             costs: Costs::default(),
+            blobs: recorder.blobs.clone(),
             warnings: Vec::new(),
         };
         for line in &lines {
@@ -109,6 +111,22 @@ impl Logs {
         write_json(&folder.logs().join("transcript.json"), &logs.transcript.entries())?;
         write_json(&folder.logs().join("cost_summary.json"), &logs.costs.summary(&recorder.state))?;
         Ok(logs.warnings)
+    }
+
+    /// The whole of an output, as far as it was kept.
+    fn print(&mut self, captured: &Captured) {
+        let whole = captured.blob.and_then(|digest| self.blobs.open(digest).ok());
+        let Some(mut whole) = whole else {
+            self.warnings.extend(self.output.append(captured.text.as_bytes()));
+            return;
+        };
+        let mut buffer = vec![0; 64 << 10];
+        while let Ok(length) = std::io::Read::read(&mut whole, &mut buffer) {
+            if length == 0 {
+                break;
+            }
+            self.warnings.extend(self.output.append(&buffer[..length]));
+        }
     }
 
     fn take(&mut self, line: &Line) {
@@ -123,8 +141,8 @@ impl Logs {
                     format!("{time} action {action_id}: {} after {took_ms} ms\n", outcome(observation));
                 self.warnings.extend(self.agent.append(text.as_bytes()));
                 if let Observation::Exec { stdout, stderr, .. } = observation {
-                    self.warnings.extend(self.output.append(stdout.text.as_bytes()));
-                    self.warnings.extend(self.output.append(stderr.text.as_bytes()));
+                    self.print(stdout);
+                    self.print(stderr);
                 }
             }
             Event::ModelCalled(called) => {
