@@ -19,6 +19,7 @@ use super::answer::{Answer, error, final_error, refusal};
 use super::asking::{Asking, read};
 use super::booking::{Booking, Bounds};
 use super::edits::edited;
+use super::fetched::{FETCHED, is_fetched};
 use super::headers::onward;
 use super::route::Delivery;
 use super::send::{Sent, send};
@@ -78,6 +79,9 @@ impl Question {
         let refused = |message: String| Unasked { status: 400, message };
         let body: Value = serde_json::from_slice(&bytes)
             .map_err(|error| refused(format!("the body is not JSON: {error}")))?;
+        if !work.service.may_fetch && is_fetched(&body) {
+            return Err(refused(FETCHED.to_owned()));
+        }
         let mut asking = read(dialect, &body, &bytes).map_err(|error| refused(error.to_string()))?;
         if let Some((named, delivery)) = in_path {
             asking = Asking { named, delivery, ..asking };

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::answer::{Answer, Content, answer, error, final_error, json as json_answer};
 use super::ask::Arrived;
 use super::failures::{broken, redacted};
+use super::fetched::{FETCHED, is_fetched};
 use super::headers::{back, onward};
 use super::server::Work;
 use super::splice::set;
@@ -26,6 +27,9 @@ pub(super) async fn count(work: &Work, arrived: Arrived) -> Answer {
         Ok(_) => return final_error(dialect, 400, "the body is not a JSON object"),
         Err(error) => return final_error(dialect, 400, &format!("the body is not JSON: {error}")),
     };
+    if !work.service.may_fetch && is_fetched(&body) {
+        return final_error(dialect, 400, FETCHED);
+    }
     let named = match &in_path {
         Some((named, _)) => named.as_str(),
         None => body["model"].as_str().unwrap_or_default(),

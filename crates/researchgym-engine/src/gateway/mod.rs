@@ -13,6 +13,7 @@ mod booking;
 mod count;
 mod edits;
 mod failures;
+mod fetched;
 mod headers;
 mod listen;
 mod listing;

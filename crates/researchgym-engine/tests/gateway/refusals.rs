@@ -98,3 +98,22 @@ async fn names_that_are_not_served_are_told_with_the_nearest() {
         gateway.finish().await;
     }
 }
+
+#[tokio::test]
+async fn nothing_is_fetched_for_a_program_in_a_run() {
+    let picture = json!({"type": "image_url", "image_url": {"url": "https://elsewhere.org/a.png"}});
+    let source = json!({"type": "image", "source": {"type": "url", "url": "https://elsewhere.org/a.png"}});
+    let asked =
+        |part: &Value| json!({"model": "m", "messages": [{"role": "user", "content": [part]}]}).to_string();
+    for (wire, part) in [(Wire::Chat, &picture), (Wire::Messages, &source)] {
+        let (status, is_final, body) = refused(wire, unlimited(), &asked(part)).await;
+        assert_eq!((status, is_final), (400, true));
+        let message = body["error"]["message"].as_str().unwrap();
+        assert!(message.starts_with("nothing is fetched from addresses here"), "{message}");
+    }
+    let provider = Provider::start(|_, _| Told::json(200, "{}")).await;
+    let gateway = Gateway::start(endpoint(&provider, Wire::Messages), unlimited()).await;
+    let counted = gateway.post("/v1/messages/count_tokens", asked(&source)).send().await.unwrap();
+    assert_eq!((counted.status().as_u16(), provider.received().len()), (400, 0));
+    gateway.finish().await;
+}
