@@ -161,7 +161,8 @@ impl Question {
         let translated = self.translated.as_ref().map(|parsed| {
             input_tokens_bound(&self.endpoint.wire.encode(&parsed.request, &self.endpoint.target, false))
         });
-        let window = self.endpoint.facts.context_window.unwrap_or(u64::MAX);
+        let window = self.endpoint.facts.context_window.filter(|_| !widens_context(&self.headers));
+        let window = window.unwrap_or(u64::MAX);
         translated.map_or(own, |translated| translated.max(own)).min(window)
     }
 
@@ -202,6 +203,17 @@ impl Question {
     pub(super) fn is_relayed(&self) -> bool {
         self.translated.is_none()
     }
+}
+
+/// Whether the client asks for a longer context than the model's usual one: `context-1m-2025-08-07` among Anthropic's
+/// features.
+fn widens_context(headers: &HeaderMap) -> bool {
+    let features = headers
+        .get_all("anthropic-beta")
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|&byte| byte == b','));
+    let mut lengths = features.filter_map(|feature| feature.trim_ascii().strip_prefix(b"context-"));
+    lengths.any(|length| length.first().is_some_and(u8::is_ascii_digit))
 }
 
 fn capped(request: &Request, cap: u64) -> Request {

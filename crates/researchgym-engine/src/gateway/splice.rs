@@ -1,6 +1,7 @@
 //! Changing single values in a client's JSON without touching any other byte: the order of keys in a tool's schema and
 //! the way in which numbers are written are part of what a model reads.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 /// A key stands twice in one object: two readers could take two different values.
@@ -29,11 +30,20 @@ pub(super) fn set(text: &[u8], path: &[&str], value: &str) -> Vec<u8> {
     [&text[..end], member.as_bytes(), &text[end..]].concat()
 }
 
+/// Gives a member of the object another key. The text must be a valid JSON object.
+pub(super) fn rename(text: &[u8], from: &str, to: &str) -> Vec<u8> {
+    match members(text).into_iter().rev().find(|member| member.key == from) {
+        Some(Member { name, .. }) => [&text[..name.start], quoted(to).as_bytes(), &text[name.end..]].concat(),
+        None => text.to_vec(),
+    }
+}
+
 /// Looks for a key that stands twice in the object itself or in one of the objects at the given keys.
 pub(super) fn check_unique(text: &[u8], inner: &[&str]) -> Result<(), Twice> {
     let members = members(text);
-    for (at, member) in members.iter().enumerate() {
-        if members[..at].iter().any(|other| other.key == member.key) {
+    let mut keys = HashSet::with_capacity(members.len());
+    for member in &members {
+        if !keys.insert(member.key.as_str()) {
             return Err(Twice(member.key.chars().take(80).collect()));
         }
         let value = &text[member.value.clone()];
@@ -46,6 +56,8 @@ pub(super) fn check_unique(text: &[u8], inner: &[&str]) -> Result<(), Twice> {
 
 struct Member {
     key: String,
+    /// Where the key stands, with its quotes.
+    name: Range<usize>,
     value: Range<usize>,
 }
 
@@ -67,10 +79,11 @@ fn members(text: &[u8]) -> Vec<Member> {
             return members;
         }
         let key_end = value_end(text, at);
-        let key = serde_json::from_slice(&text[at..key_end]).unwrap_or_default();
+        let name = at..key_end;
+        let key = serde_json::from_slice(&text[name.clone()]).unwrap_or_default();
         let start = skip(text, key_end, |byte| byte.is_ascii_whitespace() || byte == b':');
         at = value_end(text, start);
-        members.push(Member { key, value: start..at });
+        members.push(Member { key, name, value: start..at });
     }
 }
 
@@ -143,6 +156,15 @@ mod tests {
         check(r#"{"a":{"c":null}}"#, &["a", "b"], r#"{"a":{"c":null,"b":7}}"#);
         check(r#"{"a":null}"#, &["a", "b"], r#"{"a":{"b":7}}"#);
         check(r#"{"c":1}"#, &["a", "b"], r#"{"c":1,"a":{"b":7}}"#);
+    }
+
+    #[test]
+    fn only_the_key_changes() {
+        let check = |text: &str, expected: &str| {
+            assert_eq!(String::from_utf8(rename(text.as_bytes(), "a", "c")).unwrap(), expected, "{text}");
+        };
+        check(r#"{"b":{"a":1}, "\u0061" : 1.50 }"#, r#"{"b":{"a":1}, "c" : 1.50 }"#);
+        check(r#"{"b":"a"}"#, r#"{"b":"a"}"#);
     }
 
     #[test]

@@ -127,3 +127,19 @@ async fn keys_pass_in_neither_direction() {
         assert!(!failure.message.contains(KEY));
     }
 }
+
+#[tokio::test]
+async fn a_context_that_the_client_widens_is_no_bound() {
+    let talk = talk(Wire::Messages);
+    let provider = Provider::start(|_, _| Told::json(200, talk.answers[0])).await;
+    let mut narrow = endpoint(&provider, talk.wire);
+    narrow.facts.context_window = Some(10);
+    let gateway = Gateway::start(narrow, unlimited()).await;
+    for features in ["context-management-2025-06-27", "a, context-1m-2025-08-07"] {
+        let request = gateway.post(talk.paths[0], talk.questions[0]).header("anthropic-beta", features);
+        assert_eq!(request.send().await.unwrap().status(), 200);
+    }
+    let books = gateway.finish().await;
+    let holds: Vec<bool> = books.asked().iter().map(|asked| asked.hold.tokens > 1000).collect();
+    assert_eq!(holds, [false, true]);
+}
