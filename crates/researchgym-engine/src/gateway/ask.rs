@@ -17,6 +17,7 @@ use tokio::sync::oneshot;
 
 use super::answer::{Answer, error, final_error, refusal};
 use super::asking::{Asking, read};
+use super::body::parsed;
 use super::booking::{Booking, Bounds};
 use super::edits::edited;
 use super::fetched::{FETCHED, is_fetched};
@@ -77,12 +78,11 @@ impl Question {
     fn of(work: &Work, arrived: Arrived) -> Result<Question, Unasked> {
         let Arrived { dialect, in_path, headers, bytes } = arrived;
         let refused = |message: String| Unasked { status: 400, message };
-        let body: Value = serde_json::from_slice(&bytes)
-            .map_err(|error| refused(format!("the body is not JSON: {error}")))?;
+        let body = parsed(&bytes).map_err(|error| refused(error.to_string()))?;
         if !work.service.may_fetch && is_fetched(&body) {
             return Err(refused(FETCHED.to_owned()));
         }
-        let mut asking = read(dialect, &body, &bytes).map_err(|error| refused(error.to_string()))?;
+        let mut asking = read(dialect, &body).map_err(|error| refused(error.to_string()))?;
         if let Some((named, delivery)) = in_path {
             asking = Asking { named, delivery, ..asking };
         }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::answer::{Answer, Content, answer, error, final_error, json as json_answer};
 use super::ask::Arrived;
+use super::body::parsed;
 use super::failures::{broken, redacted};
 use super::fetched::{FETCHED, is_fetched};
 use super::headers::{back, onward};
@@ -22,10 +23,10 @@ const MOST_BYTES: usize = 1 << 20;
 /// Counts.
 pub(super) async fn count(work: &Work, arrived: Arrived) -> Answer {
     let Arrived { dialect, in_path, headers, bytes } = arrived;
-    let body: Value = match serde_json::from_slice(&bytes) {
+    let body = match parsed(&bytes) {
         Ok(body @ Value::Object(_)) => body,
         Ok(_) => return final_error(dialect, 400, "the body is not a JSON object"),
-        Err(error) => return final_error(dialect, 400, &format!("the body is not JSON: {error}")),
+        Err(error) => return final_error(dialect, 400, &error.to_string()),
     };
     if !work.service.may_fetch && is_fetched(&body) {
         return final_error(dialect, 400, FETCHED);

@@ -96,7 +96,7 @@ mod tests {
             backend: Backend::Http,
         };
         let value = serde_json::from_str(body).unwrap();
-        let asking = read(wire, &value, body.as_bytes()).unwrap();
+        let asking = read(wire, &value).unwrap();
         let sent = edited(&Bytes::from_static(body.as_bytes()), &value, &asking, &endpoint, cap);
         assert_eq!(std::str::from_utf8(&sent).unwrap(), expected);
     }

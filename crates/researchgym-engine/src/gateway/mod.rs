@@ -9,6 +9,7 @@
 mod answer;
 mod ask;
 mod asking;
+mod body;
 mod booking;
 mod count;
 mod edits;

@@ -59,8 +59,17 @@ async fn what_cannot_be_metered_or_read_is_a_bad_request() {
             "the tool `web_search_20250305`",
         ),
         (Wire::Gemini, r#"{"tools":[{"googleSearch":{}}]}"#, "the tool `googleSearch`"),
-        (Wire::Chat, r#"{"model":"m","max_tokens":1,"max_tokens":2}"#, "the key `max_tokens` is there twice"),
-        (Wire::Chat, r#"{"model":"m""#, "the body is not JSON"),
+        (
+            Wire::Chat,
+            r#"{"model":"m","max_tokens":1,"max_\u0074okens":2}"#,
+            "the body is not taken: the key `max_tokens` is there twice",
+        ),
+        (
+            Wire::Chat,
+            r#"{"model":"m","messages":[{"content":"long","content":"short"}]}"#,
+            "the body is not taken: the key `content` is there twice",
+        ),
+        (Wire::Chat, r#"{"model":"m""#, "the body is not taken: EOF"),
     ];
     for (wire, question, beginning) in questions {
         let (status, is_final, body) = refused(wire, unlimited(), question).await;
