@@ -40,7 +40,7 @@ pub(super) async fn count(work: &Work, arrived: Arrived) -> Answer {
         Err(error) => return final_error(dialect, 404, &error.to_string()),
     };
     let Some(url) = counting_url(endpoint).filter(|_| endpoint.wire == dialect) else {
-        return estimated(dialect, &body);
+        return estimated(dialect, &body, endpoint);
     };
     let model = Value::from(endpoint.target.model.as_str()).to_string();
     let bytes = match dialect {
@@ -82,8 +82,10 @@ fn counting_url(endpoint: &Endpoint) -> Option<String> {
     }
 }
 
-fn estimated(dialect: Wire, body: &Value) -> Answer {
-    let tokens = input_tokens_bound(body);
+fn estimated(dialect: Wire, body: &Value, endpoint: &Endpoint) -> Answer {
+    // No number that a client would read as negative or inexact.
+    let most = endpoint.facts.context_window.unwrap_or(u64::from(u32::MAX));
+    let tokens = input_tokens_bound(body).min(most);
     let key = if dialect == Wire::Gemini { "totalTokens" } else { "input_tokens" };
     json_answer(200, &json!({key: tokens}))
 }
