@@ -11,11 +11,11 @@
 //! gpt-4o-mini (2833 and 5667 for each of 8 tiles, OpenAI's page "Images and vision"); others stay below 25 000
 //! (10 000 patches times 2.46 there; Anthropic about 5 000; Gemini 258 a tile). Each counts [`PICTURE_TOKENS`].
 //!
-//! Limits, where the bound is not one: files that are no pictures (a compressed PDF can have more text than bytes, a video
-//! is billed by its length) and files that are only named; tools that run at the provider's, whose results it adds to the
-//! prompt; tokenizers that first replace characters by longer ones. Where a model's context window is known, no prompt
-//! exceeds it, and the smaller of both is a bound again. A request that goes on from what the provider has stored has no
-//! bound at all and counts [`u64::MAX`].
+//! Limits, where the bound is not one: files that are only named; tools that run at the provider's, whose results it adds
+//! to the prompt; tokenizers that first replace characters by longer ones. Where a model's context window is known, no
+//! prompt exceeds it, and the smaller of both is a bound again. What its bytes do not bound at all counts [`u64::MAX`]: a
+//! request that goes on from what the provider has stored, and files that are neither pictures, sounds nor text (a
+//! compressed PDF can have more text than bytes, a video is billed by its length).
 
 use std::io;
 
@@ -73,6 +73,7 @@ pub fn input_tokens_bound(body: &Value) -> u64 {
     let messages = ["messages", "input", "contents"].iter().filter_map(|key| request.get(*key));
     let count: usize = messages.map(|messages| messages.as_array().map_or(1, Vec::len)).sum();
     PREAMBLE_TOKENS
+        .saturating_mul(1 + known_tools(request))
         .saturating_add(MESSAGE_TOKENS.saturating_mul(count as u64))
         .saturating_add(object_tokens(request, true))
 }
@@ -125,6 +126,17 @@ fn part(part: &Part) -> u64 {
     text.saturating_add(PART_TOKENS)
 }
 
+/// How many tools are only named: the provider knows what they are and describes them to the model itself (Anthropic's
+/// text editor and computer in some 700 tokens each, after its "Tool use" page).
+fn known_tools(request: &Map<String, Value>) -> u64 {
+    let tools = request.get("tools").and_then(Value::as_array).into_iter().flatten();
+    let is_described = |tool: &&Value| {
+        let kind = tool.get("type").and_then(Value::as_str);
+        !matches!(kind, None | Some("function" | "custom" | "namespace"))
+    };
+    tools.filter(is_described).count() as u64
+}
+
 /// Whether an item of the prompt is only named by an id.
 fn names_stored_item(request: &Map<String, Value>) -> bool {
     let items = request.get("input").and_then(Value::as_array).into_iter().flatten();
@@ -169,10 +181,14 @@ fn media_tokens(object: &Map<String, Value>, kind: &str, key: &str, value: &Valu
         {
             let media_type =
                 text("media_type").or(text("mimeType")).or(text("mime_type")).unwrap_or_default();
-            Some(if media_type.starts_with("image/") { PICTURE_TOKENS } else { file(data) })
+            Some(match media_type.split('/').next() {
+                Some("image") => PICTURE_TOKENS,
+                Some("audio" | "text") => file(data),
+                Some(_) | None => u64::MAX,
+            })
         }
         ("data", Value::String(data)) if text("format").is_some() => Some(file(data)),
-        ("file_data", Value::String(data)) => Some(file(data)),
+        ("file_data", Value::String(_)) => Some(u64::MAX),
         ("file_id" | "file_url" | "fileUri" | "file_uri", Value::String(_)) => Some(FILE_TOKENS),
         _ => None,
     }

@@ -17,8 +17,10 @@ use tokio::sync::oneshot;
 
 use super::answer::{Answer, error, final_error, refusal};
 use super::asking::{Asking, read};
+use super::body::parsed;
 use super::booking::{Booking, Bounds};
 use super::edits::edited;
+use super::fetched::{FETCHED, is_fetched};
 use super::headers::onward;
 use super::route::Delivery;
 use super::send::{Sent, send};
@@ -76,9 +78,11 @@ impl Question {
     fn of(work: &Work, arrived: Arrived) -> Result<Question, Unasked> {
         let Arrived { dialect, in_path, headers, bytes } = arrived;
         let refused = |message: String| Unasked { status: 400, message };
-        let body: Value = serde_json::from_slice(&bytes)
-            .map_err(|error| refused(format!("the body is not JSON: {error}")))?;
-        let mut asking = read(dialect, &body, &bytes).map_err(|error| refused(error.to_string()))?;
+        let body = parsed(&bytes).map_err(|error| refused(error.to_string()))?;
+        if !work.service.may_fetch && is_fetched(&body) {
+            return Err(refused(FETCHED.to_owned()));
+        }
+        let mut asking = read(dialect, &body).map_err(|error| refused(error.to_string()))?;
         if let Some((named, delivery)) = in_path {
             asking = Asking { named, delivery, ..asking };
         }
@@ -162,7 +166,8 @@ impl Question {
         let translated = self.translated.as_ref().map(|parsed| {
             input_tokens_bound(&self.endpoint.wire.encode(&parsed.request, &self.endpoint.target, false))
         });
-        let window = self.endpoint.facts.context_window.unwrap_or(u64::MAX);
+        let window = self.endpoint.facts.context_window.filter(|_| !widens_context(&self.headers));
+        let window = window.unwrap_or(u64::MAX);
         translated.map_or(own, |translated| translated.max(own)).min(window)
     }
 
@@ -203,6 +208,17 @@ impl Question {
     pub(super) fn is_relayed(&self) -> bool {
         self.translated.is_none()
     }
+}
+
+/// Whether the client asks for a longer context than the model's usual one: `context-1m-2025-08-07` among Anthropic's
+/// features.
+fn widens_context(headers: &HeaderMap) -> bool {
+    let features = headers
+        .get_all("anthropic-beta")
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|&byte| byte == b','));
+    let mut lengths = features.filter_map(|feature| feature.trim_ascii().strip_prefix(b"context-"));
+    lengths.any(|length| length.first().is_some_and(u8::is_ascii_digit))
 }
 
 fn capped(request: &Request, cap: u64) -> Request {

@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 
 use super::answer::{Answer, Content, answer, error, final_error, json as json_answer};
 use super::ask::Arrived;
+use super::body::parsed;
 use super::failures::{broken, redacted};
+use super::fetched::{FETCHED, is_fetched};
 use super::headers::{back, onward};
 use super::server::Work;
 use super::splice::set;
@@ -21,11 +23,14 @@ const MOST_BYTES: usize = 1 << 20;
 /// Counts.
 pub(super) async fn count(work: &Work, arrived: Arrived) -> Answer {
     let Arrived { dialect, in_path, headers, bytes } = arrived;
-    let body: Value = match serde_json::from_slice(&bytes) {
+    let body = match parsed(&bytes) {
         Ok(body @ Value::Object(_)) => body,
         Ok(_) => return final_error(dialect, 400, "the body is not a JSON object"),
-        Err(error) => return final_error(dialect, 400, &format!("the body is not JSON: {error}")),
+        Err(error) => return final_error(dialect, 400, &error.to_string()),
     };
+    if !work.service.may_fetch && is_fetched(&body) {
+        return final_error(dialect, 400, FETCHED);
+    }
     let named = match &in_path {
         Some((named, _)) => named.as_str(),
         None => body["model"].as_str().unwrap_or_default(),
@@ -35,7 +40,7 @@ pub(super) async fn count(work: &Work, arrived: Arrived) -> Answer {
         Err(error) => return final_error(dialect, 404, &error.to_string()),
     };
     let Some(url) = counting_url(endpoint).filter(|_| endpoint.wire == dialect) else {
-        return estimated(dialect, &body);
+        return estimated(dialect, &body, endpoint);
     };
     let model = Value::from(endpoint.target.model.as_str()).to_string();
     let bytes = match dialect {
@@ -77,8 +82,10 @@ fn counting_url(endpoint: &Endpoint) -> Option<String> {
     }
 }
 
-fn estimated(dialect: Wire, body: &Value) -> Answer {
-    let tokens = input_tokens_bound(body);
+fn estimated(dialect: Wire, body: &Value, endpoint: &Endpoint) -> Answer {
+    // No number that a client would read as negative or inexact.
+    let most = endpoint.facts.context_window.unwrap_or(u64::from(u32::MAX));
+    let tokens = input_tokens_bound(body).min(most);
     let key = if dialect == Wire::Gemini { "totalTokens" } else { "input_tokens" };
     json_answer(200, &json!({key: tokens}))
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::asking::Asking;
 use super::route::Delivery;
-use super::splice::set;
+use super::splice::{rename, set};
 use crate::model::Endpoint;
 
 /// The body as it is sent, with a cap on the output of each choice: the client's own bytes if nothing must be changed.
@@ -25,19 +25,38 @@ pub(super) fn edited(bytes: &Bytes, body: &Value, asking: &Asking, endpoint: &En
             put(&path, &cap.to_string());
         }
     }
+    if wire == Wire::Chat && !knows_newer_cap(endpoint) && is_given(body, NEWER_CAP) {
+        // A server that does not know a cap answers without one.
+        match body.get("max_tokens") {
+            None => text = rename(&text, NEWER_CAP, "max_tokens").into(),
+            Some(Value::Null) => {
+                let output = asking.output.map_or(cap, |wanted| wanted.min(cap));
+                text = set(&text, &["max_tokens"], &output.to_string()).into();
+            }
+            Some(_) => {}
+        }
+    }
     text
+}
+
+const NEWER_CAP: &str = "max_completion_tokens";
+
+/// Only OpenAI's own models insist on the newer name, and not all other servers know it.
+fn knows_newer_cap(endpoint: &Endpoint) -> bool {
+    ["openai/", "azure/"].iter().any(|own| endpoint.target.name.starts_with(own))
+}
+
+fn is_given(body: &Value, key: &str) -> bool {
+    body.get(key).is_some_and(|value| !value.is_null())
 }
 
 /// Where the cap on output stands, or is put.
 fn caps(wire: Wire, body: &Value, endpoint: &Endpoint) -> Vec<Vec<&'static str>> {
     match wire {
         Wire::Chat => {
-            let given = ["max_completion_tokens", "max_tokens"];
-            let given = given.into_iter().filter(|key| body.get(*key).is_some_and(|value| !value.is_null()));
+            let given = [NEWER_CAP, "max_tokens"].into_iter().filter(|key| is_given(body, key));
             let given: Vec<Vec<&str>> = given.map(|key| vec![key]).collect();
-            // Only OpenAI's own models insist on the newer name, and not all other servers know it.
-            let is_openai = endpoint.target.name.starts_with("openai/");
-            let own = if is_openai { "max_completion_tokens" } else { "max_tokens" };
+            let own = if knows_newer_cap(endpoint) { NEWER_CAP } else { "max_tokens" };
             if given.is_empty() { vec![vec![own]] } else { given }
         }
         Wire::Responses => vec![vec!["max_output_tokens"]],
@@ -77,7 +96,7 @@ mod tests {
             backend: Backend::Http,
         };
         let value = serde_json::from_str(body).unwrap();
-        let asking = read(wire, &value, body.as_bytes()).unwrap();
+        let asking = read(wire, &value).unwrap();
         let sent = edited(&Bytes::from_static(body.as_bytes()), &value, &asking, &endpoint, cap);
         assert_eq!(std::str::from_utf8(&sent).unwrap(), expected);
     }
@@ -106,6 +125,23 @@ mod tests {
             9,
             r#"{"max_completion_tokens":9,"max_tokens":9,"model":"m","stream":true,"stream_options":{"include_usage":true}}"#,
         );
+        check(
+            Wire::Chat,
+            "vllm/m",
+            r#"{"max_completion_tokens":5,"model":"m"}"#,
+            9,
+            r#"{"max_tokens":5,"model":"m"}"#,
+        );
+        check(
+            Wire::Chat,
+            "vllm/m",
+            r#"{"max_completion_tokens":50,"max_tokens":null,"model":"m"}"#,
+            9,
+            r#"{"max_completion_tokens":9,"max_tokens":9,"model":"m"}"#,
+        );
+        let newer = r#"{"max_completion_tokens":5,"model":"m"}"#;
+        check(Wire::Chat, "openai/m", newer, 9, newer);
+        check(Wire::Chat, "azure/m", newer, 9, newer);
         check(Wire::Responses, "p/m", r#"{"model":"m"}"#, 9, r#"{"model":"m","max_output_tokens":9}"#);
         check(
             Wire::Messages,

@@ -9,10 +9,12 @@
 mod answer;
 mod ask;
 mod asking;
+mod body;
 mod booking;
 mod count;
 mod edits;
 mod failures;
+mod fetched;
 mod headers;
 mod listen;
 mod listing;

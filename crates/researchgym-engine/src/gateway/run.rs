@@ -58,6 +58,7 @@ impl RunGateway {
             retry: door.policy,
             token,
             keep_alive: KEEP_ALIVE,
+            may_fetch: false,
         };
         spawn(Listener::Unix(listener, None), service(None), &stop);
         let port = match with_port {

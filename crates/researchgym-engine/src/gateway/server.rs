@@ -49,6 +49,8 @@ pub struct Service {
     pub token: Option<Token>,
     /// How often a client that waits for a translated stream gets a sign of life.
     pub keep_alive: Duration,
+    /// Whether requests may have the provider fetch what they name by its address.
+    pub may_fetch: bool,
 }
 
 /// Something that is under way: a gateway that ends waits until all of them are dropped.

@@ -3,11 +3,6 @@
 
 use std::ops::Range;
 
-/// A key stands twice in one object: two readers could take two different values.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the key `{0}` is there twice")]
-pub(super) struct Twice(pub(super) String);
-
 /// Sets the value at a path of keys to JSON text, making objects on the way where there are none. The text must be a
 /// valid JSON object.
 pub(super) fn set(text: &[u8], path: &[&str], value: &str) -> Vec<u8> {
@@ -29,23 +24,18 @@ pub(super) fn set(text: &[u8], path: &[&str], value: &str) -> Vec<u8> {
     [&text[..end], member.as_bytes(), &text[end..]].concat()
 }
 
-/// Looks for a key that stands twice in the object itself or in one of the objects at the given keys.
-pub(super) fn check_unique(text: &[u8], inner: &[&str]) -> Result<(), Twice> {
-    let members = members(text);
-    for (at, member) in members.iter().enumerate() {
-        if members[..at].iter().any(|other| other.key == member.key) {
-            return Err(Twice(member.key.chars().take(80).collect()));
-        }
-        let value = &text[member.value.clone()];
-        if inner.contains(&member.key.as_str()) && value.first() == Some(&b'{') {
-            check_unique(value, &[])?;
-        }
+/// Gives a member of the object another key. The text must be a valid JSON object.
+pub(super) fn rename(text: &[u8], from: &str, to: &str) -> Vec<u8> {
+    match members(text).into_iter().rev().find(|member| member.key == from) {
+        Some(Member { name, .. }) => [&text[..name.start], quoted(to).as_bytes(), &text[name.end..]].concat(),
+        None => text.to_vec(),
     }
-    Ok(())
 }
 
 struct Member {
     key: String,
+    /// Where the key stands, with its quotes.
+    name: Range<usize>,
     value: Range<usize>,
 }
 
@@ -67,10 +57,11 @@ fn members(text: &[u8]) -> Vec<Member> {
             return members;
         }
         let key_end = value_end(text, at);
-        let key = serde_json::from_slice(&text[at..key_end]).unwrap_or_default();
+        let name = at..key_end;
+        let key = serde_json::from_slice(&text[name.clone()]).unwrap_or_default();
         let start = skip(text, key_end, |byte| byte.is_ascii_whitespace() || byte == b':');
         at = value_end(text, start);
-        members.push(Member { key, value: start..at });
+        members.push(Member { key, name, value: start..at });
     }
 }
 
@@ -146,11 +137,12 @@ mod tests {
     }
 
     #[test]
-    fn keys_that_stand_twice_are_found_where_they_matter() {
-        let twice = |key: &str| Err(Twice(key.to_owned()));
-        assert_eq!(check_unique(br#"{"a":1,"\u0061":2}"#, &[]), twice("a"));
-        assert_eq!(check_unique(br#"{"x":{"a":1,"a":2}}"#, &["x"]), twice("a"));
-        assert_eq!(check_unique(br#"{"y":{"a":1,"a":2},"a":[]}"#, &["x"]), Ok(()));
+    fn only_the_key_changes() {
+        let check = |text: &str, expected: &str| {
+            assert_eq!(String::from_utf8(rename(text.as_bytes(), "a", "c")).unwrap(), expected, "{text}");
+        };
+        check(r#"{"b":{"a":1}, "\u0061" : 1.50 }"#, r#"{"b":{"a":1}, "c" : 1.50 }"#);
+        check(r#"{"b":"a"}"#, r#"{"b":"a"}"#);
     }
 
     fn value() -> impl Strategy<Value = Value> {

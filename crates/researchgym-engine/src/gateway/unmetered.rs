@@ -1,25 +1,59 @@
 //! Requests whose cost is not bounded by their bytes and their cap on output: tools that the provider runs and bills,
-//! prompts that the provider keeps, dearer tiers, answers that come later.
+//! prompts that the provider keeps, dearer tiers, other models than the one that was granted, answers that come later.
+//!
+//! Tools are let through by name: a kind that nobody here knows may be one that the provider runs.
 
 use researchgym_core::model::Wire;
 use serde_json::Value;
 
+use super::fetched::any_content;
+
 /// Names the first thing in a request that cannot be metered.
 pub(super) fn unmetered(dialect: Wire, body: &Value) -> Option<String> {
-    match dialect {
+    key(body, &ELSEWHERE).or_else(|| match dialect {
         Wire::Chat => chat(body),
         Wire::Responses => responses(body),
         Wire::Messages => messages(body),
         Wire::Gemini => gemini(body),
-    }
+    })
 }
+
+/// With what a router between us and the model (OpenRouter's documents on routing and on plugins, LiteLLM's on fallbacks
+/// and on credentials of clients) asks another model, another seller or another address, or adds paid searches.
+const ELSEWHERE: [&str; 15] = [
+    "models",
+    "route",
+    "provider",
+    "preset",
+    "plugins",
+    "fallbacks",
+    "context_window_fallbacks",
+    "context_window_fallback_dict",
+    "content_policy_fallbacks",
+    "model_list",
+    "user_config",
+    "api_base",
+    "base_url",
+    "api_key",
+    "custom_llm_provider",
+];
 
 fn chat(body: &Value) -> Option<String> {
     let is_audio = |modality: &Value| modality == "audio";
-    key(body, &["web_search_options", "prediction"])
+    // A tool without a type is a function on some servers and the provider's own on others: its definition tells.
+    let is_ours = |kind: Option<&str>, tool: &Value| match kind {
+        Some(kind) => matches!(kind, "function" | "custom"),
+        None => tool["function"].is_object(),
+    };
+    // xAI's searches, and a kept prompt in Google's additions to this form.
+    key(body, &["web_search_options", "search_parameters", "prediction"])
         .or_else(|| dear_tier(body))
         .or_else(|| list(body, "modalities").any(is_audio).then(|| "audio output".to_owned()))
-        .or_else(|| tool(body, |kind, _| !matches!(kind, "function" | "custom")))
+        .or_else(|| tool(body, is_ours))
+        .or_else(|| {
+            let google = body.pointer("/extra_body/google").unwrap_or(&Value::Null);
+            key(google, &["cached_content", "cachedContent"])
+        })
         .or_else(|| {
             let file = |part: &Value| part["type"] == "file" && !part["file"]["file_id"].is_null();
             reference(&body["messages"], &file)
@@ -30,15 +64,25 @@ fn responses(body: &Value) -> Option<String> {
     if body["background"] == true {
         return Some("`background`".to_owned());
     }
-    const PAID: [&str; 6] =
-        ["web_search", "file_search", "code_interpreter", "image_generation", "mcp", "x_search"];
-    let is_paid = |kind: &str, tool: &Value| {
-        let hosted = tool["environment"]["type"].as_str().is_some_and(|kind| kind.starts_with("container"));
-        hosted || PAID.iter().any(|paid| kind.starts_with(paid))
+    const OURS: [&str; 9] = [
+        "function",
+        "custom",
+        "namespace",
+        "local_shell",
+        "shell",
+        "apply_patch",
+        "tool_search",
+        "computer",
+        "computer_use_preview",
+    ];
+    let is_ours = |kind: Option<&str>, tool: &Value| {
+        let place = tool["environment"]["type"].as_str();
+        kind.is_none_or(|kind| OURS.contains(&kind))
+            && place.is_none_or(|place| !place.starts_with("container"))
     };
     key(body, &["previous_response_id", "conversation", "prompt"])
         .or_else(|| dear_tier(body))
-        .or_else(|| tool(body, is_paid))
+        .or_else(|| tool(body, is_ours))
         .or_else(|| {
             let file = |part: &Value| {
                 let is_named = ["file_id", "file_url"].iter().any(|key| !part[*key].is_null());
@@ -49,7 +93,12 @@ fn responses(body: &Value) -> Option<String> {
 }
 
 fn messages(body: &Value) -> Option<String> {
-    const PAID: [&str; 4] = ["web_search", "web_fetch", "code_execution", "advisor"];
+    const OURS: [&str; 5] = ["bash_", "text_editor_", "computer_", "memory_", "tool_search_tool_"];
+    let is_ours = |kind: Option<&str>, _: &Value| {
+        kind.is_none_or(|kind| kind == "custom" || OURS.iter().any(|ours| kind.starts_with(ours)))
+    };
+    // Its summary is another call, which the usage of the answer leaves out.
+    let compacts = |edit: &Value| edit["type"].as_str().is_some_and(|kind| kind.starts_with("compact"));
     let servers = list(body, "mcp_servers").next().map(|_| "`mcp_servers`".to_owned());
     key(body, &["container"])
         .or(servers)
@@ -58,7 +107,11 @@ fn messages(body: &Value) -> Option<String> {
             let place = body["inference_geo"].as_str();
             place.is_some_and(|place| place != "global").then(|| "`inference_geo`".to_owned())
         })
-        .or_else(|| tool(body, |kind, _| PAID.iter().any(|paid| kind.starts_with(paid))))
+        .or_else(|| {
+            let edits = &body["context_management"];
+            list(edits, "edits").any(compacts).then(|| "compaction by the provider".to_owned())
+        })
+        .or_else(|| tool(body, is_ours))
         .or_else(|| {
             let document = |part: &Value| {
                 let source = part["source"]["type"].as_str();
@@ -103,29 +156,18 @@ fn dear_tier(body: &Value) -> Option<String> {
     (body["service_tier"] == "priority").then(|| "`service_tier: priority`".to_owned())
 }
 
-fn tool(body: &Value, is_paid: impl Fn(&str, &Value) -> bool) -> Option<String> {
+fn tool(body: &Value, is_ours: impl Fn(Option<&str>, &Value) -> bool) -> Option<String> {
     list(body, "tools").find_map(|tool| {
-        let kind = tool["type"].as_str().unwrap_or("function");
-        is_paid(kind, tool).then(|| format!("the tool `{}`", bounded(kind)))
+        let kind = tool["type"].as_str();
+        let named =
+            || kind.or_else(|| tool.as_object()?.keys().next().map(String::as_str)).unwrap_or_default();
+        (!is_ours(kind, tool)).then(|| format!("the tool `{}`", bounded(named())))
     })
 }
 
 /// Looks through messages for content that the provider keeps or fetches, whose length nobody here knows.
 fn reference(messages: &Value, is_reference: &dyn Fn(&Value) -> bool) -> Option<String> {
-    fn any(value: &Value, is_reference: &dyn Fn(&Value) -> bool) -> bool {
-        match value {
-            Value::Array(values) => values.iter().any(|value| any(value, is_reference)),
-            Value::Object(object) => {
-                is_reference(value)
-                    || ["content", "parts", "output"]
-                        .iter()
-                        .filter_map(|key| object.get(*key))
-                        .any(|value| any(value, is_reference))
-            }
-            _ => false,
-        }
-    }
-    any(messages, is_reference).then(|| "a file that the provider keeps or fetches".to_owned())
+    any_content(messages, is_reference).then(|| "a file that the provider keeps or fetches".to_owned())
 }
 
 fn bounded(name: &str) -> String {
@@ -146,7 +188,10 @@ mod tests {
     fn tools_of_the_client_pass_and_tools_of_the_provider_do_not() {
         check(Wire::Chat, json!({"tools": [{"type": "function"}, {"type": "custom"}]}), None);
         check(Wire::Chat, json!({"tools": [{"type": "web_search"}]}), Some("the tool `web_search`"));
+        check(Wire::Chat, json!({"tools": [{"function": {"name": "a"}}]}), None);
+        check(Wire::Chat, json!({"tools": [{"googleSearch": {}}]}), Some("the tool `googleSearch`"));
         check(Wire::Chat, json!({"web_search_options": {}}), Some("`web_search_options`"));
+        check(Wire::Chat, json!({"search_parameters": {"mode": "on"}}), Some("`search_parameters`"));
         let ours = ["function", "custom", "namespace", "local_shell", "apply_patch", "tool_search"];
         let tools: Vec<Value> = ours.iter().map(|kind| json!({"type": kind})).collect();
         check(Wire::Responses, json!({"tools": tools, "store": false}), None);
@@ -166,6 +211,11 @@ mod tests {
             json!({"tools": [{"type": "web_search_20250305"}]}),
             Some("the tool `web_search_20250305`"),
         );
+        for kind in ["code_execution", "collections_search", "openrouter:web_search", "a_kind_of_tomorrow"] {
+            let expected = format!("the tool `{kind}`");
+            check(Wire::Responses, json!({"tools": [{"type": kind}]}), Some(&expected));
+            check(Wire::Messages, json!({"tools": [{"type": kind}]}), Some(&expected));
+        }
         check(Wire::Messages, json!({"mcp_servers": [{}]}), Some("`mcp_servers`"));
         check(Wire::Messages, json!({"mcp_servers": [], "container": null}), None);
         check(Wire::Gemini, json!({"tools": [{"functionDeclarations": []}]}), None);
@@ -195,7 +245,24 @@ mod tests {
             file,
         );
         check(Wire::Messages, json!({"speed": "fast"}), Some("`speed`"));
+        check(
+            Wire::Messages,
+            json!({"context_management": {"edits": [{"type": "compact_20260112"}]}}),
+            Some("compaction by the provider"),
+        );
+        check(
+            Wire::Messages,
+            json!({"context_management": {"edits": [{"type": "clear_tool_uses_20250919"}]}}),
+            None,
+        );
+        check(
+            Wire::Chat,
+            json!({"extra_body": {"google": {"cached_content": "c"}}}),
+            Some("`cached_content`"),
+        );
         check(Wire::Gemini, json!({"contents": [{"parts": [{"fileData": {"fileUri": "u"}}]}]}), file);
+        let answer = json!({"functionResponse": {"parts": [{"fileData": {"fileUri": "u"}}]}});
+        check(Wire::Gemini, json!({"contents": [{"parts": [answer]}]}), file);
         check(Wire::Gemini, json!({"cachedContent": "c"}), Some("`cachedContent`"));
         check(
             Wire::Gemini,
@@ -203,5 +270,21 @@ mod tests {
             Some("output other than text"),
         );
         check(Wire::Chat, json!({"modalities": ["text", "audio"]}), Some("audio output"));
+    }
+
+    #[test]
+    fn no_other_model_or_address_is_asked_for() {
+        for wire in [Wire::Chat, Wire::Responses, Wire::Messages, Wire::Gemini] {
+            for (key, value) in [
+                ("models", json!(["p/dearer"])),
+                ("fallbacks", json!(["dearer"])),
+                ("plugins", json!([{"id": "web"}])),
+                ("provider", json!({"order": ["dearer"]})),
+                ("api_base", json!("http://elsewhere")),
+                ("user_config", json!({})),
+            ] {
+                check(wire, json!({key: value}), Some(&format!("`{key}`")));
+            }
+        }
     }
 }

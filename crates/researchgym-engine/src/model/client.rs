@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use researchgym_core::model::redact::{RedactingStream, Redactor};
 use researchgym_core::model::{FailureKind, ModelFailure};
 
 use super::cassette::{Cassette, Played, Question};
-use super::endpoint::{Auth, Backend, Endpoint};
+use super::endpoint::{Auth, Backend, Endpoint, Secret};
 use crate::dataset::SystemNames;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -33,6 +34,8 @@ pub struct Answer {
     /// All headers.
     pub headers: HeaderMap,
     source: Source,
+    /// Takes the endpoint's key out of what comes: some repeat what they were sent.
+    hiding: Option<RedactingStream>,
 }
 
 /// Where the bytes of an answer come from.
@@ -128,20 +131,40 @@ impl Client {
             }
         };
         let response = request.send().await.map_err(|error| failure(&error))?;
+        let finder = endpoint.key.as_ref().and_then(Secret::finder);
         Ok(Answer {
             status: response.status().as_u16(),
-            headers: response.headers().clone(),
+            headers: without(finder, response.headers()),
             source: Source::Provider(Box::new(response), recording),
+            hiding: finder.cloned().map(RedactingStream::new),
         })
     }
 }
 
 impl Answer {
-    /// The next bytes, as they come; `None` at the end.
+    /// The next bytes, as they come but for the endpoint's key; `None` at the end.
     ///
     /// # Errors
     /// The connection broke, or what came cannot be recorded.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, ModelFailure> {
+        loop {
+            let chunk = self.next().await?;
+            let Some(hiding) = &mut self.hiding else { return Ok(chunk) };
+            let shown = match chunk {
+                Some(chunk) => hiding.push(&chunk),
+                None => {
+                    let rest = hiding.finish();
+                    self.hiding = None;
+                    rest
+                }
+            };
+            if !shown.is_empty() {
+                return Ok(Some(shown.into()));
+            }
+        }
+    }
+
+    async fn next(&mut self) -> Result<Option<Bytes>, ModelFailure> {
         match &mut self.source {
             Source::Cassette(bytes) => Ok(bytes.take()),
             Source::Provider(response, recording) => {
@@ -170,8 +193,20 @@ impl Answer {
             Some((HeaderName::try_from(name.as_str()).ok()?, HeaderValue::try_from(value.as_str()).ok()?))
         });
         let bytes = Some(Bytes::from(played.body)).filter(|bytes| !bytes.is_empty());
-        Answer { status: played.status, headers: pairs.collect(), source: Source::Cassette(bytes) }
+        let source = Source::Cassette(bytes);
+        Answer { status: played.status, headers: pairs.collect(), source, hiding: None }
     }
+}
+
+/// Headers without those that hold the key.
+fn without(finder: Option<&Redactor>, headers: &HeaderMap) -> HeaderMap {
+    let mut kept = headers.clone();
+    if let Some(finder) = finder {
+        for (name, _) in headers.iter().filter(|(_, value)| finder.contains(value.as_bytes())) {
+            kept.remove(name);
+        }
+    }
+    kept
 }
 
 /// The part of an address that names the kind of call: without the provider's base and without a query.

@@ -10,20 +10,41 @@ use super::cassette::Cassette;
 use super::scripted::Script;
 
 /// A key. Never printed, never serialised.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(Arc<str>);
+#[derive(Clone)]
+pub struct Secret {
+    key: Arc<str>,
+    /// Finds it in answers, if it is long enough to be no word.
+    finder: Option<Redactor>,
+}
+
+/// A shorter key may be a word (`password`, say), which models may use.
+const LONGER_THAN_WORDS: usize = 16;
 
 impl Secret {
     /// Takes a key.
     pub fn new(key: &str) -> Secret {
-        Secret(key.into())
+        let finder = (key.len() >= LONGER_THAN_WORDS).then(|| Redactor::new([key]));
+        Secret { key: key.into(), finder }
     }
 
     /// For the header of a request, and for the redactor.
     pub fn expose(&self) -> &str {
-        &self.0
+        &self.key
+    }
+
+    /// Takes it out of what a provider answers.
+    pub(super) fn finder(&self) -> Option<&Redactor> {
+        self.finder.as_ref()
     }
 }
+
+impl PartialEq for Secret {
+    fn eq(&self, other: &Secret) -> bool {
+        self.key == other.key
+    }
+}
+
+impl Eq for Secret {}
 
 impl std::fmt::Debug for Secret {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

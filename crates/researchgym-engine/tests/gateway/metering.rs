@@ -127,3 +127,42 @@ async fn keys_pass_in_neither_direction() {
         assert!(!failure.message.contains(KEY));
     }
 }
+
+#[tokio::test]
+async fn a_context_that_the_client_widens_is_no_bound() {
+    let talk = talk(Wire::Messages);
+    let provider = Provider::start(|_, _| Told::json(200, talk.answers[0])).await;
+    let mut narrow = endpoint(&provider, talk.wire);
+    narrow.facts.context_window = Some(10);
+    let gateway = Gateway::start(narrow, unlimited()).await;
+    for features in ["context-management-2025-06-27", "a, context-1m-2025-08-07"] {
+        let request = gateway.post(talk.paths[0], talk.questions[0]).header("anthropic-beta", features);
+        assert_eq!(request.send().await.unwrap().status(), 200);
+    }
+    let books = gateway.finish().await;
+    let holds: Vec<bool> = books.asked().iter().map(|asked| asked.hold.tokens > 1000).collect();
+    assert_eq!(holds, [false, true]);
+}
+
+#[tokio::test]
+async fn an_answer_that_repeats_the_key_does_not_hand_it_on() {
+    for talk in &TALKS {
+        let plain = talk.answers[0].replacen('{', &format!("{{\"debug\":\"Bearer {KEY}\","), 1);
+        let event = format!("data: {{\"error\":{{\"message\":\"refused {KEY}\",\"code\":401}}}}\n\n");
+        let told = plain.clone();
+        let provider = Provider::start(move |_, before| match before {
+            0 => Told::json(200, told.clone()).header("x-request-id", KEY),
+            _ => Told::events(&event, 7),
+        })
+        .await;
+        let gateway = Gateway::start(endpoint(&provider, talk.wire), unlimited()).await;
+        let answer = gateway.post(talk.paths[0], talk.questions[0]).send().await.unwrap();
+        assert!(!format!("{:?}", answer.headers()).contains(KEY));
+        assert_eq!(answer.text().await.unwrap(), plain.replace(KEY, "[redacted]"));
+        let stream = gateway.post(talk.paths[1], talk.questions[1]).send().await.unwrap();
+        let bytes = stream.bytes().await.unwrap_or_default();
+        assert!(!String::from_utf8_lossy(&bytes).contains(KEY));
+        let log = format!("{:?}", gateway.finish().await.events);
+        assert!(log.contains("[redacted]") && !log.contains(KEY), "{log}");
+    }
+}

@@ -59,8 +59,17 @@ async fn what_cannot_be_metered_or_read_is_a_bad_request() {
             "the tool `web_search_20250305`",
         ),
         (Wire::Gemini, r#"{"tools":[{"googleSearch":{}}]}"#, "the tool `googleSearch`"),
-        (Wire::Chat, r#"{"model":"m","max_tokens":1,"max_tokens":2}"#, "the key `max_tokens` is there twice"),
-        (Wire::Chat, r#"{"model":"m""#, "the body is not JSON"),
+        (
+            Wire::Chat,
+            r#"{"model":"m","max_tokens":1,"max_\u0074okens":2}"#,
+            "the body is not taken: the key `max_tokens` is there twice",
+        ),
+        (
+            Wire::Chat,
+            r#"{"model":"m","messages":[{"content":"long","content":"short"}]}"#,
+            "the body is not taken: the key `content` is there twice",
+        ),
+        (Wire::Chat, r#"{"model":"m""#, "the body is not taken: EOF"),
     ];
     for (wire, question, beginning) in questions {
         let (status, is_final, body) = refused(wire, unlimited(), question).await;
@@ -97,4 +106,23 @@ async fn names_that_are_not_served_are_told_with_the_nearest() {
         assert_eq!(body["error"]["message"], expected);
         gateway.finish().await;
     }
+}
+
+#[tokio::test]
+async fn nothing_is_fetched_for_a_program_in_a_run() {
+    let picture = json!({"type": "image_url", "image_url": {"url": "https://elsewhere.org/a.png"}});
+    let source = json!({"type": "image", "source": {"type": "url", "url": "https://elsewhere.org/a.png"}});
+    let asked =
+        |part: &Value| json!({"model": "m", "messages": [{"role": "user", "content": [part]}]}).to_string();
+    for (wire, part) in [(Wire::Chat, &picture), (Wire::Messages, &source)] {
+        let (status, is_final, body) = refused(wire, unlimited(), &asked(part)).await;
+        assert_eq!((status, is_final), (400, true));
+        let message = body["error"]["message"].as_str().unwrap();
+        assert!(message.starts_with("nothing is fetched from addresses here"), "{message}");
+    }
+    let provider = Provider::start(|_, _| Told::json(200, "{}")).await;
+    let gateway = Gateway::start(endpoint(&provider, Wire::Messages), unlimited()).await;
+    let counted = gateway.post("/v1/messages/count_tokens", asked(&source)).send().await.unwrap();
+    assert_eq!((counted.status().as_u16(), provider.received().len()), (400, 0));
+    gateway.finish().await;
 }

@@ -128,7 +128,8 @@ pub(crate) fn begin(
     let wait = Duration::from_millis(1);
     let retry = RetryPolicy { first_wait: wait, longest_wait: wait, ..RetryPolicy::default() };
     let keep_alive = Duration::from_millis(20);
-    let service = Service { served, teller, client: Client::new().unwrap(), retry, token, keep_alive };
+    let client = Client::new().unwrap();
+    let service = Service { served, teller, client, retry, token, keep_alive, may_fetch: false };
     let serving = tokio::spawn(serve(listener, service, async move { drop(stopped.await) }));
     (stop, serving, books)
 }

@@ -52,7 +52,8 @@ pub(crate) fn gateway(arguments: &GatewayArguments, printer: &Printer) -> Outcom
         let client = Client::new().map_err(|error| infrastructure(format!("no HTTP client: {error}")))?;
         let books = tokio::task::spawn_blocking(move || standalone.run(entries));
         let retry = RetryPolicy::default();
-        let service = Service { served, teller, client, retry, token, keep_alive: KEEP_ALIVE };
+        let service =
+            Service { served, teller, client, retry, token, keep_alive: KEEP_ALIVE, may_fetch: true };
         let mut stopped = signals::watch_saying(printer, "Stopping when the calls under way are over.")
             .map_err(|error| infrastructure(format!("signals cannot be watched: {error}")))?;
         printer.gateway_opened(&door, drawn.as_ref().map(Token::expose), &models);

@@ -9,7 +9,8 @@ use crate::model::{Raw, Tool, ToolResult, Turn, Wire};
 /// The bound of a body, and what it is beyond the bytes of the body without its media.
 fn check(body: Value, media: u64) {
     let bound = input_tokens_bound(&body);
-    let (low, high) = (media + PREAMBLE_TOKENS, media + PREAMBLE_TOKENS + 600);
+    let low = media.saturating_add(PREAMBLE_TOKENS);
+    let high = low.saturating_add(600);
     assert!((low..=high).contains(&bound), "{bound} is not in {low}..={high}: {body}");
 }
 
@@ -33,6 +34,14 @@ fn pictures_count_the_same_in_every_wire() {
 }
 
 #[test]
+fn tools_that_the_provider_describes_count_more_than_their_names() {
+    let tool = |kind: &str| json!({"type": kind, "name": "a"});
+    check(json!({"messages": [], "tools": [tool("custom"), {"name": "b"}]}), 0);
+    let named = [tool("bash_20250124"), tool("text_editor_20250728"), tool("computer_20250124")];
+    check(json!({"messages": [], "tools": named}), 3 * PREAMBLE_TOKENS);
+}
+
+#[test]
 fn what_the_provider_fetches_counts_as_much() {
     let parts = [
         json!({"type": "image_url", "image_url": {"url": "https://example.org/a.png"}}),
@@ -48,13 +57,16 @@ fn what_the_provider_fetches_counts_as_much() {
 }
 
 #[test]
-fn other_files_count_their_bytes() {
+fn sounds_and_texts_count_their_bytes_and_other_files_are_not_bounded() {
     let data = "A".repeat(300_000);
     let pdf = |data: &str| json!({"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": data}});
-    check(json!({"messages": [{"role": "user", "content": [pdf(&data)]}]}), 300_000);
-    check(json!({"messages": [{"role": "user", "content": [pdf("AA==")]}]}), FILE_TOKENS);
+    check(json!({"messages": [{"role": "user", "content": [pdf("AA==")]}]}), u64::MAX);
     let file = json!({"type": "input_file", "file_data": format!("data:application/pdf;base64,{data}")});
-    check(json!({"input": [{"role": "user", "content": [file]}]}), 300_000);
+    check(json!({"input": [{"role": "user", "content": [file]}]}), u64::MAX);
+    let video = json!({"inlineData": {"mimeType": "video/mp4", "data": "AA=="}});
+    check(json!({"contents": [{"role": "user", "parts": [video]}]}), u64::MAX);
+    let text = json!({"inlineData": {"mimeType": "text/plain", "data": "AA=="}});
+    check(json!({"contents": [{"role": "user", "parts": [text]}]}), FILE_TOKENS);
     let audio = json!({"type": "input_audio", "input_audio": {"data": data, "format": "wav"}});
     check(json!({"messages": [{"role": "user", "content": [audio]}]}), 300_000);
 }

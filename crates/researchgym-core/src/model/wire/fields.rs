@@ -51,7 +51,21 @@ pub(super) fn optional<T: DeserializeOwned>(
     }
 }
 
-/// A count of tokens; whatever is none counts as zero.
+/// A count of tokens; one that is absent counts as zero. To be asked only of what [`are_counts`].
 pub(super) fn count(value: Option<&Value>) -> u64 {
-    value.and_then(Value::as_u64).unwrap_or(0)
+    value.and_then(whole).unwrap_or(0)
+}
+
+/// Whether these are counts of tokens or absent. A usage with a negative number, a text or a fraction in the place of a
+/// count tells nothing: taken for zero it would make the call free.
+pub(super) fn are_counts<'v>(values: impl IntoIterator<Item = Option<&'v Value>>) -> bool {
+    values.into_iter().flatten().all(|value| value.is_null() || whole(value).is_some())
+}
+
+/// A whole number, though it be written as `12.0`.
+pub(super) fn whole(value: &Value) -> Option<u64> {
+    // Above this floats skip whole numbers.
+    const LARGEST: f64 = 9_007_199_254_740_992.0;
+    let float = || value.as_f64().filter(|float| float.fract() == 0.0 && (0.0..=LARGEST).contains(float));
+    value.as_u64().or_else(|| float().map(|float| float as u64))
 }

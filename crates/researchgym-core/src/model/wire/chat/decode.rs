@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::model::wire::fields::{are_counts, whole};
 use crate::model::wire::openai::{CallIds, Fields, Object, arguments_of, error_in, place};
 use crate::model::{Part, Raw, Reply, Stop, Target, Tokens, Turn, Usage, Wire, WireError};
 
@@ -41,12 +42,13 @@ pub fn usage_of(value: &Value) -> Option<Usage> {
     let of_choice = value.get("choices").and_then(|choices| choices.get(0)?.get("usage"));
     let places = [value.get("usage"), of_groq, of_choice];
     let usage = places.into_iter().flatten().find(|usage| usage.is_object())?;
-    let number = |pointer: &str| usage.pointer(pointer).and_then(Value::as_u64);
-    let (input, output) = (number("/prompt_tokens"), number("/completion_tokens"));
-    if input.is_none() && output.is_none() {
+    let number = |pointer: &str| usage.pointer(pointer).and_then(whole);
+    // There is no answer without a prompt: a usage that does not tell its length tells nothing.
+    let input = number("/prompt_tokens")?;
+    if !are_counts([usage.get("completion_tokens")]) {
         return None;
     }
-    let (input, output) = (input.unwrap_or(0), output.unwrap_or(0));
+    let output = number("/completion_tokens").unwrap_or(0);
     let reasoning = number("/completion_tokens_details/reasoning_tokens").unwrap_or(0);
     // xAI does not count thinking as completion, only in the total.
     let apart = input.checked_add(output).and_then(|sum| sum.checked_add(reasoning));

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::super::calls::{arguments_of, settle_ids};
-use super::super::fields::{array, array_or_empty, count, malformed, object, text};
+use super::super::fields::{are_counts, array, array_or_empty, count, malformed, object, text};
 use super::super::{Target, Wire, WireError};
 use crate::model::{Part, Raw, Reply, Stop, Tokens, Turn, Usage};
 
@@ -23,7 +23,7 @@ pub fn decode(body: &Value, target: &Target) -> Result<Reply, WireError> {
 
 /// Finds the usage in a whole answer or in one chunk of a stream, where it is the usage so far.
 pub fn usage_of(value: &Value) -> Option<Usage> {
-    value.get("usageMetadata")?.as_object().map(usage)
+    value.get("usageMetadata")?.as_object().and_then(usage)
 }
 
 /// Everything of an answer but its parts, from one body or several chunks.
@@ -51,7 +51,7 @@ impl Answer {
             }
         }
         if let Some(Value::Object(new)) = body.get("usageMetadata") {
-            self.usage = Some(largest(self.usage.unwrap_or_default(), usage(new)));
+            self.usage = usage(new).map(|new| largest(self.usage.unwrap_or_default(), new)).or(self.usage);
         }
         let blocked = body.get("promptFeedback").and_then(|feedback| feedback.get("blockReason"));
         if let Some(Value::String(reason)) = blocked {
@@ -171,17 +171,28 @@ fn logprobs(result: &Value) -> Vec<Value> {
     entries.collect()
 }
 
-/// Thoughts and results of the provider's own tools are counted apart.
-pub(super) fn usage(usage: &Map<String, Value>) -> Usage {
+/// Thoughts and results of the provider's own tools are counted apart. Nothing if it holds what is no count, or none.
+pub(super) fn usage(usage: &Map<String, Value>) -> Option<Usage> {
+    const COUNTS: [&str; 5] = [
+        "promptTokenCount",
+        "toolUsePromptTokenCount",
+        "cachedContentTokenCount",
+        "candidatesTokenCount",
+        "thoughtsTokenCount",
+    ];
+    let told = COUNTS.map(|key| usage.get(key));
+    if !are_counts(told) || told.iter().all(Option::is_none) {
+        return None;
+    }
     let count = |key: &str| count(usage.get(key));
-    Usage {
+    Some(Usage {
         input: count("promptTokenCount").saturating_add(count("toolUsePromptTokenCount")),
         cache_read: count("cachedContentTokenCount"),
         cache_write_5m: 0,
         cache_write_1h: 0,
         output: count("candidatesTokenCount").saturating_add(count("thoughtsTokenCount")),
         reasoning: count("thoughtsTokenCount"),
-    }
+    })
 }
 
 /// Counts only grow from chunk to chunk, but some chunks leave out what an earlier one has told.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::super::calls::{arguments_of, settle_ids, wrapped};
-use super::super::fields::{array, count, malformed, object, text};
+use super::super::fields::{are_counts, array, count, malformed, object, text};
 use super::super::{Target, Wire, WireError};
 use crate::model::{Part, Raw, Reply, Stop, Turn, Usage};
 
@@ -19,7 +19,7 @@ pub fn decode(body: &Value, target: &Target) -> Result<Reply, WireError> {
         return Err(provider_error(error));
     }
     let content = array(message.get("content"), "`content`")?.to_vec();
-    let usage = message.get("usage").and_then(Value::as_object).map(usage);
+    let usage = message.get("usage").and_then(Value::as_object).and_then(usage);
     let envelope = Envelope { usage, ..Envelope::default() };
     reply(content, &BTreeMap::new(), envelope.with(message), target)
 }
@@ -28,7 +28,7 @@ pub fn decode(body: &Value, target: &Target) -> Result<Reply, WireError> {
 /// `message_delta` the output so far: the largest of each field is right.
 pub fn usage_of(value: &Value) -> Option<Usage> {
     let found = value.get("usage").or_else(|| value.get("message")?.get("usage"))?;
-    found.as_object().map(usage)
+    found.as_object().and_then(usage)
 }
 
 /// What surrounds the content of an answer.
@@ -109,8 +109,15 @@ fn stop(reason: Option<&str>, turn: &Turn) -> Stop {
     }
 }
 
-/// The API counts cached input apart from the rest.
-pub(super) fn usage(usage: &Map<String, Value>) -> Usage {
+/// The API counts cached input apart from the rest. Nothing if it holds what is no count, or none.
+pub(super) fn usage(usage: &Map<String, Value>) -> Option<Usage> {
+    const COUNTS: [&str; 4] =
+        ["input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"];
+    let told = COUNTS.map(|key| usage.get(key));
+    let written = usage.get("cache_creation").and_then(Value::as_object).into_iter().flat_map(Map::values);
+    if !are_counts(told.into_iter().chain(written.map(Some))) || told.iter().all(Option::is_none) {
+        return None;
+    }
     let split = |key: &str| count(usage.get("cache_creation").and_then(|split| split.get(key)));
     let cache_read = count(usage.get("cache_read_input_tokens"));
     let cache_write_1h = split("ephemeral_1h_input_tokens");
@@ -118,14 +125,14 @@ pub(super) fn usage(usage: &Map<String, Value>) -> Usage {
     let cache_write_5m = split("ephemeral_5m_input_tokens").max(of_no_stated_life);
     let uncached = count(usage.get("input_tokens"));
     let thinking = usage.get("output_tokens_details").and_then(|details| details.get("thinking_tokens"));
-    Usage {
+    Some(Usage {
         input: [cache_read, cache_write_1h, cache_write_5m].into_iter().fold(uncached, u64::saturating_add),
         cache_read,
         cache_write_5m,
         cache_write_1h,
         output: count(usage.get("output_tokens")),
         reasoning: count(thinking),
-    }
+    })
 }
 
 pub(super) fn provider_error(error: &Value) -> WireError {

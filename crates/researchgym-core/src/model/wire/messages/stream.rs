@@ -69,7 +69,7 @@ impl Stream {
 
     /// The usage as far as it is known: the input from the start on, the output only near the end.
     pub fn usage(&self) -> Option<Usage> {
-        self.usage.as_ref().map(usage)
+        self.usage.as_ref().and_then(usage)
     }
 
     /// Bytes of text, thinking and arguments received so far.

@@ -208,6 +208,18 @@ fn usage_in_all_its_places() {
     assert_eq!(usage(json!({ "choices": [{ "index": 0, "usage": plain }], "usage": null })), expected);
     assert_eq!(usage(json!({ "usage": null })), None);
     assert_eq!(usage(json!({ "usage": {} })), None);
+    let floats = json!({ "usage": { "prompt_tokens": 1.0, "completion_tokens": 2.0 } });
+    assert_eq!(usage(floats), expected);
+    for nonsense in [
+        json!({ "prompt_tokens": -1, "completion_tokens": 2 }),
+        json!({ "prompt_tokens": "1", "completion_tokens": 2 }),
+        json!({ "prompt_tokens": 1, "completion_tokens": "2" }),
+        json!({ "prompt_tokens": 1, "completion_tokens": 1e30 }),
+        json!({ "prompt_tokens": 0.5, "completion_tokens": 2 }),
+        json!({ "completion_tokens": 2 }),
+    ] {
+        assert_eq!(usage(json!({ "usage": nonsense })), None, "{nonsense}");
+    }
 }
 
 #[test]

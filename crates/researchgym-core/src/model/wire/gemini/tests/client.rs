@@ -345,6 +345,13 @@ fn a_broken_stream_tells_what_it_used() {
     assert_eq!(decode(&error, &target()), Err(overloaded));
     assert_eq!(usage_of(&signed_body()), signed_reply().usage);
     assert_eq!(usage_of(&error), None);
+    for nonsense in [
+        json!({}),
+        json!({"promptTokenCount": -4}),
+        json!({"promptTokenCount": 4, "thoughtsTokenCount": "9"}),
+    ] {
+        assert_eq!(usage_of(&json!({"usageMetadata": nonsense})), None, "{nonsense}");
+    }
 }
 
 #[test]

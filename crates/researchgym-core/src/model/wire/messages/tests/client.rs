@@ -468,6 +468,14 @@ fn usage_is_found_in_answers_and_events() {
     let no_split =
         json!({"usage": {"input_tokens": 1, "cache_creation_input_tokens": 5, "output_tokens": null}});
     assert_eq!(usage_of(&no_split), Some(Usage { input: 6, cache_write_5m: 5, ..Usage::default() }));
+    for nonsense in [
+        json!({}),
+        json!({"input_tokens": -1, "output_tokens": 2}),
+        json!({"input_tokens": 1, "output_tokens": "2"}),
+        json!({"input_tokens": 1, "cache_creation": {"ephemeral_1h_input_tokens": -3}}),
+    ] {
+        assert_eq!(usage_of(&json!({"usage": nonsense})), None, "{nonsense}");
+    }
 }
 
 #[test]

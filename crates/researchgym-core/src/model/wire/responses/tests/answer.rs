@@ -142,6 +142,13 @@ fn usage_in_whole_answers_and_events() {
     assert_eq!(usage_of(&json!({ "usage": usage })), expected);
     assert_eq!(usage_of(&json!({ "type": "response.completed", "response": { "usage": usage } })), expected);
     assert_eq!(usage_of(&json!({ "type": "response.created", "response": { "usage": null } })), None);
+    for nonsense in [
+        json!({ "input_tokens": -5, "output_tokens": 2 }),
+        json!({ "input_tokens": 5, "output_tokens": "2" }),
+        json!({ "output_tokens": 2 }),
+    ] {
+        assert_eq!(usage_of(&json!({ "usage": nonsense })), None, "{nonsense}");
+    }
 }
 
 #[test]
