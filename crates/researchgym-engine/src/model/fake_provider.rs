@@ -1,5 +1,5 @@
 //! A provider that is none: a local HTTP server that speaks all four wires from a script, goes wrong where it is told to,
-//! holds every request to the invariants of [`super::invariants`], and keeps an exact bill.
+//! holds every request to the invariants of `model/invariants.rs`, and keeps an exact bill.
 //!
 //! For tests of everything that speaks to providers, at the price of a real connection. It runs on a thread of its own,
 //! so that tests without a runtime can use it, and ends when it is dropped. It speaks just enough HTTP/1.1 for that: one

@@ -1,7 +1,7 @@
 //! The model `scripted/FILE`: answers from a file of JSON lines, in order, without a network.
 //!
 //! It is for tests and demonstrations of everything around a model: loops, budgets, tools, gateways. It holds every
-//! request to the invariants of [`super::invariants`] and to what the script expects of it. It does not look at what it
+//! request to the invariants of `model/invariants.rs` and to what the script expects of it. It does not look at what it
 //! is asked to choose an answer: the position in the script is the caller's.
 
 mod format;

@@ -75,6 +75,10 @@ pub(super) async fn bring_up(runner: &Runner, open: &mut OpenRun) -> Result<Work
 fn fill(open: &OpenRun, workspace: &Path, folder: &Path) -> Result<(), Failure> {
     let state = &open.recorder.state;
     if let Some(snapshot) = state.snapshot {
+        if !open.reenacted.is_empty() {
+            // A fork that was killed while it did things again does them from the beginning.
+            clear_folder(workspace)?;
+        }
         let is_there = std::fs::read_dir(workspace).is_ok_and(|mut entries| entries.next().is_some());
         if !is_there {
             let manifest = open.recorder.blobs.manifest(snapshot)?;
