@@ -4,7 +4,8 @@
 //! whatever the order; of several answers to the same request each comes once, and the last one then stays. Requests are
 //! not kept, only digests of their parts, to name what differs in one that is not on the cassette. Keys are cut out of
 //! answers before they are written. One process records a file; a second one would play what is there so far. Answers
-//! that did not come to their end are not recorded.
+//! that did not come to their end are not recorded. A place that cannot be written is refused before anything is asked; if
+//! writing fails later, the answer, which is paid for, still counts, and the next question is refused.
 
 mod shape;
 
@@ -42,9 +43,16 @@ pub struct Cassette {
 
 #[derive(Debug)]
 enum Mode {
-    /// The file is made when the first answer has come.
-    Record(Mutex<Option<File>>),
+    Record(Mutex<Recorder>),
     Play(Mutex<Player>),
+}
+
+#[derive(Debug, Default)]
+struct Recorder {
+    /// Made when the first answer has come.
+    file: Option<File>,
+    /// Why an answer is missing.
+    broken: Option<String>,
 }
 
 #[derive(Debug, Default)]
@@ -69,7 +77,7 @@ struct Recorded {
 /// A cassette cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CassetteError {
-    /// The file cannot be read.
+    /// The file cannot be read, or could not be written.
     #[error("cassette {}: {source}", path.display())]
     File {
         /// The file.
@@ -109,7 +117,7 @@ impl Cassette {
     /// Opens a file to be played; one that is not there or empty is to be recorded. `secrets` are never written.
     ///
     /// # Errors
-    /// It cannot be read, or one of its lines is no exchange.
+    /// It cannot be read, or could not be written, or one of its lines is no exchange.
     pub fn open(path: &Path, secrets: Redactor) -> Result<Cassette, CassetteError> {
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
@@ -118,7 +126,8 @@ impl Cassette {
         };
         let mode =
             if text.is_empty() {
-                Mode::Record(Mutex::new(None))
+                writable(path).map_err(|source| CassetteError::File { path: path.to_owned(), source })?;
+                Mode::Record(Mutex::default())
             } else {
                 Mode::Play(Mutex::new(Player::read(&text).map_err(|(line, problem)| {
                     CassetteError::Line { path: path.to_owned(), line, problem }
@@ -130,7 +139,7 @@ impl Cassette {
     /// Goes on recording, after what a run that was cut off has recorded.
     ///
     /// # Errors
-    /// The file cannot be read, or what a kill left of a last line cannot be cut off.
+    /// The file cannot be read or written, or what a kill left of a last line cannot be cut off.
     pub fn record_on(path: &Path, secrets: Redactor) -> Result<Cassette, CassetteError> {
         let failed = |source| CassetteError::File { path: path.to_owned(), source };
         let bytes = match std::fs::read(path) {
@@ -138,12 +147,13 @@ impl Cassette {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(source) => return Err(failed(source)),
         };
+        writable(path).map_err(failed)?;
         let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
         if whole < bytes.len() {
             let file = File::options().write(true).open(path).map_err(failed)?;
             file.set_len(whole as u64).map_err(failed)?;
         }
-        Ok(Cassette { path: path.to_owned(), secrets, mode: Mode::Record(Mutex::new(None)) })
+        Ok(Cassette { path: path.to_owned(), secrets, mode: Mode::Record(Mutex::default()) })
     }
 
     /// The file.
@@ -166,10 +176,17 @@ impl Cassette {
     /// The recorded answer; `None` if the provider is to be asked.
     ///
     /// # Errors
-    /// The request is not on a cassette that is played.
+    /// The request is not on a cassette that is played, or an earlier answer could not be recorded.
     pub(super) fn play(&self, question: &Question) -> Result<Option<Played>, ModelFailure> {
-        let Mode::Play(player) = &self.mode else { return Ok(None) };
-        let mut player = locked(player);
+        let mut player = match &self.mode {
+            Mode::Play(player) => locked(player),
+            Mode::Record(recorder) => {
+                return match locked(recorder).broken.clone() {
+                    Some(message) => Err(failure(FailureKind::BadRequest, message)),
+                    None => Ok(None),
+                };
+            }
+        };
         match player.next(question) {
             Some(recorded) => Ok(Some(Played {
                 status: recorded.status,
@@ -191,7 +208,7 @@ impl Cassette {
         headers: &reqwest::header::HeaderMap,
         body: &[u8],
     ) -> Result<(), ModelFailure> {
-        let Mode::Record(file) = &self.mode else { return Ok(()) };
+        let Mode::Record(recorder) = &self.mode else { return Ok(()) };
         let header = |name: &&str| {
             let value = headers.get(*name)?.to_str().ok()?;
             Some(((*name).to_owned(), self.secrets.redact(value).into_owned()))
@@ -211,18 +228,25 @@ impl Cassette {
         };
         let mut line = serde_json::to_vec(&recorded).expect("the keys of an exchange are texts");
         line.push(b'\n');
-        self.append(file, &line).map_err(|error| {
-            failure(FailureKind::Unreachable, format!("cassette {}: {error}", self.path.display()))
+        let mut recorder = locked(recorder);
+        self.append(&mut recorder.file, &line).map_err(|error| {
+            let message = format!("cassette {} cannot be written: {error}", self.path.display());
+            recorder.broken = Some(message.clone());
+            failure(FailureKind::BadRequest, message)
         })
     }
 
-    fn append(&self, file: &Mutex<Option<File>>, line: &[u8]) -> io::Result<()> {
-        let mut file = locked(file);
-        let file = match &mut *file {
+    /// Writes a line, or nothing of it.
+    fn append(&self, file: &mut Option<File>, line: &[u8]) -> io::Result<()> {
+        let file = match file {
             Some(file) => file,
             empty => empty.insert(File::options().create(true).append(true).open(&self.path)?),
         };
-        file.write_all(line)
+        let before = file.metadata()?.len();
+        file.write_all(line).or_else(|error| {
+            file.set_len(before)?;
+            Err(error)
+        })
     }
 
     fn missing(&self, player: &Player, question: &Question) -> ModelFailure {
@@ -284,6 +308,13 @@ fn bytes_of(body: &Body) -> Result<Vec<u8>, String> {
             .map_err(|error| format!("`body` is not standard base64: {error}")),
         Body::Blob { .. } => Err("`body` must be a text or base64".to_owned()),
     }
+}
+
+/// Whether a file could be written, or made, without doing so.
+fn writable(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let place = if path.exists() { path } else { folder };
+    Ok(rustix::fs::access(place, rustix::fs::Access::WRITE_OK)?)
 }
 
 /// What a thread that panicked left behind is whole: all changes here are single steps.

@@ -98,8 +98,21 @@ fn nothing_is_made_before_the_first_answer() {
     let cassette = Cassette::open(&path, Redactor::new([])).unwrap();
     assert!(!cassette.is_played() && !path.exists());
     let missing = folder.path().join("no/c.jsonl");
-    let cassette = Cassette::open(&missing, Redactor::new([])).unwrap();
+    let refused = Cassette::open(&missing, Redactor::new([])).unwrap_err().to_string();
+    assert_eq!(refused, format!("cassette {}: No such file or directory (os error 2)", missing.display()));
+}
+
+#[test]
+fn after_an_answer_that_could_not_be_recorded_nothing_is_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("gone/c.jsonl");
+    std::fs::create_dir(folder.path().join("gone")).unwrap();
+    let cassette = Cassette::open(&path, Redactor::new([])).unwrap();
     let question = cassette.question(Wire::Chat, "/chat/completions", b"{}");
+    assert_eq!(cassette.play(&question), Ok(None));
+    std::fs::remove_dir(folder.path().join("gone")).unwrap();
     let failure = cassette.record(&question, 200, &HeaderMap::new(), b"").unwrap_err();
-    assert!(failure.message.starts_with(&format!("cassette {}: ", missing.display())), "{}", failure.message);
+    let expected = format!("cassette {} cannot be written: No such file or directory (os error 2)", path.display());
+    assert_eq!(failure.message, expected);
+    assert_eq!(cassette.play(&question), Err(failure));
 }

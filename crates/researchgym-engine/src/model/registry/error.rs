@@ -147,13 +147,15 @@ impl ModelError {
             )),
             ModelError::Script { .. } => Some("the format is in docs/reference/scripted-model.md".to_owned()),
             ModelError::Cassette(CassetteError::Line { .. }) => {
-                Some("delete the file to record it again".to_owned())
+                Some("if it is a cassette, delete it to record it again; else name another file".to_owned())
+            }
+            ModelError::Cassette(CassetteError::File { .. }) => {
+                Some("name a file in a folder that is there and that you may write".to_owned())
             }
             ModelError::BadKey { .. }
             | ModelError::HalfAPrice { .. }
             | ModelError::File { .. }
-            | ModelError::Record { .. }
-            | ModelError::Cassette(CassetteError::File { .. }) => None,
+            | ModelError::Record { .. } => None,
         }
     }
 }
