@@ -1,4 +1,5 @@
-//! What can be typed. The help texts are these doc comments.
+//! What can be typed. The help texts are these doc comments. All of them stand in this one file, though it is long: `--help` is
+//! read and kept consistent as one text.
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -80,7 +81,7 @@ pub(crate) enum Command {
 /// Where things are.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct Places {
-    /// Cache and settings [default: ~/.cache/researchgym]
+    /// Cache: datasets, environments, scratch [default: ~/.cache/researchgym]
     #[arg(long, env = "RESEARCHGYM_HOME", value_name = "DIR", hide_env_values = true, value_parser = place())]
     pub(crate) home: Option<PathBuf>,
     /// Runs [default: ./runs]
@@ -96,7 +97,7 @@ pub(crate) struct RunArguments {
     /// A task's name (see `researchgym task list`) or folder
     #[arg(required_unless_present_any = ["resume", "fork"])]
     pub(crate) task: Option<String>,
-    /// basic-agent, tuner, scripted, human, replay, or an external agent: a name in ./agents or a .toml file
+    /// basic-agent (also rg-agent), tuner, scripted, human, replay, or an external agent: a name in ./agents or a .toml file
     #[arg(required_unless_present_any = ["resume", "fork"])]
     pub(crate) agent: Option<String>,
     /// A variant that the task declares

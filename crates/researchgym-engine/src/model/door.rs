@@ -7,6 +7,7 @@ use researchgym_core::model::redact::Redactor;
 use researchgym_core::model::{FailureKind, ModelFailure, Request, RetryPolicy};
 
 use super::attempt::{Attempted, Question, ask, next_step};
+use super::endpoint::Backend;
 use super::{Client, Endpoint};
 
 /// A run's way to its model. Shared by all runs of a process that ask the same one.
@@ -57,6 +58,10 @@ impl Door {
             | FailureKind::Conflict
             | FailureKind::BrokenStream
             | FailureKind::Malformed => failed.hinted("the provider is not well; resume the run later"),
+            FailureKind::BadRequest if matches!(self.endpoint.backend, Backend::Scripted(_)) => failed.hinted(
+                "a run keeps the script that it began with: mend the file and begin anew, or go on from a step with \
+                 `researchgym run --fork RUN@STEP --model scripted/FILE`",
+            ),
             FailureKind::ContextLength
             | FailureKind::BadRequest
             | FailureKind::Refused

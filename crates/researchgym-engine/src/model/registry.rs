@@ -271,6 +271,18 @@ impl Registry {
             .collect()
     }
 
+    /// A provider by the first of its names.
+    ///
+    /// # Errors
+    /// There is none of this name.
+    pub fn provider_name<'n>(&self, name: &'n str) -> Result<&'n str, ModelError> {
+        let name = canonical_provider(name);
+        if name != SCRIPTED {
+            self.provider(name)?;
+        }
+        Ok(name)
+    }
+
     /// The keys of all providers.
     pub fn keys(&self) -> Vec<KeyOf> {
         let keys = self.providers.iter();

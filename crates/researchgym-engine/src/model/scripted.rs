@@ -53,7 +53,7 @@ pub enum Refused {
     },
     /// All answers have been given.
     #[error(
-        "the script holds {0} answers and is asked for one more; add lines to it, or `\"repeat_last\": true` to its first one"
+        "the script is asked for more than its answers ({0}); add lines to it, or `\"repeat_last\": true` to its first one"
     )]
     AtEnd(u64),
 }

@@ -21,6 +21,11 @@ const BASIC: &str = "basic-agent";
 /// The seed project's name for it.
 const BASIC_ALIAS: &str = "rg-agent";
 
+/// An agent by its own name.
+pub(super) fn canonical(name: &str) -> &str {
+    if name == BASIC_ALIAS { BASIC } else { name }
+}
+
 /// Names the agent that is asked for, checks its flags and reads its files.
 pub(super) fn specification(
     name: &str,
@@ -28,12 +33,13 @@ pub(super) fn specification(
     settings: &Settings,
     loaded: &LoadedTask,
 ) -> Result<AgentSpec, CommandError> {
-    let name = if name == BASIC_ALIAS { BASIC } else { name };
+    let name = canonical(name);
     let stray = [
         ("--script", arguments.script.is_some(), "scripted"),
         ("--from", arguments.from.is_some(), "replay"),
         ("--trials", arguments.trials.is_some(), "tuner"),
         ("--sampler", arguments.sampler.is_some(), "tuner"),
+        ("--idea-hint", arguments.idea_hint, BASIC),
         ("--iterative", arguments.iterative, BASIC),
         ("--no-submit", arguments.no_submit, BASIC),
         ("--reasoning-effort", arguments.reasoning_effort.is_some(), BASIC),
@@ -57,6 +63,9 @@ fn basic(arguments: &RunArguments, loaded: &LoadedTask) -> Result<AgentSpec, Com
     if arguments.model.is_none() {
         return Err(CommandError::input("the agent `basic-agent` needs --model provider/model")
             .hinted("`researchgym model list` shows the models that are known and which have a key here"));
+    }
+    if let Some(wrong) = arguments.temperature.filter(|degree| !degree.is_finite() || *degree < 0.0) {
+        return Err(CommandError::input(format!("--temperature {wrong}: must be a number, not below 0")));
     }
     let idea_hint = match arguments.idea_hint {
         true => Some(Body::Text(idea_hint(loaded)?)),
@@ -138,8 +147,9 @@ fn external(name: &str, arguments: &RunArguments, settings: &Settings) -> Result
     let shown = path.display().to_string();
     let text = std::fs::read_to_string(&path)
         .map_err(|error| CommandError::input(format!("agent {shown}: {error}")))?;
-    let declaration =
-        Declaration::parse(&text, &shown).map_err(|error| CommandError::input(error.to_string()))?;
+    let declaration = Declaration::parse(&text, &shown).map_err(|error| {
+        CommandError::input(error.to_string()).hinted("the form is in docs/guide/agents.md")
+    })?;
     let files = match &declaration.files {
         None => None,
         Some(files) => {

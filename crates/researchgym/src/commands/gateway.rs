@@ -132,9 +132,17 @@ fn token(arguments: &GatewayArguments, here: &Path) -> Result<(Option<Token>, Op
 
 fn unusable_model(error: ModelError) -> CommandError {
     let hint = match &error {
-        ModelError::UnknownPrice { .. } => {
-            Some("a budget can only be kept with a price: name a table with --prices".to_owned())
-        }
+        ModelError::UnknownPrice { model, .. } => Some(format!(
+            "a budget can only be kept with a price: name a table with --prices, or set `input` and `output` in \
+             [models.\"{model}\"] of researchgym.toml"
+        )),
+        // There is no --key-file here: a gateway may serve models of several providers.
+        ModelError::MissingKey { provider, variables } => Some(match variables.as_slice() {
+            [] => format!(
+                "name a variable with `key_env`, or a file with `key_file`, in [providers.{provider}] of researchgym.toml"
+            ),
+            variables => format!("set {}, or put it into .env", variables.join(" or ")),
+        }),
         error => error.advice(),
     };
     CommandError { kind: Kind::Input, message: error.to_string(), hint }

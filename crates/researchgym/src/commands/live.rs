@@ -2,12 +2,15 @@
 
 use std::io::ErrorKind;
 
+use researchgym_core::event::Ending;
+use researchgym_core::spec::Limits;
+use researchgym_core::state::RunState;
 use researchgym_engine::session::{Change, Control, LimitChanges, control};
-use researchgym_engine::store::RunFolder;
+use researchgym_engine::store::{RunFolder, read_log};
 
 use crate::arguments::{LimitArguments, NoteArguments, OneRun};
 use crate::error::{CommandError, Kind, input};
-use crate::output::{Outcome, Printer};
+use crate::output::{Outcome, Printer, limits_in_words};
 use crate::settings::Settings;
 
 pub(crate) fn pause(run: &OneRun, printer: &Printer) -> Outcome {
@@ -65,8 +68,7 @@ fn ask(run: &OneRun, wish: &Control, printer: &Printer) -> Outcome {
     let folder = RunFolder::find(&settings.runs, &run.run).map_err(input)?;
     let id = folder.id().to_owned();
     if !folder.is_locked() {
-        return Err(CommandError::input(format!("nobody works on run {id} at the moment"))
-            .hinted(format!("its limits can be changed when it goes on: researchgym run --resume {id}")));
+        return Err(not_at_work(&folder, wish));
     }
     let answer = control(folder.root(), wish).map_err(|error| match error.kind() {
         ErrorKind::NotFound | ErrorKind::ConnectionRefused => CommandError::input(format!(
@@ -87,12 +89,36 @@ fn ask(run: &OneRun, wish: &Control, printer: &Printer) -> Outcome {
             Control::Note { .. } => {
                 format!("The agent of run {id} is told before its next question to the model")
             }
-            Control::Limit { .. } => format!("Run {id} has new limits: {}", answer["result"]),
+            Control::Limit { .. } => match serde_json::from_value::<Limits>(answer["result"].clone()) {
+                Ok(limits) => format!("Run {id} has new limits: {}", limits_in_words(&limits)),
+                Err(_) => format!("Run {id} has new limits"),
+            },
         });
     } else {
         printer.talk(&format!("error: {}", answer["error"].as_str().unwrap_or("the run gave no reason")));
     }
     Ok(if answer["ok"] == true { 0 } else { 2 })
+}
+
+/// Nobody listens: the run is over, or waits for somebody to go on with it.
+fn not_at_work(folder: &RunFolder, wish: &Control) -> CommandError {
+    let id = folder.id();
+    let state = read_log(folder).ok().and_then(|reading| RunState::fold(&reading.lines).ok());
+    let ending = state.and_then(|state| state.ended).map(|ended| ended.ending);
+    match (ending, wish) {
+        (Some(Ending::Submitted | Ending::GaveUp), _) => {
+            CommandError::input(format!("run {id} is over: nothing can be changed any more"))
+                .hinted(format!("look at it: researchgym show {id}"))
+        }
+        (_, Control::Limit { .. }) => CommandError::input(format!("nobody works on run {id} at the moment"))
+            .hinted(format!(
+                "give the new totals when it goes on: researchgym run --resume {id} --budget USD --hours H"
+            )),
+        (_, Control::Pause {} | Control::Unpause {} | Control::Note { .. }) => {
+            CommandError::input(format!("nobody works on run {id} at the moment"))
+                .hinted(format!("it can be asked when it goes on: researchgym run --resume {id}"))
+        }
+    }
 }
 
 #[cfg(test)]

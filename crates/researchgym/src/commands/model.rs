@@ -16,7 +16,8 @@ pub(crate) fn model(command: ModelCommand, printer: &Printer) -> Outcome {
     let (registry, _) = registry(Options { here, ..Options::default() }, printer)?;
     match command {
         ModelCommand::List { provider } => {
-            list(&registry, provider.as_deref(), printer);
+            let provider = provider.as_deref().map(|name| registry.provider_name(name)).transpose()?;
+            list(&registry, provider, printer);
             Ok(0)
         }
         ModelCommand::Show { model } => show(&registry, &model, printer),

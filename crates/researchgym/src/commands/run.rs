@@ -362,6 +362,11 @@ fn same(arguments: &RunArguments, spec: &RunSpec) -> Result<(), CommandError> {
             "--no-submit",
             arguments.no_submit && !matches!(&spec.agent, AgentSpec::Basic(basic) if !basic.may_end),
         ),
+        (
+            "--idea-hint",
+            arguments.idea_hint
+                && !matches!(&spec.agent, AgentSpec::Basic(basic) if basic.idea_hint.is_some()),
+        ),
         ("--reasoning-effort", arguments.reasoning_effort.is_some()),
         ("--reasoning-tokens", arguments.reasoning_tokens.is_some()),
         ("--temperature", arguments.temperature.is_some()),
@@ -379,7 +384,7 @@ fn same(arguments: &RunArguments, spec: &RunSpec) -> Result<(), CommandError> {
         .hinted(format!("leave {flag} out, or start a new run; another model can go on with --fork")));
     }
     match &arguments.agent {
-        Some(agent) if agent != spec.agent.name() && !agent.ends_with(".toml") => {
+        Some(agent) if agents::canonical(agent) != spec.agent.name() && !agent.ends_with(".toml") => {
             Err(CommandError::input(format!("the run's agent is {}, not {agent}", spec.agent.name()))
                 .hinted("leave task and agent out: researchgym run --resume RUN"))
         }

@@ -24,6 +24,7 @@ use serde::Serialize;
 pub(crate) use self::gateway::Door;
 pub(crate) use self::person::Person;
 pub(crate) use self::progress::Console;
+pub(crate) use self::words::limits as limits_in_words;
 use self::words::printable;
 use crate::arguments::OutputFormat;
 use crate::error::CommandError;

@@ -29,10 +29,12 @@ impl Printer {
                 model.source.clone(),
             ]);
         }
-        if rows.len() > 1 {
-            for line in table(&rows) {
-                self.data(&line);
-            }
+        if rows.len() == 1 {
+            self.talk("No such model has a known price. It can be used all the same: with --price, or with its price in researchgym.toml.");
+            return;
+        }
+        for line in table(&rows) {
+            self.data(&line);
         }
         self.talk("\nPrices are US dollars per million tokens. Every other model of a provider can be used too, with --price.");
     }

@@ -14,7 +14,7 @@ use researchgym_core::state::RunState;
 use researchgym_engine::session::Observer;
 
 use super::Printer;
-use super::words::{duration, ended, first_line, metrics, number};
+use super::words::{duration, ended, first_line, limits, metrics, money, number};
 
 /// Shows runs as they go.
 #[derive(Clone)]
@@ -98,7 +98,7 @@ fn standing(state: &RunState) -> String {
         Some(best) => format!("best {} {}", primary.name, number(best)),
         None => "no score yet".to_owned(),
     };
-    format!("{steps}, {best}, {:.2} USD,", state.ledger.spent().as_usd())
+    format!("{steps}, {best}, {},", money(state.ledger.spent().as_usd()))
 }
 
 fn full(event: &Event, state: &RunState) -> Option<String> {
@@ -136,9 +136,9 @@ fn full(event: &Event, state: &RunState) -> Option<String> {
                 .to_owned()
         }
         Event::UserNoted { .. } => "  note for the agent recorded".to_owned(),
-        Event::Paused => "  paused; go on with: researchgym unpause".to_owned(),
+        Event::Paused => format!("  paused; go on with: researchgym unpause {}", state.started.run_id),
         Event::Unpaused { .. } => "  goes on".to_owned(),
-        Event::LimitsChanged { .. } => "  limits changed".to_owned(),
+        Event::LimitsChanged { limits: new } => format!("  new limits: {}", limits(new)),
         Event::RunResumed => "Resumed".to_owned(),
         Event::RunExtended { .. } => "Resumed under raised limits".to_owned(),
         Event::Noted { text } => format!("  note: {text}"),

@@ -1,5 +1,6 @@
 //! Results, runs and logs as tables for people.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use researchgym_core::event::Ending;
@@ -11,7 +12,7 @@ use researchgym_engine::runner::Regraded;
 use researchgym_engine::store::Verification;
 
 use super::Printer;
-use super::words::{counted, duration, metrics, number, table};
+use super::words::{counted, duration, metrics, money, number, table};
 
 impl Printer {
     /// One run's result for people, on standard error so that the object stays the only data.
@@ -20,15 +21,32 @@ impl Printer {
         for line in summary(result) {
             self.talk(&line);
         }
-        let id = &result.run_id;
-        if let Some(hint) = result.error.as_ref().and_then(|error| error.hint.as_ref()) {
+        let hint = result.error.as_ref().and_then(|error| error.hint.as_ref());
+        if let Some(hint) = hint {
             self.talk(&format!("\nhint: {hint}"));
         }
-        self.talk(&match result.ending {
-            Some(Ending::Failed) => format!("\nWhen that is mended: researchgym run --resume {id}"),
-            Some(Ending::Cancelled) | None => format!("\nGo on with it: researchgym run --resume {id}"),
-            _ => format!("\nLook closer: researchgym show {id}"),
-        });
+        let run = spoken(result);
+        match result.ending {
+            // The hint knows better how to go on.
+            Some(Ending::Failed) if hint.is_some_and(|hint| hint.contains("--fork")) => {}
+            Some(Ending::Failed) => {
+                self.talk(&format!("\nWhen that is mended: researchgym run --resume {run}"));
+            }
+            Some(Ending::Cancelled) | None => {
+                self.talk(&format!("\nGo on with it: researchgym run --resume {run}"));
+            }
+            Some(ending) => {
+                self.talk(&format!("\nLook closer: researchgym show {run}"));
+                self.more(ending, &run);
+            }
+        }
+    }
+
+    /// How a run that met a limit goes on.
+    fn more(&self, ending: Ending, run: &str) {
+        if let Some(flag) = raised_by(ending) {
+            self.talk(&format!("Go on under a higher total: researchgym run --resume {run} {flag}"));
+        }
     }
 
     /// Several results, one line each, and how many improved.
@@ -59,7 +77,7 @@ impl Printer {
                 self.data(&line);
             }
             if let Some(last) = results.last() {
-                self.talk(&format!("\nLook closer: researchgym show {}", last.run_id));
+                self.talk(&format!("\nLook closer: researchgym show {}", spoken(last)));
             }
         }
         for (_, problem) in broken {
@@ -90,18 +108,29 @@ impl Printer {
         for finding in &result.integrity {
             self.data(&format!("\nfinding: {} ({:?}): {}", finding.kind, finding.severity, finding.evidence));
         }
-        let id = &result.run_id;
-        if let Some(hint) = result.error.as_ref().and_then(|error| error.hint.as_ref()) {
+        let run = spoken(result);
+        let hint = result.error.as_ref().and_then(|error| error.hint.as_ref());
+        if let Some(hint) = hint {
             self.data(&format!("\nhint: {hint}"));
         }
         self.talk(&format!(
-            "\nWatch it again: researchgym replay {id}\nCheck its log: researchgym verify {id}"
+            "\nWatch it again: researchgym replay {run}\nCheck its log: researchgym verify {run}"
         ));
         if !state.attempts.is_empty() {
-            self.talk(&format!("Grade it again: researchgym grade {id}"));
+            self.talk(&format!("Grade it again: researchgym grade {run}"));
         }
-        if result.ending.is_none() || matches!(result.ending, Some(Ending::Failed | Ending::Cancelled)) {
-            self.talk(&format!("Go on with it: researchgym run --resume {id}"));
+        match (result.state, result.ending) {
+            (Progress::Running, _) if state.is_paused => {
+                self.talk(&format!("It is paused. Go on with it: researchgym unpause {run}"));
+            }
+            (Progress::Running, _) => {
+                self.talk(&format!("It is at work. Hold it: researchgym pause {run}"));
+            }
+            (_, Some(Ending::Failed)) if hint.is_some_and(|hint| hint.contains("--fork")) => {}
+            (_, None | Some(Ending::Failed | Ending::Cancelled)) => {
+                self.talk(&format!("Go on with it: researchgym run --resume {run}"));
+            }
+            (_, Some(ending)) => self.more(ending, &run),
         }
     }
 
@@ -117,6 +146,10 @@ impl Printer {
 
     /// `grade`
     pub(crate) fn regraded(&self, regraded: &Regraded) {
+        if regraded.attempts.is_empty() {
+            self.talk("Nothing was graded in this run.");
+            return;
+        }
         let mut rows = vec![["attempt", "recorded", "graded again", ""].map(str::to_owned).to_vec()];
         for attempt in &regraded.attempts {
             let shown = |score: &researchgym_core::score::Score| match &score.invalid {
@@ -138,6 +171,29 @@ impl Printer {
             self.warn("the task's folder has changed since the run");
         }
         self.talk(&format!("Written to {}", regraded.file.display()));
+    }
+}
+
+/// What names a run in a command without `--runs-dir`: its id, or its folder if it is elsewhere.
+fn spoken(result: &RunResult) -> Cow<'_, str> {
+    let runs = std::env::var_os("RESEARCHGYM_RUNS").filter(|runs| !runs.is_empty());
+    let runs = runs.unwrap_or_else(|| "runs".into());
+    let usual = std::env::current_dir().map(|here| here.join(runs));
+    match Path::new(&result.run).ancestors().nth(2) {
+        Some(own) if usual.is_ok_and(|usual| usual == own) => Cow::Borrowed(&result.run_id),
+        _ if result.run.contains(char::is_whitespace) => Cow::Owned(format!("'{}'", result.run)),
+        _ => Cow::Borrowed(&result.run),
+    }
+}
+
+/// The flag that lets a run go on beyond this ending.
+fn raised_by(ending: Ending) -> Option<&'static str> {
+    match ending {
+        Ending::TimeLimit => Some("--hours H"),
+        Ending::StepLimit => Some("--steps N"),
+        Ending::Budget => Some("--budget USD"),
+        Ending::TokenLimit => Some("--tokens N"),
+        Ending::Submitted | Ending::GaveUp | Ending::Cancelled | Ending::Failed => None,
     }
 }
 
@@ -172,7 +228,7 @@ fn listing(results: &[RunResult]) -> Vec<String> {
             value(&result.baseline),
             result.steps.to_string(),
             duration(result.seconds),
-            format!("{:.2}", result.cost_usd),
+            money(result.cost_usd).trim_end_matches(" USD").to_owned(),
         ]);
     }
     table(&rows)
@@ -195,7 +251,7 @@ fn summary(result: &RunResult) -> Vec<String> {
         vec!["run".to_owned(), result.run.clone()],
         vec!["task".to_owned(), format!("{} ({})", result.task, result.variant)],
         vec!["agent".to_owned(), format!("{}, seed {}", result.agent, result.seed)],
-        vec!["ending".to_owned(), ending(result)],
+        vec![if result.ending.is_some() { "ending" } else { "state" }.to_owned(), ending(result)],
     ];
     if let Some(model) = &result.model {
         let calls = counted(result.model_calls, "call");
@@ -247,7 +303,7 @@ fn ending(result: &RunResult) -> String {
         Some(boundary) => format!("failed ({})", boundary.name()),
         None => state(result).to_owned(),
     };
-    let spent = if result.cost_usd > 0.0 { format!(", {:.2} USD", result.cost_usd) } else { String::new() };
+    let spent = if result.cost_usd > 0.0 { format!(", {}", money(result.cost_usd)) } else { String::new() };
     format!(
         "{how} after {}, {}, {} of work{spent}",
         counted(result.steps, "step"),

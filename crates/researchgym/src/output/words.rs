@@ -2,6 +2,7 @@
 
 use researchgym_core::observation::ExecEnding;
 use researchgym_core::score::Metrics;
+use researchgym_core::spec::Limits;
 
 /// Seconds as `850 ms`, `12.3 s`, `4 min 5 s` or `2 h 3 min`.
 pub(crate) fn duration(seconds: f64) -> String {
@@ -20,6 +21,31 @@ pub(crate) fn number(value: f64) -> String {
         size if size >= 1000.0 => format!("{value:.2}"),
         _ => format!("{value:.4}"),
     }
+}
+
+/// US dollars: cents, and more digits where cents would say nothing.
+pub(crate) fn money(usd: f64) -> String {
+    match usd {
+        usd if usd == 0.0 || usd >= 0.01 => format!("{usd:.2} USD"),
+        usd if usd >= 1e-4 => format!("{usd:.4} USD"),
+        usd => format!("{usd:.6} USD"),
+    }
+}
+
+/// All limits of a run in one line.
+pub(crate) fn limits(limits: &Limits) -> String {
+    let or_unlimited =
+        |words: Option<String>, what: &str| words.unwrap_or_else(|| format!("unlimited {what}"));
+    [
+        or_unlimited(
+            limits.working_ms.map(|time| format!("{} of work", duration(time as f64 / 1e3))),
+            "time",
+        ),
+        or_unlimited(limits.steps.map(|steps| counted(steps, "step")), "steps"),
+        or_unlimited(limits.budget.map(|budget| money(budget.as_usd())), "money"),
+        or_unlimited(limits.tokens.map(|tokens| counted(tokens, "token")), "tokens"),
+    ]
+    .join(", ")
 }
 
 /// `1 step`, `2 steps`.
@@ -100,6 +126,24 @@ mod tests {
             [1.0227, -0.248, 30340.1119, 0.0, -3e13].map(number),
             ["1.0227", "-0.2480", "30340.11", "0.0000", "-3.0000e13"]
         );
+    }
+
+    #[test]
+    fn small_sums_and_limits_read_well() {
+        use researchgym_core::spec::MicroUsd;
+        assert_eq!(
+            [0.0, 12.345, 0.01, 0.00056, 0.000002].map(money),
+            ["0.00 USD", "12.35 USD", "0.01 USD", "0.0006 USD", "0.000002 USD"]
+        );
+        let some = Limits {
+            working_ms: Some(5_400_000),
+            steps: Some(1),
+            budget: Some(MicroUsd(15_000_000)),
+            tokens: Some(2000),
+        };
+        assert_eq!(limits(&some), "1 h 30 min of work, 1 step, 15.00 USD, 2000 tokens");
+        let none = Limits { working_ms: None, steps: None, budget: None, tokens: None };
+        assert_eq!(limits(&none), "unlimited time, unlimited steps, unlimited money, unlimited tokens");
     }
 
     #[test]

@@ -60,6 +60,13 @@ fn models_with_prices_are_listed() {
     assert!(models.len() > 3 && models.iter().all(|model| model["key"] == true), "{listed}");
     let text = world.finish(&["model", "list"]).stdout;
     assert!(text.contains("anthropic/") && text.contains("the built-in list of"), "{text}");
+    // By any of its names; without a known price; one that nobody knows.
+    let other = world.finish(&["model", "list", "--provider", "gemini"]).stdout;
+    assert!(other.contains("google/") && !other.contains("openai/"), "{other}");
+    let priceless = world.finish(&["model", "list", "--provider", "groq"]);
+    assert_eq!((priceless.code, priceless.stdout.as_str()), (0, ""), "{priceless:?}");
+    let unknown = world.finish(&["model", "list", "--provider", "opanai"]);
+    assert!(unknown.code == 2 && unknown.stderr.contains("did you mean `openai`?"), "{unknown:?}");
 }
 
 #[test]

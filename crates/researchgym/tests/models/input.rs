@@ -51,7 +51,36 @@ fn a_script_that_is_at_its_end_says_so() {
     assert_eq!((&object["ending"], &object["boundary"]), (&json!("failed"), &json!("model")));
     assert_eq!(finished.code, 3);
     let message = object["error"]["message"].as_str().expect("a message");
-    assert!(message.contains("the script holds 1 answers"), "{message}");
+    assert!(message.contains("the script is asked for more than its answers (1)"), "{message}");
+    // Resuming would ask the same script again.
+    assert!(finished.stderr.contains(" run --fork RUN@STEP --model scripted/FILE"), "{finished:?}");
+    assert!(!finished.stderr.contains("--resume"), "{finished:?}");
+}
+
+#[test]
+fn a_run_that_met_a_limit_says_how_it_goes_on_wherever_it_is() {
+    if !can_isolate() {
+        return;
+    }
+    let (world, finished) = finish(&[bash("echo 1"), bash("echo 2")], &["--steps", "2"]);
+    let id = finished.object()["run_id"].as_str().expect("an id").to_owned();
+    let advice = format!(" run --resume {id} --steps N");
+    assert!(finished.stderr.contains(&advice), "{finished:?}");
+    let elsewhere = format!(" show {}", finished.run().display());
+    assert!(!finished.stderr.contains(&elsewhere), "{finished:?}");
+    let copy = world.path("runs").display().to_string();
+    std::fs::rename(&copy, world.path("other")).expect("a folder moves");
+    let other = world.path("other").display().to_string();
+    let shown = world.finish(&["show", &id, "--runs-dir", &other]);
+    assert!(shown.stderr.contains(&format!(" replay {other}/")), "{shown:?}");
+    let agents = [
+        ("rg-agent", "ended at its step limit of 2"),
+        ("tuner", "the run's agent is basic-agent, not tuner"),
+    ];
+    for (agent, expected) in agents {
+        let refused = world.finish(&["run", "tiny", agent, "--resume", &id, "--runs-dir", &other]);
+        assert!(refused.code == 2 && refused.stderr.contains(expected), "{refused:?}");
+    }
 }
 
 /// An answer that is given for ever.

@@ -163,7 +163,7 @@ fn wrong_requests_are_told_apart() {
     go(&run);
     wait(child);
     let (code, said) = ask(&world, &run, &["pause"]);
-    assert!(code == 2 && said.contains("nobody works on run"), "{said}");
+    assert!(code == 2 && said.contains("is over: nothing can be changed any more"), "{said}");
 }
 
 #[test]

@@ -112,7 +112,8 @@ fn after_an_answer_that_could_not_be_recorded_nothing_is_asked() {
     assert_eq!(cassette.play(&question), Ok(None));
     std::fs::remove_dir(folder.path().join("gone")).unwrap();
     let failure = cassette.record(&question, 200, &HeaderMap::new(), b"").unwrap_err();
-    let expected = format!("cassette {} cannot be written: No such file or directory (os error 2)", path.display());
+    let expected =
+        format!("cassette {} cannot be written: No such file or directory (os error 2)", path.display());
     assert_eq!(failure.message, expected);
     assert_eq!(cassette.play(&question), Err(failure));
 }

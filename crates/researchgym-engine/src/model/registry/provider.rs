@@ -11,6 +11,9 @@ use crate::model::settings::{AuthName, Merged, ProviderSettings};
 /// The headers of a provider whose values nobody should see.
 const SECRET_HEADERS: [&str; 5] = ["authorization", "key", "token", "secret", "cookie"];
 
+/// What people copy along with an address: the paths of single calls.
+const CALLS: [&str; 4] = ["/chat/completions", "/completions", "/responses", "/messages"];
+
 /// A provider.
 #[derive(Debug)]
 pub(super) struct Provider {
@@ -185,6 +188,9 @@ fn url_problem(written: &str) -> Option<String> {
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Some("holds a user's name or password".to_owned());
+    }
+    if let Some(call) = CALLS.iter().find(|call| url.path().trim_end_matches('/').ends_with(**call)) {
+        return Some(format!("ends with `{call}`, which this program adds itself"));
     }
     (url.query().is_some() || url.fragment().is_some())
         .then(|| "has something behind a `?` or `#`".to_owned())

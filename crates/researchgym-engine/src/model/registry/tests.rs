@@ -242,6 +242,7 @@ fn what_is_missing_is_named_with_what_mends_it() {
         );
         check("", &environment, "openai/gpt-4o", &message, "write it with its version");
     };
+    base("https://a.example/v1/responses/", "ends with `/responses`, which this program adds itself");
     base("localhost:80", "begins with `localhost:`, not with http: or https:");
     base("nonsense", "is not an address");
     base("https://me:secret@h/v1", "holds a user's name or password");

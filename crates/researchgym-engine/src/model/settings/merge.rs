@@ -84,6 +84,20 @@ fn read(file: &Path, text: &str, warnings: &mut Vec<String>) -> Result<Vec<Leaf>
             return Err(SettingsError { file: file.to_owned(), line: line_of("providers", name), problem });
         }
     }
+    for (name, provider) in &whole.providers {
+        let is_variable = |name: &str| {
+            !name.starts_with(|first: char| first.is_ascii_digit())
+                && !name.is_empty()
+                && name.chars().all(|character| character.is_ascii_alphanumeric() || character == '_')
+        };
+        if provider.key_env.as_deref().is_some_and(|variable| !is_variable(variable)) {
+            // Not repeated: it may be the key itself.
+            let problem =
+                format!("`key_env` of [providers.{name}] must be the name of a variable, not a key");
+            let own = leaves.iter().find(|leaf| leaf.path == ["providers", name, "key_env"]);
+            return Err(SettingsError { file: file.to_owned(), line: own.map(|leaf| leaf.line), problem });
+        }
+    }
     for name in whole.models.keys() {
         if !name.split_once('/').is_some_and(|(provider, model)| !provider.is_empty() && !model.is_empty()) {
             let problem = format!("[models.\"{name}\"]: a model is named `provider/model`");

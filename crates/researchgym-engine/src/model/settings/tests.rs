@@ -63,6 +63,11 @@ fn what_is_wrong_is_named_with_its_line() {
         assert!(error.starts_with(expected), "{error}");
     };
     check("\n[providers", "/f:2: ");
+    // The value is not repeated.
+    check(
+        "[providers.a]\nkey_env = \"sk-1234\"",
+        "/f:2: `key_env` of [providers.a] must be the name of a variable, not a key",
+    );
     check("[providers.a]\nlocal = 3", "/f:2: invalid type: integer `3`, expected a boolean");
     check("[models.\"a/b\"]\n\ninput = \"cheap\"", "/f:3: the price \"cheap\" is not a decimal number");
     check("[models.\"a/b\"]\ninput = true", "/f:2: expected US dollars as a number or a decimal text");
