@@ -226,6 +226,18 @@ impl Session {
 
     /// Whether the run may do one more thing.
     async fn may_go_on(&mut self) -> Result<(), Stop> {
+    /// Records something for who watches or reads the run. Not again while the agent is answered from the record: it was
+    /// recorded then. (After a break between a remark and the next question, the last one is made twice.)
+    ///
+    /// # Errors
+    /// The log cannot be written.
+    pub(crate) fn remark(&mut self, text: &str) -> Result<(), Failure> {
+        if !self.is_replaying() {
+            self.recorder.append(Event::Noted { text: text.to_owned() })?;
+        }
+        Ok(())
+    }
+
         self.attend_desk().await?;
         if *self.cancelled.borrow() {
             return Err(Stop::Ended(Ending::Cancelled));
