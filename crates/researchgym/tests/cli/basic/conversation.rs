@@ -71,6 +71,25 @@ fn a_call_that_cannot_be_understood_is_answered_and_the_run_goes_on() {
 }
 
 #[test]
+fn whoever_may_not_submit_cannot_do_so_by_a_command() {
+    if !can_isolate() {
+        return;
+    }
+    let world = World::new();
+    let lines = [
+        answered(&[], 4),
+        bash(&[], "researchgym submit; echo code $?"),
+        bash(&["this run was started with --no-submit: it ends at a limit", "code 1"], "echo on"),
+        answered(&["on"], 5),
+        bash(&[], "echo never"),
+    ];
+    let finished = run(&world, &lines, &["--no-submit", "--steps", "5"]);
+    assert_eq!(finished.outcome(), (0, json!("step_limit"), json!(5.0)), "{finished:?}");
+    let events = finished.events();
+    assert_eq!(of_type(&events, "scored").len(), 1, "only what was in place at the end is graded");
+}
+
+#[test]
 fn a_model_that_gets_nowhere_is_stopped() {
     if !can_isolate() {
         return;
