@@ -1,12 +1,16 @@
 //! What can be typed. The help texts are these doc comments. All of them stand in this one file, though it is long: `--help` is
 //! read and kept consistent as one text.
 
+mod typed;
+
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use self::typed::error_as_typed;
 
 /// Lets AI research agents work on research tasks in isolated sandboxes, and scores what they submit.
 #[derive(Debug, Parser)]

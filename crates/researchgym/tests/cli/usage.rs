@@ -1,8 +1,10 @@
 //! What is typed wrongly is met with words, an object for scripts and exit code 2; nothing is started.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 
-use crate::support::{World, exec, submit};
+use crate::support::{Finished, World, exec, submit};
 
 /// The message that a wrong command line is met with, which is also the whole object on standard output.
 fn message(world: &World, words: &[&str]) -> String {
@@ -160,4 +162,23 @@ fn a_task_file_that_is_wrong_is_named_with_its_line() {
             assert!(message.contains(&format!("task.toml:{line}")), "{message}");
         }
     }
+}
+
+#[test]
+fn what_the_environment_names_is_not_asked_for_in_usage_lines() {
+    let world = World::new();
+    // The world's places are set by variables.
+    for (words, expected) in [
+        (vec!["pause"], "Usage: researchgym pause <RUN>\n"),
+        (vec!["run"], "Usage: researchgym run <TASK> <AGENT>\n"),
+        (vec!["task", "show"], "Usage: researchgym task show <TASK>\n"),
+    ] {
+        let mut command = world.command(&words);
+        command.env("RG_IDEA_HINT", "true").env("RESEARCHGYM_AGENTS", "agents");
+        let finished = Finished::of(command.output().expect("the binary starts"));
+        assert_eq!(finished.code, 2);
+        assert!(finished.stderr.contains(expected), "{words:?}: {}", finished.stderr);
+    }
+    let help = world.finish(&["run", "--help"]);
+    assert!(help.stdout.contains("[env: RESEARCHGYM_TASKS]"), "{}", help.stdout);
 }
