@@ -182,3 +182,32 @@ fn what_the_environment_names_is_not_asked_for_in_usage_lines() {
     let help = world.finish(&["run", "--help"]);
     assert!(help.stdout.contains("[env: RESEARCHGYM_TASKS]"), "{}", help.stdout);
 }
+
+#[test]
+fn a_task_without_a_hint_is_named_with_those_that_have_one() {
+    let world = World::new();
+    let script = world.script(&[json!({ "text": "Nothing." })]);
+    let model = format!("scripted/{script}");
+    let tasks = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tasks");
+    let tasks = tasks.canonicalize().expect("the tasks of this repository");
+    let place = tasks.display().to_string();
+    let plan = |task: &str| {
+        let words = ["run", task, "basic-agent", "--model", &model, "--idea-hint", "--dry-run"];
+        world.finish(&[&words, ["--tasks-dir", &place, "--output", "json"].as_slice()].concat())
+    };
+    for task in ["blotto", "house-price", "three-sat"] {
+        let told = &plan(task).object()["spec"]["agent"]["idea_hint"];
+        let text = std::fs::read_to_string(tasks.join(task).join("idea_hint.txt")).expect("a hint");
+        assert_eq!(told, &json!({ "text": text.trim() }));
+    }
+    let refused = plan("battle-of-sexes");
+    let file = tasks.join("battle-of-sexes/idea_hint.txt");
+    let expected = json!({
+        "message": "--idea-hint: task battle-of-sexes has no hint",
+        "hint": format!(
+            "leave --idea-hint out, or write the hint into {}; tasks with one: blotto, house-price, three-sat",
+            file.display()
+        ),
+    });
+    assert_eq!((refused.code, &refused.object()["error"]), (2, &expected));
+}
