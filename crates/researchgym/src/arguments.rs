@@ -77,6 +77,9 @@ pub(crate) enum Command {
     /// Change the totals of a live run
     Limit(LimitArguments),
     /// Tell the agent of a live run something before its next question to the model
+    ///
+    /// A total below what the run has used is refused. A total of 0 lets the run use no more: it ends before its next step or
+    /// paid question, and what is in place is graded.
     Note(NoteArguments),
     /// Print a JSON Schema of what researchgym reads or writes
     Schema(SchemaArguments),

@@ -13,6 +13,7 @@ mod record;
 mod recorder;
 mod reenact;
 mod requests;
+mod totals;
 mod web;
 
 use std::collections::VecDeque;
@@ -34,7 +35,7 @@ pub use self::ask::Answer;
 pub(crate) use self::attempt::{WORKSPACE_CAPS, lay_out};
 use self::clock::Clock;
 pub(crate) use self::control::Desk;
-pub use self::control::{CONTROL_SOCKET, Change, Control, LimitChanges, control};
+pub use self::control::{CONTROL_SOCKET, Control, control};
 pub(crate) use self::gateway::Counter;
 pub use self::inbox::Notice;
 use self::record::Item;
@@ -42,6 +43,7 @@ pub(crate) use self::record::{Recorded, Unfinished, record, unanswered};
 pub use self::recorder::Observer;
 pub(crate) use self::recorder::Recorder;
 pub(crate) use self::reenact::Reenacted;
+pub use self::totals::{Change, LimitChanges, LimitError};
 use crate::model::Door;
 use crate::sandbox::{Capture, Sandbox};
 use crate::snapshot::Snapshotter;
@@ -224,8 +226,6 @@ impl Session {
         Ok(self.recorder.blobs.ends(digest, first, last)?)
     }
 
-    /// Whether the run may do one more thing.
-    async fn may_go_on(&mut self) -> Result<(), Stop> {
     /// Records something for who watches or reads the run. Not again while the agent is answered from the record: it was
     /// recorded then. (After a break between a remark and the next question, the last one is made twice.)
     ///
@@ -238,6 +238,8 @@ impl Session {
         Ok(())
     }
 
+    /// Whether the run may do one more thing.
+    async fn may_go_on(&mut self) -> Result<(), Stop> {
         self.attend_desk().await?;
         if *self.cancelled.borrow() {
             return Err(Stop::Ended(Ending::Cancelled));
