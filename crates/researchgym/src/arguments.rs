@@ -71,15 +71,17 @@ pub(crate) enum Command {
     /// Inside a run: say what is left of time, steps and validations
     Status,
     /// Stop a live run's clock and everything in its sandbox
+    ///
+    /// A grading that is under way is waited for: its time is not working time either.
     Pause(OneRun),
     /// Let a paused run go on
     Unpause(OneRun),
     /// Change the totals of a live run
-    Limit(LimitArguments),
-    /// Tell the agent of a live run something before its next question to the model
     ///
     /// A total below what the run has used is refused. A total of 0 lets the run use no more: it ends before its next step or
     /// paid question, and what is in place is graded.
+    Limit(LimitArguments),
+    /// Tell the agent of a live run something before its next question to the model
     Note(NoteArguments),
     /// Print a JSON Schema of what researchgym reads or writes
     Schema(SchemaArguments),

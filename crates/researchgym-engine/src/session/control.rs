@@ -128,7 +128,9 @@ pub fn control(run: &Path, control: &Control) -> io::Result<Value> {
     let mut stream = StdStream::connect(short_path(&folder, CONTROL_SOCKET))?;
     writeln!(stream, "{}", serde_json::to_string(control)?)?;
     let mut line = String::new();
-    io::BufReader::new(stream).read_line(&mut line)?;
+    if io::BufReader::new(stream).read_line(&mut line)? == 0 {
+        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it hung up"));
+    }
     Ok(serde_json::from_str(&line)?)
 }
 
