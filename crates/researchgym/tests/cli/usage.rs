@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::support::{Finished, World, exec, submit};
 
@@ -119,19 +119,45 @@ fn a_plan_starts_nothing() {
     let world = World::new();
     let script = world.script(&[submit()]);
     let words = ["--dry_run", "--basic_hours=0.25", "--steps", "7", "--budget", "unlimited", "--seed", "5"];
-    let finished = world.finish(&world.scripted_words("tiny", &script, &words));
+    let json = ["--output", "json"];
+    let finished = world.finish(&world.scripted_words("tiny", &script, &[words.as_slice(), &json].concat()));
     assert_eq!(finished.code, 0, "{finished:?}");
-    let plan: Value = serde_json::from_str(&finished.stdout).expect("a plan");
+    let plan = finished.object();
     assert_eq!(
         (&plan["schema"], &plan["dry_run"], &plan["spec"]["task"], &plan["spec"]["seed"]),
         (&json!(1), &json!(true), &json!("tiny"), &json!(5))
     );
-    assert_eq!(plan["spec"]["limits"], json!({ "working_ms": 900_000, "steps": 7, "budget": null }));
+    let limits = |budget: Option<u64>, working_ms, steps: Option<u64>| json!({ "working_ms": working_ms, "steps": steps, "budget_micro_usd": budget });
+    assert_eq!(plan["spec"]["limits"], limits(None, 900_000, Some(7)));
     assert!(!world.path("runs").exists());
-    let defaults = world.finish(&world.scripted_words("tiny", &script, &["--dry-run"]));
-    let plan: Value = serde_json::from_str(&defaults.stdout).expect("a plan");
-    let limits = json!({ "working_ms": 1_800_000, "steps": null, "budget": 10_000_000 });
-    assert_eq!(plan["spec"]["limits"], limits);
+    let defaults =
+        world.finish(&world.scripted_words("tiny", &script, &["--dry-run", "--output", "json"])).object();
+    assert_eq!(defaults["spec"]["limits"], limits(Some(10_000_000), 1_800_000, None));
+}
+
+#[test]
+fn a_plan_in_words_says_what_is_money() {
+    let world = World::new();
+    world.file(
+        "m.jsonl",
+        "{\"script\": 1, \"price\": {\"input\": \"0.25\", \"output\": 2}}\n{\"text\": \"Hm.\"}\n",
+    );
+    let words =
+        ["run", "tiny", "basic-agent", "--model", "scripted/m.jsonl", "--no-submit", "--budget", "0.5"];
+    let more = ["--tokens", "9000", "--seed", "5", "--repeat", "4", "--parallel", "2", "--dry-run"];
+    let finished = world.finish(&[words.as_slice(), &more].concat());
+    assert_eq!(finished.code, 0, "{finished:?}");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tasks/tiny");
+    let expected = format!(
+        "task         tiny (default)\nfolder       {}\nagent        basic-agent (until a limit)\n\
+         model        scripted/m.jsonl\nprice        $0.25 prompt, $2.00 answer per million tokens (from the script)\n\
+         time         30 min 0 s\nsteps        unlimited\nbudget       $0.50 for model calls\ntokens       9000\n\
+         metric       score (higher is better)\nbaseline     score 1.0000\nvalidations  3\nseed         5 (given)\n\
+         runtime      local: isolated\nweb          none\nruns         4, 2 at a time\nruns folder  {}\n",
+        folder.display(),
+        world.path("runs").display(),
+    );
+    assert_eq!(finished.stdout, expected);
 }
 
 #[test]
