@@ -34,7 +34,8 @@ pub struct Limits {
     pub working_ms: Option<u64>,
     /// Actions of the agent.
     pub steps: Option<u64>,
-    /// Money for model calls.
+    /// Money for model calls, in micro-dollars. It was called `budget`, and is still read under that name.
+    #[serde(rename = "budget_micro_usd", alias = "budget")]
     pub budget: Option<MicroUsd>,
     /// Tokens of model calls, prompts and answers together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -218,4 +219,26 @@ pub struct RunSpec {
     /// Folder with the user's own copies of datasets, absolute.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data_dir: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn money_says_its_unit_and_earlier_plans_are_read() {
+        let limits =
+            Limits { working_ms: None, steps: Some(3), budget: Some(MicroUsd(2_500_000)), tokens: None };
+        let written = serde_json::to_string(&limits).unwrap();
+        assert_eq!(written, r#"{"working_ms":null,"steps":3,"budget_micro_usd":2500000}"#);
+        let earlier = r#"{"working_ms":null,"steps":3,"budget":2500000}"#;
+        for text in [written.as_str(), earlier] {
+            assert_eq!(serde_json::from_str::<Limits>(text).unwrap(), limits);
+        }
+        let facts: ModelFacts = serde_json::from_str(r#"{"price":{"input":1,"output":2}}"#).unwrap();
+        assert_eq!(
+            serde_json::to_string(&facts).unwrap(),
+            r#"{"price_micro_usd_per_million_tokens":{"input":1,"output":2}}"#
+        );
+    }
 }

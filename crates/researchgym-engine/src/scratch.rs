@@ -36,10 +36,19 @@ impl Scratch {
 /// `parent` cannot be made or written.
 pub fn folder(parent: &Path) -> io::Result<Scratch> {
     std::fs::create_dir_all(parent)?;
-    let folder = tempfile::Builder::new().prefix("grading-").tempdir_in(parent)?;
+    let folder = tempfile::Builder::new().prefix("grading-").tempdir_in(parent).map_err(without_path)?;
     let lock = File::open(folder.path())?;
     flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
     Ok(Scratch { folder, _lock: lock })
+}
+
+/// What happened, without the path that errors of temporary files end with: whoever reports one names the path already.
+pub(crate) fn without_path(error: io::Error) -> io::Error {
+    let text = error.to_string();
+    match text.rsplit_once(" at path \"") {
+        Some((what, _)) => io::Error::new(error.kind(), what.to_owned()),
+        None => error,
+    }
 }
 
 /// Removes what killed processes left below `parent`. What cannot be removed is left to the next time.
@@ -69,6 +78,17 @@ fn is_older(path: &Path, age: Duration) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn errors_of_temporary_files_are_told_without_their_path() {
+        let error = tempfile::tempdir_in("/nowhere-at-all").expect_err("no such folder");
+        assert!(error.to_string().contains("/nowhere-at-all"), "{error}");
+        let plain = without_path(error);
+        assert_eq!(plain.kind(), io::ErrorKind::NotFound);
+        assert_eq!(plain.to_string(), "No such file or directory (os error 2)");
+        let other = io::Error::from_raw_os_error(28);
+        assert_eq!(without_path(other).raw_os_error(), Some(28), "others stay as they are");
+    }
 
     #[test]
     fn leftovers_are_removed_and_folders_in_use_are_not() {

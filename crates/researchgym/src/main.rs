@@ -25,7 +25,10 @@ fn main() -> ExitCode {
     let wants_json = arguments::wants_json(&words);
     let arguments = match Arguments::try_parse_from(&words) {
         Ok(arguments) => arguments,
-        Err(error) => return output::usage(&error, arguments::is_run(&words), wants_json),
+        Err(error) => {
+            let error = arguments::error_as_typed(&words, error);
+            return output::usage(&error, arguments::is_run(&words), wants_json);
+        }
     };
     let printer = Printer::new(arguments.output);
     let outcome = commands::dispatch(arguments.command, &printer);

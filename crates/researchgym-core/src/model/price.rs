@@ -76,8 +76,13 @@ pub struct LongContext {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ModelFacts {
-    /// What it costs; without one, a budget cannot be kept.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// What it costs; without one, a budget cannot be kept. It was called `price`, and is still read under that name.
+    #[serde(
+        rename = "price_micro_usd_per_million_tokens",
+        alias = "price",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
     pub price: Option<Price>,
     /// The most tokens that a prompt may have.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -140,5 +140,5 @@ fn readable_by_sandboxes(folder: &Path) -> Result<(), DatasetError> {
 
 fn unusable(path: &Path) -> impl FnOnce(io::Error) -> DatasetError {
     let path = path.to_owned();
-    move |source| DatasetError::File { path, source }
+    move |source| DatasetError::File { path, source: crate::scratch::without_path(source) }
 }

@@ -114,5 +114,5 @@ fn readable_by_sandboxes(folder: &Path) -> io::Result<()> {
 
 fn unusable(path: &Path) -> impl FnOnce(io::Error) -> EnvironmentError {
     let path = path.to_owned();
-    move |source| EnvironmentError::File { path, source }
+    move |source| EnvironmentError::File { path, source: crate::scratch::without_path(source) }
 }

@@ -19,6 +19,7 @@ use researchgym_core::wire::Setup;
 use super::local::{GATEWAY_SOCKET, GUEST, SESSION_SOCKET};
 use super::machine::Machine;
 use super::{SandboxError, SandboxSpec, WorkingFolder};
+use crate::scratch::without_path;
 
 /// The variable by which a process is known to be the sandbox's: the private folder's path.
 const MARKER: &str = "RESEARCHGYM_SANDBOX";
@@ -63,7 +64,7 @@ pub(super) fn prepare(
 ) -> Result<Private, SandboxError> {
     let failed = |doing, path: &Path| {
         let path = path.to_owned();
-        move |source| SandboxError::Path { doing, path, source }
+        move |source| SandboxError::Path { doing, path, source: without_path(source) }
     };
     // Not below our home folder, whose parents the unprivileged user may not enter.
     let parent = std::env::temp_dir();

@@ -7,6 +7,7 @@ use researchgym_core::event::{Ending, Event};
 use researchgym_core::failure::{Boundary, Failure};
 use researchgym_core::observation::Observation;
 use researchgym_core::score::{AttemptKind, Finding, Score, Severity, Split};
+use researchgym_core::spec::AgentSpec;
 use researchgym_core::task::ValidateOn;
 
 use super::requests::until_true;
@@ -34,6 +35,11 @@ impl Session {
     }
 
     pub(super) async fn submit(&mut self) -> Result<Observation, Stop> {
+        // The agent has no tool for it then; this holds for the programs that it runs.
+        if matches!(&self.recorder.state.started.spec.agent, AgentSpec::Basic(basic) if !basic.may_end) {
+            let reason = "this run was started with --no-submit: it ends at a limit, and what is in place then is graded";
+            return Ok(Observation::Refused { reason: reason.into() });
+        }
         let observation = self.while_frozen(AttemptKind::Submit).await?;
         self.submitted = true;
         Ok(observation)

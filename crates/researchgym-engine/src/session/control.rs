@@ -10,9 +10,9 @@ use std::os::unix::net::UnixStream as StdStream;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use researchgym_core::budget::Used;
 use researchgym_core::event::{Ending, Event};
 use researchgym_core::failure::{Boundary, Failure};
-use researchgym_core::spec::Limits;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
@@ -20,6 +20,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 
 use super::requests::until_true;
+use super::totals::LimitChanges;
 use super::{Session, Stop};
 
 /// The socket's name in the run's folder.
@@ -45,60 +46,6 @@ pub enum Control {
         /// What.
         text: String,
     },
-}
-
-/// New totals, or what is added to them.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct LimitChanges {
-    /// Milliseconds of working time.
-    pub working_ms: Option<Change>,
-    /// Steps.
-    pub steps: Option<Change>,
-    /// Micro-dollars.
-    pub budget: Option<Change>,
-    /// Tokens.
-    pub tokens: Option<Change>,
-}
-
-/// How one total changes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Change {
-    /// To this.
-    To(u64),
-    /// By so much more.
-    Add(u64),
-    /// By so much less.
-    Subtract(u64),
-    /// To no limit.
-    Unlimited,
-}
-
-impl Change {
-    fn of(change: Option<Change>, old: Option<u64>) -> Option<u64> {
-        match (change, old) {
-            (None, old) => old,
-            (Some(Change::To(total)), _) => Some(total),
-            (Some(Change::Add(more)), Some(old)) => Some(old.saturating_add(more)),
-            (Some(Change::Subtract(less)), Some(old)) => Some(old.saturating_sub(less)),
-            // Nothing is more, or less, than no limit.
-            (Some(Change::Add(_) | Change::Subtract(_)), None) | (Some(Change::Unlimited), _) => None,
-        }
-    }
-}
-
-impl LimitChanges {
-    /// The totals after the change.
-    pub fn apply(&self, old: &Limits) -> Limits {
-        use researchgym_core::spec::MicroUsd;
-        Limits {
-            working_ms: Change::of(self.working_ms, old.working_ms),
-            steps: Change::of(self.steps, old.steps),
-            budget: Change::of(self.budget, old.budget.map(|budget| budget.0)).map(MicroUsd),
-            tokens: Change::of(self.tokens, old.tokens),
-        }
-    }
 }
 
 /// A request and where its answer goes.
@@ -181,7 +128,9 @@ pub fn control(run: &Path, control: &Control) -> io::Result<Value> {
     let mut stream = StdStream::connect(short_path(&folder, CONTROL_SOCKET))?;
     writeln!(stream, "{}", serde_json::to_string(control)?)?;
     let mut line = String::new();
-    io::BufReader::new(stream).read_line(&mut line)?;
+    if io::BufReader::new(stream).read_line(&mut line)? == 0 {
+        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it hung up"));
+    }
     Ok(serde_json::from_str(&line)?)
 }
 
@@ -220,10 +169,15 @@ impl Session {
                 Ok(json!(null))
             }
             Ok(Control::Limit { changes }) => {
-                let limits = changes.apply(&self.recorder.state.limits);
-                let shown = json!(limits);
-                self.recorder.append_synced(Event::LimitsChanged { limits })?;
-                Ok(shown)
+                let used = Used { working_ms: self.clock.working_ms(), ..self.recorder.state.used() };
+                match changes.apply(&self.recorder.state.limits, used) {
+                    Ok(limits) => {
+                        let shown = json!(limits);
+                        self.recorder.append_synced(Event::LimitsChanged { limits })?;
+                        Ok(shown)
+                    }
+                    Err(problem) => Err(problem.to_string()),
+                }
             }
             Ok(Control::Note { text }) if text.trim().is_empty() => Err("the note is empty".to_owned()),
             Ok(Control::Note { text }) => {
@@ -264,32 +218,5 @@ impl Session {
         let paused_ms = began.elapsed().as_millis() as u64;
         self.recorder.append_synced(Event::Unpaused { paused_ms })?;
         stop.map_or(Ok(()), Err)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use researchgym_core::spec::MicroUsd;
-
-    use super::*;
-
-    #[test]
-    fn totals_change_as_asked() {
-        let old = Limits { working_ms: Some(100), steps: None, budget: Some(MicroUsd(7)), tokens: Some(5) };
-        let check = |changes: LimitChanges, expected: Limits| assert_eq!(changes.apply(&old), expected);
-        check(LimitChanges::default(), old.clone());
-        check(
-            LimitChanges {
-                working_ms: Some(Change::Add(11)),
-                steps: Some(Change::Add(3)),
-                budget: Some(Change::Unlimited),
-                tokens: Some(Change::Subtract(9)),
-            },
-            Limits { working_ms: Some(111), steps: None, budget: None, tokens: Some(0) },
-        );
-        check(
-            LimitChanges { steps: Some(Change::To(4)), ..LimitChanges::default() },
-            Limits { steps: Some(4), ..old.clone() },
-        );
     }
 }

@@ -13,6 +13,7 @@ mod record;
 mod recorder;
 mod reenact;
 mod requests;
+mod totals;
 mod web;
 
 use std::collections::VecDeque;
@@ -34,7 +35,7 @@ pub use self::ask::Answer;
 pub(crate) use self::attempt::{WORKSPACE_CAPS, lay_out};
 use self::clock::Clock;
 pub(crate) use self::control::Desk;
-pub use self::control::{CONTROL_SOCKET, Change, Control, LimitChanges, control};
+pub use self::control::{CONTROL_SOCKET, Control, control};
 pub(crate) use self::gateway::Counter;
 pub use self::inbox::Notice;
 use self::record::Item;
@@ -42,6 +43,7 @@ pub(crate) use self::record::{Recorded, Unfinished, record, unanswered};
 pub use self::recorder::Observer;
 pub(crate) use self::recorder::Recorder;
 pub(crate) use self::reenact::Reenacted;
+pub use self::totals::{Change, LimitChanges, LimitError};
 use crate::model::Door;
 use crate::sandbox::{Capture, Sandbox};
 use crate::snapshot::Snapshotter;
@@ -222,6 +224,18 @@ impl Session {
         last: usize,
     ) -> Result<(Vec<u8>, Vec<u8>), Failure> {
         Ok(self.recorder.blobs.ends(digest, first, last)?)
+    }
+
+    /// Records something for who watches or reads the run. Not again while the agent is answered from the record: it was
+    /// recorded then. (After a break between a remark and the next question, the last one is made twice.)
+    ///
+    /// # Errors
+    /// The log cannot be written.
+    pub(crate) fn remark(&mut self, text: &str) -> Result<(), Failure> {
+        if !self.is_replaying() {
+            self.recorder.append(Event::Noted { text: text.to_owned() })?;
+        }
+        Ok(())
     }
 
     /// Whether the run may do one more thing.

@@ -7,6 +7,8 @@ use researchgym_core::chain::{ChainError, EncodeError};
 use researchgym_core::failure::{Boundary, Failure};
 use researchgym_core::manifest::ManifestError;
 
+use crate::scratch::without_path;
+
 /// A run folder cannot be used as asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -115,13 +117,13 @@ impl StoreError {
     /// For `map_err`: what was tried on which path.
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
         let path = path.to_owned();
-        move |source| StoreError::Io { action, path, source }
+        move |source| StoreError::Io { action, path, source: without_path(source) }
     }
 
     /// What to do next.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
-            StoreError::Io { path, source, .. } => return io_hint(path, source),
+            StoreError::Io { source, .. } => return io_hint(source),
             StoreError::NoRun { .. } => "`researchgym list` shows the runs; `--runs-dir` names another place",
             StoreError::Ambiguous { .. } => "give more of the id",
             StoreError::NotAFolder { .. } => "give a run's id or the path of its folder",
@@ -141,23 +143,22 @@ impl StoreError {
     }
 }
 
-fn io_hint(path: &Path, source: &io::Error) -> Option<String> {
-    let path = path.display();
-    match source.kind() {
-        io::ErrorKind::StorageFull => Some(format!(
-            "the disk is full: free space where `{path}` is, then resume the run; what was written before is kept"
-        )),
-        io::ErrorKind::QuotaExceeded => {
-            Some(format!("the disk quota is used up: free space where `{path}` is, then resume the run"))
+/// Without the path: the message names it.
+fn io_hint(source: &io::Error) -> Option<String> {
+    let hint = match source.kind() {
+        io::ErrorKind::StorageFull => {
+            "the disk is full: free space on it, then resume the run; what was written before is kept"
         }
-        io::ErrorKind::ReadOnlyFilesystem => Some(format!(
-            "`{path}` is on a read-only file system: give another place by `--runs-dir`, or mount it writable"
-        )),
-        io::ErrorKind::PermissionDenied => Some(format!(
-            "this user may not do that to `{path}`: change its owner or give another place by `--runs-dir`"
-        )),
-        _ => None,
-    }
+        io::ErrorKind::QuotaExceeded => "the disk quota is used up: free space, then resume the run",
+        io::ErrorKind::ReadOnlyFilesystem => {
+            "it is on a read-only file system: give another place by `--runs-dir`, or mount it writable"
+        }
+        io::ErrorKind::PermissionDenied => {
+            "this user may not do that there: change the owner or give another place by `--runs-dir`"
+        }
+        _ => return None,
+    };
+    Some(hint.to_owned())
 }
 
 impl From<StoreError> for Failure {

@@ -1,5 +1,6 @@
 //! From an agent's name and the flags beside it to its specification.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use researchgym_core::action::Body;
@@ -9,7 +10,7 @@ use researchgym_core::script;
 use researchgym_core::spec::{AgentSpec, BasicMode, BasicSpec, Sampler};
 use researchgym_core::task::Task;
 use researchgym_engine::agent::Declaration;
-use researchgym_engine::catalogue::LoadedTask;
+use researchgym_engine::catalogue::{Catalogue, Entry, LoadedTask};
 use researchgym_engine::store::{RunFolder, read_log};
 
 use crate::arguments::{RunArguments, SamplerName};
@@ -20,6 +21,9 @@ const BUILT_IN: [&str; 5] = [BASIC, "tuner", "scripted", "human", "replay"];
 const BASIC: &str = "basic-agent";
 /// The seed project's name for it.
 const BASIC_ALIAS: &str = "rg-agent";
+
+/// The file of a task's folder with its hint at an idea.
+const IDEA_HINT: &str = "idea_hint.txt";
 
 /// An agent by its own name.
 pub(super) fn canonical(name: &str) -> &str {
@@ -50,7 +54,7 @@ pub(super) fn specification(
         return Err(CommandError::input(format!("{flag} belongs to the agent `{owner}`, not to `{name}`")));
     }
     match name {
-        BASIC => basic(arguments, loaded),
+        BASIC => basic(arguments, settings, loaded),
         "scripted" => scripted(arguments, settings),
         "replay" => replay(arguments, settings),
         "human" => Ok(AgentSpec::Human),
@@ -59,7 +63,11 @@ pub(super) fn specification(
     }
 }
 
-fn basic(arguments: &RunArguments, loaded: &LoadedTask) -> Result<AgentSpec, CommandError> {
+fn basic(
+    arguments: &RunArguments,
+    settings: &Settings,
+    loaded: &LoadedTask,
+) -> Result<AgentSpec, CommandError> {
     if arguments.model.is_none() {
         return Err(CommandError::input("the agent `basic-agent` needs --model provider/model")
             .hinted("`researchgym model list` shows the models that are known and which have a key here"));
@@ -68,7 +76,7 @@ fn basic(arguments: &RunArguments, loaded: &LoadedTask) -> Result<AgentSpec, Com
         return Err(CommandError::input(format!("--temperature {wrong}: must be a number, not below 0")));
     }
     let idea_hint = match arguments.idea_hint {
-        true => Some(Body::Text(idea_hint(loaded)?)),
+        true => Some(Body::Text(idea_hint(settings, loaded)?)),
         false => None,
     };
     let (effort, budget_tokens) = (arguments.reasoning_effort.clone(), arguments.reasoning_tokens);
@@ -83,15 +91,35 @@ fn basic(arguments: &RunArguments, loaded: &LoadedTask) -> Result<AgentSpec, Com
 }
 
 /// The task's hint at an idea.
-fn idea_hint(loaded: &LoadedTask) -> Result<String, CommandError> {
-    let path = loaded.folder.join("idea_hint.txt");
-    let text = std::fs::read_to_string(&path).map_err(|error| {
-        CommandError::input(format!("--idea-hint: {}: {error}", path.display()))
-            .hinted("this task has no hint; leave --idea-hint out")
-    })?;
+fn idea_hint(settings: &Settings, loaded: &LoadedTask) -> Result<String, CommandError> {
+    let path = loaded.folder.join(IDEA_HINT);
+    let shown = path.display();
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let problem = format!("--idea-hint: task {} has no hint", loaded.task.id);
+            return Err(CommandError::input(problem).hinted(format!(
+                "leave --idea-hint out, or write the hint into {shown}; {}",
+                hinted_tasks(settings)
+            )));
+        }
+        Err(error) => return Err(CommandError::input(format!("--idea-hint: {shown}: {error}"))),
+    };
     match text.trim() {
-        "" => Err(CommandError::input(format!("--idea-hint: {} is empty", path.display()))),
+        "" => Err(CommandError::input(format!("--idea-hint: {shown} is empty"))
+            .hinted("write the hint into it, or leave --idea-hint out")),
         text => Ok(text.to_owned()),
+    }
+}
+
+/// Which of the known tasks have a hint.
+fn hinted_tasks(settings: &Settings) -> String {
+    let entries = Catalogue::new(settings.tasks.clone()).list();
+    let has_hint = |entry: &&Entry| entry.folder.join(IDEA_HINT).is_file();
+    let names: Vec<String> = entries.iter().filter(has_hint).map(|entry| entry.name.clone()).collect();
+    match names.as_slice() {
+        [] => "no task that `task list` shows has one".to_owned(),
+        names => format!("tasks with one: {}", names.join(", ")),
     }
 }
 

@@ -74,6 +74,10 @@ fn ask(run: &OneRun, wish: &Control, printer: &Printer) -> Outcome {
         ErrorKind::NotFound | ErrorKind::ConnectionRefused => CommandError::input(format!(
             "run {id} does not listen: it is just starting or ending, or works where it cannot listen"
         )),
+        // It ended before it came to this.
+        ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => {
+            not_at_work(&folder, wish)
+        }
         _ => CommandError {
             kind: Kind::Infrastructure,
             message: format!("run {id} did not answer: {error}"),

@@ -23,14 +23,13 @@ use researchgym_engine::sandbox::SandboxHost;
 use researchgym_engine::store::RunFolder;
 use researchgym_engine::web::Web;
 use researchgym_engine::workbench::Workbench;
-use serde_json::json;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::{agents, models, on_runtime};
 use crate::arguments::{RunArguments, RuntimeName};
 use crate::error::{CommandError, input};
-use crate::output::{Console, Outcome, Person, Printer};
+use crate::output::{Console, Outcome, Person, Plan, Printer};
 use crate::settings::Settings;
 use crate::signals;
 
@@ -69,7 +68,9 @@ async fn start(arguments: &RunArguments, printer: &Printer) -> Outcome {
         return Err(CommandError::input("the agent `human` works on one run at a time; leave --repeat out"));
     }
     if arguments.dry_run {
-        printer.plan(&plan(&spec, &task, &loaded, arguments, &settings));
+        let (repeat, parallel) = (arguments.repeat.unwrap_or(1), arguments.parallel);
+        let (spec, task, loaded, settings) = (&spec, &task, &loaded, &settings);
+        printer.plan(&Plan { spec, task, loaded, repeat, parallel, settings });
         return Ok(0);
     }
     let runs = arguments.repeat.unwrap_or(1);
@@ -307,28 +308,6 @@ fn specification(
 fn drawn_seed() -> u64 {
     use std::hash::{BuildHasher as _, RandomState};
     RandomState::new().hash_one(std::process::id()) >> 11
-}
-
-fn plan(
-    spec: &RunSpec,
-    task: &Task,
-    loaded: &LoadedTask,
-    arguments: &RunArguments,
-    settings: &Settings,
-) -> serde_json::Value {
-    json!({
-        "schema": SCHEMA,
-        "dry_run": true,
-        "spec": spec,
-        "task_digest": loaded.digest,
-        "repeat": arguments.repeat.unwrap_or(1),
-        "parallel": arguments.parallel,
-        "runs_dir": settings.runs,
-        "home": settings.home,
-        "primary": task.primary(),
-        "baseline": task.baseline.as_ref().map(|baseline| baseline.shown()),
-        "validations": task.grader.validations,
-    })
 }
 
 fn runtime(name: RuntimeName) -> Runtime {

@@ -4,6 +4,7 @@ mod doctor;
 mod gateway;
 mod models;
 mod person;
+mod plan;
 mod progress;
 mod runs;
 mod tasks;
@@ -23,6 +24,7 @@ use serde::Serialize;
 
 pub(crate) use self::gateway::Door;
 pub(crate) use self::person::Person;
+pub(crate) use self::plan::Plan;
 pub(crate) use self::progress::Console;
 pub(crate) use self::words::limits as limits_in_words;
 use self::words::printable;
@@ -120,14 +122,6 @@ impl Printer {
     /// The object that scripts read when a command was not understood.
     pub(crate) fn usage_object(&self, error: &CommandError) {
         self.json(&UsageError { schema: SCHEMA, error: ResultError::from(error) });
-    }
-
-    /// `run --dry-run`
-    pub(crate) fn plan(&self, plan: &serde_json::Value) {
-        match self.format {
-            OutputFormat::Json => self.json(plan),
-            OutputFormat::Text => self.data(&format!("{plan:#}")),
-        }
     }
 
     /// A moment of a slow preparation.

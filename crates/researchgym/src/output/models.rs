@@ -144,7 +144,7 @@ fn rates(price: &Price) -> String {
 }
 
 /// Micro-dollars as dollars, without needless zeros.
-fn usd(micro: u64) -> String {
+pub(super) fn usd(micro: u64) -> String {
     let text = format!("{}.{:06}", micro / 1_000_000, micro % 1_000_000);
     let short = text.trim_end_matches('0');
     let decimals = short.len() - short.find('.').unwrap_or(0) - 1;

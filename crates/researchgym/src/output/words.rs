@@ -32,6 +32,11 @@ pub(crate) fn money(usd: f64) -> String {
     }
 }
 
+/// The same as `$12.35`.
+pub(crate) fn dollars(usd: f64) -> String {
+    format!("${}", money(usd).trim_end_matches(" USD"))
+}
+
 /// All limits of a run in one line.
 pub(crate) fn limits(limits: &Limits) -> String {
     let or_unlimited =
@@ -135,6 +140,7 @@ mod tests {
             [0.0, 12.345, 0.01, 0.00056, 0.000002].map(money),
             ["0.00 USD", "12.35 USD", "0.01 USD", "0.0006 USD", "0.000002 USD"]
         );
+        assert_eq!([10.0, 0.00056].map(dollars), ["$10.00", "$0.0006"]);
         let some = Limits {
             working_ms: Some(5_400_000),
             steps: Some(1),

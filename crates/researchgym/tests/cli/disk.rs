@@ -60,6 +60,8 @@ fn a_full_disk_ends_the_run_and_keeps_what_was_written() {
     assert_eq!(object["boundary"], "store", "{object}");
     assert!(object["error"]["message"].to_string().contains("No space left on device"), "{object}");
     assert!(object["error"]["hint"].to_string().contains("free space"), "{object}");
+    let told = object["error"].to_string();
+    assert!(told.matches("/blobs").count() <= 1 && told.matches("events.jsonl").count() <= 1, "{told}");
 
     // With room again, the run goes on from what was written.
     let id = object["run_id"].as_str().expect("an id");

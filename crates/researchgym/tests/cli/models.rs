@@ -26,7 +26,7 @@ fn a_model_is_shown_as_it_would_be_asked() {
         "schema": 1, "model": "openai/mine", "name_at_provider": "mine", "wire": "responses",
         "base_url": "https://api.openai.com/v1", "base_url_source": "this program",
         "auth": "bearer", "headers": [], "query": [],
-        "facts": {"price": {"input": 150000, "output": 600000}, "context_window": 1000, "max_output": 100},
+        "facts": {"price_micro_usd_per_million_tokens": {"input": 150000, "output": 600000}, "context_window": 1000, "max_output": 100},
         "price_source": format!("{}:2", world.path("researchgym.toml").display()),
         "key": {"needed": true, "source": "the environment variable OPENAI_API_KEY", "problem": null, "variables": ["OPENAI_API_KEY"]},
         "problem": null,

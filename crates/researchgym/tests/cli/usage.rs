@@ -1,8 +1,10 @@
 //! What is typed wrongly is met with words, an object for scripts and exit code 2; nothing is started.
 
-use serde_json::{Value, json};
+use std::path::Path;
 
-use crate::support::{World, exec, submit};
+use serde_json::json;
+
+use crate::support::{Finished, World, exec, submit};
 
 /// The message that a wrong command line is met with, which is also the whole object on standard output.
 fn message(world: &World, words: &[&str]) -> String {
@@ -117,19 +119,45 @@ fn a_plan_starts_nothing() {
     let world = World::new();
     let script = world.script(&[submit()]);
     let words = ["--dry_run", "--basic_hours=0.25", "--steps", "7", "--budget", "unlimited", "--seed", "5"];
-    let finished = world.finish(&world.scripted_words("tiny", &script, &words));
+    let json = ["--output", "json"];
+    let finished = world.finish(&world.scripted_words("tiny", &script, &[words.as_slice(), &json].concat()));
     assert_eq!(finished.code, 0, "{finished:?}");
-    let plan: Value = serde_json::from_str(&finished.stdout).expect("a plan");
+    let plan = finished.object();
     assert_eq!(
         (&plan["schema"], &plan["dry_run"], &plan["spec"]["task"], &plan["spec"]["seed"]),
         (&json!(1), &json!(true), &json!("tiny"), &json!(5))
     );
-    assert_eq!(plan["spec"]["limits"], json!({ "working_ms": 900_000, "steps": 7, "budget": null }));
+    let limits = |budget: Option<u64>, working_ms, steps: Option<u64>| json!({ "working_ms": working_ms, "steps": steps, "budget_micro_usd": budget });
+    assert_eq!(plan["spec"]["limits"], limits(None, 900_000, Some(7)));
     assert!(!world.path("runs").exists());
-    let defaults = world.finish(&world.scripted_words("tiny", &script, &["--dry-run"]));
-    let plan: Value = serde_json::from_str(&defaults.stdout).expect("a plan");
-    let limits = json!({ "working_ms": 1_800_000, "steps": null, "budget": 10_000_000 });
-    assert_eq!(plan["spec"]["limits"], limits);
+    let defaults =
+        world.finish(&world.scripted_words("tiny", &script, &["--dry-run", "--output", "json"])).object();
+    assert_eq!(defaults["spec"]["limits"], limits(Some(10_000_000), 1_800_000, None));
+}
+
+#[test]
+fn a_plan_in_words_says_what_is_money() {
+    let world = World::new();
+    world.file(
+        "m.jsonl",
+        "{\"script\": 1, \"price\": {\"input\": \"0.25\", \"output\": 2}}\n{\"text\": \"Hm.\"}\n",
+    );
+    let words =
+        ["run", "tiny", "basic-agent", "--model", "scripted/m.jsonl", "--no-submit", "--budget", "0.5"];
+    let more = ["--tokens", "9000", "--seed", "5", "--repeat", "4", "--parallel", "2", "--dry-run"];
+    let finished = world.finish(&[words.as_slice(), &more].concat());
+    assert_eq!(finished.code, 0, "{finished:?}");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tasks/tiny");
+    let expected = format!(
+        "task         tiny (default)\nfolder       {}\nagent        basic-agent (until a limit)\n\
+         model        scripted/m.jsonl\nprice        $0.25 prompt, $2.00 answer per million tokens (from the script)\n\
+         time         30 min 0 s\nsteps        unlimited\nbudget       $0.50 for model calls\ntokens       9000\n\
+         metric       score (higher is better)\nbaseline     score 1.0000\nvalidations  3\nseed         5 (given)\n\
+         runtime      local: isolated\nweb          none\nruns         4, 2 at a time\nruns folder  {}\n",
+        folder.display(),
+        world.path("runs").display(),
+    );
+    assert_eq!(finished.stdout, expected);
 }
 
 #[test]
@@ -160,4 +188,52 @@ fn a_task_file_that_is_wrong_is_named_with_its_line() {
             assert!(message.contains(&format!("task.toml:{line}")), "{message}");
         }
     }
+}
+
+#[test]
+fn what_the_environment_names_is_not_asked_for_in_usage_lines() {
+    let world = World::new();
+    // The world's places are set by variables.
+    for (words, expected) in [
+        (vec!["pause"], "Usage: researchgym pause <RUN>\n"),
+        (vec!["run"], "Usage: researchgym run <TASK> <AGENT>\n"),
+        (vec!["task", "show"], "Usage: researchgym task show <TASK>\n"),
+    ] {
+        let mut command = world.command(&words);
+        command.env("RG_IDEA_HINT", "true").env("RESEARCHGYM_AGENTS", "agents");
+        let finished = Finished::of(command.output().expect("the binary starts"));
+        assert_eq!(finished.code, 2);
+        assert!(finished.stderr.contains(expected), "{words:?}: {}", finished.stderr);
+    }
+    let help = world.finish(&["run", "--help"]);
+    assert!(help.stdout.contains("[env: RESEARCHGYM_TASKS]"), "{}", help.stdout);
+}
+
+#[test]
+fn a_task_without_a_hint_is_named_with_those_that_have_one() {
+    let world = World::new();
+    let script = world.script(&[json!({ "text": "Nothing." })]);
+    let model = format!("scripted/{script}");
+    let tasks = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tasks");
+    let tasks = tasks.canonicalize().expect("the tasks of this repository");
+    let place = tasks.display().to_string();
+    let plan = |task: &str| {
+        let words = ["run", task, "basic-agent", "--model", &model, "--idea-hint", "--dry-run"];
+        world.finish(&[&words, ["--tasks-dir", &place, "--output", "json"].as_slice()].concat())
+    };
+    for task in ["blotto", "house-price", "three-sat"] {
+        let told = &plan(task).object()["spec"]["agent"]["idea_hint"];
+        let text = std::fs::read_to_string(tasks.join(task).join("idea_hint.txt")).expect("a hint");
+        assert_eq!(told, &json!({ "text": text.trim() }));
+    }
+    let refused = plan("battle-of-sexes");
+    let file = tasks.join("battle-of-sexes/idea_hint.txt");
+    let expected = json!({
+        "message": "--idea-hint: task battle-of-sexes has no hint",
+        "hint": format!(
+            "leave --idea-hint out, or write the hint into {}; tasks with one: blotto, house-price, three-sat",
+            file.display()
+        ),
+    });
+    assert_eq!((refused.code, &refused.object()["error"]), (2, &expected));
 }

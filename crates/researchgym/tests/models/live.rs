@@ -130,10 +130,10 @@ fn limits_are_raised_and_lowered_while_a_run_works() {
     };
     check(&["--steps", "3"], &["limit", "--steps", "+10"], "submitted");
     check(&["--steps", "3"], &["limit", "--steps", "unlimited"], "submitted");
-    check(&[], &["limit", "--tokens", "1"], "token_limit");
-    check(&[], &["limit", "--steps", "1"], "step_limit");
-    check(&[], &["limit", "--budget", "0.000001"], "budget");
-    check(&[], &["limit", "--hours", "0.0000001"], "time_limit");
+    check(&[], &["limit", "--tokens", "0"], "token_limit");
+    check(&[], &["limit", "--steps", "0"], "step_limit");
+    check(&[], &["limit", "--budget", "0"], "budget");
+    check(&[], &["limit", "--hours", "0"], "time_limit");
 }
 
 #[test]
@@ -144,12 +144,16 @@ fn wrong_requests_are_told_apart() {
     let world = World::new();
     let (child, run) = waiting(&world, &[waits(), submits()], &[]);
     let before = events(&run).len();
-    let wrong: [(&[&str], &str); 7] = [
+    let wrong: [(&[&str], &str); 11] = [
         (&["limit"], "no limit is named"),
         (&["limit", "--steps", "x"], "--steps x: must be"),
         (&["limit", "--steps", "1.5"], "--steps 1.5: must be"),
         (&["limit", "--budget", "nan"], "--budget nan: must be"),
         (&["limit", "--hours", "+"], "--hours +: must be"),
+        (&["limit", "--budget", "-100"], "--budget: the total is 10 USD, so 100 USD less would be below 0"),
+        (&["limit", "--budget", "0.000001"], "so its total cannot be 0.000001 USD; 0 lets it use no more"),
+        (&["limit", "--tokens", "1"], "so its total cannot be 1; 0 lets it use no more"),
+        (&["limit", "--steps", "-1"], "--steps: there is no limit of which 1 could be taken away"),
         (&["note", "  "], "the note is empty"),
         (&["unpause"], "not paused"),
     ];

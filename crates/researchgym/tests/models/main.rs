@@ -12,3 +12,4 @@ mod gateway;
 mod input;
 mod kills;
 mod live;
+mod pauses;

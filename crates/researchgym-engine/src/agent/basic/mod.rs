@@ -34,6 +34,9 @@ const CLIPPED_TO: [usize; 3] = [16 << 10, 4 << 10, 1 << 10];
 /// A conversation is not handed over before so many answers: its opening alone may be long.
 const LEAST_ANSWERS: usize = 4;
 
+/// So many characters of what is wrong with a call are told to who watches.
+const GIST: usize = 160;
+
 pub(super) async fn drive(session: &mut Session, spec: &BasicSpec) -> Result<GivesUp, Stop> {
     let mut work = Work::begin(session, spec).await?;
     loop {
@@ -281,6 +284,9 @@ impl<'a> Work<'a> {
             let remark = self.remark(repetition).await?;
             let mut bench = Bench { session: &mut *self.session, jobs: &mut self.jobs, page: &mut self.page };
             let handled = tools::call(&name, &arguments, &self.settings.tools, &mut bench).await?;
+            if let Handled::Unusable(problem) = &handled {
+                self.session.remark(&format!("a tool call of the model was not done: {}", gist(problem)))?;
+            }
             let (mut text, is_error) = match handled {
                 Handled::Used(outcome) => {
                     any_usable = true;
@@ -321,4 +327,13 @@ impl<'a> Work<'a> {
             }
         }
     }
+}
+
+/// The beginning of what is wrong with a call: without the tools and schemas that the model is shown.
+fn gist(problem: &str) -> String {
+    let first = problem.split(". Its arguments: ").next().unwrap_or_default();
+    let first = first.split("; the tools are ").next().unwrap_or_default();
+    let line = first.lines().next().unwrap_or_default();
+    let short: String = line.chars().take(GIST).collect();
+    if short.len() < line.len() { format!("{short} ...") } else { short }
 }

@@ -50,6 +50,43 @@ fn a_call_that_cannot_be_understood_is_answered_and_the_run_goes_on() {
     ];
     let finished = run(&world, &lines, &[]);
     assert_eq!(finished.outcome(), (0, json!("submitted"), json!(1.0)), "{finished:?}");
+    let told: Vec<&str> = finished
+        .stderr
+        .lines()
+        .filter(|line| line.contains("a tool call of the model was not done"))
+        .collect();
+    let not_done = "  note: a tool call of the model was not done:";
+    assert_eq!(
+        told,
+        [
+            format!("{not_done} There is no tool `write`"),
+            format!(
+                "{not_done} `bash` was not called: its arguments are not JSON (EOF while parsing a string at line 1 column 11)"
+            ),
+            format!("{not_done} `bash` was not called: invalid type: integer `5`, expected a string"),
+        ]
+    );
+    let replayed = world.finish(&["replay", &finished.run().display().to_string()]);
+    assert!(told.iter().all(|line| replayed.stderr.contains(line)), "{}", replayed.stderr);
+}
+
+#[test]
+fn whoever_may_not_submit_cannot_do_so_by_a_command() {
+    if !can_isolate() {
+        return;
+    }
+    let world = World::new();
+    let lines = [
+        answered(&[], 4),
+        bash(&[], "researchgym submit; echo code $?"),
+        bash(&["this run was started with --no-submit: it ends at a limit", "code 1"], "echo on"),
+        answered(&["on"], 5),
+        bash(&[], "echo never"),
+    ];
+    let finished = run(&world, &lines, &["--no-submit", "--steps", "5"]);
+    assert_eq!(finished.outcome(), (0, json!("step_limit"), json!(5.0)), "{finished:?}");
+    let events = finished.events();
+    assert_eq!(of_type(&events, "scored").len(), 1, "only what was in place at the end is graded");
 }
 
 #[test]

@@ -1,0 +1,65 @@
+//! Commands on runs that exist: `list`, `show`, `replay`, `grade`, `verify`, `pause`, `unpause`, `limit`, `note`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::Places;
+
+#[derive(Debug, Args)]
+pub(crate) struct ListArguments {
+    /// Only runs of this task
+    #[arg(long, value_name = "TASK")]
+    pub(crate) task: Option<String>,
+    #[command(flatten)]
+    pub(crate) places: Places,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OneRun {
+    /// The run's id, a unique beginning of it, or its folder
+    pub(crate) run: String,
+    #[command(flatten)]
+    pub(crate) places: Places,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LimitArguments {
+    #[command(flatten)]
+    pub(crate) run: OneRun,
+    /// Working time in hours: a total, +H, -H or `unlimited`
+    #[arg(long, value_name = "H", allow_hyphen_values = true)]
+    pub(crate) hours: Option<String>,
+    /// US dollars for model calls: a total, +USD, -USD or `unlimited`
+    #[arg(long, value_name = "USD", allow_hyphen_values = true)]
+    pub(crate) budget: Option<String>,
+    /// Steps: a total, +N, -N or `unlimited`
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    pub(crate) steps: Option<String>,
+    /// Tokens of model calls: a total, +N, -N or `unlimited`
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    pub(crate) tokens: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NoteArguments {
+    #[command(flatten)]
+    pub(crate) run: OneRun,
+    /// What the agent is told
+    pub(crate) text: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ShowArguments {
+    #[command(flatten)]
+    pub(crate) run: OneRun,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GradeArguments {
+    #[command(flatten)]
+    pub(crate) run: OneRun,
+    /// Your own copies of the task's datasets
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+}

@@ -1,0 +1,142 @@
+//! `run --dry-run`: what would be done, as the object that the run would record or in words.
+
+use researchgym_core::isolation::Runtime;
+use researchgym_core::score::Direction;
+use researchgym_core::spec::{AgentSpec, BasicMode, BasicSpec, ModelSpec, RunSpec, SCHEMA};
+use researchgym_core::task::Task;
+use researchgym_engine::catalogue::LoadedTask;
+use serde_json::{Value, json};
+
+use super::Printer;
+use super::models::usd;
+use super::words::{counted, dollars, duration, metrics, table};
+use crate::settings::Settings;
+
+/// A run, or several, as they would be started.
+pub(crate) struct Plan<'p> {
+    pub(crate) spec: &'p RunSpec,
+    /// With the variant applied.
+    pub(crate) task: &'p Task,
+    pub(crate) loaded: &'p LoadedTask,
+    pub(crate) repeat: u64,
+    pub(crate) parallel: u64,
+    pub(crate) settings: &'p Settings,
+}
+
+impl Printer {
+    /// `run --dry-run`
+    pub(crate) fn plan(&self, plan: &Plan<'_>) {
+        if self.is_json() {
+            self.json(&plan.object());
+            return;
+        }
+        for line in table(&plan.rows()) {
+            self.data(&line);
+        }
+        self.talk("\nNothing was started. All of it, for programs: --output json");
+    }
+}
+
+impl Plan<'_> {
+    fn object(&self) -> Value {
+        json!({
+            "schema": SCHEMA,
+            "dry_run": true,
+            "spec": self.spec,
+            "task_digest": self.loaded.digest,
+            "repeat": self.repeat,
+            "parallel": self.parallel,
+            "runs_dir": self.settings.runs,
+            "home": self.settings.home,
+            "primary": self.task.primary(),
+            "baseline": self.task.baseline.as_ref().map(|baseline| baseline.shown()),
+            "validations": self.task.grader.validations,
+        })
+    }
+
+    fn rows(&self) -> Vec<Vec<String>> {
+        let Plan { spec, task, .. } = self;
+        let row = |name: &str, text: String| vec![name.to_owned(), text];
+        let mut rows = vec![
+            row("task", format!("{} ({})", spec.task, spec.variant)),
+            row("folder", spec.task_dir.clone()),
+            row("agent", agent(&spec.agent)),
+        ];
+        if let Some(model) = &spec.model {
+            rows.push(row("model", model.clone()));
+        }
+        if let Some(model) = &spec.model_spec {
+            rows.push(row("price", price(model)));
+        }
+        rows.extend(limits(spec));
+        let primary = task.primary();
+        let arrow = match primary.direction {
+            Direction::Maximize => "higher is better",
+            Direction::Minimize => "lower is better",
+        };
+        rows.push(row("metric", format!("{} ({arrow})", primary.name)));
+        if let Some(baseline) = &task.baseline {
+            rows.push(row("baseline", metrics(baseline.shown())));
+        }
+        rows.push(row("validations", task.grader.validations.to_string()));
+        let origin = if spec.seed_given { "given" } else { "drawn: another one each time" };
+        rows.push(row("seed", format!("{} ({origin})", spec.seed)));
+        let runtime = match spec.runtime {
+            Runtime::Local => "local: isolated",
+            Runtime::Host => "host: nothing is isolated",
+        };
+        rows.push(row("runtime", runtime.to_owned()));
+        rows.push(row("web", if spec.web { "may be searched and read" } else { "none" }.to_owned()));
+        rows.push(row("runs", format!("{}, {} at a time", self.repeat, self.parallel.min(self.repeat))));
+        rows.push(row("runs folder", self.settings.runs.display().to_string()));
+        if let Some(data) = &spec.data_dir {
+            rows.push(row("data", data.clone()));
+        }
+        rows
+    }
+}
+
+fn agent(agent: &AgentSpec) -> String {
+    let more = match agent {
+        AgentSpec::Basic(basic) => with_flags(basic),
+        AgentSpec::Tuner { trials, .. } => counted(*trials, "trial"),
+        AgentSpec::Replay { source, .. } => format!("the actions of run {source}"),
+        AgentSpec::Scripted { .. } | AgentSpec::Human | AgentSpec::External { .. } => String::new(),
+    };
+    if more.is_empty() { agent.name().to_owned() } else { format!("{} ({more})", agent.name()) }
+}
+
+fn with_flags(basic: &BasicSpec) -> String {
+    let flags = [
+        ("iterative", basic.mode == BasicMode::Iterative),
+        ("until a limit", !basic.may_end),
+        ("with the task's hint", basic.idea_hint.is_some()),
+    ];
+    flags.into_iter().filter(|(_, holds)| *holds).map(|(words, _)| words).collect::<Vec<_>>().join(", ")
+}
+
+fn price(model: &ModelSpec) -> String {
+    match &model.facts.price {
+        None => "not known".to_owned(),
+        Some(price) => format!(
+            "${} prompt, ${} answer per million tokens (from {})",
+            usd(price.input),
+            usd(price.output),
+            model.price_source
+        ),
+    }
+}
+
+fn limits(spec: &RunSpec) -> Vec<Vec<String>> {
+    let limits = &spec.limits;
+    let rows = [
+        ("time", limits.working_ms.map(|time| duration(time as f64 / 1e3))),
+        ("steps", limits.steps.map(|steps| steps.to_string())),
+        ("budget", limits.budget.map(|budget| format!("{} for model calls", dollars(budget.as_usd())))),
+        ("tokens", limits.tokens.map(|tokens| tokens.to_string())),
+    ];
+    let row = |(name, limit): (&str, Option<String>)| {
+        vec![name.to_owned(), limit.unwrap_or_else(|| "unlimited".to_owned())]
+    };
+    rows.into_iter().map(row).collect()
+}
