@@ -94,7 +94,7 @@ fn free_is_free_in_every_tier_and_class() {
 fn prices_are_written_without_what_is_absent() {
     let facts =
         ModelFacts { price: Some(Price { input: 1, output: 2, ..Price::FREE }), ..ModelFacts::default() };
-    let written = json!({"price": {"input": 1, "output": 2}});
+    let written = json!({"price_micro_usd_per_million_tokens": {"input": 1, "output": 2}});
     assert_eq!(serde_json::to_value(facts).unwrap(), written);
     assert_eq!(serde_json::from_value::<ModelFacts>(written).unwrap(), facts);
     assert!(serde_json::from_value::<Price>(json!({"input": 1, "output": 2, "cach_read": 3})).is_err());
