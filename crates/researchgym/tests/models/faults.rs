@@ -144,6 +144,38 @@ fn answers_that_break_off_are_asked_for_again_and_paid_for() {
 }
 
 #[test]
+fn a_connection_that_breaks_before_an_answer_is_paid_for_and_asked_for_with_a_new_grant() {
+    if !can_isolate() {
+        return;
+    }
+    for wire in WIRES {
+        let world = World::new();
+        let provider = provider(&answers(1), &[(0, Fault::HangUp), (1, Fault::HangUp)]);
+        let finished = run(&world, &provider, wire, KEY);
+        assert_eq!(
+            (finished.code, &finished.object()["ending"]),
+            (0, &json!("submitted")),
+            "{wire:?} {finished:?}"
+        );
+        let events = finished.events();
+        assert_eq!(of_type(&events, "model_retried"), Vec::<&Value>::new(), "{wire:?}");
+        let asked = of_type(&events, "model_asked");
+        let repeats: Vec<&Value> = asked.iter().map(|asked| &asked["retry_of"]).collect();
+        assert_eq!(repeats, [&json!(null), &json!(1), &json!(2), &json!(null)], "{wire:?}");
+        let called = of_type(&events, "model_called");
+        for lost in [0, 1] {
+            let failure = &called[lost]["outcome"]["failed"]["failure"]["kind"];
+            assert_eq!(failure, &json!("broken_stream"), "{wire:?} {}", called[lost]);
+            // At the bounds of this call: all that was set aside for it.
+            assert_eq!(called[lost]["cost"], asked[lost]["hold"]["cost"], "{wire:?}");
+        }
+        assert_eq!(provider.bill().requests, 4, "{wire:?}");
+        assert!(paid(&finished) >= cost(provider.bill().usage), "{wire:?}");
+        check_books(&finished.run(), &finished.object()["cost_usd"]);
+    }
+}
+
+#[test]
 fn calls_with_the_same_id_are_told_apart() {
     if !can_isolate() {
         return;

@@ -140,10 +140,12 @@ async fn refusals_are_unbilled_and_of_their_kind() {
 }
 
 #[tokio::test]
-async fn a_provider_that_hangs_up_has_billed_nothing() {
-    everywhere(Some(Fault::HangUp), &[false, true], |case, attempted, _| {
-        assert_eq!(failed(&attempted), (FailureKind::Unreachable, None, None), "{case}");
-        assert_eq!(attempted.billed, None, "{case}");
+async fn a_provider_that_hangs_up_before_an_answer_is_paid_at_the_bounds() {
+    everywhere(Some(Fault::HangUp), &[false, true], |case, attempted, bill| {
+        assert_eq!(failed(&attempted), (FailureKind::BrokenStream, None, None), "{case}");
+        assert_eq!(attempted.billed.map(|usage| usage.output), Some(CAP), "{case}");
+        assert!(!attempted.usage_reported && !attempted.prompt_reported, "{case}");
+        assert_eq!((bill.requests, bill.billed), (1, 1), "{case}");
     })
     .await;
 }
@@ -226,6 +228,10 @@ async fn nobody_at_the_address_is_unreachable() {
     };
     let (attempted, _) = asked(&endpoint(Wire::Chat, &url), &request(), true).await;
     assert_eq!((failed(&attempted).0, attempted.billed), (FailureKind::Unreachable, None));
+    let message = &attempted.result.as_ref().unwrap_err().message;
+    let address = url.trim_start_matches("http://");
+    assert!(message.starts_with(&format!("cannot connect to {address}: ")), "{message}");
+    assert!(message.contains("onnection refused"), "{message}");
     let policy = RetryPolicy::default();
     assert_eq!(next_step(&policy, &attempted, 1, 0.5), Some(policy.first_wait / 2));
     assert_eq!(next_step(&policy, &attempted, policy.max_attempts, 0.5), None);

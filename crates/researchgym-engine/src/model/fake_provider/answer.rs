@@ -47,9 +47,6 @@ pub(super) fn answer(state: &State, received: &Received) -> Outgoing {
                 manner: Manner::Whole,
             };
         }
-        Some(Fault::HangUp) => {
-            return Outgoing { status: 200, headers: Vec::new(), body: Vec::new(), manner: Manner::HangUp };
-        }
         Some(_) | None => {}
     }
     // No key may be in the conversation.
@@ -147,13 +144,8 @@ impl Served<'_> {
             Some(Fault::Garbage) if self.parsed.stream => body = b"data: {\"this is\": no JSON\n\n".to_vec(),
             Some(Fault::Garbage) => body = b"<html>this is no JSON</html>".to_vec(),
             Some(Fault::Drip { bytes, pause }) => manner = Manner::Drip { bytes: *bytes, pause: *pause },
-            Some(
-                Fault::Status { .. }
-                | Fault::HangUp
-                | Fault::NoUsage
-                | Fault::SameIds
-                | Fault::ErrorEvent { .. },
-            )
+            Some(Fault::HangUp) => manner = Manner::HangUp,
+            Some(Fault::Status { .. } | Fault::NoUsage | Fault::SameIds | Fault::ErrorEvent { .. })
             | None => {}
         }
         (self.outgoing(body, manner), Some(billed))
