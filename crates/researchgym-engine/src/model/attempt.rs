@@ -118,7 +118,8 @@ impl Attempted {
         }
     }
 
-    fn answered(reply: Reply, usage: Option<Usage>, bounds: Bounds) -> Attempted {
+    fn answered(reply: Reply, bounds: Bounds) -> Attempted {
+        let usage = reply.reported_usage();
         let usage_reported = usage.is_some();
         let billed =
             usage.unwrap_or(Usage { input: bounds.input, output: bounds.output, ..Usage::default() });
@@ -133,6 +134,7 @@ impl Attempted {
             Some(bytes) if !bounds.may_think => bytes.min(bounds.output),
             Some(_) | None => bounds.output,
         };
+        let seen = seen.filter(|seen| seen.tells_prompt());
         let prompt_reported = seen.is_some();
         let billed = match seen {
             Some(seen) => Usage { output: seen.output.max(output), ..seen },
@@ -227,7 +229,7 @@ impl Asking<'_> {
                     };
                     let usage = wire.usage_of(&value);
                     break match wire.decode(&value, target) {
-                        Ok(reply) => Attempted::answered(reply, usage, bounds),
+                        Ok(reply) => Attempted::answered(reply, bounds),
                         Err(error) => self.unreadable(error, usage, None, bounds),
                     };
                 }
@@ -282,7 +284,7 @@ impl Asking<'_> {
         let (usage, come) = (stream.usage(), stream.output_bytes());
         let attempted = match ended {
             Ok(()) => match stream.finish() {
-                Ok(reply) => Attempted::answered(reply, usage, bounds),
+                Ok(reply) => Attempted::answered(reply, bounds),
                 Err(error) => self.unreadable(error, usage, Some(come), bounds),
             },
             Err(Spoilt::Event(error)) => self.unreadable(error, usage, Some(come), bounds),

@@ -43,6 +43,8 @@ pub enum Fault {
     Garbage,
     /// The answer does not tell what was used; it is billed.
     NoUsage,
+    /// The answer tells the tokens of the prompt, and none of output but what a stream tells at its start; it is billed.
+    HalfUsage,
     /// All calls of the answer have the same id.
     SameIds,
     /// The answer comes in pieces of so many bytes, each after a pause.

@@ -164,7 +164,7 @@ fn a_connection_that_breaks_before_an_answer_is_paid_for_and_asked_for_with_a_ne
         assert_eq!(repeats, [&json!(null), &json!(1), &json!(2), &json!(null)], "{wire:?}");
         let called = of_type(&events, "model_called");
         for lost in [0, 1] {
-            let failure = &called[lost]["outcome"]["failed"]["failure"]["kind"];
+            let failure = &called[lost]["outcome"]["failure"]["kind"];
             assert_eq!(failure, &json!("broken_stream"), "{wire:?} {}", called[lost]);
             // At the bounds of this call: all that was set aside for it.
             assert_eq!(called[lost]["cost"], asked[lost]["hold"]["cost"], "{wire:?}");

@@ -176,13 +176,15 @@ async fn a_cut_or_unreadable_answer_is_paid_for() {
 }
 
 #[tokio::test]
-async fn an_answer_without_usage_is_booked_at_its_bounds() {
-    everywhere(Some(Fault::NoUsage), &[false, true], |case, attempted, _| {
-        assert!(attempted.result.is_ok(), "{case}");
-        assert_eq!(attempted.billed.map(|usage| usage.output), Some(CAP), "{case}");
-        assert!(!attempted.usage_reported, "{case}");
-    })
-    .await;
+async fn an_answer_without_usage_or_with_half_of_it_is_booked_at_its_bounds() {
+    for fault in [Fault::NoUsage, Fault::HalfUsage] {
+        everywhere(Some(fault), &[false, true], |case, attempted, _| {
+            assert!(attempted.result.is_ok(), "{case}");
+            assert_eq!(attempted.billed.map(|usage| usage.output), Some(CAP), "{case}");
+            assert!(!attempted.usage_reported && !attempted.prompt_reported, "{case}");
+        })
+        .await;
+    }
 }
 
 #[tokio::test]

@@ -94,7 +94,7 @@ impl Served<'_> {
     /// Whether the client cannot use the answer and will ask again.
     fn is_spoilt(&self) -> bool {
         match self.fault {
-            None | Some(Fault::NoUsage | Fault::SameIds | Fault::Drip { .. }) => false,
+            None | Some(Fault::NoUsage | Fault::HalfUsage | Fault::SameIds | Fault::Drip { .. }) => false,
             Some(
                 Fault::Status { .. }
                 | Fault::HangUp
@@ -125,9 +125,7 @@ impl Served<'_> {
             bytes
         } else {
             let mut value = self.wire.render_reply(&self.reply, self.shown());
-            if self.fault == Some(&Fault::NoUsage) {
-                remove_usage(&mut value);
-            }
+            self.withhold(&mut value);
             value.to_string().into()
         };
         let mut manner = Manner::Whole;
@@ -145,7 +143,13 @@ impl Served<'_> {
             Some(Fault::Garbage) => body = b"<html>this is no JSON</html>".to_vec(),
             Some(Fault::Drip { bytes, pause }) => manner = Manner::Drip { bytes: *bytes, pause: *pause },
             Some(Fault::HangUp) => manner = Manner::HangUp,
-            Some(Fault::Status { .. } | Fault::NoUsage | Fault::SameIds | Fault::ErrorEvent { .. })
+            Some(
+                Fault::Status { .. }
+                | Fault::NoUsage
+                | Fault::HalfUsage
+                | Fault::SameIds
+                | Fault::ErrorEvent { .. },
+            )
             | None => {}
         }
         (self.outgoing(body, manner), Some(billed))
@@ -188,15 +192,29 @@ impl Served<'_> {
 
     fn events(&self) -> Vec<SseEvent> {
         let mut events = self.wire.render_stream(&self.reply, self.shown(), self.parsed.include_usage);
-        if self.fault == Some(&Fault::NoUsage) {
+        if matches!(self.fault, Some(Fault::NoUsage | Fault::HalfUsage)) {
             for event in &mut events {
                 if let Ok(mut value) = serde_json::from_str(&event.data) {
-                    remove_usage(&mut value);
+                    self.withhold(&mut value);
                     event.data = value.to_string();
                 }
             }
         }
         events
+    }
+
+    /// Takes out of an answer or an event what it is not to tell.
+    fn withhold(&self, value: &mut Value) {
+        match self.fault {
+            Some(Fault::NoUsage) => remove_usage(value),
+            // The Messages API counts the first token of output with the prompt.
+            Some(Fault::HalfUsage) if value["type"] == "message_start" => {
+                value["message"]["usage"]["output_tokens"] = 1.into();
+            }
+            Some(Fault::HalfUsage) if value["type"] == "message_delta" => remove_usage(value),
+            Some(Fault::HalfUsage) => remove_output_count(value),
+            Some(_) | None => {}
+        }
     }
 
     fn shown(&self) -> Shown<'_> {
@@ -254,6 +272,16 @@ fn remove_usage(value: &mut Value) {
     for key in ["message", "response"] {
         if let Some(inner) = object.get_mut(key) {
             remove_usage(inner);
+        }
+    }
+}
+
+/// Takes out the tokens of output alone.
+fn remove_output_count(value: &mut Value) {
+    const COUNTS: [&str; 3] = ["completion_tokens", "output_tokens", "candidatesTokenCount"];
+    for place in ["/usage", "/response/usage", "/usageMetadata"] {
+        if let Some(Value::Object(usage)) = value.pointer_mut(place) {
+            usage.retain(|key, _| !COUNTS.contains(&key.as_str()));
         }
     }
 }

@@ -355,6 +355,35 @@ fn a_broken_stream_tells_what_it_used() {
 }
 
 #[test]
+fn a_usage_is_whole_only_with_the_end_and_with_the_output() {
+    let part = |text: &str| json!([{ "text": text }]);
+    let chunk = |parts: Value, finish: Option<&str>, usage: Value| {
+        let mut chunk = json!({ "candidates": [{ "content": { "parts": parts } }], "usageMetadata": usage });
+        chunk["candidates"][0]["finishReason"] = json!(finish);
+        chunk
+    };
+    let prompt = || json!({ "promptTokenCount": 4 });
+    let whole = || json!({ "promptTokenCount": 4, "candidatesTokenCount": 2, "thoughtsTokenCount": 3 });
+    let thought = json!({ "promptTokenCount": 4, "thoughtsTokenCount": 3 });
+    let told = Some(Usage { input: 4, output: 5, reasoning: 3, ..Usage::default() });
+    let check = |chunks: &[Value], expected: Option<Usage>| {
+        let mut stream = Stream::new(&target());
+        chunks.iter().for_each(|chunk| stream.push(&data(chunk)).unwrap());
+        assert_eq!(stream.finish().unwrap().usage, expected, "{chunks:?}");
+    };
+    let stop = Some("STOP");
+    check(&[chunk(part("a"), None, prompt()), chunk(part("b"), stop, whole())], told);
+    check(&[chunk(part("a"), stop, json!(null)), json!({ "usageMetadata": whole() })], told);
+    check(&[chunk(part("a"), None, whole()), chunk(part("b"), stop, json!(null))], None);
+    check(&[chunk(part("a"), None, prompt()), chunk(part("b"), stop, thought.clone())], None);
+    // Nothing was said but thoughts.
+    let hidden = Some(Usage { input: 4, output: 3, reasoning: 3, ..Usage::default() });
+    check(&[chunk(part(""), Some("MAX_TOKENS"), thought.clone())], hidden);
+    let half = decode(&chunk(part("a"), stop, thought), &target()).unwrap();
+    assert_eq!(half.usage, None);
+}
+
+#[test]
 fn a_refused_prompt_is_an_empty_turn() {
     let body = json!({
         "promptFeedback": {"blockReason": "PROHIBITED_CONTENT"},
