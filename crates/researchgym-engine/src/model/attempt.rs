@@ -156,6 +156,10 @@ impl Asking<'_> {
     async fn ask(&self, progress: &mut (dyn FnMut(u64) + Send)) -> Attempted {
         let Question { request, stream, .. } = self.question;
         let Endpoint { wire, target, facts, .. } = self.endpoint;
+        if let Some(lost) = request.settings.lost_at(*wire) {
+            let message = format!("`{lost}` has no form in the dialect of the model, {}", wire.name());
+            return Attempted::new(Err(ProviderFailure::new(FailureKind::BadRequest, message)), None);
+        }
         let body = wire.encode(request, target, stream);
         let bounds = Bounds {
             input: input_tokens_bound(&body),

@@ -185,10 +185,6 @@ fn calls_with_the_same_id_are_told_apart() {
         { "name": "bash", "arguments": { "cmd": "echo 2 >> marks" } },
     ] });
     for wire in WIRES {
-        // What these two said goes back to them as it came, ids and all.
-        if ["messages", "gemini"].contains(&wire.0) {
-            continue;
-        }
         let world = World::new();
         let provider = provider(&[two.clone(), submits()], &[(0, Fault::SameIds)]);
         let finished = run(&world, &provider, wire, KEY);

@@ -214,6 +214,24 @@ async fn calls_of_the_same_id_can_be_told_apart() {
 }
 
 #[tokio::test]
+async fn what_the_wire_has_no_form_for_is_refused_by_name_before_it_is_sent() {
+    for (wire, lost) in [(Wire::Responses, Some("stop")), (Wire::Chat, None), (Wire::Messages, None)] {
+        let provider = provider(None);
+        let mut request = request();
+        request.settings.stop = vec!["END".to_owned()];
+        let (attempted, _) = asked(&endpoint(wire, &provider.url), &request, true).await;
+        let refusal = attempted.result.as_ref().err().map(|failure| (failure.kind, failure.message.as_str()));
+        let expected = lost
+            .map(|_| (FailureKind::BadRequest, "`stop` has no form in the dialect of the model, responses"));
+        assert_eq!(refusal, expected, "{}", wire.name());
+        assert_eq!(
+            (attempted.billed.is_none(), provider.bill().requests),
+            (lost.is_some(), u64::from(lost.is_none()))
+        );
+    }
+}
+
+#[tokio::test]
 async fn what_may_have_been_thought_unseen_is_booked_at_the_cap() {
     let provider = provider(Some(Fault::Reset(60)));
     let mut request = request();

@@ -164,11 +164,9 @@ fn calls_of_another_model_pass_for_signed() {
 }
 
 #[test]
-fn ids_that_the_provider_gave_go_back() {
-    let items = json!([
-        {"functionCall": {"id": "x", "name": "f", "args": {}}},
-        {"functionCall": {"id": "x", "name": "f", "args": {}}},
-    ]);
+fn ids_that_the_provider_gave_go_back_and_those_given_twice_are_told_apart() {
+    let called = |id: &str| json!({"functionCall": {"id": id, "name": "f", "args": {}}});
+    let items = [called("x"), called("x")];
     let body = json!({"candidates": [{"content": {"parts": items}, "finishReason": "STOP"}]});
     let turn = decode(&body, &target()).unwrap().turn;
     let ids: Vec<_> = turn.calls().map(|(id, ..)| id.to_owned()).collect();
@@ -182,10 +180,11 @@ fn ids_that_the_provider_gave_go_back() {
     let messages = vec![Message::Tool { results: results.collect() }];
     let messages = [vec![Message::Assistant(turn)], messages].concat();
     let body = encode(&Request { messages, ..Request::default() }, &target(), false);
-    let response = json!({"functionResponse": {"id": "x", "name": "f", "response": {"output": ""}}});
+    let response =
+        |id: &str| json!({"functionResponse": {"id": id, "name": "f", "response": {"output": ""}}});
     let expected = json!([
-        {"role": "model", "parts": items},
-        {"role": "user", "parts": [response, response]},
+        {"role": "model", "parts": [called("x"), called("x_2")]},
+        {"role": "user", "parts": [response("x"), response("x_2")]},
     ]);
     assert_eq!(body["contents"], expected);
 }

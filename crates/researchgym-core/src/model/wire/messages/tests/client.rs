@@ -381,11 +381,13 @@ fn unknown_blocks_are_kept_and_twice_given_ids_told_apart() {
     let messages =
         vec![Message::Assistant(reply.turn), Message::Tool { results: vec![result("t"), result("t_2")] }];
     let body = encode(&Request { messages, ..Request::default() }, &target(), false);
+    let mut told_apart = content.clone();
+    told_apart[4]["id"] = json!("t_2");
     let expected = json!([
-        {"role": "assistant", "content": content},
+        {"role": "assistant", "content": told_apart},
         {"role": "user", "content": [
             {"type": "tool_result", "tool_use_id": "t"},
-            {"type": "tool_result", "tool_use_id": "t"},
+            {"type": "tool_result", "tool_use_id": "t_2"},
         ]},
     ]);
     assert_eq!(body["messages"], expected);
