@@ -231,7 +231,8 @@ impl Session {
             let attempt = door.attempt(request, exchanges);
             let sandbox = self.sandbox.clone();
             let attempted = self.attend_until(sandbox.guarded(attempt)).await;
-            let latency = sent.elapsed();
+            // A pause in which an answer lay ready is not the provider's.
+            let latency = attempted.as_ref().map_or_else(|_| sent.elapsed(), |attempted| attempted.latency);
             let bill = |attempted: &Attempted, session: &Session| {
                 session.called(door, call, grant, attempted, attempts, waited, latency)
             };
