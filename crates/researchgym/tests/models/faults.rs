@@ -151,7 +151,13 @@ fn a_connection_that_breaks_before_an_answer_is_paid_for_and_asked_for_with_a_ne
     for wire in WIRES {
         let world = World::new();
         let provider = provider(&answers(1), &[(0, Fault::HangUp), (1, Fault::HangUp)]);
-        let finished = run(&world, &provider, wire, KEY);
+        introduce(&world, &provider, wire);
+        let settings = std::fs::read_to_string(world.path("researchgym.toml")).expect("settings");
+        // Any of the prompt may have been written to a cache.
+        let dearest = PRICE.0 * 3;
+        world.file("researchgym.toml", &format!("{settings}cache_write_5m = {dearest}\n"));
+        let words = ["run", "tiny", "basic-agent", "--model", "fake/m", "--seed", "1"];
+        let finished = Finished::of(world.command(&words).env("FAKE_KEY", KEY).output().expect("it starts"));
         assert_eq!(
             (finished.code, &finished.object()["ending"]),
             (0, &json!("submitted")),
@@ -166,8 +172,12 @@ fn a_connection_that_breaks_before_an_answer_is_paid_for_and_asked_for_with_a_ne
         for lost in [0, 1] {
             let failure = &called[lost]["outcome"]["failure"]["kind"];
             assert_eq!(failure, &json!("broken_stream"), "{wire:?} {}", called[lost]);
-            // At the bounds of this call: all that was set aside for it.
-            assert_eq!(called[lost]["cost"], asked[lost]["hold"]["cost"], "{wire:?}");
+            let number = |value: &Value| value.as_u64().expect("a number");
+            let (usage, hold) = (&called[lost]["usage"], number(&asked[lost]["hold"]["cost"]));
+            assert_eq!(usage["output"], asked[lost]["max_output_tokens"], "{wire:?}");
+            let bound = number(&usage["input"]) * dearest + number(&usage["output"]) * PRICE.1;
+            assert_eq!(number(&called[lost]["cost"]), bound.min(hold), "{wire:?}");
+            assert!(bound > number(&usage["input"]) * PRICE.0 + number(&usage["output"]) * PRICE.1);
         }
         assert_eq!(provider.bill().requests, 4, "{wire:?}");
         assert!(paid(&finished) >= cost(provider.bill().usage), "{wire:?}");
