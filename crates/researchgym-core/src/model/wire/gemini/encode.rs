@@ -189,7 +189,8 @@ impl Conversation {
         }
     }
 
-    /// The turn's parts: its own as they are but for ids of calls that cannot be told apart, or else made of its normalised ones.
+    /// The turn's parts: its own as they are but for ids that do not tell calls apart, or else made of its normalised
+    /// ones.
     fn turn(&mut self, turn: &Turn, target: &Target) -> Vec<Value> {
         self.sent_ids.clear();
         if let Some(Value::Array(parts)) = turn.raw_for(Wire::Gemini, target) {

@@ -31,7 +31,7 @@ pub fn usage_of(value: &Value) -> Option<Usage> {
 }
 
 /// Whether a usage says how many tokens of output there were.
-pub(super) fn tells_output(usage: &Map<String, Value>) -> bool {
+fn tells_output(usage: &Map<String, Value>) -> bool {
     usage.get("output_tokens").is_some_and(|output| !output.is_null())
 }
 

@@ -201,7 +201,7 @@ impl Conversation {
         block
     }
 
-    /// The turn's blocks: its own as they are but for ids of calls that cannot be told apart, or else made of its parts. Thinking without a signature is refused, so
+    /// The turn's blocks: its own as they are but for ids that do not tell calls apart, or else made of its parts. Thinking without a signature is refused, so
     /// it is left out of the latter.
     fn turn(&mut self, turn: &Turn, target: &Target) -> Vec<Value> {
         self.sent_ids.clear();

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::super::calls::object_of;
-use super::super::fields::{malformed, object, text};
+use super::super::fields::{malformed, object, text, whole};
 use super::super::{Target, WireError};
-use super::decode::{Envelope, event, provider_error, reply, tells_output, usage};
+use super::decode::{Envelope, event, provider_error, reply, usage};
 use crate::model::sse::SseEvent;
 use crate::model::{Reply, Usage};
 
@@ -62,7 +62,9 @@ impl Stream {
             "message_delta" => {
                 self.note(object(&event["delta"], "`delta` of message_delta")?);
                 self.note_usage(event.get("usage"));
-                self.tells_output |= event.get("usage").and_then(Value::as_object).is_some_and(tells_output);
+                // Zero or nonsense leaves what the first event knew.
+                let output = event.get("usage").and_then(|usage| usage.get("output_tokens"));
+                self.tells_output |= output.and_then(whole).is_some_and(|output| output > 0);
             }
             "message_stop" => self.is_complete = true,
             "error" => return Err(provider_error(event.get("error").unwrap_or(&event))),

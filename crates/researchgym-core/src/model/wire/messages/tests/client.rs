@@ -434,7 +434,10 @@ fn a_stream_gives_what_the_whole_answer_would() {
 
 #[test]
 fn a_stream_whose_end_tells_no_output_tells_no_usage() {
-    for at_end in [None, Some(json!(null)), Some(json!({})), Some(json!({"output_tokens": null}))] {
+    let told = |output: Value| Some(json!({"output_tokens": output}));
+    let nothing = [None, Some(json!(null)), Some(json!({}))];
+    let no_count = [told(json!(null)), told(json!(0)), told(json!(-5)), told(json!("90"))];
+    for at_end in nothing.into_iter().chain(no_count) {
         let mut events = Vec::new();
         for event in interleaved_events() {
             let mut value: Value = serde_json::from_str(&event.data).unwrap();
