@@ -177,7 +177,7 @@ impl Asking<'_> {
             }
             Err(NoAnswer::Unsent(failure)) => return Attempted::new(Err(as_it_is(failure)), None),
         };
-        if answer.status != 200 {
+        if !(200..300).contains(&answer.status) {
             return self.refused(answer).await;
         }
         let is_stream = stream

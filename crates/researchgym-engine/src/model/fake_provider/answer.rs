@@ -36,18 +36,10 @@ pub(super) fn answer(state: &State, received: &Received) -> Outgoing {
         Err(error) => return refused(&mut progress, wire, 400, error.to_string()),
     };
     let fault = state.conduct.faults.get(&number);
-    match fault {
-        Some(Fault::Status { status, headers, message }) => {
-            let body = wire.render_error(*status, "", None, message);
-            let headers = headers.iter().cloned().chain([json_type()]).collect();
-            return Outgoing {
-                status: *status,
-                headers,
-                body: body.to_string().into(),
-                manner: Manner::Whole,
-            };
-        }
-        Some(_) | None => {}
+    if let Some(Fault::Status { status, headers, message }) = fault {
+        let body = wire.render_error(*status, "", None, message);
+        let headers = headers.iter().cloned().chain([json_type()]).collect();
+        return Outgoing { status: *status, headers, body: body.to_string().into(), manner: Manner::Whole };
     }
     // No key may be in the conversation.
     let secrets = Redactor::new(state.conduct.key.as_deref());
