@@ -1,4 +1,5 @@
-//! Asking the provider: bodies and events as it writes them.
+//! Asking the provider: bodies and events as it writes them. Longer than other files: one long conversation is the sample of
+//! all cases.
 
 use serde_json::{Value, json};
 
