@@ -29,9 +29,9 @@ pub enum FailureKind {
     BadRequest,
     /// The provider declines the content.
     Refused,
-    /// No answer began.
+    /// No connection could be made: the provider never had the request.
     Unreachable,
-    /// The answer broke off.
+    /// The connection broke after the request was sent, before the answer or in its midst.
     BrokenStream,
     /// The answer is not what the wire says.
     Malformed,

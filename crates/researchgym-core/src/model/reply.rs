@@ -28,6 +28,15 @@ pub struct Reply {
     pub tokens: Option<Tokens>,
 }
 
+impl Reply {
+    /// What it used, if the provider told it and it can be true: no answer is made without a prompt, and none that says
+    /// something without output.
+    pub fn reported_usage(&self) -> Option<Usage> {
+        let says_nothing = self.turn.parts.is_empty();
+        self.usage.filter(|usage| usage.tells_prompt() && (usage.output > 0 || says_nothing))
+    }
+}
+
 /// Token-level detail, in the provider's own form.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -88,6 +97,11 @@ pub struct Usage {
 }
 
 impl Usage {
+    /// Whether it tells the prompt: some providers report zero until the answer ends.
+    pub fn tells_prompt(self) -> bool {
+        self.input > 0
+    }
+
     /// Tokens that count against a limit on tokens.
     pub fn total(self) -> u64 {
         self.input.saturating_add(self.output)
@@ -96,4 +110,27 @@ impl Usage {
 
 fn is_zero(number: &u64) -> bool {
     *number == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Part;
+
+    #[test]
+    fn a_usage_that_cannot_be_true_is_not_reported() {
+        let check = |input: u64, output: u64, parts: Vec<Part>, is_reported: bool| {
+            let usage = Usage { input, output, ..Usage::default() };
+            let turn = Turn { parts, raw: None };
+            let (id, model, tokens) = (None, None, None);
+            let reply = Reply { turn, stop: Stop::EndTurn, usage: Some(usage), id, model, tokens };
+            assert_eq!(reply.reported_usage(), Some(usage).filter(|_| is_reported), "{reply:?}");
+        };
+        let said = || vec![Part::Text { text: "a".into() }];
+        check(1, 1, said(), true);
+        check(1, 0, Vec::new(), true);
+        check(1, 0, said(), false);
+        check(0, 1, said(), false);
+        check(0, 0, Vec::new(), false);
+    }
 }

@@ -124,7 +124,7 @@ pub(super) fn parse_url(text: &str) -> Option<Url> {
 
 /// Whether the host, if the text has one, is ASCII after decoding. The parser is built without the tables of Unicode
 /// (see `docs/decisions/0008-dependencies.md`) and must not be asked about other hosts.
-fn has_plain_host(text: &str) -> bool {
+pub fn has_plain_host(text: &str) -> bool {
     let text: String = text
         .trim_matches(|character: char| character <= ' ' || character.is_whitespace())
         .chars()

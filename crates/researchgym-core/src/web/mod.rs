@@ -8,7 +8,7 @@ mod blocklist;
 #[cfg(test)]
 mod tests;
 
-pub use self::address::{Address, AddressError, MAX_ADDRESS_BYTES};
+pub use self::address::{Address, AddressError, MAX_ADDRESS_BYTES, has_plain_host};
 pub use self::blocklist::{Blocklist, EntryError};
 
 /// Results of a search unless told.

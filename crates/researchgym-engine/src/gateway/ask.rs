@@ -149,7 +149,8 @@ impl Question {
                 let _ = client.send(answer);
             }
             Sent::Lost(failure) => {
-                let answer = error(self.dialect, 504, &failure.message);
+                let status = if failure.kind == FailureKind::Timeout { 504 } else { 502 };
+                let answer = error(self.dialect, status, &failure.message);
                 booking.lost(failure).await;
                 let _ = client.send(answer);
             }

@@ -132,7 +132,7 @@ impl Booking {
     /// come. A token has at least one byte.
     fn broken(&mut self, failure: ModelFailure, seen: Option<Usage>, output_bytes: u64) -> Settled {
         let come = if self.choices == 1 { output_bytes.min(self.output_bound) } else { self.output_bound };
-        let (usage, cost) = match seen {
+        let (usage, cost) = match seen.filter(|seen| seen.tells_prompt()) {
             Some(seen) => {
                 let usage = Usage { output: seen.output.max(come), ..seen };
                 (usage, self.cost(usage))

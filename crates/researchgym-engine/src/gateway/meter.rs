@@ -84,6 +84,7 @@ impl Meter {
         match self.stream {
             Some(stream) => {
                 let reply = stream.error.map_or_else(|| stream.events.finish(), Err);
+                let usage = reply.as_ref().map_or(usage, Reply::reported_usage);
                 Reading { bytes: self.bytes.into(), usage, output_bytes, reply }
             }
             None => {
@@ -93,6 +94,7 @@ impl Meter {
                         (None, Err(WireError::Malformed(format!("the answer is not JSON: {error}"))))
                     }
                 };
+                let usage = reply.as_ref().map_or(usage, Reply::reported_usage);
                 let output_bytes = self.bytes.len() as u64;
                 Reading { bytes: self.bytes.into(), usage, output_bytes, reply }
             }

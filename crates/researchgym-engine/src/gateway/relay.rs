@@ -17,7 +17,7 @@ use super::booking::Booking;
 use super::failures::broken;
 use super::headers::back;
 use super::meter::Meter;
-use super::passage::{Array, Passage};
+use super::passage::{Array, Events, Passage};
 use super::route::Delivery;
 use super::server::Work;
 use crate::model;
@@ -112,7 +112,7 @@ async fn stream(
     let mut meter = Meter::events(endpoint.wire, &endpoint.target);
     let mut passage = match (endpoint.wire, question.asking.delivery) {
         (Wire::Gemini, Delivery::Array) => Passage::Array(Array::default()),
-        (Wire::Chat, _) if !question.asking.include_usage => Passage::WithoutUsage(Vec::new()),
+        (Wire::Chat, _) if !question.asking.include_usage => Passage::WithoutUsage(Events::default()),
         _ => Passage::Untouched,
     };
     let (pieces, content) = Content::pieces();

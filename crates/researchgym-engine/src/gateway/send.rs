@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::HeaderMap;
-use researchgym_core::model::{FailureKind, ModelFailure};
+use researchgym_core::model::ModelFailure;
 
 use super::answer::{Answer, Content, answer, error};
 use super::ask::{Client, Question};
@@ -12,7 +12,7 @@ use super::booking::Booking;
 use super::failures::{Failed, of_answer, of_client, redacted};
 use super::headers::back;
 use super::server::Work;
-use crate::model;
+use crate::model::{self, NoAnswer};
 
 /// How often a call is sent at most: the clients try again by themselves.
 const ATTEMPTS: u32 = 4;
@@ -29,7 +29,7 @@ pub(super) enum Sent {
     Answered(model::Answer),
     /// The provider does not answer, and the client gets this.
     Refused(ModelFailure, Answer),
-    /// The provider had the call and was silent.
+    /// The provider may have had the call, and no answer began.
     Lost(ModelFailure),
     /// The client is gone and nothing is under way.
     HungUp,
@@ -62,8 +62,9 @@ pub(super) async fn send(
                 let shown = shown(question, answer.status, &answer.headers, text, &failed.failure);
                 (failed, shown)
             }
-            Err(failure) if failure.kind == FailureKind::Timeout => return Sent::Lost(failure),
-            Err(failure) => {
+            // Whoever asks again is granted and pays again: that is the client's to decide.
+            Err(NoAnswer::Lost(failure)) => return Sent::Lost(failure),
+            Err(NoAnswer::Unsent(failure)) => {
                 let message = format!("the provider does not answer: {}", failure.message);
                 (of_client(failure), error(question.dialect, 502, &message))
             }

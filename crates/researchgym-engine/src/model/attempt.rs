@@ -15,7 +15,7 @@ use researchgym_core::model::wire::WireStream;
 use researchgym_core::model::{FailureKind, ModelFailure, Reply, Request, Usage, WireError};
 use serde_json::Value;
 
-use super::client::{Answer, Client};
+use super::client::{Answer, Client, NoAnswer};
 use super::endpoint::{Backend, Endpoint};
 
 /// The longest answer in one piece that is read.
@@ -47,6 +47,8 @@ pub struct Attempted {
     pub billed: Option<Usage>,
     /// Whether the provider reported them; if not, they are bounds.
     pub usage_reported: bool,
+    /// Whether the provider reported the prompt at least; if not, any of it may have been written to a cache.
+    pub prompt_reported: bool,
     /// From sending to the end.
     pub latency: Duration,
     /// From sending to the first byte of the answer.
@@ -105,14 +107,24 @@ pub fn next_step(policy: &RetryPolicy, attempted: &Attempted, attempt: u32, rand
 
 impl Attempted {
     fn new(result: Result<Reply, ProviderFailure>, billed: Option<Usage>) -> Attempted {
-        Attempted { result, billed, usage_reported: true, latency: Duration::ZERO, first_byte: None }
+        let (usage_reported, prompt_reported) = (true, true);
+        Attempted {
+            result,
+            billed,
+            usage_reported,
+            prompt_reported,
+            latency: Duration::ZERO,
+            first_byte: None,
+        }
     }
 
-    fn answered(reply: Reply, usage: Option<Usage>, bounds: Bounds) -> Attempted {
+    fn answered(reply: Reply, bounds: Bounds) -> Attempted {
+        let usage = reply.reported_usage();
         let usage_reported = usage.is_some();
         let billed =
             usage.unwrap_or(Usage { input: bounds.input, output: bounds.output, ..Usage::default() });
-        Attempted { usage_reported, ..Attempted::new(Ok(reply), Some(billed)) }
+        let prompt_reported = usage_reported;
+        Attempted { usage_reported, prompt_reported, ..Attempted::new(Ok(reply), Some(billed)) }
     }
 
     /// An answer that broke off or that nobody can read. The prompt is paid for as reported or else at its bound, and no
@@ -122,11 +134,13 @@ impl Attempted {
             Some(bytes) if !bounds.may_think => bytes.min(bounds.output),
             Some(_) | None => bounds.output,
         };
+        let seen = seen.filter(|seen| seen.tells_prompt());
+        let prompt_reported = seen.is_some();
         let billed = match seen {
             Some(seen) => Usage { output: seen.output.max(output), ..seen },
             None => Usage { input: bounds.input, output, ..Usage::default() },
         };
-        Attempted { usage_reported: false, ..Attempted::new(Err(failure), Some(billed)) }
+        Attempted { usage_reported: false, prompt_reported, ..Attempted::new(Err(failure), Some(billed)) }
     }
 }
 
@@ -142,6 +156,10 @@ impl Asking<'_> {
     async fn ask(&self, progress: &mut (dyn FnMut(u64) + Send)) -> Attempted {
         let Question { request, stream, .. } = self.question;
         let Endpoint { wire, target, facts, .. } = self.endpoint;
+        if let Some(lost) = request.settings.lost_at(*wire) {
+            let message = format!("`{lost}` has no form in the dialect of the model, {}", wire.name());
+            return Attempted::new(Err(ProviderFailure::new(FailureKind::BadRequest, message)), None);
+        }
         let body = wire.encode(request, target, stream);
         let bounds = Bounds {
             input: input_tokens_bound(&body),
@@ -153,13 +171,13 @@ impl Asking<'_> {
         let body = Bytes::from(serde_json::to_vec(&body).expect("a value is always JSON"));
         let answer = match self.client.send(self.endpoint, &url, &HeaderMap::new(), body).await {
             Ok(answer) => answer,
-            // A provider that was silent for long may have worked all the while.
-            Err(failure) if failure.kind == FailureKind::Timeout => {
+            // The provider may have worked on it all the while.
+            Err(NoAnswer::Lost(failure)) => {
                 return Attempted::spoilt(as_it_is(failure), None, None, bounds);
             }
-            Err(failure) => return Attempted::new(Err(as_it_is(failure)), None),
+            Err(NoAnswer::Unsent(failure)) => return Attempted::new(Err(as_it_is(failure)), None),
         };
-        if answer.status != 200 {
+        if !(200..300).contains(&answer.status) {
             return self.refused(answer).await;
         }
         let is_stream = stream
@@ -215,7 +233,7 @@ impl Asking<'_> {
                     };
                     let usage = wire.usage_of(&value);
                     break match wire.decode(&value, target) {
-                        Ok(reply) => Attempted::answered(reply, usage, bounds),
+                        Ok(reply) => Attempted::answered(reply, bounds),
                         Err(error) => self.unreadable(error, usage, None, bounds),
                     };
                 }
@@ -270,7 +288,7 @@ impl Asking<'_> {
         let (usage, come) = (stream.usage(), stream.output_bytes());
         let attempted = match ended {
             Ok(()) => match stream.finish() {
-                Ok(reply) => Attempted::answered(reply, usage, bounds),
+                Ok(reply) => Attempted::answered(reply, bounds),
                 Err(error) => self.unreadable(error, usage, Some(come), bounds),
             },
             Err(Spoilt::Event(error)) => self.unreadable(error, usage, Some(come), bounds),

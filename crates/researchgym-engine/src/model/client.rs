@@ -53,6 +53,15 @@ struct Recording {
     bytes: Vec<u8>,
 }
 
+/// Why no answer began.
+#[derive(Clone, Debug)]
+pub enum NoAnswer {
+    /// The provider never had the request: nothing is billed.
+    Unsent(ModelFailure),
+    /// The request was sent, and nobody knows what the provider made of it: it may be billed.
+    Lost(ModelFailure),
+}
+
 /// When things happened to an attempt.
 #[derive(Clone, Copy, Debug)]
 pub struct Timing {
@@ -86,22 +95,22 @@ impl Client {
     /// Sends one attempt to an endpoint. `extra` headers are a client's own that are passed on.
     ///
     /// # Errors
-    /// No answer began: the provider cannot be reached, hung up or was silent for too long, or a cassette lacks the
-    /// request.
+    /// No answer began: the provider cannot be reached or a cassette lacks the request, which costs nothing; or the
+    /// provider hung up or was silent for too long, which may.
     pub async fn send(
         &self,
         endpoint: &Endpoint,
         url: &str,
         extra: &HeaderMap,
         body: Bytes,
-    ) -> Result<Answer, ModelFailure> {
+    ) -> Result<Answer, NoAnswer> {
         let mut recording = None;
         match &endpoint.backend {
             Backend::Http => {}
-            Backend::Scripted(_) => return Err(unreachable("a scripted model has no address")),
+            Backend::Scripted(_) => return Err(unsent("a scripted model has no address".to_owned())),
             Backend::Cassette(cassette) => {
                 let question = cassette.question(endpoint.wire, call_of(url, &endpoint.base_url), &body);
-                if let Some(played) = cassette.play(&question)? {
+                if let Some(played) = cassette.play(&question).map_err(NoAnswer::Unsent)? {
                     return Ok(Answer::played(played));
                 }
                 recording =
@@ -125,12 +134,12 @@ impl Client {
             (Some(key), Auth::Bearer) => request.bearer_auth(key.expose()),
             (Some(key), Auth::Header(name)) => {
                 let mut value = HeaderValue::try_from(key.expose())
-                    .map_err(|_| unreachable("the key holds characters that no header can carry"))?;
+                    .map_err(|_| unsent("the key holds characters that no header can carry".to_owned()))?;
                 value.set_sensitive(true);
                 request.header(name, value)
             }
         };
-        let response = request.send().await.map_err(|error| failure(&error))?;
+        let response = request.send().await.map_err(|error| no_answer(&error, url))?;
         let finder = endpoint.key.as_ref().and_then(Secret::finder);
         Ok(Answer {
             status: response.status().as_u16(),
@@ -168,7 +177,7 @@ impl Answer {
         match &mut self.source {
             Source::Cassette(bytes) => Ok(bytes.take()),
             Source::Provider(response, recording) => {
-                let chunk = response.chunk().await.map_err(|error| failure(&error))?;
+                let chunk = response.chunk().await.map_err(|error| broken(&error, causes(&error)))?;
                 match (&chunk, recording.as_mut()) {
                     (Some(chunk), Some(recording)) => recording.bytes.extend_from_slice(chunk),
                     (None, Some(_)) => {
@@ -227,8 +236,38 @@ pub(crate) fn is_loopback(url: &str) -> bool {
     })
 }
 
-fn failure(error: &reqwest::Error) -> ModelFailure {
-    // Addresses may hold what is not for a log; the causes below say enough.
+/// Only a request that could not be made, or whose connection was never there, has certainly not reached the provider. A
+/// connection that breaks later, even before the first byte of an answer, may break in the midst of paid work.
+fn no_answer(error: &reqwest::Error, url: &str) -> NoAnswer {
+    let causes = causes(error);
+    if error.is_connect() {
+        return unsent(format!("cannot connect to {}: {causes}", address(url)));
+    }
+    if error.is_builder() {
+        return unsent(causes);
+    }
+    NoAnswer::Lost(broken(error, format!("no answer began after the request was sent: {causes}")))
+}
+
+fn unsent(message: String) -> NoAnswer {
+    NoAnswer::Unsent(ModelFailure { kind: FailureKind::Unreachable, status: None, message })
+}
+
+/// A connection that broke or was silent for too long.
+fn broken(error: &reqwest::Error, message: String) -> ModelFailure {
+    let kind = if error.is_timeout() { FailureKind::Timeout } else { FailureKind::BrokenStream };
+    ModelFailure { kind, status: None, message }
+}
+
+/// Host and port alone: paths and queries may hold what is not for a log.
+fn address(url: &str) -> String {
+    let parsed = reqwest::Url::parse(url).ok();
+    let pair = parsed.as_ref().and_then(|url| Some((url.host_str()?, url.port_or_known_default()?)));
+    pair.map_or_else(|| "the provider".to_owned(), |(host, port)| format!("{host}:{port}"))
+}
+
+/// What an error says and what it comes from. Whole addresses may hold what is not for a log and are left out.
+fn causes(error: &reqwest::Error) -> String {
     let mut message = String::new();
     let mut cause: Option<&dyn std::error::Error> = Some(error);
     while let Some(error) = cause {
@@ -241,13 +280,13 @@ fn failure(error: &reqwest::Error) -> ModelFailure {
         }
         cause = error.source();
     }
-    // A provider that was silent after it had the request may have worked all the while; one that could not be reached
-    // has not.
-    let is_late = error.is_timeout() && !error.is_connect();
-    let kind = if is_late { FailureKind::Timeout } else { FailureKind::Unreachable };
-    ModelFailure { kind, status: None, message }
+    message
 }
 
-fn unreachable(message: &str) -> ModelFailure {
-    ModelFailure { kind: FailureKind::Unreachable, status: None, message: message.to_owned() }
+impl From<NoAnswer> for ModelFailure {
+    fn from(no_answer: NoAnswer) -> ModelFailure {
+        match no_answer {
+            NoAnswer::Unsent(failure) | NoAnswer::Lost(failure) => failure,
+        }
+    }
 }

@@ -32,7 +32,7 @@ pub enum Fault {
         /// The provider's words.
         message: String,
     },
-    /// The connection is reset before a byte of the answer; nothing is billed.
+    /// The connection is reset after the request was read and before a byte of the answer; all of it is billed.
     HangUp,
     /// The connection is reset in the midst of the answer, after this share of its bytes in hundredths. As much of the
     /// output is billed as was sent in a stream, and all of it in one piece.
@@ -43,6 +43,8 @@ pub enum Fault {
     Garbage,
     /// The answer does not tell what was used; it is billed.
     NoUsage,
+    /// The answer tells the tokens of the prompt, and none of output but what a stream tells at its start; it is billed.
+    HalfUsage,
     /// All calls of the answer have the same id.
     SameIds,
     /// The answer comes in pieces of so many bytes, each after a pause.

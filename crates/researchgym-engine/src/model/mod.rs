@@ -14,7 +14,7 @@ pub mod settings;
 
 pub use self::attempt::{Attempted, Question, ask, next_step};
 pub(crate) use self::client::is_loopback;
-pub use self::client::{Answer, Client, Timing};
+pub use self::client::{Answer, Client, NoAnswer, Timing};
 pub use self::door::Door;
 pub use self::endpoint::{Auth, Backend, Endpoint, Scripted, Secret};
 pub use self::keys::{FoundKey, Origin, Variables};

@@ -231,7 +231,8 @@ impl Session {
             let attempt = door.attempt(request, exchanges);
             let sandbox = self.sandbox.clone();
             let attempted = self.attend_until(sandbox.guarded(attempt)).await;
-            let latency = sent.elapsed();
+            // A pause in which an answer lay ready is not the provider's.
+            let latency = attempted.as_ref().map_or_else(|_| sent.elapsed(), |attempted| attempted.latency);
             let bill = |attempted: &Attempted, session: &Session| {
                 session.called(door, call, grant, attempted, attempts, waited, latency)
             };
@@ -292,9 +293,11 @@ impl Session {
         let mut usage = attempted.billed.unwrap_or_default();
         let is_hold = attempted.billed.is_some()
             && matches!(&attempted.result, Err(failure) if failure.kind == FailureKind::Stopped);
-        let cost = match is_hold {
-            true => grant.hold.cost,
-            false => door.endpoint.facts.price.unwrap_or_default().cost(usage),
+        let price = door.endpoint.facts.price.unwrap_or_default();
+        let cost = match (is_hold, attempted.prompt_reported) {
+            (true, _) => grant.hold.cost,
+            (false, true) => price.cost(usage),
+            (false, false) => price.bound(usage.input, usage.output),
         };
         // Where the provider told nothing, the closer of two bounds holds: the hold knows what it counted before.
         let cost = if attempted.usage_reported { cost } else { cost.min(grant.hold.cost) };
@@ -365,6 +368,7 @@ fn stopped(grant: Grant) -> Attempted {
         result: Err(ProviderFailure::new(FailureKind::Stopped, message)),
         billed: Some(Usage { input, output: grant.output, ..Usage::default() }),
         usage_reported: false,
+        prompt_reported: false,
         latency: Duration::ZERO,
         first_byte: None,
     }
@@ -377,6 +381,7 @@ fn given_up(last: String) -> Attempted {
         result: Err(ProviderFailure::new(FailureKind::Stopped, message)),
         billed: None,
         usage_reported: true,
+        prompt_reported: true,
         latency: Duration::ZERO,
         first_byte: None,
     }

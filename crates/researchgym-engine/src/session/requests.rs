@@ -1,5 +1,6 @@
 //! Programs inside the sandbox use the session too: `researchgym validate | submit | status`, or the JSON-lines socket.
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use researchgym_core::action::{Action, Origin};
@@ -49,7 +50,14 @@ impl Session {
                     None => is_open = false,
                 },
                 Some(entry) = next_entry(&mut self.counter) => self.on_entry(entry)?,
-                Some(asked) = next_control(&mut self.desk) => self.on_control(asked).await?,
+                Some(asked) = next_control(&mut self.desk) => {
+                    match beside(something.as_mut(), self.on_control(asked)).await {
+                        (Ok(()), None) => {}
+                        // Who cancelled is heard at the next step.
+                        (Ok(()) | Err(Stop::Ended(Ending::Cancelled)), Some(outcome)) => return Ok(outcome),
+                        (Err(stop), _) => return Err(stop),
+                    }
+                }
             }
         }
     }
@@ -93,6 +101,23 @@ impl Session {
             "validations": state.validations(),
             "validations_left": task.grader.validations.saturating_sub(state.validations()),
         })
+    }
+}
+
+/// Handles a request of the user while `something` goes on: in a pause, which may be long, the answer of a model is
+/// still read, since it is paid for and its provider does not wait.
+async fn beside<T, H>(
+    mut something: Pin<&mut impl Future<Output = T>>,
+    handling: impl Future<Output = H>,
+) -> (H, Option<T>) {
+    tokio::pin!(handling);
+    let mut outcome = None;
+    loop {
+        tokio::select! {
+            biased;
+            handled = &mut handling => return (handled, outcome),
+            done = &mut something, if outcome.is_none() => outcome = Some(done),
+        }
     }
 }
 

@@ -90,7 +90,39 @@ async fn a_stream_that_breaks_is_booked_by_what_has_come_and_the_client_is_cut_o
         assert_eq!(books.only(), (false, usage, false, cost), "{wire}");
         let failed = &books.called()[0].outcome;
         let researchgym_core::event::CallOutcome::Failed { failure } = failed else { panic!("{failed:?}") };
-        assert!(matches!(failure.kind, FailureKind::BrokenStream | FailureKind::Unreachable), "{failure:?}");
+        assert_eq!(failure.kind, FailureKind::BrokenStream, "{failure:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_before_an_answer_is_booked_at_the_bounds_and_not_sent_again() {
+    for talk in &TALKS {
+        let provider = Provider::start(|_, _| Told::json(200, "")).await;
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let mut hangs_up = endpoint(&provider, talk.wire);
+        let there = provider.address.to_string();
+        hangs_up.base_url = hangs_up.base_url.replace(&there, &listener.local_addr().unwrap().to_string());
+        let connections = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let count = connections.clone();
+        tokio::spawn(async move {
+            while let Ok((mut connection, _)) = listener.accept().await {
+                count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                // Something of the request has come.
+                tokio::io::AsyncReadExt::read_u8(&mut connection).await.unwrap();
+            }
+        });
+        let gateway = Gateway::start(hangs_up, unlimited()).await;
+        let answer = gateway.post(talk.paths[0], talk.questions[0]).send().await.unwrap();
+        assert_eq!(answer.status(), 502);
+        let books = gateway.finish().await;
+        let hold = books.asked()[0].hold;
+        let usage = Usage { input: hold.tokens - 20, output: 20, ..Usage::default() };
+        assert_eq!(books.only(), (false, usage, false, hold.cost.0), "{}", talk.wire.name());
+        let researchgym_core::event::CallOutcome::Failed { failure } = &books.called()[0].outcome else {
+            panic!("{:?}", books.called()[0].outcome)
+        };
+        assert_eq!(failure.kind, FailureKind::BrokenStream);
+        assert_eq!(connections.load(std::sync::atomic::Ordering::SeqCst), 1);
     }
 }
 

@@ -92,6 +92,8 @@ async fn a_provider_that_is_not_there_is_a_bad_gateway_and_costs_nothing() {
     assert_eq!(answer.status(), 502);
     let body: serde_json::Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
     assert_eq!(body["type"], "error");
+    let said = body["error"]["message"].as_str().unwrap();
+    assert!(said.contains("cannot connect to 127.0.0.1:9: "), "{said}");
     let books = gateway.finish().await;
     assert_eq!(books.only(), (false, Usage::default(), true, 0));
     assert_eq!(books.called()[0].attempts, 4);

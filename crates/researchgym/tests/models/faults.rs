@@ -144,6 +144,48 @@ fn answers_that_break_off_are_asked_for_again_and_paid_for() {
 }
 
 #[test]
+fn a_connection_that_breaks_before_an_answer_is_paid_for_and_asked_for_with_a_new_grant() {
+    if !can_isolate() {
+        return;
+    }
+    for wire in WIRES {
+        let world = World::new();
+        let provider = provider(&answers(1), &[(0, Fault::HangUp), (1, Fault::HangUp)]);
+        introduce(&world, &provider, wire);
+        let settings = std::fs::read_to_string(world.path("researchgym.toml")).expect("settings");
+        // Any of the prompt may have been written to a cache.
+        let dearest = PRICE.0 * 3;
+        world.file("researchgym.toml", &format!("{settings}cache_write_5m = {dearest}\n"));
+        let words = ["run", "tiny", "basic-agent", "--model", "fake/m", "--seed", "1"];
+        let finished = Finished::of(world.command(&words).env("FAKE_KEY", KEY).output().expect("it starts"));
+        assert_eq!(
+            (finished.code, &finished.object()["ending"]),
+            (0, &json!("submitted")),
+            "{wire:?} {finished:?}"
+        );
+        let events = finished.events();
+        assert_eq!(of_type(&events, "model_retried"), Vec::<&Value>::new(), "{wire:?}");
+        let asked = of_type(&events, "model_asked");
+        let repeats: Vec<&Value> = asked.iter().map(|asked| &asked["retry_of"]).collect();
+        assert_eq!(repeats, [&json!(null), &json!(1), &json!(2), &json!(null)], "{wire:?}");
+        let called = of_type(&events, "model_called");
+        for lost in [0, 1] {
+            let failure = &called[lost]["outcome"]["failure"]["kind"];
+            assert_eq!(failure, &json!("broken_stream"), "{wire:?} {}", called[lost]);
+            let number = |value: &Value| value.as_u64().expect("a number");
+            let (usage, hold) = (&called[lost]["usage"], number(&asked[lost]["hold"]["cost"]));
+            assert_eq!(usage["output"], asked[lost]["max_output_tokens"], "{wire:?}");
+            let bound = number(&usage["input"]) * dearest + number(&usage["output"]) * PRICE.1;
+            assert_eq!(number(&called[lost]["cost"]), bound.min(hold), "{wire:?}");
+            assert!(bound > number(&usage["input"]) * PRICE.0 + number(&usage["output"]) * PRICE.1);
+        }
+        assert_eq!(provider.bill().requests, 4, "{wire:?}");
+        assert!(paid(&finished) >= cost(provider.bill().usage), "{wire:?}");
+        check_books(&finished.run(), &finished.object()["cost_usd"]);
+    }
+}
+
+#[test]
 fn calls_with_the_same_id_are_told_apart() {
     if !can_isolate() {
         return;
@@ -153,10 +195,6 @@ fn calls_with_the_same_id_are_told_apart() {
         { "name": "bash", "arguments": { "cmd": "echo 2 >> marks" } },
     ] });
     for wire in WIRES {
-        // What these two said goes back to them as it came, ids and all.
-        if ["messages", "gemini"].contains(&wire.0) {
-            continue;
-        }
         let world = World::new();
         let provider = provider(&[two.clone(), submits()], &[(0, Fault::SameIds)]);
         let finished = run(&world, &provider, wire, KEY);

@@ -85,6 +85,36 @@ fn nothing_moves_while_a_run_is_paused_and_the_time_is_not_working_time() {
 }
 
 #[test]
+fn an_answer_that_comes_while_a_run_is_paused_is_read_and_kept() {
+    if !can_isolate() {
+        return;
+    }
+    let world = World::new();
+    let (child, run) = waiting(&world, &[waits(), slow(bash("echo two"), 2000), submits()], &[]);
+    go(&run);
+    eventually("the question", || (of_type(&events(&run), "model_asked").len() > 1).then_some(()));
+    assert_eq!(ask(&world, &run, &["pause"]).0, 0);
+    let began = Instant::now();
+    eventually("the answer, and a while", || {
+        assert_eq!(ask(&world, &run, &["note", "look here"]).0, 0);
+        (began.elapsed() > Duration::from_millis(5000)).then_some(())
+    });
+    assert_eq!(of_type(&events(&run), "model_called").len(), 1, "it is not acted on yet");
+    assert_eq!(ask(&world, &run, &["unpause"]).0, 0);
+    let finished = wait(child);
+    let object = finished.object();
+    assert_eq!((finished.code, &object["ending"]), (0, &json!("submitted")), "{finished:?}");
+    let events = finished.events();
+    let called = of_type(&events, "model_called")[1];
+    assert_eq!(called["outcome"]["type"], "answered", "{called}");
+    // It took as long as the provider did, not as the pause.
+    let latency = called["latency_ms"].as_u64().expect("a number");
+    assert!((2000..5000).contains(&latency), "{called}");
+    check_books(&run, &object["cost_usd"]);
+    world.wait_until_nothing_is_left();
+}
+
+#[test]
 fn a_note_is_told_before_the_next_question_and_once_even_after_kills() {
     if !can_isolate() {
         return;

@@ -1,7 +1,8 @@
 //! What of a client's request would be lost if a model behind another wire answered it.
 //!
 //! What has a form in our request is carried. What has none and changes the answer is refused, at reading if no wire but
-//! the client's has it, or else by [`Parsed::lost_at`] once the provider is known. Everything else goes nowhere; so do
+//! the client's has it, or else by [`Parsed::lost_at`] once the provider is known; our own agents by
+//! [`RequestSettings::lost_at`]. Everything else goes nowhere; so do
 //! `top_k` and the ban on parallel calls, which real clients send by default, where a provider has no key for them. Both
 //! lists are in `docs/reference/gateway.md`.
 
@@ -9,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::fields::malformed;
 use super::{Parsed, Wire, WireError};
+use crate::model::RequestSettings;
 
 /// Refuses a request that has one of these keys, unless its value is the same as none.
 pub(super) fn refuse(keys: &[&str], request: &Map<String, Value>) -> Result<(), WireError> {
@@ -43,26 +45,33 @@ fn is_neutral(key: &str, value: &Value) -> bool {
     }
 }
 
-impl Parsed {
-    /// Names the first setting that the provider's wire has no form for, or whose answer the client's has none for.
-    pub fn lost_at(&self, client: Wire, provider: Wire) -> Option<&'static str> {
-        let settings = &self.request.settings;
+impl RequestSettings {
+    /// Names the first setting that the provider's wire has no form for.
+    pub fn lost_at(&self, provider: Wire) -> Option<&'static str> {
         let is_set = |penalty: Option<f64>| penalty.is_some_and(|penalty| penalty != 0.0);
         let (has_stop, has_seed, has_penalties) = match provider {
             Wire::Chat | Wire::Gemini => (true, true, true),
             Wire::Messages => (true, false, false),
             Wire::Responses => (false, false, false),
         };
-        // Only here does the answer tell them as the client reads them, and not in a stream.
-        let has_logprobs = (client, provider, self.stream) == (Wire::Chat, Wire::Responses, false);
         let settings = [
-            ("stop", !has_stop && !settings.stop.is_empty()),
-            ("seed", !has_seed && settings.seed.is_some()),
-            ("frequency_penalty", !has_penalties && is_set(settings.frequency_penalty)),
-            ("presence_penalty", !has_penalties && is_set(settings.presence_penalty)),
-            ("logprobs", !has_logprobs && client != provider && settings.logprobs.is_some()),
+            ("stop", !has_stop && !self.stop.is_empty()),
+            ("seed", !has_seed && self.seed.is_some()),
+            ("frequency_penalty", !has_penalties && is_set(self.frequency_penalty)),
+            ("presence_penalty", !has_penalties && is_set(self.presence_penalty)),
         ];
         settings.into_iter().find(|(_, is_lost)| *is_lost).map(|(name, _)| name)
+    }
+}
+
+impl Parsed {
+    /// Names the first setting that the provider's wire has no form for, or whose answer the client's has none for.
+    pub fn lost_at(&self, client: Wire, provider: Wire) -> Option<&'static str> {
+        let settings = &self.request.settings;
+        // Only here does the answer tell them as the client reads them, and not in a stream.
+        let has_logprobs = (client, provider, self.stream) == (Wire::Chat, Wire::Responses, false);
+        let loses_logprobs = !has_logprobs && client != provider && settings.logprobs.is_some();
+        settings.lost_at(provider).or(loses_logprobs.then_some("logprobs"))
     }
 }
 
@@ -71,7 +80,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::model::{Request, RequestSettings};
+    use crate::model::Request;
 
     #[test]
     fn a_value_that_asks_for_nothing_is_not_refused() {

@@ -140,10 +140,12 @@ async fn refusals_are_unbilled_and_of_their_kind() {
 }
 
 #[tokio::test]
-async fn a_provider_that_hangs_up_has_billed_nothing() {
-    everywhere(Some(Fault::HangUp), &[false, true], |case, attempted, _| {
-        assert_eq!(failed(&attempted), (FailureKind::Unreachable, None, None), "{case}");
-        assert_eq!(attempted.billed, None, "{case}");
+async fn a_provider_that_hangs_up_before_an_answer_is_paid_at_the_bounds() {
+    everywhere(Some(Fault::HangUp), &[false, true], |case, attempted, bill| {
+        assert_eq!(failed(&attempted), (FailureKind::BrokenStream, None, None), "{case}");
+        assert_eq!(attempted.billed.map(|usage| usage.output), Some(CAP), "{case}");
+        assert!(!attempted.usage_reported && !attempted.prompt_reported, "{case}");
+        assert_eq!((bill.requests, bill.billed), (1, 1), "{case}");
     })
     .await;
 }
@@ -174,13 +176,15 @@ async fn a_cut_or_unreadable_answer_is_paid_for() {
 }
 
 #[tokio::test]
-async fn an_answer_without_usage_is_booked_at_its_bounds() {
-    everywhere(Some(Fault::NoUsage), &[false, true], |case, attempted, _| {
-        assert!(attempted.result.is_ok(), "{case}");
-        assert_eq!(attempted.billed.map(|usage| usage.output), Some(CAP), "{case}");
-        assert!(!attempted.usage_reported, "{case}");
-    })
-    .await;
+async fn an_answer_without_usage_or_with_half_of_it_is_booked_at_its_bounds() {
+    for fault in [Fault::NoUsage, Fault::HalfUsage] {
+        everywhere(Some(fault), &[false, true], |case, attempted, _| {
+            assert!(attempted.result.is_ok(), "{case}");
+            assert_eq!(attempted.billed.map(|usage| usage.output), Some(CAP), "{case}");
+            assert!(!attempted.usage_reported && !attempted.prompt_reported, "{case}");
+        })
+        .await;
+    }
 }
 
 #[tokio::test]
@@ -210,6 +214,24 @@ async fn calls_of_the_same_id_can_be_told_apart() {
 }
 
 #[tokio::test]
+async fn what_the_wire_has_no_form_for_is_refused_by_name_before_it_is_sent() {
+    for (wire, lost) in [(Wire::Responses, Some("stop")), (Wire::Chat, None), (Wire::Messages, None)] {
+        let provider = provider(None);
+        let mut request = request();
+        request.settings.stop = vec!["END".to_owned()];
+        let (attempted, _) = asked(&endpoint(wire, &provider.url), &request, true).await;
+        let refusal = attempted.result.as_ref().err().map(|failure| (failure.kind, failure.message.as_str()));
+        let expected = lost
+            .map(|_| (FailureKind::BadRequest, "`stop` has no form in the dialect of the model, responses"));
+        assert_eq!(refusal, expected, "{}", wire.name());
+        assert_eq!(
+            (attempted.billed.is_none(), provider.bill().requests),
+            (lost.is_some(), u64::from(lost.is_none()))
+        );
+    }
+}
+
+#[tokio::test]
 async fn what_may_have_been_thought_unseen_is_booked_at_the_cap() {
     let provider = provider(Some(Fault::Reset(60)));
     let mut request = request();
@@ -226,6 +248,10 @@ async fn nobody_at_the_address_is_unreachable() {
     };
     let (attempted, _) = asked(&endpoint(Wire::Chat, &url), &request(), true).await;
     assert_eq!((failed(&attempted).0, attempted.billed), (FailureKind::Unreachable, None));
+    let message = &attempted.result.as_ref().unwrap_err().message;
+    let address = url.trim_start_matches("http://");
+    assert!(message.starts_with(&format!("cannot connect to {address}: ")), "{message}");
+    assert!(message.contains("onnection refused"), "{message}");
     let policy = RetryPolicy::default();
     assert_eq!(next_step(&policy, &attempted, 1, 0.5), Some(policy.first_wait / 2));
     assert_eq!(next_step(&policy, &attempted, policy.max_attempts, 0.5), None);
@@ -291,7 +317,14 @@ async fn a_cassette_answers_in_the_providers_place() {
             endpoint.backend = open();
             endpoint.key = None;
             let (played, _) = asked(&endpoint, &request(), stream).await;
-            assert_eq!((played.result, played.billed), (live.result, live.billed), "{}", wire.name());
+            assert_eq!((&played.result, played.billed), (&live.result, live.billed), "{}", wire.name());
+            // Any status of success is one.
+            let recorded = std::fs::read_to_string(&path).unwrap();
+            assert!(recorded.contains("\"status\":200"), "{recorded}");
+            std::fs::write(&path, recorded.replace("\"status\":200", "\"status\":201")).unwrap();
+            endpoint.backend = open();
+            let (created, _) = asked(&endpoint, &request(), stream).await;
+            assert_eq!((created.result, created.billed), (live.result, live.billed), "{}", wire.name());
             let mut other = request();
             other.messages.push(Message::user("And more."));
             let (missing, _) = asked(&endpoint, &other, stream).await;

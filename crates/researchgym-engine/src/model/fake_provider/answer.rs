@@ -36,21 +36,10 @@ pub(super) fn answer(state: &State, received: &Received) -> Outgoing {
         Err(error) => return refused(&mut progress, wire, 400, error.to_string()),
     };
     let fault = state.conduct.faults.get(&number);
-    match fault {
-        Some(Fault::Status { status, headers, message }) => {
-            let body = wire.render_error(*status, "", None, message);
-            let headers = headers.iter().cloned().chain([json_type()]).collect();
-            return Outgoing {
-                status: *status,
-                headers,
-                body: body.to_string().into(),
-                manner: Manner::Whole,
-            };
-        }
-        Some(Fault::HangUp) => {
-            return Outgoing { status: 200, headers: Vec::new(), body: Vec::new(), manner: Manner::HangUp };
-        }
-        Some(_) | None => {}
+    if let Some(Fault::Status { status, headers, message }) = fault {
+        let body = wire.render_error(*status, "", None, message);
+        let headers = headers.iter().cloned().chain([json_type()]).collect();
+        return Outgoing { status: *status, headers, body: body.to_string().into(), manner: Manner::Whole };
     }
     // No key may be in the conversation.
     let secrets = Redactor::new(state.conduct.key.as_deref());
@@ -97,7 +86,7 @@ impl Served<'_> {
     /// Whether the client cannot use the answer and will ask again.
     fn is_spoilt(&self) -> bool {
         match self.fault {
-            None | Some(Fault::NoUsage | Fault::SameIds | Fault::Drip { .. }) => false,
+            None | Some(Fault::NoUsage | Fault::HalfUsage | Fault::SameIds | Fault::Drip { .. }) => false,
             Some(
                 Fault::Status { .. }
                 | Fault::HangUp
@@ -128,9 +117,7 @@ impl Served<'_> {
             bytes
         } else {
             let mut value = self.wire.render_reply(&self.reply, self.shown());
-            if self.fault == Some(&Fault::NoUsage) {
-                remove_usage(&mut value);
-            }
+            self.withhold(&mut value);
             value.to_string().into()
         };
         let mut manner = Manner::Whole;
@@ -147,10 +134,11 @@ impl Served<'_> {
             Some(Fault::Garbage) if self.parsed.stream => body = b"data: {\"this is\": no JSON\n\n".to_vec(),
             Some(Fault::Garbage) => body = b"<html>this is no JSON</html>".to_vec(),
             Some(Fault::Drip { bytes, pause }) => manner = Manner::Drip { bytes: *bytes, pause: *pause },
+            Some(Fault::HangUp) => manner = Manner::HangUp,
             Some(
                 Fault::Status { .. }
-                | Fault::HangUp
                 | Fault::NoUsage
+                | Fault::HalfUsage
                 | Fault::SameIds
                 | Fault::ErrorEvent { .. },
             )
@@ -196,15 +184,29 @@ impl Served<'_> {
 
     fn events(&self) -> Vec<SseEvent> {
         let mut events = self.wire.render_stream(&self.reply, self.shown(), self.parsed.include_usage);
-        if self.fault == Some(&Fault::NoUsage) {
+        if matches!(self.fault, Some(Fault::NoUsage | Fault::HalfUsage)) {
             for event in &mut events {
                 if let Ok(mut value) = serde_json::from_str(&event.data) {
-                    remove_usage(&mut value);
+                    self.withhold(&mut value);
                     event.data = value.to_string();
                 }
             }
         }
         events
+    }
+
+    /// Takes out of an answer or an event what it is not to tell.
+    fn withhold(&self, value: &mut Value) {
+        match self.fault {
+            Some(Fault::NoUsage) => remove_usage(value),
+            // The Messages API counts the first token of output with the prompt.
+            Some(Fault::HalfUsage) if value["type"] == "message_start" => {
+                value["message"]["usage"]["output_tokens"] = 1.into();
+            }
+            Some(Fault::HalfUsage) if value["type"] == "message_delta" => remove_usage(value),
+            Some(Fault::HalfUsage) => remove_output_count(value),
+            Some(_) | None => {}
+        }
     }
 
     fn shown(&self) -> Shown<'_> {
@@ -262,6 +264,16 @@ fn remove_usage(value: &mut Value) {
     for key in ["message", "response"] {
         if let Some(inner) = object.get_mut(key) {
             remove_usage(inner);
+        }
+    }
+}
+
+/// Takes out the tokens of output alone.
+fn remove_output_count(value: &mut Value) {
+    const COUNTS: [&str; 3] = ["completion_tokens", "output_tokens", "candidatesTokenCount"];
+    for place in ["/usage", "/response/usage", "/usageMetadata"] {
+        if let Some(Value::Object(usage)) = value.pointer_mut(place) {
+            usage.retain(|key, _| !COUNTS.contains(&key.as_str()));
         }
     }
 }

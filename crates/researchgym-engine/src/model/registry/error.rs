@@ -68,13 +68,18 @@ pub enum ModelError {
     },
     /// The settings give one of two prices.
     #[error(
-        "[models.\"{model}\"] gives `{given}` and no list knows the model: `input` and `output` are both needed"
+        "{place}: [models.\"{model}\"] gives `{given}` but not {missing}, and no list knows what the model costs: \
+         `input` and `output` are both needed"
     )]
     HalfAPrice {
         /// The model.
         model: String,
+        /// File and line of what it gives.
+        place: String,
         /// What it gives.
         given: &'static str,
+        /// What it does not give.
+        missing: &'static str,
     },
     /// A file cannot be read.
     #[error("{what} {}: {problem}", path.display())]

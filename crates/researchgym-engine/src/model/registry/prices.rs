@@ -125,12 +125,18 @@ impl Prices {
                 output: output.unwrap_or(listed.output),
                 ..listed
             }),
-            (None, None, None) => None,
-            (None, Some(_), None) => {
-                return Err(ModelError::HalfAPrice { model: name.to_owned(), given: "input" });
-            }
-            (None, None, Some(_)) => {
-                return Err(ModelError::HalfAPrice { model: name.to_owned(), given: "output" });
+            (None, input, output) => {
+                let place_of = |key: &str| settings.source_of(&format!("models.{name:?}.{key}"));
+                let given = PRICE_KEYS.iter().find_map(|key| Some((*key, place_of(key)?)));
+                if let Some((given, place)) = given {
+                    let missing = match (input, output) {
+                        (Some(_), _) => "`output`",
+                        (None, Some(_)) => "`input`",
+                        (None, None) => "`input` and `output`",
+                    };
+                    return Err(ModelError::HalfAPrice { model: name.to_owned(), place, given, missing });
+                }
+                None
             }
         };
         if let Some(price) = &mut facts.price {

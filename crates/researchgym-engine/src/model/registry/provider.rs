@@ -1,6 +1,7 @@
 //! One provider with everything that rows, settings, variables and files say of it.
 
 use researchgym_core::model::Wire;
+use researchgym_core::web::has_plain_host;
 
 use super::error::ModelError;
 use super::providers::{self, OPENAI, whole_base};
@@ -60,8 +61,9 @@ impl Provider {
         let api_version = api_version.map(|(version, _)| version.trim().to_owned());
         let base_variables: Vec<&str> = row.map_or(Vec::new(), |row| row.base_variables.to_vec());
         let from_settings = settings.base_url.as_ref().map(|url| {
-            let key = format!("providers.{section}.base_url");
-            (url.trim_end_matches('/').to_owned(), merged.source_of(&key).unwrap_or(key))
+            let keys = [format!("providers.{section}.base_url"), format!("providers.{section:?}.base_url")];
+            let place = keys.iter().find_map(|key| merged.source_of(key));
+            (url.trim_end_matches('/').to_owned(), place.unwrap_or_else(|| "the settings".to_owned()))
         });
         let from_variable = || {
             let (written, origin) = variables.first(base_variables.iter().copied())?;
@@ -76,6 +78,10 @@ impl Provider {
         let base = match from_settings.or_else(from_variable).or_else(from_row) {
             None => Err(BaseProblem::Missing),
             Some((url, origin)) => match url_problem(&url) {
+                Some(problem) if is_own_base => {
+                    let origin = format!("`base_url` of [providers.{section}] in {origin}");
+                    Err(BaseProblem::Wrong { origin, problem })
+                }
                 Some(problem) => Err(BaseProblem::Wrong { origin, problem }),
                 None => Ok(Base { url, origin }),
             },
@@ -179,6 +185,10 @@ fn auth(name: AuthName) -> Auth {
 
 /// What is wrong with an address, as a verb that follows its name. The address itself may hold a password.
 fn url_problem(written: &str) -> Option<String> {
+    // The parser of this program must not be asked about other hosts.
+    if !has_plain_host(written) {
+        return Some("names a host in letters beyond ASCII; write it as `xn--...`".to_owned());
+    }
     let Ok(url) = reqwest::Url::parse(written) else { return Some("is not an address".to_owned()) };
     if !["http", "https"].contains(&url.scheme()) {
         return Some(format!("begins with `{}:`, not with http: or https:", url.scheme()));

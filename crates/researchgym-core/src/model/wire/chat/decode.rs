@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::model::wire::fields::{are_counts, whole};
+use crate::model::wire::fields::whole;
 use crate::model::wire::openai::{CallIds, Fields, Object, arguments_of, error_in, place};
 use crate::model::{Part, Raw, Reply, Stop, Target, Tokens, Turn, Usage, Wire, WireError};
 
@@ -43,12 +43,9 @@ pub fn usage_of(value: &Value) -> Option<Usage> {
     let places = [value.get("usage"), of_groq, of_choice];
     let usage = places.into_iter().flatten().find(|usage| usage.is_object())?;
     let number = |pointer: &str| usage.pointer(pointer).and_then(whole);
-    // There is no answer without a prompt: a usage that does not tell its length tells nothing.
+    // A usage that does not tell both tells nothing: taken for zero, the other would be free.
     let input = number("/prompt_tokens")?;
-    if !are_counts([usage.get("completion_tokens")]) {
-        return None;
-    }
-    let output = number("/completion_tokens").unwrap_or(0);
+    let output = number("/completion_tokens")?;
     let reasoning = number("/completion_tokens_details/reasoning_tokens").unwrap_or(0);
     // xAI does not count thinking as completion, only in the total.
     let apart = input.checked_add(output).and_then(|sum| sum.checked_add(reasoning));

@@ -18,6 +18,8 @@ pub struct Stream {
     message: Object,
     calls: Calls,
     usage: Option<Usage>,
+    /// Whether nothing has come after the usage; some servers tell in each chunk what was used so far.
+    is_usage_last: bool,
     is_begun: bool,
     is_done: bool,
     bytes: u64,
@@ -33,6 +35,7 @@ impl Stream {
             message: Map::new(),
             calls: Calls::default(),
             usage: None,
+            is_usage_last: false,
             is_begun: false,
             is_done: false,
             bytes: 0,
@@ -61,7 +64,9 @@ impl Stream {
         if event.event == "error" {
             return Err(error_of(fields.object));
         }
-        if let Some(usage) = usage_of(&chunk) {
+        let before = (self.bytes, self.choice.contains_key("finish_reason"));
+        let usage = usage_of(&chunk);
+        if let Some(usage) = usage {
             self.usage = Some(usage);
             // Kept in its place, so that decoding finds it again.
             for key in ["usage", "x_groq"] {
@@ -81,6 +86,8 @@ impl Stream {
                 self.push_choice(&choice)?;
             }
         }
+        let has_grown = (self.bytes, self.choice.contains_key("finish_reason")) != before;
+        self.is_usage_last = usage.is_some() || (self.is_usage_last && !has_grown);
         Ok(())
     }
 
@@ -138,6 +145,7 @@ impl Stream {
         if !self.is_begun {
             return Err(malformed("the stream held no choice"));
         }
+        let usage = self.usage.filter(|_| self.is_usage_last);
         let Stream { target, mut answer, mut choice, mut message, calls, .. } = self;
         message.entry("role").or_insert_with(|| "assistant".into());
         message.entry("content").or_insert(Value::Null);
@@ -147,7 +155,7 @@ impl Stream {
         }
         choice.insert("message".to_owned(), message.into());
         answer.insert("choices".to_owned(), json!([choice]));
-        decode(&answer.into(), &target)
+        Ok(Reply { usage, ..decode(&answer.into(), &target)? })
     }
 }
 

@@ -30,6 +30,10 @@ pub fn usage_of(value: &Value) -> Option<Usage> {
 #[derive(Debug, Default)]
 pub(super) struct Answer {
     pub(super) usage: Option<Usage>,
+    /// Whether the usage was told with the end or after it, output included.
+    is_usage_whole: bool,
+    /// Whether something has come that is no thought: it is counted apart.
+    has_said: bool,
     id: Option<String>,
     model: Option<String>,
     has_candidate: bool,
@@ -50,13 +54,26 @@ impl Answer {
                 *field = Some(value.clone());
             }
         }
-        if let Some(Value::Object(new)) = body.get("usageMetadata") {
-            self.usage = usage(new).map(|new| largest(self.usage.unwrap_or_default(), new)).or(self.usage);
-        }
         let blocked = body.get("promptFeedback").and_then(|feedback| feedback.get("blockReason"));
         if let Some(Value::String(reason)) = blocked {
             self.block_reason = Some(reason.clone());
         }
+        self.note_candidate(body, on_parts)?;
+        if let Some(Value::Object(told)) = body.get("usageMetadata")
+            && let Some(new) = usage(told)
+        {
+            self.usage = Some(largest(self.usage.unwrap_or_default(), new));
+            let tells_output = told.get("candidatesTokenCount").is_some_and(|count| !count.is_null());
+            self.is_usage_whole |= self.is_complete() && (tells_output || !self.has_said);
+        }
+        Ok(())
+    }
+
+    fn note_candidate(
+        &mut self,
+        body: &Map<String, Value>,
+        on_parts: impl FnOnce(&[Value]),
+    ) -> Result<(), WireError> {
         let candidates = array_or_empty(body.get("candidates"), "`candidates`")?;
         let first = |candidate: &&Value| candidate.get("index").is_none_or(|index| count(Some(index)) == 0);
         let Some(candidate) = candidates.iter().find(first) else { return Ok(()) };
@@ -70,7 +87,9 @@ impl Answer {
             None | Some(Value::Null) => {}
             Some(content) => {
                 let content = object(content, "`content` of a candidate")?;
-                on_parts(array_or_empty(content.get("parts"), "`parts` of a candidate")?);
+                let parts = array_or_empty(content.get("parts"), "`parts` of a candidate")?;
+                self.has_said |= parts.iter().any(says);
+                on_parts(parts);
             }
         }
         Ok(())
@@ -101,8 +120,16 @@ impl Answer {
             ids: ids.collect(),
             logprobs: self.logprobs.clone(),
         });
-        Ok(Reply { turn, stop, usage: self.usage, id: self.id, model: self.model, tokens })
+        let usage = self.usage.filter(|_| self.is_usage_whole);
+        Ok(Reply { turn, stop, usage, id: self.id, model: self.model, tokens })
     }
+}
+
+/// Whether a part is output that is no thought.
+fn says(part: &Value) -> bool {
+    let Some(part) = part.as_object() else { return false };
+    let is_kind = |(key, value): (&String, &Value)| !NO_KINDS.contains(&key.as_str()) && value != "";
+    !is_thought(part) && part.iter().any(is_kind)
 }
 
 /// A part's normalised form; none for one that holds but a signature or an empty text.

@@ -189,17 +189,23 @@ impl Conversation {
         }
     }
 
-    /// The turn's parts: its own as they are, or else made of its normalised ones.
+    /// The turn's parts: its own as they are but for ids that do not tell calls apart, or else made of its normalised
+    /// ones.
     fn turn(&mut self, turn: &Turn, target: &Target) -> Vec<Value> {
-        if let Some(Value::Array(parts)) = turn.raw_for(Wire::Gemini, target) {
-            let written = parts.iter().filter_map(|part| part.get("functionCall"));
-            let pairs = turn.calls().zip(written).map(|((id, ..), call)| {
-                (id.to_owned(), call["id"].as_str().filter(|id| !id.is_empty()).map(str::to_owned))
-            });
-            self.sent_ids = pairs.collect();
-            return parts.clone();
-        }
         self.sent_ids.clear();
+        if let Some(Value::Array(parts)) = turn.raw_for(Wire::Gemini, target) {
+            let mut parts = parts.clone();
+            let written = parts.iter_mut().filter_map(|part| part.get_mut("functionCall"));
+            for ((id, ..), call) in turn.calls().zip(written) {
+                let is_given = call["id"].as_str().is_some_and(|id| !id.is_empty());
+                // The same was given twice: a result must name one call alone. Where none is given, order tells.
+                if is_given && call["id"] != id {
+                    call["id"] = json!(id);
+                }
+                self.sent_ids.insert(id.to_owned(), is_given.then(|| id.to_owned()));
+            }
+            return parts;
+        }
         let parts = turn.parts.iter().filter_map(|part| match part {
             Part::Text { text } | Part::Refusal { text } => text_part(text),
             Part::Call { id, name, arguments } => {

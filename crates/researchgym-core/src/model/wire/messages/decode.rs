@@ -19,16 +19,20 @@ pub fn decode(body: &Value, target: &Target) -> Result<Reply, WireError> {
         return Err(provider_error(error));
     }
     let content = array(message.get("content"), "`content`")?.to_vec();
-    let usage = message.get("usage").and_then(Value::as_object).and_then(usage);
-    let envelope = Envelope { usage, ..Envelope::default() };
+    let envelope = Envelope { usage: usage_of(body), ..Envelope::default() };
     reply(content, &BTreeMap::new(), envelope.with(message), target)
 }
 
 /// Finds the usage in a whole answer or in one event of a stream. Of a stream, `message_start` knows the input and each
-/// `message_delta` the output so far: the largest of each field is right.
+/// `message_delta` the output so far: the largest of each field is right. One that does not tell the output is none.
 pub fn usage_of(value: &Value) -> Option<Usage> {
     let found = value.get("usage").or_else(|| value.get("message")?.get("usage"))?;
-    found.as_object().and_then(usage)
+    found.as_object().filter(|found| tells_output(found)).and_then(usage)
+}
+
+/// Whether a usage says how many tokens of output there were.
+fn tells_output(usage: &Map<String, Value>) -> bool {
+    usage.get("output_tokens").is_some_and(|output| !output.is_null())
 }
 
 /// What surrounds the content of an answer.

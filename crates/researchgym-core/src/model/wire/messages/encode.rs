@@ -201,18 +201,24 @@ impl Conversation {
         block
     }
 
-    /// The turn's blocks: its own as they are, or else made of its parts. Thinking without a signature is refused, so
+    /// The turn's blocks: its own as they are but for ids that do not tell calls apart, or else made of its parts. Thinking without a signature is refused, so
     /// it is left out of the latter.
     fn turn(&mut self, turn: &Turn, target: &Target) -> Vec<Value> {
-        if let Some(Value::Array(blocks)) = turn.raw_for(Wire::Messages, target) {
-            let written = blocks.iter().filter(|block| block["type"] == "tool_use");
-            let pairs = turn.calls().zip(written).filter_map(|((id, ..), block)| {
-                block["id"].as_str().map(|written| (id.to_owned(), written.to_owned()))
-            });
-            self.sent_ids = pairs.collect();
-            return blocks.clone();
-        }
         self.sent_ids.clear();
+        if let Some(Value::Array(blocks)) = turn.raw_for(Wire::Messages, target) {
+            let mut blocks = blocks.clone();
+            let written = blocks.iter_mut().filter(|block| block["type"] == "tool_use");
+            for ((id, ..), block) in turn.calls().zip(written) {
+                // The provider gave none, or the same twice: a result must name one call alone.
+                if block["id"] != id {
+                    block["id"] = json!(sendable_id(id));
+                }
+                if let Some(sent) = block["id"].as_str() {
+                    self.sent_ids.insert(id.to_owned(), sent.to_owned());
+                }
+            }
+            return blocks;
+        }
         let blocks = turn.parts.iter().filter_map(|part| match part {
             Part::Text { text } | Part::Refusal { text } => text_block(text),
             Part::Call { id, name, arguments } => Some(json!({

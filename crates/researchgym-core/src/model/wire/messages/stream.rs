@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::super::calls::object_of;
-use super::super::fields::{malformed, object, text};
+use super::super::fields::{malformed, object, text, whole};
 use super::super::{Target, WireError};
 use super::decode::{Envelope, event, provider_error, reply, usage};
 use crate::model::sse::SseEvent;
@@ -17,6 +17,8 @@ pub struct Stream {
     target: Target,
     message: Map<String, Value>,
     usage: Option<Map<String, Value>>,
+    /// Whether an event after the first has told the output: the first one knows but its first token.
+    tells_output: bool,
     blocks: BTreeMap<u64, Block>,
     output_bytes: u64,
     is_complete: bool,
@@ -36,6 +38,7 @@ impl Stream {
             target: target.clone(),
             message: Map::new(),
             usage: None,
+            tells_output: false,
             blocks: BTreeMap::new(),
             output_bytes: 0,
             is_complete: false,
@@ -59,6 +62,9 @@ impl Stream {
             "message_delta" => {
                 self.note(object(&event["delta"], "`delta` of message_delta")?);
                 self.note_usage(event.get("usage"));
+                // Zero or nonsense leaves what the first event knew.
+                let output = event.get("usage").and_then(|usage| usage.get("output_tokens"));
+                self.tells_output |= output.and_then(whole).is_some_and(|output| output > 0);
             }
             "message_stop" => self.is_complete = true,
             "error" => return Err(provider_error(event.get("error").unwrap_or(&event))),
@@ -90,7 +96,8 @@ impl Stream {
         if !self.is_complete {
             return Err(WireError::CutOff);
         }
-        let envelope = Envelope { usage: self.usage(), ..Envelope::default() }.with(&self.message);
+        let usage = self.usage().filter(|_| self.tells_output);
+        let envelope = Envelope { usage, ..Envelope::default() }.with(&self.message);
         let mut content = Vec::with_capacity(self.blocks.len());
         let mut written = BTreeMap::new();
         for (index, mut block) in self.blocks.into_values().enumerate() {

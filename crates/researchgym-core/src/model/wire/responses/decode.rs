@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::model::wire::fields::{are_counts, whole};
+use crate::model::wire::fields::whole;
 use crate::model::wire::openai::{CallIds, Fields, arguments_of, error_in, place};
 use crate::model::{Part, Raw, Reply, Stop, Target, Tokens, Turn, Usage, Wire, WireError};
 
@@ -48,17 +48,14 @@ pub fn usage_of(value: &Value) -> Option<Usage> {
     let places = ["/usage", "/response/usage"];
     let usage = places.iter().find_map(|place| value.pointer(place).filter(|usage| usage.is_object()))?;
     let number = |pointer: &str| usage.pointer(pointer).and_then(whole);
-    // There is no answer without a prompt: a usage that does not tell its length tells nothing.
-    let input = number("/input_tokens")?;
-    if !are_counts([usage.get("output_tokens")]) {
-        return None;
-    }
+    // A usage that does not tell both tells nothing: taken for zero, the other would be free.
+    let (input, output) = (number("/input_tokens")?, number("/output_tokens")?);
     Some(Usage {
         input,
         cache_read: number("/input_tokens_details/cached_tokens").unwrap_or(0),
         cache_write_5m: number("/input_tokens_details/cache_write_tokens").unwrap_or(0),
         cache_write_1h: 0,
-        output: number("/output_tokens").unwrap_or(0),
+        output,
         reasoning: number("/output_tokens_details/reasoning_tokens").unwrap_or(0),
     })
 }

@@ -19,6 +19,8 @@ pub struct Stream {
     ended: Option<Value>,
     items: BTreeMap<u64, Value>,
     usage: Option<Usage>,
+    /// What the last event tells; an earlier one knows only what was used so far.
+    usage_at_end: Option<Usage>,
     bytes: u64,
 }
 
@@ -26,7 +28,8 @@ impl Stream {
     /// Begins a stream of this target.
     pub fn new(target: &Target) -> Stream {
         let target = target.clone();
-        Stream { target, begun: None, ended: None, items: BTreeMap::new(), usage: None, bytes: 0 }
+        let (usage, usage_at_end) = (None, None);
+        Stream { target, begun: None, ended: None, items: BTreeMap::new(), usage, usage_at_end, bytes: 0 }
     }
 
     /// Takes one event.
@@ -55,6 +58,7 @@ impl Stream {
                     response.insert("status".to_owned(), status.into());
                 }
                 self.ended = Some(response.into());
+                self.usage_at_end = usage_of(&value);
             }
             "response.output_item.done" => {
                 let item = fields.needed_fields("item")?.object.clone();
@@ -112,6 +116,6 @@ impl Stream {
             let items: Vec<Value> = self.items.into_values().collect();
             response.insert("output".to_owned(), items.into());
         }
-        decode(&response.into(), &self.target)
+        Ok(Reply { usage: self.usage_at_end, ..decode(&response.into(), &self.target)? })
     }
 }

@@ -208,6 +208,9 @@ fn usage_in_all_its_places() {
     assert_eq!(usage(json!({ "choices": [{ "index": 0, "usage": plain }], "usage": null })), expected);
     assert_eq!(usage(json!({ "usage": null })), None);
     assert_eq!(usage(json!({ "usage": {} })), None);
+    // Half a usage is none.
+    assert_eq!(usage(json!({ "usage": { "prompt_tokens": 1 } })), None);
+    assert_eq!(usage(json!({ "usage": { "prompt_tokens": 1, "completion_tokens": null } })), None);
     let floats = json!({ "usage": { "prompt_tokens": 1.0, "completion_tokens": 2.0 } });
     assert_eq!(usage(floats), expected);
     for nonsense in [

@@ -67,6 +67,28 @@ fn a_stream_of_openai_with_parallel_calls() {
 }
 
 #[test]
+fn a_usage_after_which_more_came_is_none() {
+    let usage = |output: u64| json!({ "prompt_tokens": 9, "completion_tokens": output });
+    let with = |mut chunk: Value, output: u64| {
+        chunk["usage"] = usage(output);
+        chunk
+    };
+    let known = |output: u64| Some(Usage { input: 9, output, ..Usage::default() });
+    let said = || delta(json!({ "content": "4" }));
+    let last = json!({ "id": "c1", "model": "m", "choices": [], "usage": usage(5) });
+    let done = json!({ "id": "c1", "model": "m", "choices": [] });
+    for (chunks, expected) in [
+        (vec![with(said(), 1), said(), end("stop"), last.clone()], known(5)),
+        (vec![with(said(), 1), with(said(), 2), with(end("stop"), 3)], known(3)),
+        (vec![said(), with(end("stop"), 3), done.clone()], known(3)),
+        (vec![with(said(), 1), said(), end("stop")], None),
+        (vec![with(said(), 1), end("stop"), done], None),
+    ] {
+        assert_eq!(receive(&chunks).finish().unwrap().usage, expected, "{chunks:?}");
+    }
+}
+
+#[test]
 fn thinking_and_unknown_texts_are_put_together() {
     let reply = finish(&[
         delta(json!({ "role": "assistant", "content": "", "reasoning_content": "Let" })),

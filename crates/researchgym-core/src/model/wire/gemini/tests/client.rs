@@ -164,11 +164,9 @@ fn calls_of_another_model_pass_for_signed() {
 }
 
 #[test]
-fn ids_that_the_provider_gave_go_back() {
-    let items = json!([
-        {"functionCall": {"id": "x", "name": "f", "args": {}}},
-        {"functionCall": {"id": "x", "name": "f", "args": {}}},
-    ]);
+fn ids_that_the_provider_gave_go_back_and_those_given_twice_are_told_apart() {
+    let called = |id: &str| json!({"functionCall": {"id": id, "name": "f", "args": {}}});
+    let items = [called("x"), called("x")];
     let body = json!({"candidates": [{"content": {"parts": items}, "finishReason": "STOP"}]});
     let turn = decode(&body, &target()).unwrap().turn;
     let ids: Vec<_> = turn.calls().map(|(id, ..)| id.to_owned()).collect();
@@ -182,10 +180,11 @@ fn ids_that_the_provider_gave_go_back() {
     let messages = vec![Message::Tool { results: results.collect() }];
     let messages = [vec![Message::Assistant(turn)], messages].concat();
     let body = encode(&Request { messages, ..Request::default() }, &target(), false);
-    let response = json!({"functionResponse": {"id": "x", "name": "f", "response": {"output": ""}}});
+    let response =
+        |id: &str| json!({"functionResponse": {"id": id, "name": "f", "response": {"output": ""}}});
     let expected = json!([
-        {"role": "model", "parts": items},
-        {"role": "user", "parts": [response, response]},
+        {"role": "model", "parts": [called("x"), called("x_2")]},
+        {"role": "user", "parts": [response("x"), response("x_2")]},
     ]);
     assert_eq!(body["contents"], expected);
 }
@@ -352,6 +351,35 @@ fn a_broken_stream_tells_what_it_used() {
     ] {
         assert_eq!(usage_of(&json!({"usageMetadata": nonsense})), None, "{nonsense}");
     }
+}
+
+#[test]
+fn a_usage_is_whole_only_with_the_end_and_with_the_output() {
+    let part = |text: &str| json!([{ "text": text }]);
+    let chunk = |parts: Value, finish: Option<&str>, usage: Value| {
+        let mut chunk = json!({ "candidates": [{ "content": { "parts": parts } }], "usageMetadata": usage });
+        chunk["candidates"][0]["finishReason"] = json!(finish);
+        chunk
+    };
+    let prompt = || json!({ "promptTokenCount": 4 });
+    let whole = || json!({ "promptTokenCount": 4, "candidatesTokenCount": 2, "thoughtsTokenCount": 3 });
+    let thought = json!({ "promptTokenCount": 4, "thoughtsTokenCount": 3 });
+    let told = Some(Usage { input: 4, output: 5, reasoning: 3, ..Usage::default() });
+    let check = |chunks: &[Value], expected: Option<Usage>| {
+        let mut stream = Stream::new(&target());
+        chunks.iter().for_each(|chunk| stream.push(&data(chunk)).unwrap());
+        assert_eq!(stream.finish().unwrap().usage, expected, "{chunks:?}");
+    };
+    let stop = Some("STOP");
+    check(&[chunk(part("a"), None, prompt()), chunk(part("b"), stop, whole())], told);
+    check(&[chunk(part("a"), stop, json!(null)), json!({ "usageMetadata": whole() })], told);
+    check(&[chunk(part("a"), None, whole()), chunk(part("b"), stop, json!(null))], None);
+    check(&[chunk(part("a"), None, prompt()), chunk(part("b"), stop, thought.clone())], None);
+    // Nothing was said but thoughts.
+    let hidden = Some(Usage { input: 4, output: 3, reasoning: 3, ..Usage::default() });
+    check(&[chunk(part(""), Some("MAX_TOKENS"), thought.clone())], hidden);
+    let half = decode(&chunk(part("a"), stop, thought), &target()).unwrap();
+    assert_eq!(half.usage, None);
 }
 
 #[test]

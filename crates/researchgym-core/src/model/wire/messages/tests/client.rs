@@ -1,4 +1,5 @@
-//! Asking the provider: bodies and events as it writes them.
+//! Asking the provider: bodies and events as it writes them. Longer than other files: one long conversation is the sample of
+//! all cases.
 
 use serde_json::{Value, json};
 
@@ -381,11 +382,13 @@ fn unknown_blocks_are_kept_and_twice_given_ids_told_apart() {
     let messages =
         vec![Message::Assistant(reply.turn), Message::Tool { results: vec![result("t"), result("t_2")] }];
     let body = encode(&Request { messages, ..Request::default() }, &target(), false);
+    let mut told_apart = content.clone();
+    told_apart[4]["id"] = json!("t_2");
     let expected = json!([
-        {"role": "assistant", "content": content},
+        {"role": "assistant", "content": told_apart},
         {"role": "user", "content": [
             {"type": "tool_result", "tool_use_id": "t"},
-            {"type": "tool_result", "tool_use_id": "t"},
+            {"type": "tool_result", "tool_use_id": "t_2"},
         ]},
     ]);
     assert_eq!(body["messages"], expected);
@@ -431,6 +434,27 @@ fn a_stream_gives_what_the_whole_answer_would() {
 }
 
 #[test]
+fn a_stream_whose_end_tells_no_output_tells_no_usage() {
+    let told = |output: Value| Some(json!({"output_tokens": output}));
+    let nothing = [None, Some(json!(null)), Some(json!({}))];
+    let no_count = [told(json!(null)), told(json!(0)), told(json!(-5)), told(json!("90"))];
+    for at_end in nothing.into_iter().chain(no_count) {
+        let mut events = Vec::new();
+        for event in interleaved_events() {
+            let mut value: Value = serde_json::from_str(&event.data).unwrap();
+            if value["type"] == "message_delta" {
+                value.as_object_mut().unwrap().remove("usage");
+                if let Some(at_end) = &at_end {
+                    value["usage"] = at_end.clone();
+                }
+            }
+            events.push(named(value));
+        }
+        assert_eq!(stream(&events), Ok(Reply { usage: None, ..interleaved_reply() }), "{at_end:?}");
+    }
+}
+
+#[test]
 fn a_broken_stream_tells_what_it_used() {
     let events = interleaved_events();
     let mut so_far = Stream::new(&target());
@@ -466,8 +490,14 @@ fn usage_is_found_in_answers_and_events() {
     assert_eq!(usage_of(&event(28)), Some(Usage { output: 90, reasoning: 33, ..Usage::default() }));
     assert_eq!(usage_of(&event(3)), None);
     let no_split =
-        json!({"usage": {"input_tokens": 1, "cache_creation_input_tokens": 5, "output_tokens": null}});
-    assert_eq!(usage_of(&no_split), Some(Usage { input: 6, cache_write_5m: 5, ..Usage::default() }));
+        json!({"usage": {"input_tokens": 1, "cache_creation_input_tokens": 5, "output_tokens": 2}});
+    assert_eq!(
+        usage_of(&no_split),
+        Some(Usage { input: 6, cache_write_5m: 5, output: 2, ..Usage::default() })
+    );
+    // Half a usage is none.
+    assert_eq!(usage_of(&json!({"usage": {"input_tokens": 1, "output_tokens": null}})), None);
+    assert_eq!(usage_of(&json!({"usage": {"input_tokens": 1}})), None);
     for nonsense in [
         json!({}),
         json!({"input_tokens": -1, "output_tokens": 2}),

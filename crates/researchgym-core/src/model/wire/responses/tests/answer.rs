@@ -146,6 +146,8 @@ fn usage_in_whole_answers_and_events() {
         json!({ "input_tokens": -5, "output_tokens": 2 }),
         json!({ "input_tokens": 5, "output_tokens": "2" }),
         json!({ "output_tokens": 2 }),
+        json!({ "input_tokens": 5 }),
+        json!({ "input_tokens": 5, "output_tokens": null }),
     ] {
         assert_eq!(usage_of(&json!({ "usage": nonsense })), None, "{nonsense}");
     }

@@ -57,6 +57,20 @@ fn the_answer_is_that_of_the_last_event() {
 }
 
 #[test]
+fn a_usage_that_the_last_event_does_not_tell_is_none() {
+    let mut begun = created();
+    begun["response"]["usage"] = json!({ "input_tokens": 9, "output_tokens": 0 });
+    let mut last = completed(json!([call(0)]));
+    last["response"].as_object_mut().unwrap().remove("usage");
+    let stream = receive(&[begun.clone(), last]);
+    let so_far = Some(Usage { input: 9, ..Usage::default() });
+    assert_eq!(stream.usage(), so_far);
+    assert_eq!(stream.finish().unwrap().usage, None);
+    let stream = receive(&[begun, completed(json!([call(0)]))]);
+    assert_eq!(stream.finish().unwrap().usage, Some(Usage { input: 9, output: 5, ..Usage::default() }));
+}
+
+#[test]
 fn finished_items_stand_in_for_an_empty_output_in_their_order() {
     let reasoning = json!({ "type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAAA" });
     let expected = completed(json!([reasoning, call(1), call(2)]));
