@@ -1,5 +1,6 @@
 //! Programs inside that ask the run's model through its gateway: granted, refused and booked as the agent's own calls are.
 
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -90,32 +91,48 @@ fn a_call_that_is_under_way_at_a_kill_is_booked_at_its_hold() {
     if !can_isolate() {
         return;
     }
-    let world = World::new();
-    let agent = agent(&world);
-    let _provider = model(&world, 1);
-    let mut command = world.command(&words(&agent, "0.004", "local"));
-    let child = command
-        .env("FAKE_KEY", KEY)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the binary starts");
-    let run = eventually("a call is under way", || {
-        let run = world.runs().into_iter().next()?;
-        let log = std::fs::read_to_string(run.join("events.jsonl")).ok()?;
-        (log.matches("\"type\":\"model_asked\"").count() > 1).then_some(run)
-    });
-    signal(&child, Signal::KILL);
-    wait(child);
-    world.wait_until_nothing_is_left();
-    let path = run.display().to_string();
-    let mut command = world.command(&["run", "--resume", &path]);
-    let resumed = Finished::of(command.env("FAKE_KEY", KEY).output().expect("the binary starts"));
-    assert_eq!(resumed.code, 0, "{resumed:?}");
-    let events = events(&run);
-    assert_eq!(of_type(&events, "model_lost").len(), 1);
-    assert_eq!(of_type(&events, "run_ended").len(), 1);
-    check_books(&run, &resumed.object()["cost_usd"]);
-    assert_eq!(world.finish(&["verify", &path]).code, 0);
-    world.wait_until_nothing_is_left();
+    for runtime in ["local", "host"] {
+        let world = World::new();
+        let agent = agent(&world);
+        let _provider = model(&world, 1);
+        let temporary = world.path("temporary");
+        std::fs::create_dir(&temporary).expect("a folder");
+        let mut command = world.command(&words(&agent, "0.004", runtime));
+        let child = command
+            .env("FAKE_KEY", KEY)
+            .env("TMPDIR", &temporary)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary starts");
+        let run = eventually("a call is under way", || {
+            let run = world.runs().into_iter().next()?;
+            let log = std::fs::read_to_string(run.join("events.jsonl")).ok()?;
+            (log.matches("\"type\":\"model_asked\"").count() > 1).then_some(run)
+        });
+        let folders = [temporary.clone(), world.path("home/scratch")];
+        let gateways = || folders.iter().map(|folder| begins_with(folder, "gateway-")).sum::<usize>();
+        assert_eq!(gateways(), 1, "{runtime}");
+        signal(&child, Signal::KILL);
+        wait(child);
+        world.wait_until_nothing_is_left();
+        eventually("the gateway's folder is gone", || (gateways() == 0).then_some(()));
+        let path = run.display().to_string();
+        let mut command = world.command(&["run", "--resume", &path]);
+        command.env("FAKE_KEY", KEY).env("TMPDIR", &temporary);
+        let resumed = Finished::of(command.output().expect("the binary starts"));
+        assert_eq!(resumed.code, 0, "{resumed:?}");
+        let events = events(&run);
+        assert_eq!(of_type(&events, "model_lost").len(), 1);
+        assert_eq!(of_type(&events, "run_ended").len(), 1);
+        check_books(&run, &resumed.object()["cost_usd"]);
+        assert_eq!(world.finish(&["verify", &path]).code, 0);
+        world.wait_until_nothing_is_left();
+    }
+}
+
+/// How many entries of a folder have names that begin so.
+fn begins_with(folder: &Path, beginning: &str) -> usize {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(beginning)).count()
 }
