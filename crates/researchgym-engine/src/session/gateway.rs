@@ -8,7 +8,7 @@ use researchgym_core::failure::Failure;
 use researchgym_core::model::{FailureKind, ModelFailure, Usage};
 use tokio::sync::mpsc;
 
-use super::Session;
+use super::{Recorder, Session};
 use crate::gateway::{Asked, Entry, Granted, Refused, RunGateway, Settled, grant};
 
 /// How long calls under way may take to be booked once the agent's programs are gone.
@@ -21,16 +21,30 @@ pub(crate) struct Counter {
     pub(crate) server: RunGateway,
 }
 
+/// The run's log at one moment, for the entries of its gateway.
+pub(super) struct Books<'a> {
+    pub(super) recorder: &'a mut Recorder,
+    /// Working time of the run so far.
+    pub(super) working_ms: u64,
+}
+
 impl Session {
     /// Takes one entry of the gateway.
     pub(super) fn on_entry(&mut self, entry: Entry) -> Result<(), Failure> {
+        let working_ms = self.clock.working_ms();
+        Books { recorder: &mut self.recorder, working_ms }.on_entry(entry)
+    }
+}
+
+impl Books<'_> {
+    fn on_entry(&mut self, entry: Entry) -> Result<(), Failure> {
         match entry {
             Entry::Ask(asked, answer) => {
                 let granted = self.grant_inside(*asked)?;
                 // A client that has gone meanwhile never sends: its call is booked as unsent.
                 if let Err(Ok(Granted { call, .. })) = answer.send(granted) {
                     self.recorder
-                        .append_synced(Event::ModelCalled(Box::new(unsent(call, self.clock.working_ms()))))?;
+                        .append_synced(Event::ModelCalled(Box::new(unsent(call, self.working_ms))))?;
                 }
             }
             Entry::Retry { call, failure, wait_ms } => {
@@ -48,7 +62,7 @@ impl Session {
 
     fn grant_inside(&mut self, asked: Asked) -> Result<Result<Granted, Refused>, Failure> {
         let mut used = self.recorder.state.used();
-        used.working_ms = self.clock.working_ms();
+        used.working_ms = self.working_ms;
         match self.recorder.state.limits.reached(used) {
             Some(Ending::StepLimit) => return Ok(Err(Refused::Steps(used.steps))),
             Some(Ending::TimeLimit) => return Ok(Err(Refused::Over)),
@@ -92,15 +106,15 @@ impl Session {
             waited_ms: settled.waited_ms,
             latency_ms: settled.latency_ms,
             first_byte_ms: settled.first_byte_ms,
-            working_ms: self.clock.working_ms(),
+            working_ms: self.working_ms,
         })))?;
         Ok(())
     }
 
     /// Books what is under way when the run ends: what comes in time as it is, the rest at its hold.
-    pub(super) async fn close_gateway(&mut self) -> Result<(), Failure> {
-        let Some(Counter { mut entries, server }) = self.counter.take() else { return Ok(()) };
-        server.stop_accepting();
+    pub(super) async fn close(&mut self, counter: Counter) -> Result<(), Failure> {
+        // The server lives until all is booked.
+        let Counter { mut entries, server: _server } = counter;
         let until = Instant::now() + SETTLING;
         while !self.recorder.state.ledger.holds().is_empty() {
             let left = until.saturating_duration_since(Instant::now());
@@ -117,7 +131,7 @@ impl Session {
             let called = ModelCalled {
                 cost: hold.cost,
                 usage,
-                ..stopped(call, "the run ended before the answer did", self.clock.working_ms())
+                ..stopped(call, "the run ended before the answer did", self.working_ms)
             };
             self.recorder.append_synced(Event::ModelCalled(Box::new(called)))?;
         }

@@ -35,6 +35,7 @@ pub(crate) use self::attempt::{WORKSPACE_CAPS, lay_out};
 use self::clock::Clock;
 pub(crate) use self::control::Desk;
 pub use self::control::{CONTROL_SOCKET, Change, Control, LimitChanges, control};
+use self::gateway::Books;
 pub(crate) use self::gateway::Counter;
 pub use self::inbox::Notice;
 use self::record::Item;
@@ -405,15 +406,25 @@ impl Session {
             },
             Stop::Failed(failure) => (Ending::Failed, Some(failure)),
         };
-        let (ending, failure) = match self.close_gateway().await {
+        self.clock.stop();
+        if let Some(counter) = &self.counter {
+            counter.server.stop_accepting();
+        }
+        // First of all: nothing of the agent's goes on while calls under way are waited for.
+        if let Some(sandbox) = Arc::into_inner(self.sandbox) {
+            sandbox.stop().await;
+        }
+        let mut books = Books { recorder: &mut self.recorder, working_ms: self.clock.working_ms() };
+        let closed = match self.counter {
+            Some(counter) => books.close(counter).await,
+            None => Ok(()),
+        };
+        let (ending, failure) = match closed {
             Ok(()) => (ending, failure),
             Err(lost) => (Ending::Failed, failure.or(Some(lost))),
         };
         let working_ms = self.clock.working_ms();
         let segment_wall_ms = self.clock.segment().as_millis() as u64;
-        if let Some(sandbox) = Arc::into_inner(self.sandbox) {
-            sandbox.stop().await;
-        }
         let event = Event::RunEnded { ending, failure: failure.clone(), working_ms, segment_wall_ms };
         if let Err(lost) = self.recorder.append_synced(event) {
             self.recorder

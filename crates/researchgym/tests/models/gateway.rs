@@ -1,14 +1,17 @@
 //! Programs inside that ask the run's model through its gateway: granted, refused and booked as the agent's own calls are.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::mpsc;
 use std::time::Duration;
 
 use researchgym_engine::model::fake_provider::{FakeProvider, Fault};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::conversations::check_books;
+use crate::conversations::{PRICE, check_books};
 use crate::faults::{KEY, WIRES, introduce, provider};
 use crate::support::{Finished, World, can_isolate, events, eventually, of_type, signal, wait};
 
@@ -127,6 +130,90 @@ fn a_call_that_is_under_way_at_a_kill_is_booked_at_its_hold() {
         assert_eq!(of_type(&events, "run_ended").len(), 1);
         check_books(&run, &resumed.object()["cost_usd"]);
         assert_eq!(world.finish(&["verify", &path]).code, 0);
+        world.wait_until_nothing_is_left();
+    }
+}
+
+/// Answers one call when it is told to. Says first that the call has come.
+fn slow_provider(world: &World) -> (mpsc::Receiver<()>, mpsc::Sender<()>, std::thread::JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}/v1", listener.local_addr().expect("an address"));
+    let (comes, has_come) = mpsc::channel();
+    let (go_on, waits) = mpsc::channel();
+    let thread = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a call");
+        let mut asked = vec![0; 65536];
+        // One segment is enough: what matters is when the answer comes.
+        assert!(stream.read(&mut asked).expect("a request") > 0);
+        comes.send(()).expect("the test waits");
+        waits.recv().expect("the test says when");
+        let answer = json!({
+            "id": "1", "object": "chat.completion", "created": 0, "model": "m",
+            "choices": [{ "index": 0, "finish_reason": "stop", "message": { "role": "assistant", "content": "said" } }],
+            "usage": { "prompt_tokens": 100, "completion_tokens": 50, "total_tokens": 150 },
+        })
+        .to_string();
+        let head = format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            answer.len()
+        );
+        stream.write_all(format!("{head}{answer}").as_bytes()).expect("the gateway still reads");
+    });
+    let (input, output) = PRICE;
+    let settings = format!(
+        "[providers.fake]\nbase_url = \"{url}\"\nkey_env = \"FAKE_KEY\"\n\
+         [models.\"fake/m\"]\ninput = {input}\noutput = {output}\n"
+    );
+    world.file("researchgym.toml", &settings);
+    (has_come, go_on, thread)
+}
+
+/// Whether a process has this among its arguments.
+fn is_at_work(argument: &str) -> bool {
+    let processes = std::fs::read_dir("/proc").expect("/proc").flatten();
+    let lines = processes.map(|entry| std::fs::read(entry.path().join("cmdline")).unwrap_or_default());
+    lines.into_iter().any(|line| String::from_utf8_lossy(&line).contains(argument))
+}
+
+#[test]
+fn programs_are_ended_before_calls_under_way_are_waited_for() {
+    if !can_isolate() {
+        return;
+    }
+    for runtime in ["local", "host"] {
+        let world = World::new();
+        let mark = format!("{}-client", world.mark());
+        let client = CLIENT.replace("count // 2 % 2 == 1", "False");
+        let agent = world.file(
+            "outsider.toml",
+            &format!(
+                "schema = 1\nname = \"outsider\"\ncommand = '''\ncat > client.py <<'END'\n{client}\nEND\n\
+                 python3 client.py {mark} &\nuntil [ -e asked ]; do sleep 0.05; done\nresearchgym submit\n'''\n"
+            ),
+        );
+        let (has_come, go_on, thread) = slow_provider(&world);
+        let mut command = world.command(&words(&agent, "0.004", runtime));
+        let child = command
+            .env("FAKE_KEY", KEY)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary starts");
+        has_come.recv().expect("a call");
+        assert!(is_at_work(&mark));
+        std::fs::write(world.runs()[0].join("workspace/input/asked"), "").expect("the workspace is there");
+        eventually("the agent's programs are gone", || (!is_at_work(&mark)).then_some(()));
+        go_on.send(()).expect("the provider waits");
+        thread.join().expect("the provider answers");
+        let finished = wait(child);
+        assert_eq!(finished.code, 0, "{finished:?}");
+        let events = finished.events();
+        let called = of_type(&events, "model_called");
+        let cost: Vec<&Value> = called.iter().map(|called| &called["cost"]).collect();
+        assert_eq!((cost, &called[0]["usage_reported"]), (vec![&json!(200)], &json!(true)), "{called:?}");
+        check_books(&finished.run(), &finished.object()["cost_usd"]);
+        let run = finished.run().display().to_string();
+        assert_eq!(world.finish(&["verify", &run]).code, 0);
         world.wait_until_nothing_is_left();
     }
 }
