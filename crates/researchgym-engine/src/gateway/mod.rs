@@ -20,6 +20,7 @@ mod listen;
 mod listing;
 mod meter;
 mod passage;
+mod patience;
 mod relay;
 mod route;
 mod run;
@@ -35,6 +36,7 @@ mod translate;
 mod unmetered;
 
 pub use self::listen::{ListenError, Listener, SocketFile};
+pub use self::patience::Patience;
 pub use self::run::RunGateway;
 pub use self::served::{NotServed, Served};
 pub use self::server::{Service, serve};

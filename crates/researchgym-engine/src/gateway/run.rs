@@ -12,6 +12,7 @@ use tokio::net::UnixListener;
 use tokio::sync::watch;
 
 use super::listen::Listener;
+use super::patience::Patience;
 use super::served::Served;
 use super::server::{Service, serve};
 use super::teller::Teller;
@@ -56,6 +57,7 @@ impl RunGateway {
             token,
             keep_alive: KEEP_ALIVE,
             may_fetch: false,
+            patience: Patience::USUAL,
         };
         spawn(Listener::Unix(listener, None), service(None), &stop);
         let port = match with_port {

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 
 use researchgym_core::model::Wire;
-use researchgym_engine::gateway::{ListenError, Listener, Served, Token};
+use researchgym_engine::gateway::{ListenError, Listener, Patience, Served, Token};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
@@ -163,7 +163,7 @@ async fn a_unix_socket_is_for_its_owner_and_a_stale_one_is_replaced() {
     let provider = Provider::start(|_, _| Told::json(200, talk.answers[0])).await;
     let served = Served::one(Arc::new(endpoint(&provider, talk.wire)));
     let log = folder.path().join("log");
-    let (stop, serving, books) = begin(listener, served, unlimited(), None, &log);
+    let (stop, serving, books) = begin(listener, served, unlimited(), None, &log, Patience::USUAL);
     let mut stream = UnixStream::connect(&path).await.unwrap();
     let question = talk.questions[0];
     let request = format!(

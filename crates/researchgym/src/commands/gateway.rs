@@ -8,7 +8,7 @@ use std::time::Duration;
 use researchgym_core::model::retry::RetryPolicy;
 use researchgym_core::spec::Limits;
 use researchgym_engine::gateway::{
-    JournalError, ListenError, Listener, Served, Service, Standalone, Summary, Token, serve, teller,
+    JournalError, ListenError, Listener, Patience, Served, Service, Standalone, Summary, Token, serve, teller,
 };
 use researchgym_engine::model::registry::Options;
 use researchgym_engine::model::{Client, Endpoint, ModelError, Registry, Variables, settings};
@@ -52,8 +52,16 @@ pub(crate) fn gateway(arguments: &GatewayArguments, printer: &Printer) -> Outcom
         let client = Client::new().map_err(|error| infrastructure(format!("no HTTP client: {error}")))?;
         let books = tokio::task::spawn_blocking(move || standalone.run(entries));
         let retry = RetryPolicy::default();
-        let service =
-            Service { served, teller, client, retry, token, keep_alive: KEEP_ALIVE, may_fetch: true };
+        let service = Service {
+            served,
+            teller,
+            client,
+            retry,
+            token,
+            keep_alive: KEEP_ALIVE,
+            may_fetch: true,
+            patience: Patience::USUAL,
+        };
         let mut stopped = signals::watch_saying(printer, "Stopping when the calls under way are over.")
             .map_err(|error| infrastructure(format!("signals cannot be watched: {error}")))?;
         printer.gateway_opened(&door, drawn.as_ref().map(Token::expose), &models);
