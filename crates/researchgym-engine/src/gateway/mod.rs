@@ -22,6 +22,7 @@ mod meter;
 mod passage;
 mod patience;
 mod relay;
+mod room;
 mod route;
 mod run;
 mod scripted;
@@ -35,8 +36,10 @@ mod token;
 mod translate;
 mod unmetered;
 
+pub use self::count::Counting;
 pub use self::listen::{ListenError, Listener, SocketFile};
 pub use self::patience::Patience;
+pub(crate) use self::room::Room;
 pub use self::run::RunGateway;
 pub use self::served::{NotServed, Served};
 pub use self::server::{Service, serve};

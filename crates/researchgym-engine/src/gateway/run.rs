@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::net::UnixListener;
 use tokio::sync::watch;
 
+use super::count::Counting;
 use super::listen::Listener;
 use super::patience::Patience;
 use super::served::Served;
@@ -58,6 +59,7 @@ impl RunGateway {
             keep_alive: KEEP_ALIVE,
             may_fetch: false,
             patience: Patience::USUAL,
+            counting: Counting::USUAL,
         };
         spawn(Listener::Unix(listener, None), service(None), &stop);
         let port = match with_port {

@@ -18,6 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
 use super::answer::{Answer, error, final_error, json};
 use super::ask::{Arrived, ask};
+use super::count::{Counting, Minute};
 use super::listen::{Connection, Listener};
 use super::patience::{Patience, Progress};
 use super::route::{Delivery, Route, route};
@@ -54,12 +55,15 @@ pub struct Service {
     pub may_fetch: bool,
     /// How long clients are waited for.
     pub patience: Patience,
+    /// How questions for a count are passed on.
+    pub counting: Counting,
 }
 
 /// Something that is under way: a gateway that ends waits until all of them are dropped.
 #[derive(Clone)]
 pub(super) struct Work {
     pub(super) service: Arc<Service>,
+    pub(super) counts: Arc<Minute>,
     bodies: Arc<Semaphore>,
     _alive: mpsc::Sender<()>,
 }
@@ -69,7 +73,7 @@ pub(super) struct Work {
 pub async fn serve(listener: Listener, service: Service, shutdown: impl Future<Output = ()>) {
     let (alive, mut ended) = mpsc::channel(1);
     let bodies = Arc::new(Semaphore::new(ALL_BODIES_KIB));
-    let work = Work { service: Arc::new(service), bodies, _alive: alive };
+    let work = Work { service: Arc::new(service), counts: Arc::default(), bodies, _alive: alive };
     let connections = Arc::new(Semaphore::new(CONNECTIONS));
     let (stop, stopped) = watch::channel(false);
     let accepting = async {

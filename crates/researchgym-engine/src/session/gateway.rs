@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 
 use researchgym_core::event::{AskedRequest, CallOutcome, Caller, Ending, Event, ModelAsked, ModelCalled};
 use researchgym_core::failure::Failure;
+use researchgym_core::ledger::Shortage;
 use researchgym_core::model::{FailureKind, ModelFailure, Usage};
 use tokio::sync::mpsc;
 
 use super::{Recorder, Session};
-use crate::gateway::{Asked, Entry, Granted, Refused, RunGateway, Settled, grant};
+use crate::gateway::{Asked, Entry, Granted, Refused, Room, RunGateway, Settled, grant};
 
 /// How long calls under way may take to be booked once the agent's programs are gone.
 const SETTLING: Duration = Duration::from_secs(20);
@@ -21,18 +22,26 @@ pub(crate) struct Counter {
     pub(crate) server: RunGateway,
 }
 
+/// Calls of programs that were refused in this segment.
+#[derive(Debug, Default)]
+pub(super) struct Refusals {
+    count: u64,
+    last: String,
+}
+
 /// The run's log at one moment, for the entries of its gateway.
 pub(super) struct Books<'a> {
     pub(super) recorder: &'a mut Recorder,
     /// Working time of the run so far.
     pub(super) working_ms: u64,
+    pub(super) refusals: &'a mut Refusals,
 }
 
 impl Session {
     /// Takes one entry of the gateway.
     pub(super) fn on_entry(&mut self, entry: Entry) -> Result<(), Failure> {
         let working_ms = self.clock.working_ms();
-        Books { recorder: &mut self.recorder, working_ms }.on_entry(entry)
+        Books { recorder: &mut self.recorder, working_ms, refusals: &mut self.refusals }.on_entry(entry)
     }
 }
 
@@ -41,6 +50,9 @@ impl Books<'_> {
         match entry {
             Entry::Ask(asked, answer) => {
                 let granted = self.grant_inside(*asked)?;
+                if let Err(refused) = &granted {
+                    self.note_refusal(refused)?;
+                }
                 // A client that has gone meanwhile never sends: its call is booked as unsent.
                 if let Err(Ok(Granted { call, .. })) = answer.send(granted) {
                     self.recorder
@@ -73,6 +85,10 @@ impl Books<'_> {
             Ok(grant) => grant,
             Err(shortage) => return Ok(Err(Refused::Shortage(shortage))),
         };
+        let room = Room::of_run(self.recorder.folder.root().to_owned());
+        if let Err(refused) = room.check(state.model_bytes, asked.body.len()) {
+            return Ok(Err(refused));
+        }
         let call = self.recorder.state.ledger.calls() + 1;
         let body = self.recorder.keep(&asked.body)?;
         self.recorder.append(Event::ModelAsked(Box::new(ModelAsked {
@@ -88,6 +104,18 @@ impl Books<'_> {
         let others = self.recorder.state.ledger.holds().len() as u64 - 1;
         let position = self.recorder.state.exchanges_with(&asked.endpoint.target.name) + others;
         Ok(Ok(Granted { call, max_output_tokens: grant.output, position }))
+    }
+
+    /// Tells of the first refusal, then of the tenth, the hundredth and so on.
+    fn note_refusal(&mut self, refused: &Refused) -> Result<(), Failure> {
+        self.refusals.count += 1;
+        self.refusals.last = with_way_on(refused);
+        let count = self.refusals.count;
+        if 10_u64.checked_pow(count.ilog10()) == Some(count) {
+            let text = self.refusals.told("so far");
+            self.recorder.append(Event::Noted { text })?;
+        }
+        Ok(())
     }
 
     fn settle(&mut self, settled: Settled) -> Result<(), Failure> {
@@ -135,7 +163,43 @@ impl Books<'_> {
             };
             self.recorder.append_synced(Event::ModelCalled(Box::new(called)))?;
         }
+        if self.refusals.count > 0 {
+            let text = self.refusals.told("in all");
+            self.recorder.append(Event::Noted { text })?;
+        }
         Ok(())
+    }
+}
+
+impl Refusals {
+    fn told(&self, until: &str) -> String {
+        let calls = if self.count == 1 { "call" } else { "calls" };
+        let were = if self.count == 1 { "was" } else { "were" };
+        format!(
+            "{} {calls} of programs to the model {were} refused {until}; the last one: {}",
+            self.count, self.last
+        )
+    }
+}
+
+/// Why a call is refused, and what the user can do about it.
+fn with_way_on(refused: &Refused) -> String {
+    match refused {
+        Refused::Shortage(shortage) => format!("{shortage}; {}", raise(shortage)),
+        Refused::Steps(_) => format!("{refused}; raise --steps"),
+        Refused::Over
+        | Refused::TooLittle { .. }
+        | Refused::Full { .. }
+        | Refused::Disk { .. }
+        | Refused::Log(_) => refused.to_string(),
+    }
+}
+
+/// Which total to raise.
+pub(super) fn raise(shortage: &Shortage) -> &'static str {
+    match shortage {
+        Shortage::Budget { .. } => "raise --budget",
+        Shortage::Tokens { .. } => "raise --tokens",
     }
 }
 

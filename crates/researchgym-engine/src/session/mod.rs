@@ -35,8 +35,8 @@ pub(crate) use self::attempt::{WORKSPACE_CAPS, lay_out};
 use self::clock::Clock;
 pub(crate) use self::control::Desk;
 pub use self::control::{CONTROL_SOCKET, Change, Control, LimitChanges, control};
-use self::gateway::Books;
 pub(crate) use self::gateway::Counter;
+use self::gateway::{Books, Refusals};
 pub use self::inbox::Notice;
 use self::record::Item;
 pub(crate) use self::record::{Recorded, Unfinished, record, unanswered};
@@ -78,6 +78,7 @@ pub struct Session {
     door: Option<Arc<Door>>,
     web: Option<Arc<Web>>,
     counter: Option<Counter>,
+    refusals: Refusals,
     desk: Option<Desk>,
     /// What was used after the last thing that the agent did: what it may know.
     seen: Used,
@@ -143,6 +144,7 @@ impl Session {
             door,
             web,
             counter,
+            refusals: Refusals::default(),
             desk,
             seen,
             was_interrupted: past.was_interrupted,
@@ -414,7 +416,8 @@ impl Session {
         if let Some(sandbox) = Arc::into_inner(self.sandbox) {
             sandbox.stop().await;
         }
-        let mut books = Books { recorder: &mut self.recorder, working_ms: self.clock.working_ms() };
+        let working_ms = self.clock.working_ms();
+        let mut books = Books { recorder: &mut self.recorder, working_ms, refusals: &mut self.refusals };
         let closed = match self.counter {
             Some(counter) => books.close(counter).await,
             None => Ok(()),
@@ -423,7 +426,6 @@ impl Session {
             Ok(()) => (ending, failure),
             Err(lost) => (Ending::Failed, failure.or(Some(lost))),
         };
-        let working_ms = self.clock.working_ms();
         let segment_wall_ms = self.clock.segment().as_millis() as u64;
         let event = Event::RunEnded { ending, failure: failure.clone(), working_ms, segment_wall_ms };
         if let Err(lost) = self.recorder.append_synced(event) {

@@ -10,7 +10,7 @@ use researchgym_core::model::retry::RetryPolicy;
 use researchgym_core::model::{ModelFacts, Price, Target, Usage, Wire};
 use researchgym_core::spec::{Limits, MicroUsd};
 use researchgym_engine::gateway::{
-    Listener, Patience, Served, Service, Standalone, Summary, Token, serve, teller,
+    Counting, Listener, Patience, Served, Service, Standalone, Summary, Token, serve, teller,
 };
 use researchgym_engine::model::{Auth, Backend, Client, Endpoint, Secret};
 use serde_json::Value;
@@ -149,7 +149,9 @@ pub(crate) fn begin(
     let retry = RetryPolicy { first_wait: wait, longest_wait: wait, ..RetryPolicy::default() };
     let keep_alive = Duration::from_millis(20);
     let client = Client::new().unwrap();
-    let service = Service { served, teller, client, retry, token, keep_alive, may_fetch: false, patience };
+    let counting = Counting { time: Duration::from_millis(200), in_a_minute: 3 };
+    let service =
+        Service { served, teller, client, retry, token, keep_alive, may_fetch: false, patience, counting };
     let serving = tokio::spawn(serve(listener, service, async move { drop(stopped.await) }));
     (stop, serving, books)
 }

@@ -8,7 +8,8 @@ use std::time::Duration;
 use researchgym_core::model::retry::RetryPolicy;
 use researchgym_core::spec::Limits;
 use researchgym_engine::gateway::{
-    JournalError, ListenError, Listener, Patience, Served, Service, Standalone, Summary, Token, serve, teller,
+    Counting, JournalError, ListenError, Listener, Patience, Served, Service, Standalone, Summary, Token,
+    serve, teller,
 };
 use researchgym_engine::model::registry::Options;
 use researchgym_engine::model::{Client, Endpoint, ModelError, Registry, Variables, settings};
@@ -61,6 +62,7 @@ pub(crate) fn gateway(arguments: &GatewayArguments, printer: &Printer) -> Outcom
             keep_alive: KEEP_ALIVE,
             may_fetch: true,
             patience: Patience::USUAL,
+            counting: Counting::USUAL,
         };
         let mut stopped = signals::watch_saying(printer, "Stopping when the calls under way are over.")
             .map_err(|error| infrastructure(format!("signals cannot be watched: {error}")))?;

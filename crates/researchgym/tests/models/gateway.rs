@@ -78,6 +78,18 @@ fn a_program_spends_the_budget_and_is_refused() {
         let count: Vec<&Value> = called.iter().filter(|called| called["cost"] == 200).copied().collect();
         assert!(count.len() > 4 && count.len() == called.len(), "{called:?}");
         assert!(printed.contains(&format!("402 {} ", called.len())), "{runtime}: {printed}");
+        let notes: Vec<&Value> = of_type(&events, "noted").iter().map(|noted| &noted["text"]).collect();
+        let left = 4000 - 200 * called.len();
+        let why = format!("USD and 0.{left:06} USD of the budget are left; raise --budget");
+        for (note, until) in notes.iter().zip(["so far", "in all"]) {
+            let note = note.as_str().expect("a text");
+            let begins = format!(
+                "1 call of programs to the model was refused {until}; the last one: this call can cost up to "
+            );
+            assert!(note.starts_with(&begins) && note.ends_with(&why), "{note}");
+            assert!(finished.stderr.contains(note), "{finished:?}");
+        }
+        assert_eq!(notes.len(), 2, "{notes:?}");
         assert_eq!(object["cost_usd"], json!(called.len() as f64 * 200e-6));
         assert_eq!(object["model_calls"], json!(called.len()));
         // The program is one step, each of its calls another.
