@@ -146,8 +146,11 @@ fn a_call_that_is_under_way_at_a_kill_is_booked_at_its_hold() {
     }
 }
 
-/// Answers one call when it is told to. Says first that the call has come.
-fn slow_provider(world: &World) -> (mpsc::Receiver<()>, mpsc::Sender<()>, std::thread::JoinHandle<()>) {
+/// Answers one call with this message when it is told to. Says first that the call has come.
+fn slow_provider(
+    world: &World,
+    message: Value,
+) -> (mpsc::Receiver<()>, mpsc::Sender<()>, std::thread::JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("http://{}/v1", listener.local_addr().expect("an address"));
     let (comes, has_come) = mpsc::channel();
@@ -161,7 +164,7 @@ fn slow_provider(world: &World) -> (mpsc::Receiver<()>, mpsc::Sender<()>, std::t
         waits.recv().expect("the test says when");
         let answer = json!({
             "id": "1", "object": "chat.completion", "created": 0, "model": "m",
-            "choices": [{ "index": 0, "finish_reason": "stop", "message": { "role": "assistant", "content": "said" } }],
+            "choices": [{ "index": 0, "finish_reason": "stop", "message": message }],
             "usage": { "prompt_tokens": 100, "completion_tokens": 50, "total_tokens": 150 },
         })
         .to_string();
@@ -203,7 +206,8 @@ fn programs_are_ended_before_calls_under_way_are_waited_for() {
                  python3 client.py {mark} &\nuntil [ -e asked ]; do sleep 0.05; done\nresearchgym submit\n'''\n"
             ),
         );
-        let (has_come, go_on, thread) = slow_provider(&world);
+        let (has_come, go_on, thread) =
+            slow_provider(&world, json!({ "role": "assistant", "content": "said" }));
         let mut command = world.command(&words(&agent, "0.004", runtime));
         let child = command
             .env("FAKE_KEY", KEY)
@@ -228,6 +232,33 @@ fn programs_are_ended_before_calls_under_way_are_waited_for() {
         assert_eq!(world.finish(&["verify", &run]).code, 0);
         world.wait_until_nothing_is_left();
     }
+}
+
+#[test]
+fn an_answer_that_cannot_be_recorded_is_told_at_the_end() {
+    if !can_isolate() {
+        return;
+    }
+    let world = World::new();
+    let submit =
+        json!({ "id": "c", "type": "function", "function": { "name": "submit", "arguments": "{}" } });
+    let message = json!({ "role": "assistant", "content": null, "tool_calls": [submit] });
+    let (has_come, go_on, thread) = slow_provider(&world, message);
+    let cassettes = world.path("cassettes");
+    std::fs::create_dir(&cassettes).expect("a folder");
+    let words = ["run", "tiny", "basic-agent", "--model", "fake/m", "--cassette", "cassettes/c.jsonl"];
+    let mut command = world.command(&words);
+    command.env("FAKE_KEY", KEY).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().expect("the binary starts");
+    has_come.recv().expect("a call");
+    std::fs::remove_dir(&cassettes).expect("nothing is in it yet");
+    go_on.send(()).expect("the provider waits");
+    thread.join().expect("the provider answers");
+    let finished = wait(child);
+    assert_eq!(finished.object()["ending"], "submitted", "{finished:?}");
+    let path = cassettes.join("c.jsonl").display().to_string();
+    let warning = format!("cassette {path} cannot be written: No such file or directory (os error 2)");
+    assert!(finished.stderr.contains(&warning), "{finished:?}");
 }
 
 /// How many entries of a folder have names that begin so.
