@@ -25,6 +25,16 @@ pub enum Body {
     },
 }
 
+impl Body {
+    /// How many bytes it takes where it is kept.
+    pub fn kept_bytes(&self) -> u64 {
+        match self {
+            Body::Text(text) | Body::Base64(text) => text.len() as u64,
+            Body::Blob { bytes, .. } => *bytes,
+        }
+    }
+}
+
 /// One action of an agent. Each is one step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::action::{Action, Body, Origin};
 use crate::budget::Used;
 use crate::digest::Digest;
-use crate::event::{CallOutcome, Caller, Ending, Event, Line, RunStarted};
+use crate::event::{AskedRequest, CallOutcome, Caller, Ending, Event, Line, RunStarted};
 use crate::failure::Failure;
 use crate::isolation::Isolation;
 use crate::ledger::Ledger;
@@ -100,6 +100,8 @@ pub struct RunState {
     pub ledger: Ledger,
     /// Attempts at model calls that came to an end, answered or not, by model.
     pub exchanges: BTreeMap<String, u64>,
+    /// Bytes of what programs inside asked models and of what models answered, as they are kept.
+    pub model_bytes: u64,
     /// The models of the calls under way.
     asked_models: BTreeMap<u64, String>,
     /// What the user said to the agent, and when: the events' numbers.
@@ -164,6 +166,7 @@ impl RunState {
             wall_ms: 0,
             ledger: Ledger::default(),
             exchanges: BTreeMap::new(),
+            model_bytes: 0,
             asked_models: BTreeMap::new(),
             notes: Vec::new(),
             is_paused: false,
@@ -250,6 +253,9 @@ impl RunState {
                     return wrong("model calls are numbered one by one");
                 }
                 self.asked_models.insert(asked.call, asked.model.clone());
+                if let AskedRequest::Bytes { body } = &asked.request {
+                    self.model_bytes = self.model_bytes.saturating_add(body.kept_bytes());
+                }
                 match asked.caller {
                     Caller::Agent => {}
                     Caller::Gateway { .. } => self.steps += 1,
@@ -271,6 +277,9 @@ impl RunState {
                     CallOutcome::Failed { failure } if failure.kind == FailureKind::Stopped
                 );
                 self.exchanged(called.call, u64::from(!was_stopped));
+                if let CallOutcome::Answered { response, .. } = &called.outcome {
+                    self.model_bytes = self.model_bytes.saturating_add(response.kept_bytes());
+                }
                 self.asked_models.remove(&called.call);
             }
             Event::ModelLost { call } => {

@@ -6,14 +6,18 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use researchgym_core::action::{Action, Body, Origin};
 use researchgym_core::digest::Digest;
-use researchgym_core::event::{Digests, Ending, Event, Line, RunStarted};
+use researchgym_core::event::{
+    AskedRequest, CallOutcome, Caller, Digests, Ending, Event, Line, ModelAsked, ModelCalled, RunStarted,
+};
 use researchgym_core::failure::{Boundary, Failure};
 use researchgym_core::isolation::{Isolation, IsolationLevel, Runtime};
 use researchgym_core::keys::GradingSecret;
+use researchgym_core::ledger::Hold;
+use researchgym_core::model::{FailureKind, ModelFailure, Stop, Usage, Wire};
 use researchgym_core::observation::Observation;
 use researchgym_core::result::{Context, Progress, RunResult, worst_exit_code};
 use researchgym_core::score::{AttemptKind, Finding, Metrics, Score, Severity, Split};
-use researchgym_core::spec::{AgentSpec, Limits, RunSpec};
+use researchgym_core::spec::{AgentSpec, Limits, MicroUsd, RunSpec};
 use researchgym_core::state::RunState;
 
 const TASK: &str = r#"
@@ -391,4 +395,42 @@ fn a_run_is_concluded_by_submitting_or_giving_up() {
     log.act(Origin::Sandbox, Action::Submit);
     log.grade(AttemptKind::Submit, None, false);
     assert_eq!(log.fold().concluded, Some(Ending::Submitted));
+}
+
+#[test]
+fn what_is_kept_of_model_calls_is_counted() {
+    let mut log = Log::begun();
+    let body = |bytes| Body::Blob { sha256: Digest::of(b"body"), bytes };
+    let asked = |call, request| {
+        Event::ModelAsked(Box::new(ModelAsked {
+            call,
+            caller: Caller::Gateway { dialect: Wire::Chat, named: "m".into() },
+            model: "fake/m".into(),
+            wire: Wire::Chat,
+            request,
+            max_output_tokens: 1,
+            hold: Hold::default(),
+            retry_of: None,
+        }))
+    };
+    let called = |call, outcome| {
+        Event::ModelCalled(Box::new(ModelCalled {
+            call,
+            outcome,
+            cost: MicroUsd(0),
+            usage: Usage::default(),
+            usage_reported: true,
+            attempts: 1,
+            waited_ms: 0,
+            latency_ms: 0,
+            first_byte_ms: None,
+            working_ms: 0,
+        }))
+    };
+    log.push(asked(1, AskedRequest::Bytes { body: body(10_000) }));
+    log.push(called(1, CallOutcome::Answered { response: Body::Text("four".into()), stop: Stop::EndTurn }));
+    log.push(asked(2, AskedRequest::Bytes { body: Body::Text("five5".into()) }));
+    let failure = ModelFailure { kind: FailureKind::Server, status: None, message: "oh".into() };
+    log.push(called(2, CallOutcome::Failed { failure }));
+    assert_eq!(log.fold().model_bytes, 10_009);
 }

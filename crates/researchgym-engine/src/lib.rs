@@ -6,6 +6,7 @@ pub mod agent;
 pub mod catalogue;
 pub mod check;
 pub mod dataset;
+mod disk;
 pub mod environment;
 pub mod gateway;
 pub mod grading;

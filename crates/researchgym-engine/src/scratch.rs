@@ -1,10 +1,11 @@
-//! Scratch folders below the cache: what lives as long as one grading or one check.
+//! Scratch folders below the cache: what lives as long as one grading, one check or one run's gateway.
 //!
 //! A folder is locked by its owner and removed when dropped. What a killed process left is cleared away by the next one;
 //! the kernel has released its lock, so that a folder in use is never taken for a leftover.
 
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -35,8 +36,20 @@ impl Scratch {
 /// # Errors
 /// `parent` cannot be made or written.
 pub fn folder(parent: &Path) -> io::Result<Scratch> {
+    folder_for(parent, "grading-", 0o777)
+}
+
+/// Makes a folder with that mode (but for the mask), whose name begins with `prefix`, that is removed when dropped.
+///
+/// # Errors
+/// `parent` cannot be made or written.
+pub(crate) fn folder_for(parent: &Path, prefix: &str, mode: u32) -> io::Result<Scratch> {
     std::fs::create_dir_all(parent)?;
-    let folder = tempfile::Builder::new().prefix("grading-").tempdir_in(parent).map_err(without_path)?;
+    let folder = tempfile::Builder::new()
+        .prefix(prefix)
+        .permissions(std::fs::Permissions::from_mode(mode))
+        .tempdir_in(parent)
+        .map_err(without_path)?;
     let lock = File::open(folder.path())?;
     flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
     Ok(Scratch { folder, _lock: lock })
@@ -94,13 +107,14 @@ mod tests {
     fn leftovers_are_removed_and_folders_in_use_are_not() {
         let parent = tempfile::tempdir().expect("a folder");
         let used = folder(parent.path()).expect("a folder");
+        let gateway = folder_for(parent.path(), "gateway-", 0o711).expect("a folder");
         let left = parent.path().join("grading-left");
         std::fs::create_dir_all(left.join("deep")).expect("a folder");
         std::fs::write(left.join("deep/file"), "x").expect("a file");
         clear_leftovers(parent.path());
         assert!(left.is_dir(), "it may be one that is about to be locked");
         clear_older_than(parent.path(), Duration::ZERO);
-        assert_eq!((left.exists(), used.path().is_dir()), (false, true));
+        assert_eq!((left.exists(), used.path().is_dir(), gateway.path().is_dir()), (false, true, true));
         let path = used.path().to_owned();
         drop(used);
         assert!(!path.exists());

@@ -31,6 +31,12 @@ fn main() -> ExitCode {
         }
     };
     let printer = Printer::new(arguments.output);
+    // Whatever the command: with `--runtime host` an agent is a process of the same user, in this run or in another one.
+    if let Err(error) = researchgym_engine::model::keep_private() {
+        printer.warn(&format!(
+            "other programs of this user can read the keys in this one's environment: {error}"
+        ));
+    }
     let outcome = commands::dispatch(arguments.command, &printer);
     printer.finish(outcome)
 }

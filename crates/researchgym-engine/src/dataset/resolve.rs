@@ -23,12 +23,19 @@ impl Resolve for SystemNames {
     }
 }
 
+/// The variables that `getent` and the C library's resolver read.
+const READ: [&str; 5] = ["PATH", "LD_LIBRARY_PATH", "RES_OPTIONS", "LOCALDOMAIN", "HOSTALIASES"];
+
 /// The addresses of a name, each once.
 pub(crate) async fn lookup(name: &str) -> io::Result<Vec<IpAddr>> {
-    let output =
-        Command::new("getent").args(["ahosts", "--", name]).kill_on_drop(true).output().await.map_err(
-            |error| io::Error::new(error.kind(), format!("`getent` resolves names, but: {error}")),
-        )?;
+    let mut command = Command::new("getent");
+    command.args(["ahosts", "--", name]).kill_on_drop(true).env_clear();
+    // Other programs of the user can read its environment: none of ours that is a key may be in it.
+    command.envs(READ.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
+    let output = command
+        .output()
+        .await
+        .map_err(|error| io::Error::new(error.kind(), format!("`getent` resolves names, but: {error}")))?;
     let text = String::from_utf8_lossy(&output.stdout);
     let mut seen = BTreeSet::new();
     let addresses = text.lines().filter_map(|line| line.split_whitespace().next()?.parse().ok());

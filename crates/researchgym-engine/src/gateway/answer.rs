@@ -93,6 +93,7 @@ pub(super) fn refusal(dialect: Wire, refused: &Refused) -> Answer {
     let message = refused.to_string();
     let (status, kind, code) = match (dialect, refused) {
         (_, Refused::Log(_)) => (500, "", None),
+        (_, Refused::Full { .. } | Refused::Disk { .. }) => (507, "", None),
         (Wire::Messages, _) => (402, "billing_error", None),
         (Wire::Responses, _) => (429, "insufficient_quota", Some("insufficient_quota")),
         (Wire::Chat, _) => (402, "insufficient_quota", Some("insufficient_quota")),

@@ -25,7 +25,7 @@ use crate::model;
 /// How long an answer is read on for the books alone, and how long a client may let its answer lie.
 pub(super) const PATIENCE: Duration = Duration::from_secs(600);
 /// How long the bytes after the end of an answer may take.
-const AFTER_THE_END: Duration = Duration::from_secs(1);
+pub(super) const AFTER_THE_END: Duration = Duration::from_secs(1);
 /// The longest answer.
 const MOST_BYTES: usize = 256 << 20;
 
@@ -128,7 +128,10 @@ async fn stream(
         let chunk = match next(&mut answered, &mut outlet, until).await {
             Next::Chunk(Ok(Some(chunk))) => chunk,
             Next::Chunk(Ok(None)) => break Ok(()),
-            Next::Chunk(Err(_)) | Next::Late if meter.is_complete() => break Ok(()),
+            Next::Chunk(Err(_)) | Next::Late if meter.is_complete() => {
+                answered.end();
+                break Ok(());
+            }
             Next::Chunk(Err(failure)) => break Err(failure),
             Next::Late => break Err(broken("it went on for too long after the client had hung up")),
             Next::HungUp => continue,

@@ -11,12 +11,15 @@ use std::time::Duration;
 use tokio::net::UnixListener;
 use tokio::sync::watch;
 
+use super::count::Counting;
 use super::listen::Listener;
+use super::patience::Patience;
 use super::served::Served;
 use super::server::{Service, serve};
 use super::teller::Teller;
 use super::token::Token;
 use crate::model::Door;
+use crate::scratch::{self, Scratch};
 
 /// How often a client that waits for a translated stream gets a sign of life.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
@@ -26,27 +29,23 @@ pub struct RunGateway {
     socket: PathBuf,
     port: Option<(u16, Token)>,
     stop: watch::Sender<bool>,
-    _folder: tempfile::TempDir,
+    folder: Scratch,
 }
 
 impl RunGateway {
-    /// Listens in a folder below `scratch`; on a port too if `with_port`.
+    /// Listens in a folder below `parent`, locked as [`scratch`] wants it; on a port too if `with_port`.
     ///
     /// # Errors
     /// The socket or the port cannot be had.
     pub(crate) async fn open(
-        scratch: &Path,
+        parent: &Path,
         with_port: bool,
         door: &Door,
         teller: &Teller,
     ) -> io::Result<RunGateway> {
-        std::fs::create_dir_all(scratch)?;
         // Who runs us may go through; as root without isolation, so may the unprivileged user of the commands.
         let mode = if with_port { 0o711 } else { 0o700 };
-        let folder = tempfile::Builder::new()
-            .prefix("gateway-")
-            .permissions(std::fs::Permissions::from_mode(mode))
-            .tempdir_in(scratch)?;
+        let folder = scratch::folder_for(parent, "gateway-", mode)?;
         let socket = folder.path().join("gateway.sock");
         let listener = UnixListener::from_std(listen(folder.path())?)?;
         std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o666))?;
@@ -59,6 +58,8 @@ impl RunGateway {
             token,
             keep_alive: KEEP_ALIVE,
             may_fetch: false,
+            patience: Patience::USUAL,
+            counting: Counting::USUAL,
         };
         spawn(Listener::Unix(listener, None), service(None), &stop);
         let port = match with_port {
@@ -71,7 +72,12 @@ impl RunGateway {
                 Some((port, token))
             }
         };
-        Ok(RunGateway { socket, port, stop, _folder: folder })
+        Ok(RunGateway { socket, port, stop, folder })
+    }
+
+    /// The folder that holds the socket: removed with the gateway, or by who comes after a process that was killed.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// The socket's path on this machine.

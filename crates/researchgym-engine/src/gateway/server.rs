@@ -10,7 +10,7 @@ use hyper::body::{Body as _, Incoming};
 use hyper::header::{CONTENT_ENCODING, HeaderMap, UPGRADE};
 use hyper::service::service_fn;
 use hyper::{Method, Request};
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use researchgym_core::model::Wire;
 use researchgym_core::model::retry::RetryPolicy;
 use serde_json::json;
@@ -18,7 +18,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
 use super::answer::{Answer, error, final_error, json};
 use super::ask::{Arrived, ask};
+use super::count::{Counting, Minute};
 use super::listen::{Connection, Listener};
+use super::patience::{Patience, Progress};
 use super::route::{Delivery, Route, route};
 use super::served::Served;
 use super::teller::Teller;
@@ -51,21 +53,27 @@ pub struct Service {
     pub keep_alive: Duration,
     /// Whether requests may have the provider fetch what they name by its address.
     pub may_fetch: bool,
+    /// How long clients are waited for.
+    pub patience: Patience,
+    /// How questions for a count are passed on.
+    pub counting: Counting,
 }
 
 /// Something that is under way: a gateway that ends waits until all of them are dropped.
 #[derive(Clone)]
 pub(super) struct Work {
     pub(super) service: Arc<Service>,
+    pub(super) counts: Arc<Minute>,
     bodies: Arc<Semaphore>,
     _alive: mpsc::Sender<()>,
 }
 
-/// Serves clients until `shutdown`; then takes no new requests and returns when the calls under way are booked.
+/// Serves clients until `shutdown`; then takes no new requests and returns when the calls under way are booked. A request
+/// that has not come whole by then is none.
 pub async fn serve(listener: Listener, service: Service, shutdown: impl Future<Output = ()>) {
     let (alive, mut ended) = mpsc::channel(1);
     let bodies = Arc::new(Semaphore::new(ALL_BODIES_KIB));
-    let work = Work { service: Arc::new(service), bodies, _alive: alive };
+    let work = Work { service: Arc::new(service), counts: Arc::default(), bodies, _alive: alive };
     let connections = Arc::new(Semaphore::new(CONNECTIONS));
     let (stop, stopped) = watch::channel(false);
     let accepting = async {
@@ -95,12 +103,19 @@ pub async fn serve(listener: Listener, service: Service, shutdown: impl Future<O
 }
 
 async fn connected(connection: Connection, work: Work, mut stopped: watch::Receiver<bool>) {
+    let patience = work.service.patience;
+    let (progress, seen) = Progress::new();
     let answering = service_fn(move |request| {
-        let work = work.clone();
-        async move { Ok::<_, Infallible>(respond(work, request).await) }
+        let (work, progress) = (work.clone(), progress.clone());
+        async move {
+            let answer = respond(work, request, &progress).await;
+            Ok::<_, Infallible>(progress.told(answer))
+        }
     });
     let serving = hyper::server::conn::http1::Builder::new()
         .half_close(false)
+        .timer(TokioTimer::new())
+        .header_read_timeout(patience.head)
         .serve_connection(TokioIo::new(connection), answering);
     tokio::pin!(serving);
     tokio::select! {
@@ -109,10 +124,14 @@ async fn connected(connection: Connection, work: Work, mut stopped: watch::Recei
         _ = stopped.wait_for(|stop| *stop) => {}
     }
     serving.as_mut().graceful_shutdown();
-    let _ = serving.await;
+    tokio::select! {
+        biased;
+        _ = serving => {}
+        () = seen.over(patience.farewell) => {}
+    }
 }
 
-async fn respond(work: Work, request: Request<Incoming>) -> Answer {
+async fn respond(work: Work, request: Request<Incoming>, progress: &Progress) -> Answer {
     let (parts, body) = request.into_parts();
     let query = parts.uri.query();
     let asked = route(&parts.method, parts.uri.path(), query);
@@ -140,10 +159,11 @@ async fn respond(work: Work, request: Request<Incoming>) -> Answer {
         }
         Route::Ask(_) | Route::Health => None,
     };
-    let (bytes, permit) = match read(body, &parts.headers, &work.bodies).await {
+    let (bytes, permit) = match read(body, &parts.headers, &work).await {
         Ok(read) => read,
         Err(failed) => return error(dialect, failed.status(), &failed.to_string()),
     };
+    progress.answering();
     let arrived = Arrived { dialect, in_path, headers: parts.headers, bytes };
     let answer = match asked {
         Route::Count(..) => count::count(&work, arrived).await,
@@ -183,6 +203,8 @@ enum Untaken {
     Encoded,
     #[error("the body did not come to its end")]
     CutOff,
+    #[error("the rest of the body did not come in time")]
+    TooSlow,
 }
 
 impl Untaken {
@@ -192,6 +214,7 @@ impl Untaken {
             Untaken::TooMany => 503,
             Untaken::Encoded => 415,
             Untaken::CutOff => 400,
+            Untaken::TooSlow => 408,
         }
     }
 }
@@ -199,7 +222,7 @@ impl Untaken {
 async fn read(
     mut body: Incoming,
     headers: &HeaderMap,
-    bodies: &Arc<Semaphore>,
+    work: &Work,
 ) -> Result<(Bytes, Option<OwnedSemaphorePermit>), Untaken> {
     if headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
         return Err(Untaken::Encoded);
@@ -210,14 +233,15 @@ async fn read(
     let mut bytes = BytesMut::new();
     let mut taken: Option<OwnedSemaphorePermit> = None;
     let mut frame = async || std::future::poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await;
-    while let Some(next) = frame().await {
+    let patience = work.service.patience.body;
+    while let Some(next) = tokio::time::timeout(patience, frame()).await.map_err(|_| Untaken::TooSlow)? {
         let Ok(data) = next.map_err(|_| Untaken::CutOff)?.into_data() else { continue };
         if bytes.len() + data.len() > MOST_BODY_BYTES {
             return Err(Untaken::TooLong);
         }
         let needed = (bytes.len() + data.len()).div_ceil(1024) - bytes.len().div_ceil(1024);
         let needed = u32::try_from(needed).map_err(|_| Untaken::TooLong)?;
-        let permit = Arc::clone(bodies).try_acquire_many_owned(needed).map_err(|_| Untaken::TooMany)?;
+        let permit = Arc::clone(&work.bodies).try_acquire_many_owned(needed).map_err(|_| Untaken::TooMany)?;
         match &mut taken {
             Some(taken) => taken.merge(permit),
             None => taken = Some(permit),

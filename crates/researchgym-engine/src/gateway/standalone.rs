@@ -166,10 +166,13 @@ impl Standalone {
         let grant = grant(&self.ledger, &self.limits, &asked).map_err(Refused::Shortage)?;
         let call = self.ledger.calls() + 1;
         let body = match &self.journal {
-            Some(journal) => journal.body(&asked.body).map_err(|error| {
-                self.broken = Some(error.to_string());
-                Refused::Log(error.to_string())
-            })?,
+            Some(journal) => {
+                journal.room().check(0, asked.body.len())?;
+                journal.body(&asked.body).map_err(|error| {
+                    self.broken = Some(error.to_string());
+                    Refused::Log(error.to_string())
+                })?
+            }
             None => journal::unrecorded(),
         };
         self.record(Event::ModelAsked(Box::new(ModelAsked {

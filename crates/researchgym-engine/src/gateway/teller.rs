@@ -1,6 +1,7 @@
 //! How the server asks for grants and books what calls cost. Whoever owns the log (the session of a run, or the ledger of
 //! a gateway by itself) takes the entries one after the other, so that they have one order.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -63,6 +64,23 @@ pub enum Refused {
         granted: u64,
         /// What the request needs.
         needed: u64,
+    },
+    /// The run keeps as much of its calls as it may.
+    #[error("the run keeps {} GiB of its model calls, which is the most that it may: no further call is made", most >> 30)]
+    Full {
+        /// Bytes.
+        most: u64,
+    },
+    /// The disk is almost full.
+    #[error(
+        "calls cannot be recorded: the disk of `{}` is almost full, and the last {} MiB are left to the machine",
+        folder.display(), free >> 20
+    )]
+    Disk {
+        /// Bytes that are free.
+        free: u64,
+        /// Where calls are recorded.
+        folder: PathBuf,
     },
     /// Calls cannot be recorded, so that none is made.
     #[error("calls cannot be recorded: {0}")]

@@ -12,7 +12,7 @@ use researchgym_core::model::sse::SseEvent;
 use researchgym_core::model::wire::Shown;
 use researchgym_core::model::{ModelFailure, Reply, Wire};
 use serde_json::{Value, json};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::answer::{Content, answer, error, json as json_answer};
 use super::ask::{Client, Question};
@@ -20,7 +20,7 @@ use super::booking::Booking;
 use super::failures::{broken, of_wire};
 use super::meter::Meter;
 use super::passage::Array;
-use super::relay::{Next, Outlet, is_events, next, read_whole};
+use super::relay::{AFTER_THE_END, Next, Outlet, is_events, next, read_whole};
 use super::route::Delivery;
 use super::server::Work;
 use crate::model;
@@ -112,6 +112,14 @@ async fn read(
 ) -> Result<(), ModelFailure> {
     let mut sign_due = Instant::now() + keep_alive;
     loop {
+        if meter.is_complete() {
+            // Connections are kept open by some; what they may still say is at most how much was used.
+            while let Ok(Ok(Some(chunk))) = timeout(AFTER_THE_END, answered.chunk()).await {
+                meter.push(&chunk);
+            }
+            answered.end();
+            return Ok(());
+        }
         let until = outlet.until();
         let due = until.map_or(sign_due, |until| until.min(sign_due));
         match next(answered, outlet, Some(due)).await {

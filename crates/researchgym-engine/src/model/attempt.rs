@@ -266,7 +266,10 @@ impl Asking<'_> {
                     Err(failure) => break Err(Spoilt::Connection(broken(failure))),
                 }
             };
-            let Some(chunk) = chunk else { break Ok(()) };
+            let Some(chunk) = chunk else {
+                answer.end();
+                break Ok(());
+            };
             first_byte.get_or_insert_with(|| self.sent.elapsed());
             let mut pushed = Ok(());
             let split = splitter.push(&chunk, |event| {

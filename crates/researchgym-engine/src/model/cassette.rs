@@ -4,8 +4,9 @@
 //! whatever the order; of several answers to the same request each comes once, and the last one then stays. Requests are
 //! not kept, only digests of their parts, to name what differs in one that is not on the cassette. Keys are cut out of
 //! answers before they are written. One process records a file; a second one would play what is there so far. Answers
-//! that did not come to their end are not recorded. A place that cannot be written is refused before anything is asked; if
-//! writing fails later, the answer, which is paid for, still counts, and the next question is refused.
+//! that did not come to their end are not recorded; one whose connection is held longer than it says anything is at its
+//! end. A place that cannot be written is refused before anything is asked; if writing fails later, the answer, which is
+//! paid for, still counts, the next question is refused, and [`Cassette::problem`] tells at the end.
 
 mod shape;
 
@@ -159,6 +160,14 @@ impl Cassette {
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// What is wrong with it, if an answer could not be recorded.
+    pub fn problem(&self) -> Option<String> {
+        match &self.mode {
+            Mode::Record(recorder) => locked(recorder).broken.clone(),
+            Mode::Play(_) => None,
+        }
     }
 
     /// Whether answers come from the file.

@@ -154,7 +154,7 @@ impl Answer {
     /// The next bytes, as they come but for the endpoint's key; `None` at the end.
     ///
     /// # Errors
-    /// The connection broke, or what came cannot be recorded.
+    /// The connection broke.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, ModelFailure> {
         loop {
             let chunk = self.next().await?;
@@ -180,20 +180,20 @@ impl Answer {
                 let chunk = response.chunk().await.map_err(|error| broken(&error, causes(&error)))?;
                 match (&chunk, recording.as_mut()) {
                     (Some(chunk), Some(recording)) => recording.bytes.extend_from_slice(chunk),
-                    (None, Some(_)) => {
-                        if let Some(whole) = recording.take() {
-                            whole.cassette.record(
-                                &whole.question,
-                                self.status,
-                                &self.headers,
-                                &whole.bytes,
-                            )?;
-                        }
-                    }
+                    (None, Some(_)) => self.end(),
                     (_, None) => {}
                 }
                 Ok(chunk)
             }
+        }
+    }
+
+    /// What has come is the whole answer, whatever becomes of its connection: it is recorded.
+    pub fn end(&mut self) {
+        let Source::Provider(_, recording) = &mut self.source else { return };
+        if let Some(whole) = recording.take() {
+            // The answer is paid for and counts in any case; the cassette remembers what is missing on it.
+            let _ = whole.cassette.record(&whole.question, self.status, &self.headers, &whole.bytes);
         }
     }
 

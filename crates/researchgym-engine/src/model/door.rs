@@ -30,6 +30,14 @@ impl Door {
         ask(&self.client, &self.endpoint, question, &mut |_| {}).await
     }
 
+    /// What is missing on the cassette that records the answers, if something is.
+    pub(crate) fn unrecorded(&self) -> Option<String> {
+        match &self.endpoint.backend {
+            Backend::Cassette(cassette) => cassette.problem(),
+            Backend::Http | Backend::Scripted(_) => None,
+        }
+    }
+
     /// How long is waited before another attempt, if one is made. `attempt` counts from 1.
     pub(crate) fn wait_before(&self, attempted: &Attempted, attempt: u32) -> Option<Duration> {
         next_step(&self.policy, attempted, attempt, random())

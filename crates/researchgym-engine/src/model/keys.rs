@@ -55,6 +55,15 @@ pub struct FoundKey {
     pub origin: Origin,
 }
 
+/// Keeps the memory and the environment of this process, with the keys in both, from other processes of its user: its files
+/// in `/proc` belong to root from here on, and nobody may trace it. Programs that it starts are not concerned.
+///
+/// # Errors
+/// The kernel does not know how, which none does.
+pub fn keep_private() -> std::io::Result<()> {
+    Ok(rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)?)
+}
+
 impl<'a> Variables<'a> {
     /// The environment alone.
     pub fn new(environment: &'a dyn Fn(&str) -> Option<String>) -> Variables<'a> {

@@ -17,5 +17,5 @@ pub(crate) use self::client::is_loopback;
 pub use self::client::{Answer, Client, NoAnswer, Timing};
 pub use self::door::Door;
 pub use self::endpoint::{Auth, Backend, Endpoint, Scripted, Secret};
-pub use self::keys::{FoundKey, Origin, Variables};
+pub use self::keys::{FoundKey, Origin, Variables, keep_private};
 pub use self::registry::{ModelError, Registry};

@@ -4,6 +4,7 @@
 //! Everything is looked up once, when the registry is made; a run keeps what it was started with as a [`ModelSpec`], and
 //! a resumed one looks up only the key again. Nothing is asked of a provider here.
 
+mod consent;
 mod error;
 mod prices;
 mod provider;
@@ -46,6 +47,8 @@ pub struct Options {
     pub key_file: Option<PathBuf>,
     /// `--cassette`: where answers are recorded or come from.
     pub cassette: Option<PathBuf>,
+    /// `--trust-project-settings`: keys may go where the project's settings file says.
+    pub trusts_project: bool,
 }
 
 /// All that is known of providers and models.
@@ -57,6 +60,7 @@ pub struct Registry {
     /// Further keys of requests, by model.
     requests: BTreeMap<String, Map<String, Value>>,
     given_key: Option<FoundKey>,
+    trusts_project: bool,
     redactor: Redactor,
     cassettes: Mutex<BTreeMap<PathBuf, Arc<Cassette>>>,
 }
@@ -125,6 +129,8 @@ impl Registry {
                 .chain(variables.secrets())
                 .chain(search_keys.iter().map(String::as_str)),
         );
+        let trusts_project =
+            options.trusts_project || consent::is_trusted(&options.here, &settings.settings.trusted_projects);
         let models = settings.settings.models.iter();
         let requests = models.map(|(name, model)| (name.clone(), model.request.clone())).collect();
         Ok(Registry {
@@ -133,6 +139,7 @@ impl Registry {
             requests,
             prices,
             given_key,
+            trusts_project,
             redactor,
             cassettes: Mutex::default(),
         })
@@ -354,8 +361,12 @@ impl Registry {
         }
         let provider = self.provider(&name)?;
         endpoint.key = match (&self.given_key, &provider.key) {
-            (Some(found), _) => Some(found.key.clone()),
-            (None, Some(Ok(found))) => Some(found.key.clone()),
+            (Some(found), _) | (None, Some(Ok(found))) => {
+                if !self.trusts_project {
+                    consent::needed(provider, &endpoint, found, &self.options.here)?;
+                }
+                Some(found.key.clone())
+            }
             (None, Some(Err(_))) => return Err(provider.key_error()),
             (None, None) if provider.is_local => None,
             (None, None) => {

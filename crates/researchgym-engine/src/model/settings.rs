@@ -6,6 +6,7 @@
 
 mod merge;
 
+pub(super) use self::merge::shown_key;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -22,6 +23,8 @@ pub struct Settings {
     pub providers: BTreeMap<String, ProviderSettings>,
     /// Prices and sizes of models by `provider/model`.
     pub models: BTreeMap<String, ModelSettings>,
+    /// Projects' folders whose settings files may say where keys go. Only in the user's own file.
+    pub trusted_projects: Vec<PathBuf>,
     /// Further price lists, relative to the settings file: `.toml` in our own form, `.json` in LiteLLM's.
     pub prices: Vec<PathBuf>,
 }
@@ -144,7 +147,16 @@ impl Merged {
         let entry = self.entries.iter().find(|entry| entry.key == key)?;
         Some(format!("{}:{}", entry.file.display(), entry.line))
     }
+
+    /// The same, if it stands in a project's file.
+    pub(super) fn source_in_project(&self, key: &str) -> Option<String> {
+        let entry = self.entries.iter().find(|entry| entry.key == key)?;
+        is_of_project(&entry.file).then(|| format!("{}:{}", entry.file.display(), entry.line))
+    }
 }
+
+/// The name of a project's settings file.
+pub(super) const PROJECT_FILE: &str = "researchgym.toml";
 
 /// A settings file cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -163,7 +175,12 @@ pub fn files(variable: &dyn Fn(&str) -> Option<String>, here: &Path) -> Vec<Path
     let folder = |name: &str| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let user = folder("XDG_CONFIG_HOME").or_else(|| folder("HOME").map(|home| home.join(".config")));
     let user = user.map(|folder| folder.join("researchgym").join("settings.toml"));
-    user.into_iter().chain([here.join("researchgym.toml")]).collect()
+    user.into_iter().chain([here.join(PROJECT_FILE)]).collect()
+}
+
+/// Whether a settings file is a project's, not the user's own.
+fn is_of_project(file: &Path) -> bool {
+    file.file_name().is_some_and(|name| name == PROJECT_FILE)
 }
 
 /// Reads the files that are there; the later one wins.

@@ -132,6 +132,9 @@ impl Runner {
         for warning in derived::write_all(recorder) {
             (self.warn)(&warning);
         }
+        if let Some(problem) = self.door.as_ref().and_then(|door| door.unrecorded()) {
+            (self.warn)(&format!("{problem}; the answers that were to be recorded since are not on it"));
+        }
         recorder.result(None)
     }
 

@@ -186,6 +186,8 @@ async fn open_gateway(runner: &Runner, open: &mut OpenRun) -> Result<Option<Coun
     let server = RunGateway::open(&scratch, !is_isolated, door, &teller).await.map_err(|error| {
         Failure::new(Boundary::Store, format!("the run's gateway below {}: {error}", scratch.display()))
     })?;
+    // Not all of it is below our own scratch folder, where the next start would clear it away.
+    tokio::task::block_in_place(|| runner.workbench.sandboxes.remove_after_us(server.folder()))?;
     Ok(Some(Counter { entries, server }))
 }
 

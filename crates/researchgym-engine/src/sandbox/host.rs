@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use super::machine::{self, Bubblewrap};
+use super::machine::{self, Bubblewrap, Machine};
 use super::slots::Slots;
 use super::{MachineReport, SandboxError, probe};
 
@@ -31,6 +31,16 @@ impl SandboxHost {
     /// Uses another executable as the guest: one whose `main` calls [`crate::internal::main`] first.
     pub fn with_executable(self, executable: &Path) -> SandboxHost {
         SandboxHost::assemble(&self.inner.home, executable.to_owned())
+    }
+
+    /// Has a folder of ours removed after us, should we be killed before we do it. Blocks as long as a process takes to
+    /// start, the first time.
+    pub(crate) fn remove_after_us(&self, folder: &Path) -> Result<(), SandboxError> {
+        let failed =
+            |source| SandboxError::Path { doing: "telling the sweeper of", path: folder.to_owned(), source };
+        Machine::get(self.inner.executable()?)
+            .and_then(|machine| machine.sweeper.add_folder(folder))
+            .map_err(failed)
     }
 
     fn assemble(home: &Path, executable: PathBuf) -> SandboxHost {

@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags};
 
+use crate::disk::Space;
+
 /// How often the disk is asked while a command runs.
 const INTERVAL: Duration = Duration::from_millis(250);
 /// How often the tree is counted at least.
 const UNCONDITIONAL: Duration = Duration::from_secs(60);
-/// Free space that is left to the machine: so much, but not more than a twentieth of a small disk.
-const FLOOR: u64 = 256 << 20;
 /// Growth below this is not worth a count.
 const GRAIN: u64 = 4 << 20;
 /// A folder at a path longer than this stays open, so that what is in it has a short one.
@@ -39,7 +39,7 @@ struct Last {
 impl Watch {
     pub(super) fn new(folder: &Path, limit: u64) -> Watch {
         let used = count(folder);
-        let free = space(folder).map_or(u64::MAX, |space| space.free);
+        let free = Space::of(folder).map_or(u64::MAX, |space| space.free);
         let last = Last { counted: Instant::now(), took: Duration::ZERO, used, free };
         Watch { folder: folder.to_owned(), limit, last: Mutex::new(last) }
     }
@@ -58,7 +58,7 @@ impl Watch {
             let started = Instant::now();
             // A count that panics is a count that was not made.
             let Ok(used) = tokio::task::spawn_blocking(move || count(&folder)).await else { continue };
-            let space = space(&self.folder);
+            let space = Space::of(&self.folder);
             let free = space.map_or(u64::MAX, |space| space.free);
             let last = Last { counted: Instant::now(), took: started.elapsed(), used, free };
             *self.last.lock().unwrap_or_else(PoisonError::into_inner) = last;
@@ -68,7 +68,7 @@ impl Watch {
                     self.limit >> 20
                 );
             }
-            let floor = space.map_or(0, |space| FLOOR.min(space.total / 20));
+            let floor = space.map_or(0, Space::floor);
             if free < floor && used > before.used + GRAIN {
                 return "the disk of this machine is almost full: what ran was killed".to_owned();
             }
@@ -85,21 +85,10 @@ impl Watch {
         if since < last.took * 20 {
             return false;
         }
-        let grown = last.free.saturating_sub(space(&self.folder).map_or(u64::MAX, |space| space.free));
+        let grown = last.free.saturating_sub(Space::of(&self.folder).map_or(u64::MAX, |space| space.free));
         let room = self.limit.saturating_sub(last.used);
         grown > GRAIN && grown > room / 4 || since > UNCONDITIONAL
     }
-}
-
-#[derive(Clone, Copy)]
-struct Space {
-    free: u64,
-    total: u64,
-}
-
-fn space(folder: &Path) -> Option<Space> {
-    let status = rustix::fs::statvfs(folder).ok()?;
-    Some(Space { free: status.f_bavail * status.f_frsize, total: status.f_blocks * status.f_frsize })
 }
 
 /// Bytes that the tree takes on disk. Follows no link; what cannot be looked at is left out.

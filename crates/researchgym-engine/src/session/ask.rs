@@ -13,6 +13,7 @@ use researchgym_core::model::{
     settings_bound,
 };
 
+use super::gateway::raise;
 use super::record::{Item, RecordedAsk};
 use super::{Session, Stop};
 use crate::model::{Attempted, Door};
@@ -133,7 +134,7 @@ impl Session {
 
     /// The highest cap on output that fits into what is left.
     fn grant(
-        &self,
+        &mut self,
         door: &Door,
         conversation: &Conversation,
         settings: &RequestSettings,
@@ -149,12 +150,16 @@ impl Session {
             least_output: least_output(settings),
         };
         let state = &self.recorder.state;
-        state.ledger.grant(&state.limits, &wish).map_err(|shortage| {
-            Stop::Ended(match shortage {
-                Shortage::Budget { .. } => Ending::Budget,
-                Shortage::Tokens { .. } => Ending::TokenLimit,
-            })
-        })
+        let shortage = match state.ledger.grant(&state.limits, &wish) {
+            Ok(grant) => return Ok(grant),
+            Err(shortage) => shortage,
+        };
+        let text = format!("the model is not asked: {shortage}; {}", raise(&shortage));
+        self.recorder.append(Event::Noted { text })?;
+        Err(Stop::Ended(match shortage {
+            Shortage::Budget { .. } => Ending::Budget,
+            Shortage::Tokens { .. } => Ending::TokenLimit,
+        }))
     }
 
     /// What must be left for the next question to be asked at all.

@@ -8,17 +8,24 @@ pub(crate) struct Clock {
     before: Duration,
     began: Instant,
     paused: Duration,
+    /// Working time when the agent was done.
+    stopped: Option<Duration>,
 }
 
 impl Clock {
     /// Begins a segment after `before` of working time.
     pub(crate) fn start(before: Duration) -> Clock {
-        Clock { before, began: Instant::now(), paused: Duration::ZERO }
+        Clock { before, began: Instant::now(), paused: Duration::ZERO, stopped: None }
     }
 
     /// Working time of the run so far.
     pub(crate) fn working(&self) -> Duration {
-        self.before + self.segment().saturating_sub(self.paused)
+        self.stopped.unwrap_or_else(|| self.before + self.segment().saturating_sub(self.paused))
+    }
+
+    /// The agent is done: what comes now is not working time.
+    pub(crate) fn stop(&mut self) {
+        self.stopped = Some(self.working());
     }
 
     /// The same in the unit of the log.

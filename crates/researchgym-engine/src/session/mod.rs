@@ -37,6 +37,7 @@ use self::clock::Clock;
 pub(crate) use self::control::Desk;
 pub use self::control::{CONTROL_SOCKET, Control, control};
 pub(crate) use self::gateway::Counter;
+use self::gateway::{Books, Refusals};
 pub use self::inbox::Notice;
 use self::record::Item;
 pub(crate) use self::record::{Recorded, Unfinished, record, unanswered};
@@ -79,6 +80,7 @@ pub struct Session {
     door: Option<Arc<Door>>,
     web: Option<Arc<Web>>,
     counter: Option<Counter>,
+    refusals: Refusals,
     desk: Option<Desk>,
     /// What was used after the last thing that the agent did: what it may know.
     seen: Used,
@@ -144,6 +146,7 @@ impl Session {
             door,
             web,
             counter,
+            refusals: Refusals::default(),
             desk,
             seen,
             was_interrupted: past.was_interrupted,
@@ -419,15 +422,25 @@ impl Session {
             },
             Stop::Failed(failure) => (Ending::Failed, Some(failure)),
         };
-        let (ending, failure) = match self.close_gateway().await {
-            Ok(()) => (ending, failure),
-            Err(lost) => (Ending::Failed, failure.or(Some(lost))),
-        };
-        let working_ms = self.clock.working_ms();
-        let segment_wall_ms = self.clock.segment().as_millis() as u64;
+        self.clock.stop();
+        if let Some(counter) = &self.counter {
+            counter.server.stop_accepting();
+        }
+        // First of all: nothing of the agent's goes on while calls under way are waited for.
         if let Some(sandbox) = Arc::into_inner(self.sandbox) {
             sandbox.stop().await;
         }
+        let working_ms = self.clock.working_ms();
+        let mut books = Books { recorder: &mut self.recorder, working_ms, refusals: &mut self.refusals };
+        let closed = match self.counter {
+            Some(counter) => books.close(counter).await,
+            None => Ok(()),
+        };
+        let (ending, failure) = match closed {
+            Ok(()) => (ending, failure),
+            Err(lost) => (Ending::Failed, failure.or(Some(lost))),
+        };
+        let segment_wall_ms = self.clock.segment().as_millis() as u64;
         let event = Event::RunEnded { ending, failure: failure.clone(), working_ms, segment_wall_ms };
         if let Err(lost) = self.recorder.append_synced(event) {
             self.recorder

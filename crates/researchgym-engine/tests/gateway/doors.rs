@@ -5,12 +5,13 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 
 use researchgym_core::model::Wire;
-use researchgym_engine::gateway::{ListenError, Listener, Served, Token};
+use researchgym_engine::gateway::{ListenError, Listener, Patience, Served, Token};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
+use tokio::sync::Notify;
 
-use crate::provider::{Provider, Told};
+use crate::provider::{Provider, Step, Told};
 use crate::support::{CLIENT_KEY, Gateway, begin, endpoint, unlimited};
 use crate::wires::{TALKS, talk};
 
@@ -147,6 +148,40 @@ async fn tokens_are_counted_by_the_provider_or_else_bounded() {
 }
 
 #[tokio::test]
+async fn counts_have_a_limit_and_a_time() {
+    let silent = Arc::new(Notify::new());
+    let waits = silent.clone();
+    let provider = Provider::start(move |_, number| {
+        let mut told = Told::json(200, r#"{"input_tokens": 7}"#);
+        if number == 1 {
+            told.steps.insert(0, Step::Wait(waits.clone()));
+        }
+        told
+    })
+    .await;
+    let gateway = Gateway::start(endpoint(&provider, Wire::Messages), unlimited()).await;
+    let mut statuses = Vec::new();
+    let mut last = Value::Null;
+    for _ in 0..5 {
+        let question = r#"{"messages":[],"model":"some-name"}"#;
+        let answer = gateway.post("/v1/messages/count_tokens", question).send().await.unwrap();
+        let must_wait = answer.headers().contains_key("retry-after");
+        let (status, body) = json_of(answer).await;
+        assert_eq!(must_wait, status == 429, "{body}");
+        if status == 504 {
+            assert_eq!(body["error"]["message"], "the provider did not count within 0.2 s");
+        }
+        statuses.push(status);
+        last = body;
+    }
+    assert_eq!(statuses, [200, 504, 200, 429, 429]);
+    assert_eq!(last["error"]["message"], "no more than 3 counts are asked for in a minute");
+    assert_eq!(provider.received().len(), 3);
+    silent.notify_one();
+    gateway.finish().await;
+}
+
+#[tokio::test]
 async fn a_unix_socket_is_for_its_owner_and_a_stale_one_is_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("gateway.sock");
@@ -163,7 +198,7 @@ async fn a_unix_socket_is_for_its_owner_and_a_stale_one_is_replaced() {
     let provider = Provider::start(|_, _| Told::json(200, talk.answers[0])).await;
     let served = Served::one(Arc::new(endpoint(&provider, talk.wire)));
     let log = folder.path().join("log");
-    let (stop, serving, books) = begin(listener, served, unlimited(), None, &log);
+    let (stop, serving, books) = begin(listener, served, unlimited(), None, &log, Patience::USUAL);
     let mut stream = UnixStream::connect(&path).await.unwrap();
     let question = talk.questions[0];
     let request = format!(

@@ -8,6 +8,7 @@ mod endings;
 mod journal;
 mod metering;
 mod names;
+mod patience;
 mod provider;
 mod refusals;
 mod relaying;

@@ -9,10 +9,13 @@ use researchgym_core::event::{CallOutcome, Event, ModelAsked, ModelCalled};
 use researchgym_core::model::retry::RetryPolicy;
 use researchgym_core::model::{ModelFacts, Price, Target, Usage, Wire};
 use researchgym_core::spec::{Limits, MicroUsd};
-use researchgym_engine::gateway::{Listener, Served, Service, Standalone, Summary, Token, serve, teller};
+use researchgym_engine::gateway::{
+    Counting, Listener, Patience, Served, Service, Standalone, Summary, Token, serve, teller,
+};
 use researchgym_engine::model::{Auth, Backend, Client, Endpoint, Secret};
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -93,9 +96,25 @@ impl Gateway {
         let folder = tempfile::tempdir().unwrap();
         let listener = Listener::tcp(([127, 0, 0, 1], 0).into()).await.unwrap();
         let url = format!("http://{}", listener.address().unwrap());
-        let (stop, serving, books) = begin(listener, served, limits, token, folder.path());
+        let (stop, serving, books) = begin(listener, served, limits, token, folder.path(), Patience::USUAL);
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         Gateway { url, http, folder, stop, serving, books }
+    }
+
+    /// One model under every name, before clients that are waited for so long.
+    pub(crate) async fn patient(endpoint: Endpoint, patience: Patience) -> Gateway {
+        let folder = tempfile::tempdir().unwrap();
+        let listener = Listener::tcp(([127, 0, 0, 1], 0).into()).await.unwrap();
+        let url = format!("http://{}", listener.address().unwrap());
+        let served = Served::one(Arc::new(endpoint));
+        let (stop, serving, books) = begin(listener, served, unlimited(), None, folder.path(), patience);
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        Gateway { url, http, folder, stop, serving, books }
+    }
+
+    /// A connection on which nothing was said yet.
+    pub(crate) async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.url.trim_start_matches("http://")).await.unwrap()
     }
 
     pub(crate) fn post(&self, path: &str, body: impl Into<reqwest::Body>) -> reqwest::RequestBuilder {
@@ -119,6 +138,7 @@ pub(crate) fn begin(
     limits: Limits,
     token: Option<Token>,
     folder: &Path,
+    patience: Patience,
 ) -> (oneshot::Sender<()>, JoinHandle<()>, JoinHandle<Summary>) {
     let (teller, entries) = teller();
     let standalone = Standalone::open(limits, Some(folder)).unwrap();
@@ -129,7 +149,9 @@ pub(crate) fn begin(
     let retry = RetryPolicy { first_wait: wait, longest_wait: wait, ..RetryPolicy::default() };
     let keep_alive = Duration::from_millis(20);
     let client = Client::new().unwrap();
-    let service = Service { served, teller, client, retry, token, keep_alive, may_fetch: false };
+    let counting = Counting { time: Duration::from_millis(200), in_a_minute: 3 };
+    let service =
+        Service { served, teller, client, retry, token, keep_alive, may_fetch: false, patience, counting };
     let serving = tokio::spawn(serve(listener, service, async move { drop(stopped.await) }));
     (stop, serving, books)
 }

@@ -34,6 +34,9 @@ pub(crate) struct GatewayArguments {
     /// A table of prices, before all others
     #[arg(long, value_name = "FILE")]
     pub(crate) prices: Option<PathBuf>,
+    /// Let keys go where this folder's own researchgym.toml or .env says
+    #[arg(long)]
+    pub(crate) trust_project_settings: bool,
 }
 
 /// Where the gateway listens.

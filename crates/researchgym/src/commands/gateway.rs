@@ -1,6 +1,6 @@
 //! `gateway`: a local server through which other programs call models within a budget. Ends at Ctrl-C with exit code 0.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +8,8 @@ use std::time::Duration;
 use researchgym_core::model::retry::RetryPolicy;
 use researchgym_core::spec::Limits;
 use researchgym_engine::gateway::{
-    JournalError, ListenError, Listener, Served, Service, Standalone, Summary, Token, serve, teller,
+    Counting, JournalError, ListenError, Listener, Patience, Served, Service, Standalone, Summary, Token,
+    serve, teller,
 };
 use researchgym_engine::model::registry::Options;
 use researchgym_engine::model::{Client, Endpoint, ModelError, Registry, Variables, settings};
@@ -52,8 +53,17 @@ pub(crate) fn gateway(arguments: &GatewayArguments, printer: &Printer) -> Outcom
         let client = Client::new().map_err(|error| infrastructure(format!("no HTTP client: {error}")))?;
         let books = tokio::task::spawn_blocking(move || standalone.run(entries));
         let retry = RetryPolicy::default();
-        let service =
-            Service { served, teller, client, retry, token, keep_alive: KEEP_ALIVE, may_fetch: true };
+        let service = Service {
+            served,
+            teller,
+            client,
+            retry,
+            token,
+            keep_alive: KEEP_ALIVE,
+            may_fetch: true,
+            patience: Patience::USUAL,
+            counting: Counting::USUAL,
+        };
         let mut stopped = signals::watch_saying(printer, "Stopping when the calls under way are over.")
             .map_err(|error| infrastructure(format!("signals cannot be watched: {error}")))?;
         printer.gateway_opened(&door, drawn.as_ref().map(Token::expose), &models);
@@ -80,7 +90,8 @@ fn served(arguments: &GatewayArguments, here: &Path, printer: &Printer) -> Resul
     settings.warnings.iter().for_each(|warning| printer.warn(warning));
     settings.settings.prices.extend(arguments.prices.iter().map(|path| absolute(here, path)));
     let variables = Variables::with_dotenv(&environment, here).map_err(unusable_model)?;
-    let options = Options { here: here.to_owned(), ..Options::default() };
+    let trusts_project = arguments.trust_project_settings;
+    let options = Options { here: here.to_owned(), trusts_project, ..Options::default() };
     let registry = Registry::new(&settings, options, &variables).map_err(unusable_model)?;
     let mut models: BTreeMap<String, Arc<Endpoint>> = BTreeMap::new();
     let mut add = |name: &str, endpoint: Endpoint| {
@@ -92,11 +103,19 @@ fn served(arguments: &GatewayArguments, here: &Path, printer: &Printer) -> Resul
         add(name, registry.resolve(name).map_err(unusable_model)?);
     }
     if arguments.models.is_empty() {
+        let mut unconsented = BTreeSet::new();
         for known in registry.known().into_iter().filter(|known| known.has_key) {
             // A provider that is half set up is no failure of the others.
-            if let Ok(endpoint) = registry.resolve(&known.name) {
-                add(&known.name, endpoint);
+            match registry.resolve(&known.name) {
+                Ok(endpoint) => add(&known.name, endpoint),
+                Err(error @ ModelError::Unconsented { .. }) => {
+                    unconsented.insert(error.to_string());
+                }
+                Err(_) => {}
             }
+        }
+        for error in unconsented {
+            printer.warn(&format!("{error}: its models are not served without --trust-project-settings"));
         }
     }
     for (alias, name) in &arguments.aliases {

@@ -23,7 +23,8 @@ pub(super) fn named(
     printer: &Printer,
 ) -> Result<Option<Arc<Door>>, CommandError> {
     let Some(name) = &arguments.model else {
-        let ModelArguments { price, prices, key_file, cassette } = &arguments.models;
+        let ModelArguments { price, prices, key_file, cassette, trust_project_settings: _ } =
+            &arguments.models;
         let given = price.is_some() || prices.is_some() || key_file.is_some() || cassette.is_some();
         return match given && arguments.resume.is_none() && arguments.fork.is_none() {
             true => {
@@ -75,6 +76,7 @@ fn with_options(
         prices: models.prices.clone(),
         key_file: models.key_file.clone(),
         cassette: models.cassette.clone(),
+        trusts_project: models.trust_project_settings,
     };
     let (registry, _) = registry(options, printer)?;
     printer.hide(registry.redactor().clone());

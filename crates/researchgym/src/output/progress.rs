@@ -167,6 +167,7 @@ fn called_in_words(called: &ModelCalled) -> String {
 fn brief(event: &Event, state: &RunState) -> Option<String> {
     let id = &state.started.run_id;
     match event {
+        Event::Noted { text } => Some(format!("{id}  note: {text}")),
         Event::RunEnded { ending, failure, .. } => Some(match failure {
             Some(failure) => format!("{id}  failed ({}): {}", failure.boundary.name(), failure.message),
             None => match state.submission() {

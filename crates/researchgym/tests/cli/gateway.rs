@@ -2,6 +2,8 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -76,4 +78,40 @@ fn what_cannot_be_served_is_said_at_once() {
     let model = ["--model", "scripted/script.jsonl"];
     check(&[&model[..], &["--token-file", "blank"]].concat(), "there is no token in it");
     check(&[&model[..], &["--listen", "unix:blank"]].concat(), "is there and is no socket");
+}
+
+#[test]
+fn its_keys_are_kept_from_other_programs_of_its_user() {
+    let world = World::new();
+    world.file("script.jsonl", "{\"text\": \"hello\"}\n");
+    // Where another user may start it.
+    let program = world.path("researchgym");
+    std::fs::copy(env!("CARGO_BIN_EXE_researchgym"), &program).expect("a copy");
+    let as_ordinary_user = |mut command: Command| {
+        if rustix::process::geteuid().is_root() {
+            command.uid(1000).gid(1000);
+        }
+        command.env_clear().env("PATH", "/usr/bin:/bin").env("SOME_API_KEY", "sk-private").current_dir("/");
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    };
+    let read = |path: &str| {
+        let mut command = Command::new("cat");
+        command.arg(path);
+        let output = as_ordinary_user(command).output().expect("cat");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    assert!(read("/proc/self/environ").contains("sk-private"));
+    let script = format!("scripted/{}", world.path("script.jsonl").display());
+    let mut command = Command::new(&program);
+    command.args(["--output", "json", "gateway", "--listen", "127.0.0.1:0", "--model", &script]);
+    let mut child = as_ordinary_user(command).spawn().expect("the binary starts");
+    let mut line = String::new();
+    let mut stdout = BufReader::new(child.stdout.take().expect("it is piped"));
+    stdout.read_line(&mut line).expect("a line");
+    assert!(line.contains("listening"), "{line}");
+    let came = ["environ", "maps", "mem"].map(|file| read(&format!("/proc/{}/{file}", child.id())));
+    signal(&child, Signal::INT);
+    assert_eq!(child.wait().expect("it ends").code(), Some(0));
+    assert_eq!(came, ["", "", ""]);
 }

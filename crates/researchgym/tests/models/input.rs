@@ -176,3 +176,22 @@ fn a_limit_that_ended_a_run_must_be_raised_before_it_goes_on() {
         assert_eq!((over.code, over.events()), (0, events));
     }
 }
+
+#[test]
+fn a_limit_that_does_not_allow_the_first_question_says_what_it_takes() {
+    if !can_isolate() {
+        return;
+    }
+    for (flag, limit, left) in [
+        ("--budget", "0.0001", " USD and 0.000100 USD of the budget are left; raise --budget"),
+        ("--tokens", "5", " tokens and 5 are left; raise --tokens"),
+    ] {
+        let (_world, cut) = finish(&[submits()], &[flag, limit]);
+        let events = cut.events();
+        assert!(of_type(&events, "model_asked").is_empty(), "{events:?}");
+        let notes = of_type(&events, "noted");
+        let note = notes[0]["text"].as_str().expect("a text");
+        assert!(note.starts_with("the model is not asked: this call can ") && note.ends_with(left), "{note}");
+        assert!(notes.len() == 1 && cut.stderr.contains(note), "{cut:?}");
+    }
+}

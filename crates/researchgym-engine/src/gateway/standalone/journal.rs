@@ -14,6 +14,7 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
+use super::super::room::Room;
 use crate::store::{Blobs, StoreError, event_time, sync_folder};
 
 /// The open log.
@@ -22,6 +23,7 @@ pub(super) struct Journal {
     path: PathBuf,
     length: u64,
     blobs: Blobs,
+    room: Room,
 }
 
 /// A log and what it holds.
@@ -94,7 +96,8 @@ impl Journal {
         file.read_to_end(&mut text).map_err(StoreError::io("read", &path))?;
         let whole = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| last + 1);
         let length = whole as u64;
-        let mut journal = Journal { file, path, length, blobs: Blobs::at(blobs) };
+        let mut journal =
+            Journal { file, path, length, blobs: Blobs::at(blobs), room: Room::on_disk(folder.to_owned()) };
         if whole < text.len() {
             journal.cut(&text[whole..], &folder.join("calls.torn"))?;
         }
@@ -113,6 +116,11 @@ impl Journal {
 
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// What may be kept.
+    pub(super) fn room(&self) -> &Room {
+        &self.room
     }
 
     /// Keeps bytes for an event.

@@ -334,3 +334,37 @@ async fn a_cassette_answers_in_the_providers_place() {
         }
     }
 }
+
+#[tokio::test]
+async fn an_answer_whose_connection_is_held_is_recorded() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let provider = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let _ = stream.read(&mut [0; 65536]).await.unwrap();
+        let events = concat!(
+            "data: {\"id\":\"1\",\"object\":\"chat.completion.chunk\",\"created\":0,\"model\":\"m\",\"choices\":",
+            "[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"hi\"},\"finish_reason\":\"stop\"}]}\n\n",
+            "data: [DONE]\n\n",
+        );
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
+        stream.write_all(format!("{head}{events}").as_bytes()).await.unwrap();
+        // Held until the test is over.
+        std::future::pending::<()>().await;
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("c.jsonl");
+    let open = || {
+        let cassette = crate::model::cassette::Cassette::open(&path, Redactor::new([KEY])).unwrap();
+        Backend::Cassette(std::sync::Arc::new(cassette))
+    };
+    let mut endpoint = endpoint(Wire::Chat, &url);
+    endpoint.backend = open();
+    let (live, _) = asked(&endpoint, &request(), true).await;
+    provider.abort();
+    endpoint.backend = open();
+    let (played, _) = asked(&endpoint, &request(), true).await;
+    assert_eq!(live.result.as_ref().unwrap().turn.parts, [Part::Text { text: "hi".into() }]);
+    assert_eq!((played.result, played.billed), (live.result, live.billed));
+}

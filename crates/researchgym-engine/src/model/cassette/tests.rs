@@ -115,5 +115,6 @@ fn after_an_answer_that_could_not_be_recorded_nothing_is_asked() {
     let expected =
         format!("cassette {} cannot be written: No such file or directory (os error 2)", path.display());
     assert_eq!(failure.message, expected);
+    assert_eq!(cassette.problem(), Some(expected));
     assert_eq!(cassette.play(&question), Err(failure));
 }

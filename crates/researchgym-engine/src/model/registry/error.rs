@@ -40,6 +40,18 @@ pub enum ModelError {
         /// Where it was found.
         origin: String,
     },
+    /// A project says where a key goes, and the user has not consented.
+    #[error("{place} says where a key goes: that of `{provider}`, from {key}, would be sent to {host}")]
+    Unconsented {
+        /// Who says so.
+        place: String,
+        /// The provider.
+        provider: String,
+        /// Where the key was found.
+        key: String,
+        /// Where it would go.
+        host: String,
+    },
     /// The provider has no address.
     #[error("there is no address for the provider `{provider}`")]
     MissingBaseUrl {
@@ -135,6 +147,11 @@ impl ModelError {
                     variables.join(" or ")
                 ),
             }),
+            ModelError::Unconsented { .. } => Some(
+                "if you trust it, give --trust-project-settings, or add this folder to `trusted_projects` in your own \
+                 settings file, which `researchgym config show` names"
+                    .to_owned(),
+            ),
             ModelError::MissingBaseUrl { provider, variables } => Some(match variables.as_slice() {
                 [] => format!("set `base_url` in [providers.{provider}] of researchgym.toml"),
                 variables => format!(

@@ -7,7 +7,7 @@ use super::error::ModelError;
 use super::providers::{self, OPENAI, whole_base};
 use crate::model::endpoint::Auth;
 use crate::model::keys::{self, FoundKey, Origin, Variables};
-use crate::model::settings::{AuthName, Merged, ProviderSettings};
+use crate::model::settings::{AuthName, Merged, ProviderSettings, shown_key};
 
 /// The headers of a provider whose values nobody should see.
 const SECRET_HEADERS: [&str; 5] = ["authorization", "key", "token", "secret", "cookie"];
@@ -30,6 +30,20 @@ pub(super) struct Provider {
     pub(super) is_local: bool,
     /// Whether each model has an address of its own behind the base.
     pub(super) has_deployments: bool,
+    pub(super) in_project: InProject,
+}
+
+/// What a project's files say of a provider: the places where they do.
+#[derive(Debug)]
+pub(super) struct InProject {
+    /// Its settings file, where it is.
+    pub(super) base_url: Option<String>,
+    /// Its settings file, which variable holds the key, if that is not the usual one.
+    pub(super) key_env: Option<String>,
+    /// Its settings file, which file holds the key.
+    pub(super) key_file: Option<String>,
+    /// Its `.env`, where it is.
+    pub(super) base_in_dotenv: Option<String>,
 }
 
 /// Where a provider is.
@@ -65,6 +79,14 @@ impl Provider {
             let place = keys.iter().find_map(|key| merged.source_of(key));
             (url.trim_end_matches('/').to_owned(), place.unwrap_or_else(|| "the settings".to_owned()))
         });
+        let usual_variables = row.map_or(&[][..], |row| row.key_variables);
+        let is_usual_variable =
+            settings.key_env.as_deref().is_some_and(|variable| usual_variables.contains(&variable));
+        let place = |key: &str| merged.source_in_project(&format!("providers.{}.{key}", shown_key(section)));
+        let base_in_dotenv = match variables.first(base_variables.iter().copied()) {
+            Some((_, origin @ Origin::Dotenv(_))) if settings.base_url.is_none() => Some(origin.to_string()),
+            Some(_) | None => None,
+        };
         let from_variable = || {
             let (written, origin) = variables.first(base_variables.iter().copied())?;
             let style = row.map(|row| row.base_style)?;
@@ -128,6 +150,12 @@ impl Provider {
             query,
             is_local: settings.local.unwrap_or(row.is_some_and(|row| row.is_local)),
             has_deployments,
+            in_project: InProject {
+                base_url: place("base_url"),
+                key_env: place("key_env").filter(|_| !is_usual_variable),
+                key_file: place("key_file"),
+                base_in_dotenv,
+            },
         }
     }
 

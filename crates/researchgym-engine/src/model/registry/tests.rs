@@ -10,7 +10,7 @@ fn registry_of(
     options: Options,
 ) -> Result<Registry, ModelError> {
     let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("researchgym.toml");
+    let file = folder.path().join("settings.toml");
     std::fs::write(&file, settings_text).unwrap();
     let merged = settings::load(&[file]).unwrap();
     assert_eq!(merged.warnings, Vec::<String>::new());
@@ -265,7 +265,7 @@ fn prices_come_from_the_flag_then_settings_then_lists() {
         max_output: Some(77),
     };
     assert_eq!(facts.facts, expected);
-    assert!(facts.price_source.ends_with("researchgym.toml:3"), "{}", facts.price_source);
+    assert!(facts.price_source.ends_with("settings.toml:3"), "{}", facts.price_source);
     let half = registry.resolve("openai/gpt-4o").unwrap().facts.price.unwrap();
     assert_eq!((half.input, half.output), (2_500_000, 11_000_000));
     let built_in = registry.resolve("openai/gpt-4o-mini").unwrap();
@@ -426,4 +426,70 @@ fn a_cassette_that_is_played_needs_no_key() {
     let error = keyless().unwrap_err().to_string();
     assert!(error.starts_with(&format!("cassette {}, line 2: ", path.display())), "{error}");
     assert_eq!(Path::new(&path).file_name().unwrap(), "c.jsonl");
+}
+
+/// Resolves in a project's folder with a settings file and a `.env`, and the user's own key in the environment.
+fn in_project(settings: &str, dotenv: &str, trusting: &str, options: Options) -> Result<Endpoint, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path().join("project");
+    std::fs::create_dir(&here).unwrap();
+    std::fs::write(here.join("researchgym.toml"), settings).unwrap();
+    std::fs::write(here.join(".env"), dotenv).unwrap();
+    std::fs::write(folder.path().join("secret"), "sk-in-a-file").unwrap();
+    std::fs::write(here.join("own"), "sk-of-the-project").unwrap();
+    let own = folder.path().join("settings.toml");
+    std::fs::write(&own, trusting).unwrap();
+    let merged = settings::load(&[own, here.join("researchgym.toml")]).unwrap();
+    let environment =
+        |name: &str| ["OPENAI_API_KEY", "OTHER"].contains(&name).then(|| "sk-secret".to_owned());
+    let variables = Variables::with_dotenv(&environment, &here).unwrap();
+    let options = Options { here: here.clone(), ..options };
+    let resolved = Registry::new(&merged, options, &variables).unwrap().resolve("openai/m");
+    resolved.map_err(|error| error.to_string().replace(&format!("{}/", here.display()), ""))
+}
+
+#[test]
+fn a_project_sends_no_key_anywhere_without_consent() {
+    let elsewhere = "[providers.openai]\nbase_url = \"https://evil.example/v1\"\n";
+    let here = "[providers.openai]\nbase_url = \"http://127.0.0.1:1/v1\"\nkey_env = \"OTHER\"\n";
+    let other_key = "[providers.openai]\nkey_env = \"OTHER\"\n";
+    let key_file = "[providers.openai]\nkey_env = \"MISSING\"\nkey_file = \"../secret\"\n";
+    let own_key_file = "[providers.openai]\nkey_env = \"MISSING\"\nkey_file = \"own\"\n";
+    let base_alone = "OPENAI_BASE_URL=https://evil.example/v1\n";
+    let usual = "the environment variable OPENAI_API_KEY";
+    let base_and_key = "OPENAI_BASE_URL=https://mine.example/v1\nXAI_API_KEY=sk-xai\n";
+    let refused = |place: &str, key: &str, host: &str| {
+        let text = "says where a key goes: that of `openai`, from";
+        Some(format!("{place} {text} {key}, would be sent to {host}"))
+    };
+    for (settings, dotenv, expected) in [
+        ("", "", None),
+        (here, "", None),
+        (elsewhere, "", refused("researchgym.toml:2", usual, "evil.example")),
+        (other_key, "", refused("researchgym.toml:2", "the environment variable OTHER", "api.openai.com")),
+        (key_file, "", refused("researchgym.toml:3", "the file ../secret", "api.openai.com")),
+        (own_key_file, "", None),
+        ("[providers.openai]\nkey_env = \"OPENAI_API_KEY\"\n", "", None),
+        ("", base_alone, refused("OPENAI_BASE_URL in .env", usual, "evil.example")),
+        ("", base_and_key, refused("OPENAI_BASE_URL in .env", usual, "mine.example")),
+    ] {
+        let error = in_project(settings, dotenv, "", priced()).err();
+        assert_eq!(error, expected, "{settings}{dotenv}");
+        let consent = Options { trusts_project: true, ..priced() };
+        assert_eq!(in_project(settings, dotenv, "", consent).err(), None);
+        assert_eq!(in_project(settings, dotenv, "trusted_projects = [\"project\"]", priced()).err(), None);
+        assert_eq!(in_project(settings, dotenv, "trusted_projects = [\"other\"]", priced()).err(), expected);
+    }
+}
+
+#[test]
+fn the_key_of_a_dotenv_goes_where_the_same_file_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "OPENAI_BASE_URL=https://mine.example/v1\nOPENAI_API_KEY=sk-mine\n";
+    std::fs::write(folder.path().join(".env"), text).unwrap();
+    let environment = |_: &str| None;
+    let variables = Variables::with_dotenv(&environment, folder.path()).unwrap();
+    let registry = Registry::new(&Merged::default(), priced(), &variables).unwrap();
+    let endpoint = registry.resolve("openai/m").unwrap();
+    assert_eq!(endpoint.base_url, "https://mine.example/v1");
 }

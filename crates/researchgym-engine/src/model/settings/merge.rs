@@ -9,9 +9,9 @@ use serde::Deserialize as _;
 use toml::de::{DeTable, DeValue};
 use toml::{Table, Value};
 
-use super::{Entry, Merged, Settings, SettingsError};
+use super::{Entry, Merged, Settings, SettingsError, is_of_project};
 
-pub(super) const TOP: [&str; 3] = ["providers", "models", "prices"];
+pub(super) const TOP: [&str; 4] = ["providers", "models", "prices", "trusted_projects"];
 pub(super) const PROVIDER: [&str; 8] =
     ["base_url", "wire", "key_env", "key_file", "auth", "headers", "query", "local"];
 pub(super) const MODEL: [&str; 8] = [
@@ -104,9 +104,17 @@ fn read(file: &Path, text: &str, warnings: &mut Vec<String>) -> Result<Vec<Leaf>
             return Err(SettingsError { file: file.to_owned(), line: line_of("models", name), problem });
         }
     }
+    if is_of_project(file) {
+        // Nobody vouches for themselves.
+        for leaf in leaves.extract_if(.., |leaf| leaf.path[0] == "trusted_projects") {
+            let (file, line) = (file.display(), leaf.line);
+            warnings
+                .push(format!("{file}:{line}: `trusted_projects` has an effect in the user's own file only"));
+        }
+    }
     let folder = file.parent().unwrap_or(Path::new("/"));
     for leaf in &mut leaves {
-        let is_file = matches!(leaf.path[..], [ref only] if only == "prices")
+        let is_file = matches!(leaf.path[..], [ref only] if only == "prices" || only == "trusted_projects")
             || matches!(leaf.path[..], [ref first, _, ref last] if first == "providers" && last == "key_file");
         if is_file {
             absolute(&mut leaf.value, folder);
@@ -218,7 +226,7 @@ fn absolute(value: &mut Value, folder: &Path) {
     }
 }
 
-fn shown_key(key: &str) -> String {
+pub(in crate::model) fn shown_key(key: &str) -> String {
     let bare = |character: char| character.is_ascii_alphanumeric() || "_-".contains(character);
     if !key.is_empty() && key.chars().all(bare) { key.to_owned() } else { format!("{key:?}") }
 }

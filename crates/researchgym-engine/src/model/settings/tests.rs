@@ -37,6 +37,19 @@ fn later_files_win_key_by_key_and_values_know_their_place() {
 }
 
 #[test]
+fn nobody_vouches_for_their_own_project() {
+    let text = "trusted_projects = [\"/p\", \"q\"]\n";
+    let own = merged(&[("/u/settings.toml", text)]).unwrap();
+    assert_eq!(own.settings.trusted_projects, [PathBuf::from("/p"), PathBuf::from("/u/q")]);
+    assert_eq!(own.warnings, Vec::<String>::new());
+    let both =
+        merged(&[("/u/settings.toml", text), ("/p/researchgym.toml", "trusted_projects = []")]).unwrap();
+    assert_eq!(both.settings, own.settings);
+    let warning = "/p/researchgym.toml:1: `trusted_projects` has an effect in the user's own file only";
+    assert_eq!(both.warnings, [warning]);
+}
+
+#[test]
 fn unknown_keys_are_warned_of_with_the_nearest() {
     let check = |text: &str, expected: &str| {
         assert_eq!(merged(&[("/f", text)]).unwrap().warnings, [expected.to_owned()]);
@@ -52,7 +65,7 @@ fn unknown_keys_are_warned_of_with_the_nearest() {
     );
     check(
         "[quantum]\nx = 1",
-        "/f:1: `quantum` is not known and has no effect; known are providers, models, prices",
+        "/f:1: `quantum` is not known and has no effect; known are providers, models, prices, trusted_projects",
     );
 }
 
