@@ -1,0 +1,92 @@
+//! What runs leave and what sandboxes send: event logs, graders' lines, guests' frames.
+
+use researchgym_core::chain;
+use researchgym_core::grading::Verdict;
+use researchgym_core::score::Direction;
+use researchgym_core::state::RunState;
+use researchgym_core::task::Metric;
+use researchgym_core::wire::{Decoder, Frame, FromGuest, ToGuest};
+
+use crate::choice;
+
+/// Lines of `events.jsonl`, folded whether or not they are chained. A line that is read is read again from how we write
+/// it.
+pub fn event_log(data: &[u8]) -> bool {
+    let mut state: Option<RunState> = None;
+    for bytes in data.split(|&byte| byte == b'\n') {
+        let Ok(line) = chain::parse_line(bytes) else { continue };
+        if let Ok((text, _)) = chain::encode_line(&line) {
+            assert_eq!(chain::parse_line(text.as_bytes()).expect("we read what we write"), line);
+        }
+        match &mut state {
+            None => state = RunState::start(&line).ok(),
+            Some(state) => {
+                if state.apply(&line).is_err() {
+                    return false;
+                }
+                let _ = (state.used(), state.best(), state.integrity(), state.wall_ms(None));
+            }
+        }
+    }
+    state.is_some_and(|state| state.ended.is_some())
+}
+
+/// What a grader says on its control channel: a score has exactly the task's metrics, all finite.
+pub fn grader_output(data: &[u8]) -> bool {
+    let metric = |name: &str| Metric {
+        name: name.to_owned(),
+        direction: Direction::Maximize,
+        primary: name == "score",
+        description: None,
+    };
+    let mut verdict = Verdict::new(&[metric("score"), metric("rmse")]);
+    for line in data.split(|&byte| byte == b'\n') {
+        if verdict.line(line).is_err() {
+            return false;
+        }
+    }
+    let Ok(score) = verdict.finish() else { return false };
+    if score.invalid.is_none() {
+        let names: Vec<&str> = score.metrics.keys().map(String::as_str).collect();
+        assert_eq!(names, ["rmse", "score"]);
+        assert!(score.metrics.values().all(|value| value.is_finite()));
+    }
+    true
+}
+
+/// What a guest sends, and what it is sent: the frames do not depend on how the bytes were cut.
+pub fn guest_frames(data: &[u8]) -> bool {
+    let (cut, bytes) = choice(data);
+    let whole = frames(bytes.chunks(bytes.len().max(1)));
+    assert_eq!(frames(bytes.chunks(usize::from(cut).max(1))), whole);
+    whole.1
+}
+
+/// The frames, and whether all of it was understood.
+fn frames<'d>(chunks: impl Iterator<Item = &'d [u8]>) -> (Vec<String>, bool) {
+    let (mut decoder, mut seen, mut all) = (Decoder::default(), Vec::new(), true);
+    for chunk in chunks {
+        decoder.push(chunk);
+        loop {
+            match decoder.next_frame() {
+                Ok(Some(frame)) => {
+                    all &= is_understood(&frame);
+                    seen.push(format!("{frame:?}"));
+                }
+                Ok(None) => break,
+                Err(_) => return (seen, false),
+            }
+        }
+    }
+    (seen, all)
+}
+
+fn is_understood(frame: &Frame<'_>) -> bool {
+    match frame {
+        Frame::Control(json) => {
+            serde_json::from_slice::<FromGuest>(json).is_ok()
+                || serde_json::from_slice::<ToGuest>(json).is_ok()
+        }
+        Frame::Raw { .. } => true,
+    }
+}

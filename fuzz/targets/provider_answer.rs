@@ -1,0 +1,6 @@
+//! `cargo fuzz run provider_answer`: see fuzz/README.md.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    researchgym_fuzz::provider_answer(data);
+});
