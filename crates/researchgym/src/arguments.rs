@@ -1,12 +1,16 @@
 //! What can be typed. The help texts are these doc comments. All of them stand in this one file, though it is long: `--help` is
 //! read and kept consistent as one text.
 
+mod doctor;
+
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use self::doctor::DoctorArguments;
 
 /// Lets AI research agents work on research tasks in isolated sandboxes, and scores what they submit.
 #[derive(Debug, Parser)]
@@ -58,8 +62,8 @@ pub(crate) enum Command {
     Config(ConfigCommand),
     /// Serve models to programs that are not ours, within a budget
     Gateway(Box<GatewayArguments>),
-    /// Say what this machine offers for isolation, what is missing and what to install
-    Doctor(Places),
+    /// Say what this machine offers for isolation, what is missing, and what runs have left on it
+    Doctor(DoctorArguments),
     /// Inside a run: score the current artefacts
     Validate,
     /// Inside a run: score the current artefacts and end the run

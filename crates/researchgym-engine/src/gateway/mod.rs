@@ -35,6 +35,7 @@ mod translate;
 mod unmetered;
 
 pub use self::listen::{ListenError, Listener, SocketFile};
+pub(crate) use self::run::PREFIX as FOLDER_PREFIX;
 pub use self::run::RunGateway;
 pub use self::served::{NotServed, Served};
 pub use self::server::{Service, serve};

@@ -17,6 +17,10 @@ use super::server::{Service, serve};
 use super::teller::Teller;
 use super::token::Token;
 use crate::model::Door;
+use crate::scratch::{self, Scratch};
+
+/// What the names of its folders begin with.
+pub(crate) const PREFIX: &str = "researchgym-gateway-";
 
 /// How often a client that waits for a translated stream gets a sign of life.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
@@ -26,7 +30,7 @@ pub struct RunGateway {
     socket: PathBuf,
     port: Option<(u16, Token)>,
     stop: watch::Sender<bool>,
-    _folder: tempfile::TempDir,
+    folder: Scratch,
 }
 
 impl RunGateway {
@@ -43,10 +47,7 @@ impl RunGateway {
         std::fs::create_dir_all(scratch)?;
         // Who runs us may go through; as root without isolation, so may the unprivileged user of the commands.
         let mode = if with_port { 0o711 } else { 0o700 };
-        let folder = tempfile::Builder::new()
-            .prefix("gateway-")
-            .permissions(std::fs::Permissions::from_mode(mode))
-            .tempdir_in(scratch)?;
+        let folder = scratch::named(scratch, PREFIX, mode)?;
         let socket = folder.path().join("gateway.sock");
         let listener = UnixListener::from_std(listen(folder.path())?)?;
         std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o666))?;
@@ -71,7 +72,12 @@ impl RunGateway {
                 Some((port, token))
             }
         };
-        Ok(RunGateway { socket, port, stop, _folder: folder })
+        Ok(RunGateway { socket, port, stop, folder })
+    }
+
+    /// The folder of the socket, to be removed after us.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// The socket's path on this machine.

@@ -18,6 +18,7 @@ use researchgym_core::keys::AttemptKeys;
 use researchgym_core::score::{AttemptKind, Score, Split};
 use researchgym_core::task::Task;
 
+pub(crate) use self::support::UNFINISHED;
 pub use self::support::library;
 use crate::materials::Materials;
 use crate::sandbox::{Capture, Sandbox, SandboxHost};

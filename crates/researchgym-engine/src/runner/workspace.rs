@@ -60,7 +60,11 @@ pub(super) async fn bring_up(runner: &Runner, open: &mut OpenRun) -> Result<Work
     for warning in super::derived::write_status_file(&open.recorder) {
         (runner.warn)(&warning);
     }
-    let desk = match Desk::open(open.recorder.folder.root()) {
+    let run = open.recorder.folder.root();
+    if let Err(error) = runner.workbench.sandboxes.hang_up_after_us(run) {
+        (runner.warn)(&error.to_string());
+    }
+    let desk = match Desk::open(run) {
         Ok(desk) => Some(desk),
         Err(error) => {
             (runner.warn)(&format!("the run cannot be paused or told anything while it works: {error}"));
@@ -186,6 +190,7 @@ async fn open_gateway(runner: &Runner, open: &mut OpenRun) -> Result<Option<Coun
     let server = RunGateway::open(&scratch, !is_isolated, door, &teller).await.map_err(|error| {
         Failure::new(Boundary::Store, format!("the run's gateway below {}: {error}", scratch.display()))
     })?;
+    runner.workbench.sandboxes.remove_after_us(server.folder())?;
     Ok(Some(Counter { entries, server }))
 }
 

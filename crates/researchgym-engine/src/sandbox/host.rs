@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use super::machine::{self, Bubblewrap};
+use super::machine::{self, Bubblewrap, Machine};
 use super::slots::Slots;
+use super::sweeper::Sweeper;
 use super::{MachineReport, SandboxError, probe};
 
 /// Starts sandboxes. One per process; clones share everything.
@@ -36,6 +37,27 @@ impl SandboxHost {
     fn assemble(home: &Path, executable: PathBuf) -> SandboxHost {
         let (slots, bubblewrap) = (Slots::new(home), OnceLock::new());
         SandboxHost { inner: Arc::new(Inner { home: home.to_owned(), executable, slots, bubblewrap }) }
+    }
+
+    /// Has a folder removed when this process has ended, however it ends, unless another holds it then.
+    pub(crate) fn remove_after_us(&self, folder: &Path) -> Result<(), SandboxError> {
+        self.tell_sweeper(folder, Sweeper::add_folder)
+    }
+
+    /// Has the control socket of a run removed when this process has ended, however it ends, unless another works on the
+    /// run then.
+    pub(crate) fn hang_up_after_us(&self, run: &Path) -> Result<(), SandboxError> {
+        self.tell_sweeper(run, Sweeper::add_run)
+    }
+
+    fn tell_sweeper(
+        &self,
+        folder: &Path,
+        order: fn(&Sweeper, &Path) -> std::io::Result<()>,
+    ) -> Result<(), SandboxError> {
+        let failed = |source| SandboxError::System { doing: "telling the sweeper", source };
+        let machine = Machine::get(self.inner.executable()?).map_err(failed)?;
+        order(&machine.sweeper, folder).map_err(failed)
     }
 
     /// Looks at everything a sandbox needs, really trying where that is the only way to know. Blocks for some 50 ms.

@@ -1,5 +1,5 @@
 //! A small process that outlives ours just long enough to remove what the kernel does not: control groups and private
-//! folders.
+//! folders. Its argument is the number of the process that it follows, by which `doctor` tells whether that is alive.
 //!
 //! It holds the reading end of a pipe from us, reads what to remove, and acts when the pipe ends, which it does however
 //! we die. It is in a session of its own, so that an interrupt at the terminal does not end it.
@@ -10,6 +10,9 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
 use super::cgroup;
+use crate::session::CONTROL_SOCKET;
+use crate::store::LOCK;
+use crate::{hold, scratch};
 
 /// The running sweeper.
 #[derive(Debug)]
@@ -23,6 +26,7 @@ impl Sweeper {
     pub(super) fn start(executable: &Path) -> io::Result<Sweeper> {
         let mut process = Command::new(executable)
             .arg("sweep")
+            .arg(std::process::id().to_string())
             .env_clear()
             .current_dir("/")
             .stdin(Stdio::piped())
@@ -38,9 +42,14 @@ impl Sweeper {
         self.order('c', folder)
     }
 
-    /// To be removed after us: a folder of ours.
+    /// To be removed after us unless another holds it: a folder of ours.
     pub(super) fn add_folder(&self, folder: &Path) -> io::Result<()> {
         self.order('f', folder)
+    }
+
+    /// To be removed after us unless another works on the run: its control socket.
+    pub(super) fn add_run(&self, folder: &Path) -> io::Result<()> {
+        self.order('r', folder)
     }
 
     fn order(&self, what: char, folder: &Path) -> io::Result<()> {
@@ -49,6 +58,14 @@ impl Sweeper {
             Some(orders) => orders.write_all(format!("{what}{}\0", folder.display()).as_bytes()),
             None => Ok(()),
         }
+    }
+}
+
+/// Removes the socket of a run on which nobody works.
+fn hang_up(run: &Path) {
+    if let Ok(_lock) = hold::take(&run.join(LOCK)) {
+        // Most were removed by their owner.
+        let _ = std::fs::remove_file(run.join(CONTROL_SOCKET));
     }
 }
 
@@ -67,7 +84,9 @@ pub(crate) fn main() -> i32 {
             cgroup::remove(Path::new(folder));
         } else if let Some(folder) = order.strip_prefix('f') {
             // Most were removed by their owner.
-            let _ = std::fs::remove_dir_all(folder);
+            let _ = scratch::remove_unheld(Path::new(folder));
+        } else if let Some(run) = order.strip_prefix('r') {
+            hang_up(Path::new(run));
         }
     }
     0

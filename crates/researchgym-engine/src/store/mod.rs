@@ -17,6 +17,7 @@ pub use derived::{LogAppender, LogFile, write_json, write_metadata, write_plan, 
 pub use error::StoreError;
 pub(crate) use folder::sync_folder;
 pub use folder::{RunFolder, event_time};
+pub(crate) use lock::LOCK;
 pub use lock::RunLock;
 pub use log::EventLog;
 pub use read::{LogReader, LogReading, TornTail, read_log};
