@@ -4,6 +4,7 @@
 //! of the sandboxes that it starts, as `researchgym` itself is.
 
 mod agent;
+mod chaos;
 mod cold;
 mod concurrent;
 mod floor;
@@ -58,6 +59,7 @@ fn measure(options: &Options) -> Outcome<()> {
     // These have runtimes of their own, with one thread.
     match options.name.as_str() {
         "mock" => return mock::answer(options),
+        "chaos" => return chaos::measure(options),
         "gateway" => return gateway::measure(options, &report),
         _ => {}
     }
