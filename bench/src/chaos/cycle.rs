@@ -79,7 +79,7 @@ impl Cycle<'_> {
                 Some(&(fault, moment)) => self.disturbed(working, fault, moment, before)?,
                 None => working.wait()?,
             };
-            self.settle(finished.code.is_none())?;
+            self.settle(index, finished.code.is_none())?;
             if self.has_ended(&finished, index) {
                 return Ok(Some(finished));
             }
@@ -174,7 +174,11 @@ impl Cycle<'_> {
 
     /// Does the fault; whether there was something to do it to.
     fn strike(&self, working: &mut Working, parent: u32, fault: Fault) -> Outcome<bool> {
-        let one = |role: Role| family::find(parent, role).first().copied();
+        // Guests of grader and players are as good as the agent's.
+        let one = |role: Role| {
+            let found = family::find(parent, role);
+            (!found.is_empty()).then(|| found[(self.plan.seed as usize / 7) % found.len()])
+        };
         let send =
             |role: Role, signal: Signal| one(role).is_some_and(|pid| family::signal(parent, pid, signal));
         let paused = Duration::from_millis(30 + self.plan.seed % 200);
@@ -235,13 +239,18 @@ impl Cycle<'_> {
 
     /// Nothing is left of a segment, by our own look and by the audit, once the sweeper has done its work; after a killed
     /// sweeper the audit finds what is left, and cleaning removes it.
-    fn settle(&mut self, was_killed: bool) -> Outcome<()> {
-        let has_no_sweeper = was_killed
-            && self.plan.faults.first().is_some_and(|(fault, _)| *fault == Fault::KillParentAndSweeper);
+    fn settle(&mut self, index: usize, was_killed: bool) -> Outcome<()> {
+        let fault = self.plan.faults.get(index).map(|(fault, _)| *fault);
+        let may_leave = match fault {
+            Some(Fault::KillParentAndSweeper) => was_killed,
+            // Where nothing can be removed, sockets stay too.
+            Some(Fault::ReadOnly) => true,
+            _ => false,
+        };
         let begun = Instant::now();
         let mut left = leftovers::look(&self.world, &self.parents);
         while !left.is_empty() && begun.elapsed() < SWEEPING {
-            if has_no_sweeper && left.iter().all(|what| what.starts_with('/')) {
+            if may_leave && left.iter().all(|what| what.starts_with('/')) {
                 // No process any more: nobody will remove it.
                 self.clean(&left)?;
             }
@@ -250,6 +259,7 @@ impl Cycle<'_> {
         }
         if !left.is_empty() {
             self.wrong(format!("left behind: {left:?}"));
+            return Ok(());
         }
         let audited = leftovers::audited(&self.world, &self.parents)?;
         if !audited.is_empty() {

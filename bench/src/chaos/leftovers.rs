@@ -17,16 +17,12 @@ pub(super) fn look(world: &World, parents: &[u32]) -> Vec<String> {
     found.extend(groups().into_iter().filter(|group| is_of(group, parents)));
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     found.extend(mounts.lines().filter(|line| line.contains(&mark)).map(|line| format!("mount {line}")));
-    for folder in [world.temporary(), world.home().join("scratch")] {
-        found.extend(entries(&folder).into_iter().map(|path| path.display().to_string()));
-    }
+    let folders = [world.temporary(), world.home().join("scratch")];
+    let mut paths: Vec<PathBuf> = folders.iter().flat_map(|folder| entries(folder)).collect();
     if let Some((run, _)) = world.run() {
-        found.extend(
-            Some(run.join("control.sock"))
-                .filter(|path| path.exists())
-                .map(|path| path.display().to_string()),
-        );
+        paths.extend(Some(run.join("control.sock")).filter(|path| path.exists()));
     }
+    found.extend(paths.iter().map(|path| world.known(path)));
     found
 }
 

@@ -126,7 +126,10 @@ fn marks(run: &Path, events: &[Value], agent: Agent) -> Vec<String> {
     let interrupted = of(events, "interrupted").len();
     let repeated: usize = marks.values().map(|times| times - 1).sum();
     let missing = (1..=MARKS).filter(|mark| !marks.contains_key(mark)).count();
-    let may_miss = if agent == Agent::Basic { interrupted } else { 0 };
+    // On a full disk a command fails, and whoever ran it is told so.
+    let refused = |event: &&Value| event["observation"]["exit_code"].as_i64().is_some_and(|code| code != 0);
+    let refused = of(events, "observed").iter().filter(|event| refused(event)).count();
+    let may_miss = refused + if agent == Agent::Basic { interrupted } else { 0 };
     if marks.keys().any(|mark| *mark > MARKS) || repeated > interrupted || missing > may_miss {
         return vec![format!("marks {marks:?} with {interrupted} interrupted actions")];
     }

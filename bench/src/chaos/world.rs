@@ -3,6 +3,7 @@
 //! For faults of the disk, home and runs are on a small memory file system in a mount namespace that a process of ours keeps;
 //! nothing of the machine is mounted over or filled.
 
+use std::cell::Cell;
 use std::fs::{File, Permissions};
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
@@ -25,6 +26,8 @@ pub(super) struct World {
     folder: TempDir,
     program: PathBuf,
     disk: Option<Disk>,
+    /// Programs started so far; each writes to files of its own.
+    started: Cell<u32>,
 }
 
 /// A mount namespace with the small file system in it.
@@ -65,7 +68,7 @@ impl World {
             std::fs::create_dir(folder.path().join(name))?;
             open(&folder.path().join(name))?;
         }
-        let mut world = World { folder, program: program.to_owned(), disk: None };
+        let mut world = World { folder, program: program.to_owned(), disk: None, started: Cell::new(0) };
         if has_disk {
             world.disk = Some(world.mount_disk()?);
         }
@@ -125,6 +128,13 @@ impl World {
         }
     }
 
+    /// A path that can be read from here, as the program knows it.
+    pub(super) fn known(&self, path: &Path) -> String {
+        let root = self.disk.as_ref().map(|disk| format!("/proc/{}/root", disk.keeper.id()));
+        let path = path.display().to_string();
+        root.and_then(|root| path.strip_prefix(&root).map(str::to_owned)).unwrap_or(path)
+    }
+
     /// The home folder, as it can be read from here.
     pub(super) fn home(&self) -> PathBuf {
         self.seen(&self.path("disk/home"))
@@ -177,7 +187,8 @@ impl World {
 
     /// Starts researchgym.
     pub(super) fn start(&self, words: &[&str], clock: Option<u64>) -> Outcome<Working> {
-        let output = self.path("output");
+        self.started.set(self.started.get() + 1);
+        let output = self.path(&format!("output-{}", self.started.get()));
         let child = self
             .command(&self.program, words, clock)
             .stdout(File::create(&output)?)
