@@ -8,11 +8,17 @@ use std::io::{self, BufRead as _, Write as _};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustix::process::Pid;
 
 use super::cgroup;
 use crate::session::CONTROL_SOCKET;
 use crate::store::LOCK;
 use crate::{hold, scratch};
+
+/// How long a killed process may take to be gone.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The running sweeper.
 #[derive(Debug)]
@@ -61,6 +67,15 @@ impl Sweeper {
     }
 }
 
+/// Waits until a process is gone altogether. The kernel closes what a killed process had open one after the other: the
+/// pipe that woke us may be closed while locks further on are still held.
+fn wait_for_the_end_of(owner: Option<Pid>) {
+    let begun = Instant::now();
+    while rustix::process::getppid() == owner && begun.elapsed() < PATIENCE {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
 /// Removes the socket of a run on which nobody works.
 fn hang_up(run: &Path) {
     if let Ok(_lock) = hold::take(&run.join(LOCK)) {
@@ -71,6 +86,7 @@ fn hang_up(run: &Path) {
 
 /// The sweeper's `main`.
 pub(crate) fn main() -> i32 {
+    let owner = rustix::process::getppid();
     // Fails if it is one already.
     let _ = rustix::process::setsid();
     let orders: Vec<String> = io::stdin()
@@ -79,6 +95,7 @@ pub(crate) fn main() -> i32 {
         .map_while(Result::ok)
         .filter_map(|order| String::from_utf8(order).ok())
         .collect();
+    wait_for_the_end_of(owner);
     for order in &orders {
         if let Some(folder) = order.strip_prefix('c') {
             cgroup::remove(Path::new(folder));

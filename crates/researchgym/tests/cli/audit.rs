@@ -170,3 +170,79 @@ fn control_groups_are_judged_by_lock_and_process() {
     world.finish(&["doctor", "--clean"]);
     assert_eq!(holders(&world), [Value::Null, Value::Null]);
 }
+
+#[test]
+fn a_killed_run_without_isolation_leaves_nothing_among_temporary_files() {
+    if !can_isolate() {
+        return;
+    }
+    let world = World::new();
+    let temporary = world.path("temporary");
+    std::fs::create_dir(&temporary).expect("a folder");
+    for folder in [world.path("."), temporary.clone()] {
+        // Commands run as an unprivileged user, who must get through.
+        let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(folder, open).expect("it is ours");
+    }
+    world.file("m.jsonl", "{\"text\": \"never asked\"}\n");
+    let script = world.script(&[exec("sleep 1000")]);
+    let more = ["--runtime", "host", "--model", "scripted/m.jsonl"];
+    let child = world
+        .command(&world.scripted_words("tiny", &script, &more))
+        .env("TMPDIR", &temporary)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the binary starts");
+    world.wait_for_log("the command", |log| log.contains("sleep 1000\"}}}}"));
+    let names = || {
+        let mut names: Vec<String> = std::fs::read_dir(&temporary)
+            .expect("a folder")
+            .flatten()
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort_unstable();
+        names.iter_mut().for_each(|name| name.truncate(name.rfind('-').map_or(0, |at| at + 1)));
+        names
+    };
+    assert_eq!(names(), ["researchgym-gateway-", "researchgym-host-"]);
+    signal(&child, Signal::KILL);
+    wait(child);
+    eventually("the sweeper removes both", || names().is_empty().then_some(()));
+    world.wait_until_nothing_is_left();
+}
+
+/// The groups of a run in a time namespace look to others as if their process had started at another time.
+#[test]
+fn a_run_in_a_time_namespace_keeps_its_control_groups() {
+    if !can_isolate() || !is_root("making a time namespace") {
+        return;
+    }
+    let world = World::new();
+    let script = world.script(&[exec("sleep 1000")]);
+    let inner = world.command(&world.scripted_words("tiny", &script, &[]));
+    let mut command = Command::new("unshare");
+    command.args(["--time", "--boottime", "1000000", "--"]);
+    command.arg(inner.get_program()).args(inner.get_args()).current_dir(world.path(".")).env_clear();
+    for (name, value) in inner.get_envs() {
+        command.env(name, value.unwrap_or_default());
+    }
+    let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("unshare starts");
+    world.wait_for_log("the command", |log| log.contains("sleep 1000\"}}}}"));
+    let number = format!("/researchgym-{}-", child.id());
+    let groups = || -> Vec<(String, bool)> {
+        let object = world.finish(&["doctor", "--audit", "--output", "json"]).object();
+        let remains = object["remains"].as_array().expect("a list").iter();
+        let of_child = remains.filter(|one| one["what"].as_str().is_some_and(|what| what.contains(&number)));
+        of_child.map(|one| (one["what"].to_string(), one["held_by"] == "live")).collect()
+    };
+    let before = groups();
+    assert!(before.iter().all(|(_, is_live)| *is_live), "{before:?}");
+    // A run that starts removes the groups of processes that are gone.
+    assert_eq!(World::new().scripted(&[answer(5), submit()], &[]).code, 0);
+    world.finish(&["doctor", "--clean"]);
+    assert_eq!(groups(), before);
+    signal(&child, Signal::KILL);
+    wait(child);
+    eventually("the sweeper removes them", || groups().is_empty().then_some(()));
+}
