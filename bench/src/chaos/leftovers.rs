@@ -20,7 +20,12 @@ pub(super) fn look(world: &World, parents: &[u32]) -> Vec<String> {
     let folders = [world.temporary(), world.home().join("scratch")];
     let mut paths: Vec<PathBuf> = folders.iter().flat_map(|folder| entries(folder)).collect();
     if let Some((run, _)) = world.run() {
-        paths.extend(Some(run.join("control.sock")).filter(|path| path.exists()));
+        let is_half_written = |path: &PathBuf| {
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            name.starts_with(".new-") || name.starts_with(".output-") || name == "control.sock"
+        };
+        let inner = [entries(&run), entries(&run.join("blobs"))].concat();
+        paths.extend(inner.into_iter().filter(is_half_written));
     }
     found.extend(paths.iter().map(|path| world.known(path)));
     found

@@ -13,10 +13,8 @@ use researchgym_core::event::Event;
 use super::locks::Locks;
 use super::{Holder, Kind, Places, Remains, Way};
 use crate::session::CONTROL_SOCKET;
-use crate::store::{LOCK, RunFolder};
+use crate::store::{LOCK, RunFolder, unfinished};
 
-/// What the names of half-written files begin with, in the run's folder and among its blobs.
-const UNFINISHED: [&str; 2] = [".new-", ".output-"];
 /// The longest last line that is read: the ending of a run is much shorter.
 const TAIL: u64 = 64 << 10;
 /// A folder without a log that is younger may be one that is about to get it.
@@ -62,8 +60,7 @@ fn one(run: &RunFolder, locks: &Locks) -> Vec<Remains> {
         Remains::left_with(kind, what, Way::InRun { lock: lock.clone(), path })
     };
     found.extend(has_socket.then(|| left(Kind::Socket, socket)));
-    let unfinished = [run.root(), &run.blobs_path()].map(unfinished);
-    found.extend(unfinished.into_iter().flatten().map(|path| left(Kind::File, path)));
+    found.extend(unfinished(run.root()).into_iter().map(|path| left(Kind::File, path)));
     found
 }
 
@@ -86,15 +83,6 @@ fn ends_with_an_ending(tail: &[u8]) -> bool {
     let Some(whole) = tail.strip_suffix(b"\n") else { return false };
     let last = whole.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
     parse_line(last).is_ok_and(|line| matches!(line.event, Event::RunEnded { .. }))
-}
-
-fn unfinished(folder: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let is_unfinished = |name: &str| UNFINISHED.iter().any(|prefix| name.starts_with(prefix));
-    entries
-        .filter(|entry| entry.file_name().to_str().is_some_and(is_unfinished))
-        .map(|entry| entry.path())
-        .collect()
 }
 
 fn is_young(folder: &Path) -> bool {

@@ -44,9 +44,9 @@ impl SandboxHost {
         self.tell_sweeper(folder, Sweeper::add_folder)
     }
 
-    /// Has the control socket of a run removed when this process has ended, however it ends, unless another works on the
+    /// Has the control socket and half-written files of a run removed when this process has ended, however it ends, unless another works on the
     /// run then.
-    pub(crate) fn hang_up_after_us(&self, run: &Path) -> Result<(), SandboxError> {
+    pub(crate) fn tidy_run_after_us(&self, run: &Path) -> Result<(), SandboxError> {
         self.tell_sweeper(run, Sweeper::add_run)
     }
 

@@ -14,7 +14,7 @@ use rustix::process::Pid;
 
 use super::cgroup;
 use crate::session::CONTROL_SOCKET;
-use crate::store::LOCK;
+use crate::store::{LOCK, remove_unfinished};
 use crate::{hold, scratch};
 
 /// How long a killed process may take to be gone.
@@ -53,7 +53,7 @@ impl Sweeper {
         self.order('f', folder)
     }
 
-    /// To be removed after us unless another works on the run: its control socket.
+    /// To be removed after us unless another works on the run: its control socket and what was half written.
     pub(super) fn add_run(&self, folder: &Path) -> io::Result<()> {
         self.order('r', folder)
     }
@@ -76,11 +76,12 @@ fn wait_for_the_end_of(owner: Option<Pid>) {
     }
 }
 
-/// Removes the socket of a run on which nobody works.
+/// Removes the socket and the half-written files of a run on which nobody works.
 fn hang_up(run: &Path) {
     if let Ok(_lock) = hold::take(&run.join(LOCK)) {
         // Most were removed by their owner.
         let _ = std::fs::remove_file(run.join(CONTROL_SOCKET));
+        let _ = remove_unfinished(run);
     }
 }
 

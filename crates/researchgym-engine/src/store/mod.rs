@@ -9,6 +9,7 @@ mod folder;
 mod lock;
 mod log;
 mod read;
+mod unfinished;
 mod verify;
 
 pub(crate) use blobs::hash_reader;
@@ -21,4 +22,5 @@ pub(crate) use lock::LOCK;
 pub use lock::RunLock;
 pub use log::EventLog;
 pub use read::{LogReader, LogReading, TornTail, read_log};
+pub(crate) use unfinished::{remove_unfinished, unfinished};
 pub use verify::{Problem, Verification, verify};
