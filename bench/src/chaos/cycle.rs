@@ -42,8 +42,8 @@ struct Cycle<'a> {
 
 /// Does it. `expected`: the score of an undisturbed run, if its grading repeats it.
 pub(super) fn run(program: &Path, plan: &Plan, is_root: bool, expected: Option<f64>) -> Outcome<Told> {
-    let has_disk = plan.faults.iter().any(|(fault, _)| fault.needs_disk());
-    let world = World::new(program, has_disk)?;
+    let has_disk = is_root && plan.faults.iter().any(|(fault, _)| fault.needs_disk());
+    let world = World::new(program, &plan.runtime, has_disk)?;
     let mut cycle = Cycle { plan, world, is_root, parents: Vec::new(), told: Told::default() };
     if let Some(finished) = cycle.segments()? {
         cycle.check(&finished, expected)?;

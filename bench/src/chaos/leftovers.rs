@@ -15,6 +15,7 @@ pub(super) fn look(world: &World, parents: &[u32]) -> Vec<String> {
     let mark = world.mark();
     let mut found = processes(&mark, &world.keepers());
     found.extend(groups().into_iter().filter(|group| is_of(group, parents)));
+    found.extend(world.containers());
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     found.extend(mounts.lines().filter(|line| line.contains(&mark)).map(|line| format!("mount {line}")));
     let folders = [world.temporary(), world.home().join("scratch")];

@@ -67,10 +67,11 @@ impl Fault {
 
     /// Whether it needs a file system that can be mounted, or a time namespace.
     pub(super) fn needs_root(self) -> bool {
-        self.needs_disk() || self == Fault::ClockJump
+        matches!(self, Fault::FullDisk | Fault::ClockJump)
     }
 
-    /// Whether the run's places are on a small file system of their own.
+    /// Whether the run's places are on a small file system of their own, as root. Without, permissions are enough to make
+    /// something read-only.
     pub(super) fn needs_disk(self) -> bool {
         matches!(self, Fault::FullDisk | Fault::ReadOnly)
     }
@@ -136,9 +137,11 @@ impl Plan {
     pub(super) fn new(seed: u64, choices: &Choices) -> Plan {
         let mut random = Random::new(seed);
         let fault = choices.faults[(seed % choices.faults.len() as u64) as usize];
-        let moment = |random: &mut Random| Moment {
-            lines: 1 + random.below(16) as usize,
-            after: Duration::from_micros(random.below(30_000)),
+        let moment = |random: &mut Random| {
+            let lines = random.below(17) as usize;
+            // Without a line the run only begins, which takes longer than from line to line.
+            let longest = if lines == 0 { 300_000 } else { 30_000 };
+            Moment { lines, after: Duration::from_micros(random.below(longest)) }
         };
         let mut faults = vec![(fault, moment(&mut random))];
         if random.once_in(3) {

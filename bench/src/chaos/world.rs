@@ -26,6 +26,8 @@ pub(super) struct World {
     folder: TempDir,
     program: PathBuf,
     disk: Option<Disk>,
+    /// Whether its runs are in containers.
+    has_engine: bool,
     /// Programs started so far; each writes to files of its own.
     started: Cell<u32>,
 }
@@ -59,7 +61,7 @@ pub(super) struct Finished {
 }
 
 impl World {
-    pub(super) fn new(program: &Path, has_disk: bool) -> Outcome<World> {
+    pub(super) fn new(program: &Path, runtime: &str, has_disk: bool) -> Outcome<World> {
         let folder = tempfile::Builder::new().prefix("researchgym-chaos-").tempdir()?;
         // Commands on the `host` runtime run as an unprivileged user and must get through.
         let open = |path: &Path| std::fs::set_permissions(path, Permissions::from_mode(0o755));
@@ -68,7 +70,13 @@ impl World {
             std::fs::create_dir(folder.path().join(name))?;
             open(&folder.path().join(name))?;
         }
-        let mut world = World { folder, program: program.to_owned(), disk: None, started: Cell::new(0) };
+        let mut world = World {
+            folder,
+            program: program.to_owned(),
+            disk: None,
+            has_engine: runtime == "docker",
+            started: Cell::new(0),
+        };
         if has_disk {
             world.disk = Some(world.mount_disk()?);
         }
@@ -111,6 +119,18 @@ impl World {
     /// Processes that hold this world and are not its runs.
     pub(super) fn keepers(&self) -> Vec<u32> {
         self.disk.iter().map(|disk| disk.keeper.id()).collect()
+    }
+
+    /// The run's containers that the engine still knows, running or not.
+    pub(super) fn containers(&self) -> Vec<String> {
+        let Some((run, _)) = self.run().filter(|_| self.has_engine) else { return Vec::new() };
+        let id = run.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let listed = Command::new("docker")
+            .args(["ps", "--all", "--format", "{{.ID}} {{.Names}} {{.Labels}}"])
+            .output();
+        let text =
+            listed.map(|listed| String::from_utf8_lossy(&listed.stdout).into_owned()).unwrap_or_default();
+        text.lines().filter(|line| line.contains(&id)).map(|line| format!("container {line}")).collect()
     }
 
     pub(super) fn temporary(&self) -> PathBuf {
@@ -225,14 +245,28 @@ impl World {
 
     /// Makes the run's folder read-only for whatever is opened from here on.
     pub(super) fn write_protect(&self, run: &Path) -> Outcome<()> {
+        if self.disk.is_none() {
+            return permit(run, 0o500);
+        }
         let run = run.display().to_string();
         self.on_disk(&["mount", "--bind", &run, &run])?;
         self.on_disk(&["mount", "-o", "remount,bind,ro", &run])
     }
 
     pub(super) fn unprotect(&self, run: &Path) -> Outcome<()> {
-        self.on_disk(&["umount", "--lazy", &run.display().to_string()])
+        match self.disk {
+            Some(_) => self.on_disk(&["umount", "--lazy", &run.display().to_string()]),
+            None => permit(run, 0o700),
+        }
     }
+}
+
+/// Sets the permissions of a run's folder and of those in it that are its own; not the workspace's, which is the agent's.
+fn permit(run: &Path, mode: u32) -> Outcome<()> {
+    for name in ["blobs", "logs", "submissions", "."] {
+        std::fs::set_permissions(run.join(name), Permissions::from_mode(mode))?;
+    }
+    Ok(())
 }
 
 impl Working {
