@@ -1,6 +1,6 @@
 //! One cycle: a real run, faults at random moments, the run resumed to its end, and every promise checked.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -356,6 +356,6 @@ pub(super) fn score(object: &Value) -> Option<f64> {
     object["score"][object["primary"]["name"].as_str()?].as_f64()
 }
 
-fn text(path: &PathBuf) -> String {
+fn text(path: &Path) -> String {
     path.display().to_string()
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use crate::scratch::Scratch;
 use researchgym_core::digest::Digest;
 use researchgym_core::failure::Failure;
 use researchgym_core::task::Dataset;
