@@ -4,6 +4,8 @@
 //! of the sandboxes that it starts, as `researchgym` itself is.
 
 mod agent;
+mod audit;
+mod chaos;
 mod cold;
 mod concurrent;
 mod floor;
@@ -20,6 +22,7 @@ mod provider;
 mod report;
 mod sample;
 mod server;
+mod snapshot;
 mod start;
 mod step;
 
@@ -58,6 +61,9 @@ fn measure(options: &Options) -> Outcome<()> {
     // These have runtimes of their own, with one thread.
     match options.name.as_str() {
         "mock" => return mock::answer(options),
+        "chaos" => return chaos::measure(options),
+        "audit" => return audit::measure(options, &report),
+        "snapshot" => return snapshot::measure(options, &report),
         "gateway" => return gateway::measure(options, &report),
         _ => {}
     }

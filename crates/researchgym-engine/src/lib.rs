@@ -3,6 +3,7 @@
 //! Everything with an effect is here; nothing here prints. The binary shows what these modules report.
 
 pub mod agent;
+pub mod audit;
 pub mod catalogue;
 pub mod check;
 pub mod dataset;
@@ -11,6 +12,7 @@ pub mod environment;
 pub mod gateway;
 pub mod grading;
 pub mod guest;
+mod hold;
 pub mod internal;
 pub mod materials;
 pub mod model;

@@ -82,6 +82,8 @@ impl Materials {
         let scratch = home.join("scratch");
         let output = scratch::folder(&scratch)
             .map_err(|error| Failure::new(Boundary::Store, format!("{}: {error}", scratch.display())))?;
+        sandboxes.remove_after_us(workplace.path())?;
+        sandboxes.remove_after_us(output.path())?;
         let mut read_only = vec![
             ReadOnlyMount { source: task.path(&task.task.grader.files), target: "/grader".into() },
             ReadOnlyMount { source: download.into(), target: format!("/download/{}", dataset.file) },

@@ -1,21 +1,24 @@
-//! Scratch folders below the cache: what lives as long as one grading, one check or one run's gateway.
+//! Folders that live as long as one grading, one check, one gateway.
 //!
-//! A folder is locked by its owner and removed when dropped. What a killed process left is cleared away by the next one;
-//! the kernel has released its lock, so that a folder in use is never taken for a leftover.
+//! A folder is held by its owner and removed when dropped. What a killed process left is removed by its sweeper, else by
+//! the next process, else by `doctor --clean`: the kernel has given its lock back, so that a folder in use is never taken
+//! for a leftover.
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::fs::{FlockOperation, flock};
 use tempfile::TempDir;
 
+use crate::hold;
 use crate::snapshot::clear_folder;
 
 /// A folder younger than this may be one whose owner is about to lock it.
 const YOUNG: Duration = Duration::from_secs(60);
+/// How often a folder is made anew if somebody takes it for a leftover between its making and its locking.
+const ATTEMPTS: usize = 3;
 
 /// A folder of this process's own.
 #[derive(Debug)]
@@ -29,30 +32,41 @@ impl Scratch {
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
+
+    /// Leaves it where it is, held by nobody.
+    pub(crate) fn keep(self) -> PathBuf {
+        self.folder.keep()
+    }
 }
 
-/// Makes a folder that is removed when dropped.
+/// Makes a folder for our eyes only that is removed when dropped.
 ///
 /// # Errors
 /// `parent` cannot be made or written.
 pub fn folder(parent: &Path) -> io::Result<Scratch> {
-    folder_for(parent, "grading-", 0o777)
+    named(parent, "grading-", 0o700)
 }
 
 /// Makes a folder with that mode (but for the mask), whose name begins with `prefix`, that is removed when dropped.
 ///
 /// # Errors
 /// `parent` cannot be made or written.
-pub(crate) fn folder_for(parent: &Path, prefix: &str, mode: u32) -> io::Result<Scratch> {
+pub(crate) fn named(parent: &Path, prefix: &str, mode: u32) -> io::Result<Scratch> {
     std::fs::create_dir_all(parent)?;
-    let folder = tempfile::Builder::new()
-        .prefix(prefix)
-        .permissions(std::fs::Permissions::from_mode(mode))
-        .tempdir_in(parent)
-        .map_err(without_path)?;
-    let lock = File::open(folder.path())?;
-    flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
-    Ok(Scratch { folder, _lock: lock })
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        let folder = tempfile::Builder::new()
+            .prefix(prefix)
+            .permissions(Permissions::from_mode(mode))
+            .tempdir_in(parent)
+            .map_err(without_path)?;
+        match hold::take(folder.path()) {
+            Ok(lock) => return Ok(Scratch { folder, _lock: lock }),
+            Err(error) if attempts == ATTEMPTS => return Err(error),
+            Err(_) => {}
+        }
+    }
 }
 
 /// What happened, without the path that errors of temporary files end with: whoever reports one names the path already.
@@ -74,12 +88,15 @@ fn clear_older_than(parent: &Path, age: Duration) {
     let folders: Vec<PathBuf> =
         entries.map(|entry| entry.path()).filter(|path| is_older(path, age)).collect();
     for path in folders {
-        let Ok(lock) = File::open(&path) else { continue };
-        if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
-            let _ = clear_folder(&path);
-            let _ = std::fs::remove_dir(&path);
-        }
+        let _ = remove_unheld(&path);
     }
+}
+
+/// Removes a folder with all in it, unless somebody holds it. Follows no link.
+pub(crate) fn remove_unheld(path: &Path) -> io::Result<()> {
+    let _lock = hold::take(path)?;
+    clear_folder(path).map_err(io::Error::other)?;
+    std::fs::remove_dir(path)
 }
 
 fn is_older(path: &Path, age: Duration) -> bool {
@@ -107,7 +124,7 @@ mod tests {
     fn leftovers_are_removed_and_folders_in_use_are_not() {
         let parent = tempfile::tempdir().expect("a folder");
         let used = folder(parent.path()).expect("a folder");
-        let gateway = folder_for(parent.path(), "gateway-", 0o711).expect("a folder");
+        let gateway = named(parent.path(), "gateway-", 0o711).expect("a folder");
         let left = parent.path().join("grading-left");
         std::fs::create_dir_all(left.join("deep")).expect("a folder");
         std::fs::write(left.join("deep/file"), "x").expect("a file");

@@ -7,7 +7,7 @@ use researchgym_core::failure::{Boundary, Failure};
 use crate::grading;
 use crate::materials::Materials;
 use crate::sandbox::SandboxHost;
-use crate::scratch;
+use crate::scratch::{self, Scratch};
 
 /// Shared by all runs of one task in this process.
 pub struct Workbench {
@@ -37,5 +37,16 @@ impl Workbench {
         let scratch = home.join("scratch");
         scratch::clear_leftovers(&scratch);
         Ok(Workbench { sandboxes, library, scratch, materials })
+    }
+
+    /// A folder that is removed when dropped, or soon after this process was killed.
+    ///
+    /// # Errors
+    /// The scratch space cannot be written, or the sweeper does not hear.
+    pub fn scratch_folder(&self) -> Result<Scratch, Failure> {
+        let folder = scratch::folder(&self.scratch)
+            .map_err(|error| Failure::new(Boundary::Store, format!("{}: {error}", self.scratch.display())))?;
+        self.sandboxes.remove_after_us(folder.path())?;
+        Ok(folder)
     }
 }

@@ -1,6 +1,7 @@
 //! What can be typed. The help texts are these doc comments: of the program and its commands here, of each command's flags in
 //! its own file.
 
+mod doctor;
 mod gateway;
 mod model;
 mod run;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use self::doctor::DoctorArguments;
 pub(crate) use self::gateway::{GatewayArguments, Listen};
 pub(crate) use self::model::{ModelArguments, ModelCommand};
 pub(crate) use self::run::{RunArguments, RuntimeName, SamplerName};
@@ -74,8 +76,8 @@ pub(crate) enum Command {
     Config(ConfigCommand),
     /// Serve models to programs that are not ours, within a budget
     Gateway(Box<GatewayArguments>),
-    /// Say what this machine offers for isolation, what is missing and what to install
-    Doctor(Places),
+    /// Say what this machine offers for isolation, what is missing, and what runs have left on it
+    Doctor(DoctorArguments),
     /// Inside a run: score the current artefacts
     Validate,
     /// Inside a run: score the current artefacts and end the run

@@ -12,4 +12,5 @@ mod tests;
 pub use cache::{DatasetCache, Fetching};
 pub use error::DatasetError;
 pub use prepared::Prepared;
+pub(crate) use prepared::UNFINISHED;
 pub(crate) use resolve::{SystemNames, lookup};

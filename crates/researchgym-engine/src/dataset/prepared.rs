@@ -11,9 +11,12 @@ use std::path::{Path, PathBuf};
 use researchgym_core::digest::Digest;
 use researchgym_core::task::Dataset;
 use rustix::fs::{Mode, OFlags};
-use tempfile::TempDir;
 
 use super::DatasetError;
+use crate::scratch::{self, Scratch};
+
+/// What the names of unfinished folders begin with.
+pub(crate) const UNFINISHED: &str = ".preparing-";
 
 /// The prepared files of one dataset, whether they are there yet or not.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,19 +64,16 @@ impl Prepared {
     }
 
     /// An empty folder for the command to write to; removed when dropped.
-    pub fn workplace(&self) -> Result<TempDir, DatasetError> {
+    pub fn workplace(&self) -> Result<Scratch, DatasetError> {
         fs::create_dir_all(&self.parent).map_err(unusable(&self.parent))?;
-        tempfile::Builder::new()
-            .prefix(".preparing-")
-            .tempdir_in(&self.parent)
-            .map_err(unusable(&self.parent))
+        scratch::named(&self.parent, UNFINISHED, 0o700).map_err(unusable(&self.parent))
     }
 
     /// Takes the files that the task lists out of the workplace and puts them in place, all at once.
     ///
     /// Nothing may run in the workplace any more. Links and special files are refused, further files are dropped.
     /// Of two processes that publish the same, the first wins and both succeed.
-    pub fn publish(&self, workplace: TempDir, dataset: &Dataset) -> Result<(), DatasetError> {
+    pub fn publish(&self, workplace: Scratch, dataset: &Dataset) -> Result<(), DatasetError> {
         let ready = self.workplace()?;
         for (part, files) in [("visible", &dataset.visible), ("hidden", &dataset.hidden)] {
             let target = ready.path().join(part);
@@ -140,5 +140,5 @@ fn readable_by_sandboxes(folder: &Path) -> Result<(), DatasetError> {
 
 fn unusable(path: &Path) -> impl FnOnce(io::Error) -> DatasetError {
     let path = path.to_owned();
-    move |source| DatasetError::File { path, source: crate::scratch::without_path(source) }
+    move |source| DatasetError::File { path, source: scratch::without_path(source) }
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use crate::scratch::Scratch;
 use researchgym_core::digest::Digest;
 use researchgym_core::failure::Failure;
 use researchgym_core::task::Dataset;
@@ -278,7 +279,7 @@ async fn own_files_are_found_by_content_and_refused_by_name() {
 }
 
 /// A workplace in which a `prepare` command did its work.
-fn workplace(prepared: &Prepared) -> TempDir {
+fn workplace(prepared: &Prepared) -> Scratch {
     let workplace = prepared.workplace().unwrap();
     fs::write(workplace.path().join("train.csv"), "train").unwrap();
     fs::create_dir(workplace.path().join("answers")).unwrap();
@@ -313,7 +314,7 @@ fn links_and_missing_files_are_not_published() {
     let home = tempfile::tempdir().unwrap();
     let wanted = dataset("http://localhost/");
     let prepared = DatasetCache::new(home.path()).prepared(&wanted, Digest::ZERO);
-    let check = |workplace: TempDir, file: &str| {
+    let check = |workplace: Scratch, file: &str| {
         let error =
             prepared.publish(workplace, &wanted).expect_err("a file is not as it must be").to_string();
         assert_eq!(error, format!("the prepare command of dataset `numbers` wrote no regular file `{file}`"));

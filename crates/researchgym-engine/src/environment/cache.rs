@@ -11,6 +11,10 @@ use rustix::fs::{FlockOperation, flock};
 use super::EnvironmentError;
 use super::build::Build;
 use crate::progress::{Listener, Progress};
+use crate::scratch;
+
+/// What the names of unfinished environments begin with.
+pub(crate) const UNFINISHED: &str = ".building-";
 
 /// Makes environments and keeps them.
 ///
@@ -60,10 +64,8 @@ impl Environments {
         listener(Progress::Stage("making the Python environment"));
         let lock = self.lock(&target).await?;
         if !target.is_dir() {
-            let temporary = tempfile::Builder::new()
-                .prefix(".building-")
-                .tempdir_in(&self.folder)
-                .map_err(unusable(&self.folder))?;
+            let temporary =
+                scratch::named(&self.folder, UNFINISHED, 0o700).map_err(unusable(&self.folder))?;
             build.run(temporary.path()).await?;
             readable_by_sandboxes(temporary.path()).map_err(unusable(temporary.path()))?;
             fs::rename(temporary.path(), &target).map_err(unusable(&target))?;
@@ -114,5 +116,5 @@ fn readable_by_sandboxes(folder: &Path) -> io::Result<()> {
 
 fn unusable(path: &Path) -> impl FnOnce(io::Error) -> EnvironmentError {
     let path = path.to_owned();
-    move |source| EnvironmentError::File { path, source: crate::scratch::without_path(source) }
+    move |source| EnvironmentError::File { path, source: scratch::without_path(source) }
 }

@@ -8,4 +8,5 @@ mod error;
 mod tests;
 
 pub use cache::Environments;
+pub(crate) use cache::UNFINISHED;
 pub use error::EnvironmentError;

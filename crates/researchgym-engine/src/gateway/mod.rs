@@ -40,6 +40,7 @@ pub use self::count::Counting;
 pub use self::listen::{ListenError, Listener, SocketFile};
 pub use self::patience::Patience;
 pub(crate) use self::room::Room;
+pub(crate) use self::run::PREFIX as FOLDER_PREFIX;
 pub use self::run::RunGateway;
 pub use self::served::{NotServed, Served};
 pub use self::server::{Service, serve};

@@ -21,6 +21,9 @@ use super::token::Token;
 use crate::model::Door;
 use crate::scratch::{self, Scratch};
 
+/// What the names of its folders begin with.
+pub(crate) const PREFIX: &str = "researchgym-gateway-";
+
 /// How often a client that waits for a translated stream gets a sign of life.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 
@@ -45,7 +48,7 @@ impl RunGateway {
     ) -> io::Result<RunGateway> {
         // Who runs us may go through; as root without isolation, so may the unprivileged user of the commands.
         let mode = if with_port { 0o711 } else { 0o700 };
-        let folder = scratch::folder_for(parent, "gateway-", mode)?;
+        let folder = scratch::named(parent, PREFIX, mode)?;
         let socket = folder.path().join("gateway.sock");
         let listener = UnixListener::from_std(listen(folder.path())?)?;
         std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o666))?;
@@ -75,7 +78,7 @@ impl RunGateway {
         Ok(RunGateway { socket, port, stop, folder })
     }
 
-    /// The folder that holds the socket: removed with the gateway, or by who comes after a process that was killed.
+    /// The folder of the socket, to be removed after us.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }

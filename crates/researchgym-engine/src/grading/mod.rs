@@ -18,9 +18,13 @@ use researchgym_core::keys::AttemptKeys;
 use researchgym_core::score::{AttemptKind, Score, Split};
 use researchgym_core::task::Task;
 
+pub(crate) use self::support::UNFINISHED;
 pub use self::support::library;
 use crate::materials::Materials;
 use crate::sandbox::{Capture, Sandbox, SandboxHost};
+
+/// How long a player's guest may take to answer before it counts as living and busy.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
 
 /// One grading, ready to start.
 pub struct Grading<'a> {
@@ -115,11 +119,29 @@ async fn play(
     };
     match (outcome.exit_code, verdict) {
         (None, _) => Err(broke(format!("the grader took more than {} s", declared.timeout_s))),
-        (Some(0), Ok(verdict)) => verdict.finish().map_err(|error| broke(error.to_string())),
+        (Some(0), Ok(verdict)) => {
+            let score = verdict.finish().map_err(|error| broke(error.to_string()))?;
+            if score.invalid.is_some() {
+                none_is_lost(players).await?;
+            }
+            Ok(score)
+        }
         (Some(0), Err(error)) => Err(broke(error.to_string())),
         (Some(code), Err(error)) => Err(broke(format!("the grader ended with status {code}: {error}"))),
         (Some(code), Ok(_)) => Err(broke(format!("the grader ended with status {code}"))),
     }
+}
+
+/// A player whose whole sandbox is gone looks to the grader like agent code that ended; but nothing inside can end a
+/// sandbox, unless it fills the memory: it was ended from outside, and that is not the agent's.
+async fn none_is_lost(players: &[Sandbox]) -> Result<(), Failure> {
+    for player in players {
+        match tokio::time::timeout(SIGN_OF_LIFE, player.answers()).await {
+            Ok(Err(error)) if !player.ran_out_of_memory() => return Err(error.into()),
+            Ok(Ok(()) | Err(_)) | Err(_) => {}
+        }
+    }
+    Ok(())
 }
 
 fn start(grading: &Grading<'_>) -> Start {

@@ -6,6 +6,11 @@ use std::path::{Path, PathBuf};
 
 use researchgym_core::digest::Digest;
 
+use crate::scratch;
+
+/// What the names of unfinished copies begin with.
+pub(crate) const UNFINISHED: &str = ".writing-";
+
 const FILES: [(&str, &str); 4] = [
     ("researchgym_channel.py", include_str!("../../support/researchgym_channel.py")),
     ("researchgym_grading.py", include_str!("../../support/researchgym_grading.py")),
@@ -26,7 +31,7 @@ pub fn library(home: &Path) -> Result<PathBuf, std::io::Error> {
         return Ok(folder);
     }
     std::fs::create_dir_all(&parent)?;
-    let scratch = tempfile::tempdir_in(&parent)?;
+    let scratch = scratch::named(&parent, UNFINISHED, 0o700)?;
     for (name, text) in FILES {
         std::fs::write(scratch.path().join(name), text)?;
     }

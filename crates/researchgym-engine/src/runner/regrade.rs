@@ -11,7 +11,6 @@ use researchgym_core::state::RunState;
 use serde::Serialize;
 
 use crate::grading::{self, Grading};
-use crate::scratch;
 use crate::session::lay_out;
 use crate::store::{RunFolder, read_log, write_json};
 use crate::workbench::Workbench;
@@ -111,10 +110,7 @@ async fn again(
         // Nothing was there to be graded; the reason stands.
         return Ok(attempt.score.clone());
     }
-    let lost = |error: std::io::Error| {
-        Failure::new(Boundary::Store, format!("{}: {error}", workbench.scratch.display()))
-    };
-    let scratch = scratch::folder(&workbench.scratch).map_err(lost)?;
+    let scratch = workbench.scratch_folder()?;
     let submission = scratch.path().join("submission");
     lay_out(&manifest, &blobs, &submission)?;
     let started = &state.started;

@@ -60,7 +60,11 @@ pub(super) async fn bring_up(runner: &Runner, open: &mut OpenRun) -> Result<Work
     for warning in super::derived::write_status_file(&open.recorder) {
         (runner.warn)(&warning);
     }
-    let desk = match Desk::open(open.recorder.folder.root()) {
+    let run = open.recorder.folder.root();
+    if let Err(error) = runner.workbench.sandboxes.tidy_run_after_us(run) {
+        (runner.warn)(&error.to_string());
+    }
+    let desk = match Desk::open(run) {
         Ok(desk) => Some(desk),
         Err(error) => {
             (runner.warn)(&format!("the run cannot be paused or told anything while it works: {error}"));

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::machine::{self, Bubblewrap, Machine};
 use super::slots::Slots;
+use super::sweeper::Sweeper;
 use super::{MachineReport, SandboxError, probe};
 
 /// Starts sandboxes. One per process; clones share everything.
@@ -33,19 +34,31 @@ impl SandboxHost {
         SandboxHost::assemble(&self.inner.home, executable.to_owned())
     }
 
-    /// Has a folder of ours removed after us, should we be killed before we do it. Blocks as long as a process takes to
-    /// start, the first time.
-    pub(crate) fn remove_after_us(&self, folder: &Path) -> Result<(), SandboxError> {
-        let failed =
-            |source| SandboxError::Path { doing: "telling the sweeper of", path: folder.to_owned(), source };
-        Machine::get(self.inner.executable()?)
-            .and_then(|machine| machine.sweeper.add_folder(folder))
-            .map_err(failed)
-    }
-
     fn assemble(home: &Path, executable: PathBuf) -> SandboxHost {
         let (slots, bubblewrap) = (Slots::new(home), OnceLock::new());
         SandboxHost { inner: Arc::new(Inner { home: home.to_owned(), executable, slots, bubblewrap }) }
+    }
+
+    /// Has a folder removed when this process has ended, however it ends, unless another holds it then. Blocks as long as a
+    /// process takes to start, the first time.
+    pub(crate) fn remove_after_us(&self, folder: &Path) -> Result<(), SandboxError> {
+        self.tell_sweeper(folder, Sweeper::add_folder)
+    }
+
+    /// Has the control socket and half-written files of a run removed when this process has ended, however it ends, unless
+    /// another works on the run then.
+    pub(crate) fn tidy_run_after_us(&self, run: &Path) -> Result<(), SandboxError> {
+        self.tell_sweeper(run, Sweeper::add_run)
+    }
+
+    fn tell_sweeper(
+        &self,
+        folder: &Path,
+        order: fn(&Sweeper, &Path) -> std::io::Result<()>,
+    ) -> Result<(), SandboxError> {
+        let failed = |source| SandboxError::System { doing: "telling the sweeper", source };
+        let machine = Machine::get(self.inner.executable()?).map_err(failed)?;
+        order(&machine.sweeper, folder).map_err(failed)
     }
 
     /// Looks at everything a sandbox needs, really trying where that is the only way to know. Blocks for some 50 ms.

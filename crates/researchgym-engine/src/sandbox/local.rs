@@ -17,7 +17,7 @@ use super::user_namespace::INSIDE;
 use super::{SandboxSpec, WorkingFolder};
 
 /// Where the executable is inside.
-pub(super) const GUEST: &str = "/researchgym/bin/researchgym";
+pub(crate) const GUEST: &str = "/researchgym/bin/researchgym";
 /// Where the session listens.
 pub(super) const SESSION_SOCKET: &str = "/run/researchgym/session.sock";
 /// Where the model gateway's socket is inside.

@@ -5,7 +5,7 @@
 //! it is length-bounded, flow-controlled and never trusted for more than the outcome of its own commands.
 
 mod capture;
-mod cgroup;
+pub(crate) mod cgroup;
 mod error;
 mod host;
 mod launch;
@@ -22,13 +22,14 @@ mod slots;
 mod spawner;
 mod specification;
 pub(crate) mod sweeper;
-mod unisolated;
+pub(crate) mod unisolated;
 pub(crate) mod user_namespace;
 mod watch;
 
 pub use capture::{Capture, Stream};
 pub use error::SandboxError;
 pub use host::SandboxHost;
+pub(crate) use local::GUEST;
 pub use local::{GATEWAY_PORT, GATEWAY_SOCKET};
 pub use outcome::{ExecOutcome, FileRefusal, SessionRequest, Usage};
 pub use report::{Finding, MachineReport};

@@ -384,6 +384,23 @@ impl Sandbox {
         }
     }
 
+    /// Asks the guest for a sign of life.
+    pub async fn answers(&self) -> Result<(), SandboxError> {
+        let (id, mut replies) = self.link.request(None);
+        self.link.send(&ToGuest::CpuTime { id });
+        match replies.recv().await {
+            Some(Reply::CpuTime { .. }) => Ok(()),
+            Some(_) => Err(self.broke_protocol()),
+            None => Err(self.died()),
+        }
+    }
+
+    /// Whether the kernel has killed anything in it for memory, where a control group counts that.
+    pub fn ran_out_of_memory(&self) -> bool {
+        let group = self.remains.as_ref().and_then(|remains| remains.group.as_ref());
+        group.is_some_and(|group| group.counts().out_of_memory > 0)
+    }
+
     /// The next line from a program inside; `None` once the sandbox is gone.
     pub async fn next_request(&self) -> Option<SessionRequest> {
         self.requests.lock().await.recv().await

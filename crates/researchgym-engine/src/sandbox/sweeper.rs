@@ -1,5 +1,5 @@
 //! A small process that outlives ours just long enough to remove what the kernel does not: control groups and private
-//! folders.
+//! folders. Its argument is the number of the process that it follows, by which `doctor` tells whether that is alive.
 //!
 //! It holds the reading end of a pipe from us, reads what to remove, and acts when the pipe ends, which it does however
 //! we die. It is in a session of its own, so that an interrupt at the terminal does not end it.
@@ -8,8 +8,17 @@ use std::io::{self, BufRead as _, Write as _};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustix::process::Pid;
 
 use super::cgroup;
+use crate::session::CONTROL_SOCKET;
+use crate::store::{LOCK, remove_unfinished};
+use crate::{hold, scratch};
+
+/// How long a killed process may take to be gone.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The running sweeper.
 #[derive(Debug)]
@@ -23,6 +32,7 @@ impl Sweeper {
     pub(super) fn start(executable: &Path) -> io::Result<Sweeper> {
         let mut process = Command::new(executable)
             .arg("sweep")
+            .arg(std::process::id().to_string())
             .env_clear()
             .current_dir("/")
             .stdin(Stdio::piped())
@@ -38,9 +48,14 @@ impl Sweeper {
         self.order('c', folder)
     }
 
-    /// To be removed after us: a folder of ours.
+    /// To be removed after us unless another holds it: a folder of ours.
     pub(super) fn add_folder(&self, folder: &Path) -> io::Result<()> {
         self.order('f', folder)
+    }
+
+    /// To be removed after us unless another works on the run: its control socket and what was half written.
+    pub(super) fn add_run(&self, folder: &Path) -> io::Result<()> {
+        self.order('r', folder)
     }
 
     fn order(&self, what: char, folder: &Path) -> io::Result<()> {
@@ -52,8 +67,27 @@ impl Sweeper {
     }
 }
 
+/// Waits until a process is gone altogether. The kernel closes what a killed process had open one after the other: the
+/// pipe that woke us may be closed while locks further on are still held.
+fn wait_for_the_end_of(owner: Option<Pid>) {
+    let begun = Instant::now();
+    while rustix::process::getppid() == owner && begun.elapsed() < PATIENCE {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Removes the socket and the half-written files of a run on which nobody works.
+fn hang_up(run: &Path) {
+    if let Ok(_lock) = hold::take(&run.join(LOCK)) {
+        // Most were removed by their owner.
+        let _ = std::fs::remove_file(run.join(CONTROL_SOCKET));
+        let _ = remove_unfinished(run);
+    }
+}
+
 /// The sweeper's `main`.
 pub(crate) fn main() -> i32 {
+    let owner = rustix::process::getppid();
     // Fails if it is one already.
     let _ = rustix::process::setsid();
     let orders: Vec<String> = io::stdin()
@@ -62,12 +96,15 @@ pub(crate) fn main() -> i32 {
         .map_while(Result::ok)
         .filter_map(|order| String::from_utf8(order).ok())
         .collect();
+    wait_for_the_end_of(owner);
     for order in &orders {
         if let Some(folder) = order.strip_prefix('c') {
             cgroup::remove(Path::new(folder));
         } else if let Some(folder) = order.strip_prefix('f') {
             // Most were removed by their owner.
-            let _ = std::fs::remove_dir_all(folder);
+            let _ = scratch::remove_unheld(Path::new(folder));
+        } else if let Some(run) = order.strip_prefix('r') {
+            hang_up(Path::new(run));
         }
     }
     0

@@ -11,7 +11,6 @@
 //!
 //! Started as root, commands run as an unprivileged user all the same.
 
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use researchgym_core::wire::Setup;
@@ -19,14 +18,16 @@ use researchgym_core::wire::Setup;
 use super::local::{GATEWAY_SOCKET, GUEST, SESSION_SOCKET};
 use super::machine::Machine;
 use super::{SandboxError, SandboxSpec, WorkingFolder};
-use crate::scratch::without_path;
+use crate::scratch::{self, Scratch, without_path};
 
 /// The variable by which a process is known to be the sandbox's: the private folder's path.
-const MARKER: &str = "RESEARCHGYM_SANDBOX";
+pub(crate) const MARKER: &str = "RESEARCHGYM_SANDBOX";
+/// What the names of these folders begin with.
+pub(crate) const PREFIX: &str = "researchgym-host-";
 
 /// A folder for the session's socket and the program, removed when dropped, and where things really are.
 pub(super) struct Private {
-    folder: tempfile::TempDir,
+    folder: Scratch,
     /// Path inside a sandbox, path here; longer ones first.
     paths: Vec<(String, String)>,
 }
@@ -68,11 +69,7 @@ pub(super) fn prepare(
     };
     // Not below our home folder, whose parents the unprivileged user may not enter.
     let parent = std::env::temp_dir();
-    let folder = tempfile::Builder::new()
-        .prefix("researchgym-")
-        .permissions(std::fs::Permissions::from_mode(0o755))
-        .tempdir_in(&parent)
-        .map_err(failed("making a folder in", &parent))?;
+    let folder = scratch::named(&parent, PREFIX, 0o755).map_err(failed("making a folder in", &parent))?;
     machine.sweeper.add_folder(folder.path()).map_err(failed("telling the sweeper of", folder.path()))?;
     let program = folder.path().join("bin/researchgym");
     let made = std::fs::create_dir(folder.path().join("bin")).and_then(|()| {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use researchgym_core::event::{Ending, Event};
-use researchgym_core::failure::{Boundary, Failure};
+use researchgym_core::failure::Failure;
 use researchgym_core::observation::Observation;
 use researchgym_core::score::{AttemptKind, Finding, Score, Severity, Split};
 use researchgym_core::spec::AgentSpec;
@@ -14,7 +14,6 @@ use super::requests::until_true;
 use super::{SNAPSHOT_EVERY, Session, Stop};
 use crate::grading::{self, Grading};
 use crate::runner::unlock;
-use crate::scratch;
 use crate::snapshot::{Caps, Manifest, SnapshotError, check_out};
 use crate::store::Blobs;
 
@@ -134,9 +133,7 @@ impl Session {
     async fn score(&mut self, kind: AttemptKind, number: u64, manifest: &Manifest) -> Result<Score, Failure> {
         let folder = self.recorder.folder.submission(number);
         tokio::task::block_in_place(|| lay_out(manifest, &self.recorder.blobs, &folder))?;
-        let scratch = scratch::folder(&self.workbench.scratch).map_err(|error| {
-            Failure::new(Boundary::Store, format!("{}: {error}", self.workbench.scratch.display()))
-        })?;
+        let scratch = self.workbench.scratch_folder()?;
         let started = &self.recorder.state.started;
         let index = self.recorder.state.validations();
         grading::grade(

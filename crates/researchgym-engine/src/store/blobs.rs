@@ -212,17 +212,6 @@ impl Blobs {
         rustix::fs::syncfs(&folder).map_err(|errno| StoreError::io("sync", &self.folder)(errno.into()))
     }
 
-    /// Removes what a killed process left half written. Only for the holder of the run's lock.
-    pub(super) fn remove_unfinished(&self) -> Result<(), StoreError> {
-        let entries = fs::read_dir(&self.folder).map_err(StoreError::io("read", &self.folder))?;
-        for entry in entries.flatten() {
-            if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
-                fs::remove_file(entry.path()).map_err(StoreError::io("remove", &entry.path()))?;
-            }
-        }
-        Ok(())
-    }
-
     fn unfinished(&self) -> Result<NamedTempFile, StoreError> {
         tempfile::Builder::new()
             .prefix(UNFINISHED)

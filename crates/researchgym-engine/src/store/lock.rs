@@ -4,11 +4,20 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
 use super::StoreError;
+use crate::hold;
+
+/// The file's name in the run's folder.
+pub(crate) const LOCK: &str = "lock";
+
+/// How long a lock may be held before it counts as another's work: whoever only looks whether a run is held, as `list`
+/// and `doctor` do, holds it for some microseconds.
+const GLANCE: Duration = Duration::from_millis(100);
 
 /// A run taken for this process; given back when dropped.
 #[derive(Debug)]
@@ -18,11 +27,11 @@ pub struct RunLock {
 
 impl RunLock {
     pub(super) fn take(root: &Path) -> Result<RunLock, StoreError> {
-        let path = root.join("lock");
+        let path = root.join(LOCK);
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
         let mut file = options.open(&path).map_err(StoreError::io("open", &path))?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        match patiently(&file) {
             Ok(()) => {}
             Err(Errno::WOULDBLOCK) => {
                 return Err(StoreError::Locked { path: root.to_owned(), pid: owner(&mut file) });
@@ -39,8 +48,7 @@ impl RunLock {
 
     /// Looks without creating anything; a shared lock is asked for and given back at once.
     pub(super) fn is_held(root: &Path) -> bool {
-        let Ok(file) = File::open(root.join("lock")) else { return false };
-        flock(&file, FlockOperation::NonBlockingLockShared) == Err(Errno::WOULDBLOCK)
+        hold::is_held(&root.join(LOCK))
     }
 }
 
@@ -48,6 +56,18 @@ impl Drop for RunLock {
     fn drop(&mut self) {
         // Closing alone would not do it while a child between fork and exec still holds the descriptor.
         let _ = flock(&self.file, FlockOperation::Unlock);
+    }
+}
+
+fn patiently(file: &File) -> rustix::io::Result<()> {
+    let begun = Instant::now();
+    loop {
+        match flock(file, FlockOperation::NonBlockingLockExclusive) {
+            Err(Errno::WOULDBLOCK) if begun.elapsed() < GLANCE => {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            other => return other,
+        }
     }
 }
 

@@ -57,7 +57,7 @@ impl EventLog {
         if torn.is_some() {
             log.cut_torn_tail(folder)?;
         }
-        folder.blobs().remove_unfinished()?;
+        super::remove_unfinished(folder.root())?;
         Ok((log, lines, torn))
     }
 

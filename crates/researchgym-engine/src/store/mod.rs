@@ -9,6 +9,7 @@ mod folder;
 mod lock;
 mod log;
 mod read;
+mod unfinished;
 mod verify;
 
 pub(crate) use blobs::hash_reader;
@@ -17,7 +18,9 @@ pub use derived::{LogAppender, LogFile, write_json, write_metadata, write_plan, 
 pub use error::StoreError;
 pub(crate) use folder::sync_folder;
 pub use folder::{RunFolder, event_time};
+pub(crate) use lock::LOCK;
 pub use lock::RunLock;
 pub use log::EventLog;
 pub use read::{LogReader, LogReading, TornTail, read_log};
+pub(crate) use unfinished::{remove_unfinished, unfinished};
 pub use verify::{Problem, Verification, verify};

@@ -36,7 +36,7 @@ pub(crate) fn dispatch(command: Command, printer: &Printer) -> Outcome {
         Command::Model(command) => model::model(command, printer),
         Command::Config(command) => config::config(&command, printer),
         Command::Gateway(arguments) => gateway::gateway(&arguments, printer),
-        Command::Doctor(places) => doctor::doctor(&places, printer),
+        Command::Doctor(arguments) => doctor::doctor(&arguments, printer),
         Command::Validate => inside::request("validate", printer),
         Command::Submit => inside::request("submit", printer),
         Command::Status => inside::request("status", printer),

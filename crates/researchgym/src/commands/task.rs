@@ -185,8 +185,7 @@ async fn check_one(
     let fetching = Fetching { data_dir, download: false, listener: &listener };
     let materials = Materials::gather(&settings.home, loaded, &sandboxes, fetching).await?;
     let workbench = Workbench::new(&settings.home, sandboxes, materials)?;
-    let runs = researchgym_engine::scratch::folder(&workbench.scratch)
-        .map_err(|error| CommandError::input(format!("{}: {error}", workbench.scratch.display())))?;
+    let runs = workbench.scratch_folder()?;
     let warner = printer.clone();
     let runner = Runner {
         workbench: Arc::new(workbench),

@@ -1,5 +1,6 @@
 //! Everything that reaches the terminal. Data goes to standard output, talk to standard error.
 
+mod audit;
 mod doctor;
 mod gateway;
 mod models;

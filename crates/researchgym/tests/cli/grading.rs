@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Finished, World, answer, can_isolate, exec, submit, validate};
+use crate::support::{
+    Finished, World, answer, can_isolate, eventually, exec, of_type, submit, validate, wait,
+};
 
 fn scores(finished: &Finished) -> Vec<Value> {
     let observations = finished.observations();
@@ -130,4 +132,52 @@ fn the_check_of_a_task_tells_a_leak() {
     assert_eq!((checked.code, failed.len()), (1, 3), "{object}");
     assert_eq!(failed, ["untouched starter", "oracle", "cheat text"]);
     world.wait_until_nothing_is_left();
+}
+
+/// A player whose sandbox is killed from outside ends as agent code does that ends itself, and is told apart from it.
+#[test]
+fn a_player_that_is_ended_from_outside_is_no_failure_of_the_agent() {
+    if !can_isolate() {
+        return;
+    }
+    let world = World::new();
+    let tasks = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tasks");
+    // The strategy waits, so that its sandbox can be found.
+    let waits = "import time\ntime.sleep(1000)\n";
+    let script = world.script(&[json!({ "write": { "path": "strategy.py", "content": waits } }), submit()]);
+    let more = ["--variant", "smoke", "--seed", "2", "--tasks-dir", tasks];
+    let child = world.start(&world.scripted_words("battle-of-sexes", &script, &more));
+    let guest = eventually("the player waits", || guest_of(child.id(), "researchgym_games.py"));
+    rustix::process::kill_process(guest, rustix::process::Signal::KILL).expect("it is there");
+    let finished = wait(child);
+    let object = finished.object();
+    assert_eq!(
+        (finished.code, &object["ending"], &object["boundary"]),
+        (3, &json!("failed"), &json!("sandbox"))
+    );
+    assert_eq!(object["score"], json!(null));
+    assert_eq!(of_type(&finished.events(), "scored"), Vec::<&Value>::new());
+}
+
+/// The process above the one with `word` in its command line, among what descends from `ancestor`.
+fn guest_of(ancestor: u32, word: &str) -> Option<rustix::process::Pid> {
+    let parent = |pid: u32| -> Option<u32> {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        stat[stat.rfind(')')? + 1..].split_ascii_whitespace().nth(1)?.parse().ok()
+    };
+    let descends = |pid: u32| {
+        let mut above = Some(pid);
+        while let Some(pid) = above.filter(|pid| *pid > 1 && *pid != ancestor) {
+            above = parent(pid);
+        }
+        above == Some(ancestor)
+    };
+    let entries = std::fs::read_dir("/proc").expect("/proc").flatten();
+    let mut pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let found = pids.find(|&pid| {
+        let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let is_program = words.starts_with(b"/usr/bin/python3") || words.starts_with(b"python3");
+        is_program && String::from_utf8_lossy(&words).contains(word) && descends(pid)
+    })?;
+    rustix::process::Pid::from_raw(i32::try_from(parent(found)?).ok()?)
 }

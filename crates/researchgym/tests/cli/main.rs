@@ -4,6 +4,7 @@ mod support;
 
 mod actions;
 mod agents;
+mod audit;
 mod basic;
 mod damage;
 mod disk;

@@ -1,10 +1,13 @@
 //! Finding the controllers that we may use, and our place among them.
 
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::group::Group;
 use super::removal;
+use crate::hold;
 use researchgym_core::isolation::Runtime;
 use researchgym_core::task::Resources;
 
@@ -52,11 +55,13 @@ pub(super) enum Version {
 }
 
 /// A folder of ours in one hierarchy, and what it is used for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) struct Place {
     pub version: Version,
     pub folder: PathBuf,
     pub controllers: Vec<Controller>,
+    /// Held as long as this process lives; absent where the kernel has no locks for it.
+    pub _hold: Option<Arc<File>>,
 }
 
 /// The parent folders of this process's sandboxes.
@@ -95,9 +100,9 @@ impl Cgroups {
                 .filter(|&controller| !has(&places, controller))
                 .collect();
             if !wanted.is_empty()
-                && let Ok(folder) = make_parent(&hierarchy.own, &tag)
+                && let Ok((folder, hold)) = make_parent(&hierarchy.own, &tag)
             {
-                places.push(Place { version: Version::V1, folder, controllers: wanted });
+                places.push(Place { version: Version::V1, folder, controllers: wanted, _hold: hold });
             }
         }
         for hierarchy in hierarchies.iter().filter(|hierarchy| hierarchy.version == Version::V2) {
@@ -146,12 +151,15 @@ impl Cgroups {
     }
 }
 
-fn make_parent(own: &Path, tag: &str) -> io::Result<PathBuf> {
+fn make_parent(own: &Path, tag: &str) -> io::Result<(PathBuf, Option<Arc<File>>)> {
     removal::remove_stale(own);
     let folder = own.join(tag);
     match std::fs::create_dir(&folder) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-        Ok(()) | Err(_) => Ok(folder),
+        Ok(()) | Err(_) => {
+            let hold = hold::take(&folder).ok().map(Arc::new);
+            Ok((folder, hold))
+        }
     }
 }
 
@@ -164,7 +172,7 @@ fn v2_place(hierarchy: &Hierarchy, tag: &str, wanted: &[Controller]) -> Option<P
         candidate = above.parent();
         // Moving a process needs write access to the common ancestor, which is this one.
         let may_move = rustix::fs::access(above.join("cgroup.procs"), rustix::fs::Access::WRITE_OK).is_ok();
-        let Some(folder) = may_move.then(|| make_parent(above, tag).ok()).flatten() else { continue };
+        let Some((folder, hold)) = may_move.then(|| make_parent(above, tag).ok()).flatten() else { continue };
         let controllers = std::fs::read_to_string(folder.join("cgroup.controllers")).unwrap_or_default();
         let offered: Vec<Controller> = wanted
             .iter()
@@ -178,7 +186,7 @@ fn v2_place(hierarchy: &Hierarchy, tag: &str, wanted: &[Controller]) -> Option<P
             .iter()
             .filter_map(|controller| controller.v2_name())
             .all(|name| std::fs::write(folder.join("cgroup.subtree_control"), format!("+{name}")).is_ok());
-        let place = Place { version: Version::V2, folder, controllers: offered };
+        let place = Place { version: Version::V2, folder, controllers: offered, _hold: hold };
         let whole = enabled && place.controllers.len() == wanted.len();
         if whole {
             if let Some(Place { folder, .. }) = own_offer {
@@ -199,6 +207,16 @@ fn v2_place(hierarchy: &Hierarchy, tag: &str, wanted: &[Controller]) -> Option<P
 
 fn hierarchies(mountinfo: &str, own: &str) -> Vec<Hierarchy> {
     mountinfo.lines().filter_map(|line| hierarchy(line, own)).collect()
+}
+
+/// Where hierarchies of control groups are mounted.
+pub(super) fn mount_points(mountinfo: &str) -> Vec<PathBuf> {
+    let mount_point = |line: &str| {
+        let (mount, file_system) = line.split_once(" - ")?;
+        let is_cgroup = matches!(file_system.split(' ').next()?, "cgroup" | "cgroup2");
+        is_cgroup.then(|| Some(PathBuf::from(mount.split(' ').nth(4)?)))?
+    };
+    mountinfo.lines().filter_map(mount_point).collect()
 }
 
 /// One line of `/proc/self/mountinfo`, matched with our lines of `/proc/self/cgroup`.

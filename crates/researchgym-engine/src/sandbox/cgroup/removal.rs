@@ -1,14 +1,18 @@
 //! Getting rid of control groups, ours and those of processes that died without doing so.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal};
 
+use crate::hold;
+
 const PREFIX: &str = "researchgym-";
 /// How long the kernel may take to end killed processes.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How deep below a mount groups of ours are looked for.
+const DEPTH: usize = 16;
 
 /// The name of this process's parent folders: number and start of the process.
 pub(super) fn own_tag() -> String {
@@ -22,27 +26,70 @@ fn started(pid: u32) -> Option<u64> {
     stat[stat.rfind(')')? + 1..].split_ascii_whitespace().nth(19)?.parse().ok()
 }
 
-/// Removes the folders whose owner is gone.
-pub(in crate::sandbox) fn remove_stale(own: &Path) {
-    let Ok(entries) = std::fs::read_dir(own) else { return };
-    for entry in entries.flatten() {
-        if let Some(name) = entry.file_name().to_str().and_then(|name| name.strip_prefix(PREFIX))
-            && let Some((pid, start)) = name.split_once('-')
-            && let (Ok(pid), Ok(start)) = (pid.parse(), start.parse())
-            && started(pid) != Some(start)
-        {
-            remove(&entry.path());
+/// The parent folder of one process's control groups in one hierarchy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Parent {
+    /// Where it is.
+    pub folder: PathBuf,
+    pid: u32,
+    start: u64,
+}
+
+impl Parent {
+    fn at(folder: PathBuf) -> Option<Parent> {
+        let (pid, start) = folder.file_name()?.to_str()?.strip_prefix(PREFIX)?.split_once('-')?;
+        let (pid, start) = (pid.parse().ok()?, start.parse().ok()?);
+        Some(Parent { folder, pid, start })
+    }
+
+    /// The number of the process that made it, as that process saw it.
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Whether that process lives. Where its number means another process, as seen from another namespace, its lock counts.
+    pub(crate) fn is_live(&self) -> bool {
+        started(self.pid) == Some(self.start) || hold::is_held(&self.folder)
+    }
+
+    fn remove_if_stale(&self) {
+        if !self.is_live() {
+            remove(&self.folder);
         }
     }
 }
 
-/// Kills all in the folder and in those below, and removes them. Gives up on what does not go.
-pub(in crate::sandbox) fn remove(folder: &Path) {
-    if let Ok(entries) = std::fs::read_dir(folder) {
-        for entry in entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
-            remove(&entry.path());
+/// All parent folders on this machine that can be seen, of whatever process.
+pub(crate) fn parents(mountinfo: &str) -> Vec<Parent> {
+    let mut found = Vec::new();
+    let mut folders: Vec<(PathBuf, usize)> =
+        super::discovery::mount_points(mountinfo).into_iter().map(|mount_point| (mount_point, 0)).collect();
+    while let Some((folder, depth)) = folders.pop() {
+        for inner in inner_folders(&folder) {
+            match Parent::at(inner.clone()) {
+                Some(parent) => found.push(parent),
+                None if depth < DEPTH => folders.push((inner, depth + 1)),
+                None => {}
+            }
         }
     }
+    found.sort_by(|one, other| one.folder.cmp(&other.folder));
+    found
+}
+
+fn inner_folders(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path())
+}
+
+/// Removes the folders whose owner is gone.
+pub(in crate::sandbox) fn remove_stale(own: &Path) {
+    inner_folders(own).filter_map(Parent::at).for_each(|parent| parent.remove_if_stale());
+}
+
+/// Kills all in the folder and in those below, and removes them. Gives up on what does not go.
+pub(crate) fn remove(folder: &Path) {
+    inner_folders(folder).for_each(|inner| remove(&inner));
     let deadline = Instant::now() + PATIENCE;
     while Instant::now() < deadline {
         match std::fs::remove_dir(folder) {

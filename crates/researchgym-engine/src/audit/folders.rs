@@ -1,0 +1,48 @@
+//! Folders that live shorter than a run: in the folders for temporary files and in the home folder.
+
+use std::path::{Path, PathBuf};
+
+use super::locks::Locks;
+use super::{Kind, Places, Remains, Way};
+use crate::{dataset, environment, gateway, grading, sandbox};
+
+/// Where such folders are, and what their names begin with.
+pub(super) fn nests(places: &Places) -> Vec<(PathBuf, Vec<&'static str>)> {
+    let mut nests: Vec<(PathBuf, Vec<&'static str>)> = places
+        .temporary
+        .iter()
+        .map(|folder| (folder.clone(), vec![sandbox::unisolated::PREFIX, gateway::FOLDER_PREFIX]))
+        .collect();
+    // All that is in the scratch space is ours.
+    nests.push((places.home.join("scratch"), vec![""]));
+    nests.push((places.home.join("environments"), vec![environment::UNFINISHED]));
+    nests.push((places.home.join("datasets/prepared"), vec![dataset::UNFINISHED]));
+    nests.push((places.home.join("support"), vec![grading::UNFINISHED]));
+    nests
+}
+
+/// The folders themselves.
+pub(super) fn all(places: &Places) -> Vec<PathBuf> {
+    nests(places).iter().flat_map(|(parent, prefixes)| folders(parent, prefixes)).collect()
+}
+
+pub(super) fn look(places: &Places, locks: &Locks) -> Vec<Remains> {
+    let folders = all(places).into_iter();
+    folders.map(|folder| locks.remains(Kind::Folder, &folder, Way::Folder(folder.clone()))).collect()
+}
+
+fn folders(parent: &Path, prefixes: &[&str]) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(parent).into_iter().flatten().flatten();
+    let mut found: Vec<PathBuf> = entries
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+        .filter(|entry| {
+            entry
+                .file_name()
+                .to_str()
+                .is_some_and(|name| prefixes.iter().any(|prefix| name.starts_with(prefix)))
+        })
+        .map(|entry| entry.path())
+        .collect();
+    found.sort_unstable();
+    found
+}

@@ -1,0 +1,21 @@
+//! Control groups: one folder per process of ours in each hierarchy, with those of its sandboxes below.
+
+use super::locks::Locks;
+use super::{Holder, Kind, Remains, Way};
+use crate::sandbox::cgroup::parents;
+
+pub(super) fn look(mountinfo: &str, locks: &Locks) -> Vec<Remains> {
+    parents(mountinfo)
+        .into_iter()
+        .map(|parent| {
+            let what = parent.folder.display().to_string();
+            match (parent.is_live(), locks.holder(&parent.folder)) {
+                (_, Holder::Live { pid }) => {
+                    Remains::live(Kind::ControlGroup, what, pid.or(Some(parent.pid())))
+                }
+                (true, _) => Remains::live(Kind::ControlGroup, what, Some(parent.pid())),
+                (false, _) => Remains::left_with(Kind::ControlGroup, what, Way::ControlGroup(parent)),
+            }
+        })
+        .collect()
+}

@@ -1,0 +1,251 @@
+//! `doctor --audit` and `--clean`: what is left is found and removed, what lives is not, and a killed run leaves nothing.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use crate::support::{World, answer, can_isolate, eventually, exec, is_root, signal, submit, wait};
+
+/// What the audit says of this world: `[held_by, kind, what below the world's folder]`.
+fn audited(world: &World) -> (i32, BTreeSet<[String; 3]>) {
+    let finished = world.finish(&["doctor", "--audit", "--output", "json"]);
+    let object = finished.object();
+    let remains = object["remains"].as_array().expect("a list").clone();
+    let root = world.path("");
+    let of_this_world = |one: &Value| {
+        let what = one["what"].as_str()?.strip_prefix(root.to_str()?)?.to_owned();
+        Some([one["held_by"].as_str()?.to_owned(), one["kind"].as_str()?.to_owned(), what])
+    };
+    (finished.code, remains.iter().filter_map(of_this_world).collect())
+}
+
+fn rows<const N: usize>(rows: [[&str; 3]; N]) -> BTreeSet<[String; 3]> {
+    rows.into_iter().map(|row| row.map(str::to_owned)).collect()
+}
+
+fn below(world: &World, path: &Path) -> String {
+    path.strip_prefix(world.path("")).expect("it is in the world").display().to_string()
+}
+
+#[test]
+fn what_belongs_to_nobody_is_found_and_removed() {
+    let world = World::new();
+    for folder in
+        ["home/scratch/grading-left/deep", "home/environments/.building-left", "home/environments/whole"]
+    {
+        std::fs::create_dir_all(world.path(folder)).expect("a folder");
+    }
+    let held = world.path("home/scratch/grading-held");
+    std::fs::create_dir_all(&held).expect("a folder");
+    let lock = std::fs::File::open(&held).expect("a folder");
+    lock.lock().expect("it is free");
+    let expected = [
+        ["live", "folder", "home/scratch/grading-held"],
+        ["nobody", "folder", "home/environments/.building-left"],
+        ["nobody", "folder", "home/scratch/grading-left"],
+    ];
+    assert_eq!(audited(&world), (1, rows(expected)));
+    let cleaned = world.finish(&["doctor", "--clean", "--output", "json"]).object();
+    assert_eq!(cleaned["failed"], json!([]));
+    assert_eq!(audited(&world).1, rows([["live", "folder", "home/scratch/grading-held"]]));
+    assert!(world.path("home/environments/whole").is_dir(), "what is finished is no leftover");
+    drop(lock);
+    world.finish(&["doctor", "--clean"]);
+    assert_eq!(audited(&world).1, rows([]));
+}
+
+#[test]
+fn an_orphan_without_isolation_is_found_by_its_environment_and_ended() {
+    let world = World::new();
+    let sandbox = world.path("researchgym-host-orphan");
+    let mut orphan = Command::new("sleep")
+        .arg("1000")
+        .env_clear()
+        .env("RESEARCHGYM_SANDBOX", &sandbox)
+        .stdin(Stdio::null())
+        .spawn()
+        .expect("sleep starts");
+    let expected = format!("{} sleep 1000", orphan.id());
+    let found = world.finish(&["doctor", "--audit", "--output", "json"]).object();
+    let found: Vec<&Value> = found["remains"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter(|one| one["what"] == expected.as_str())
+        .collect();
+    assert_eq!(
+        found,
+        [&json!({ "kind": "process", "what": expected, "held_by": "nobody", "removable": true })]
+    );
+    world.finish(&["doctor", "--clean"]);
+    assert_eq!(eventually("it ends", || orphan.try_wait().expect("it is ours")).code(), None);
+}
+
+#[test]
+fn a_live_run_is_live_and_a_killed_one_leaves_only_itself() {
+    if !can_isolate() {
+        return;
+    }
+    let world = World::new();
+    let script = world.script(&[exec("sleep 1000")]);
+    let child = world.start(&world.scripted_words("tiny", &script, &[]));
+    let run = world.wait_for_log("the command", |log| log.contains("sleep 1000\"}}}}"));
+    let (run_below, socket) = (below(&world, &run), below(&world, &run.join("control.sock")));
+    let found = audited(&world).1;
+    let expected = rows([["live", "run", &run_below], ["live", "socket", &socket]]);
+    assert_eq!(found, expected);
+    // Nothing of it goes.
+    world.finish(&["doctor", "--clean"]);
+    assert_eq!(audited(&world).1, expected);
+    signal(&child, Signal::KILL);
+    wait(child);
+    world.wait_until_nothing_is_left();
+    let expected = rows([["user", "run", &run_below]]);
+    eventually("the sweeper removes the socket", || (audited(&world).1 == expected).then_some(()));
+    world.finish(&["doctor", "--clean"]);
+    assert_eq!(audited(&world).1, expected, "a run that can go on is the user's");
+}
+
+#[test]
+fn what_a_killed_writer_left_in_a_run_goes_and_the_run_stays() {
+    if !can_isolate() {
+        return;
+    }
+    let world = World::new();
+    // Elsewhere, the run's own sweeper does not find it.
+    let run = world.path("runs/2026-01-01/0123abcd");
+    std::fs::create_dir_all(run.parent().expect("a day")).expect("a folder");
+    std::fs::rename(world.scripted(&[answer(5), submit()], &[]).run(), &run).expect("one file system");
+    for file in [".new-left", "blobs/.new-left", "blobs/.output-left"] {
+        std::fs::write(run.join(file), "half").expect("a file");
+    }
+    drop(std::os::unix::net::UnixListener::bind(run.join("control.sock")).expect("a socket"));
+    let names =
+        [".new-left", "blobs/.new-left", "blobs/.output-left"].map(|name| below(&world, &run.join(name)));
+    let socket = below(&world, &run.join("control.sock"));
+    let expected = rows([
+        ["nobody", "file", &names[0]],
+        ["nobody", "file", &names[1]],
+        ["nobody", "file", &names[2]],
+        ["nobody", "socket", &socket],
+    ]);
+    assert_eq!(audited(&world), (1, expected));
+    world.finish(&["doctor", "--clean"]);
+    assert_eq!(audited(&world).1, rows([]));
+    assert_eq!(world.finish(&["verify", &run.display().to_string()]).code, 0);
+}
+
+#[test]
+fn control_groups_are_judged_by_lock_and_process() {
+    let memory = Path::new("/sys/fs/cgroup/memory");
+    let unified = Path::new("/sys/fs/cgroup");
+    let mount = if memory.is_dir() { memory } else { unified };
+    if !is_root("making control groups") {
+        return;
+    }
+    let world = World::new();
+    // Numbers that no process has; the world's mark keeps tests apart.
+    let number = u32::MAX - std::process::id();
+    let (left, held) =
+        (mount.join(format!("researchgym-{number}-1")), mount.join(format!("researchgym-{number}-2")));
+    if std::fs::create_dir_all(left.join("inner")).and_then(|()| std::fs::create_dir_all(&held)).is_err() {
+        crate::support::say("SKIPPED: this machine lets even root make no control group");
+        return;
+    }
+    let lock = std::fs::File::open(&held).expect("a group");
+    lock.lock().expect("it is free");
+    let holders = |world: &World| -> Vec<Value> {
+        let object = world.finish(&["doctor", "--audit", "--output", "json"]).object();
+        let of = |group: &PathBuf| {
+            let remains = object["remains"].as_array().expect("a list").iter();
+            let mut found = remains.filter(|one| one["what"] == group.display().to_string().as_str());
+            found.next().map_or(Value::Null, |one| one["held_by"].clone())
+        };
+        [&left, &held].map(of).to_vec()
+    };
+    assert_eq!(holders(&world), [json!("nobody"), json!("live")]);
+    world.finish(&["doctor", "--clean"]);
+    assert_eq!(holders(&world), [Value::Null, json!("live")]);
+    drop(lock);
+    world.finish(&["doctor", "--clean"]);
+    assert_eq!(holders(&world), [Value::Null, Value::Null]);
+}
+
+#[test]
+fn a_killed_run_without_isolation_leaves_nothing_among_temporary_files() {
+    if !can_isolate() {
+        return;
+    }
+    let world = World::new();
+    let temporary = world.path("temporary");
+    std::fs::create_dir(&temporary).expect("a folder");
+    for folder in [world.path("."), temporary.clone()] {
+        // Commands run as an unprivileged user, who must get through.
+        let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(folder, open).expect("it is ours");
+    }
+    world.file("m.jsonl", "{\"text\": \"never asked\"}\n");
+    let script = world.script(&[exec("sleep 1000")]);
+    let more = ["--runtime", "host", "--model", "scripted/m.jsonl"];
+    let child = world
+        .command(&world.scripted_words("tiny", &script, &more))
+        .env("TMPDIR", &temporary)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the binary starts");
+    world.wait_for_log("the command", |log| log.contains("sleep 1000\"}}}}"));
+    let names = || {
+        let mut names: Vec<String> = std::fs::read_dir(&temporary)
+            .expect("a folder")
+            .flatten()
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort_unstable();
+        names.iter_mut().for_each(|name| name.truncate(name.rfind('-').map_or(0, |at| at + 1)));
+        names
+    };
+    assert_eq!(names(), ["researchgym-gateway-", "researchgym-host-"]);
+    signal(&child, Signal::KILL);
+    wait(child);
+    eventually("the sweeper removes both", || names().is_empty().then_some(()));
+    world.wait_until_nothing_is_left();
+}
+
+/// The groups of a run in a time namespace look to others as if their process had started at another time.
+#[test]
+fn a_run_in_a_time_namespace_keeps_its_control_groups() {
+    if !can_isolate() || !is_root("making a time namespace") {
+        return;
+    }
+    let world = World::new();
+    let script = world.script(&[exec("sleep 1000")]);
+    let inner = world.command(&world.scripted_words("tiny", &script, &[]));
+    let mut command = Command::new("unshare");
+    command.args(["--time", "--boottime", "1000000", "--"]);
+    command.arg(inner.get_program()).args(inner.get_args()).current_dir(world.path(".")).env_clear();
+    for (name, value) in inner.get_envs() {
+        command.env(name, value.unwrap_or_default());
+    }
+    let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("unshare starts");
+    world.wait_for_log("the command", |log| log.contains("sleep 1000\"}}}}"));
+    let number = format!("/researchgym-{}-", child.id());
+    let groups = || -> Vec<(String, bool)> {
+        let object = world.finish(&["doctor", "--audit", "--output", "json"]).object();
+        let remains = object["remains"].as_array().expect("a list").iter();
+        let of_child = remains.filter(|one| one["what"].as_str().is_some_and(|what| what.contains(&number)));
+        of_child.map(|one| (one["what"].to_string(), one["held_by"] == "live")).collect()
+    };
+    let before = groups();
+    assert!(before.iter().all(|(_, is_live)| *is_live), "{before:?}");
+    // A run that starts removes the groups of processes that are gone.
+    assert_eq!(World::new().scripted(&[answer(5), submit()], &[]).code, 0);
+    world.finish(&["doctor", "--clean"]);
+    assert_eq!(groups(), before);
+    signal(&child, Signal::KILL);
+    wait(child);
+    eventually("the sweeper removes them", || groups().is_empty().then_some(()));
+}
