@@ -299,6 +299,7 @@ fn specification(
             tokens: arguments.tokens.as_deref().map(tokens).transpose()?.flatten(),
         },
         web: false,
+        network: None,
         data_dir: settings.data_dir(&arguments.data_dir)?.map(|path| path.display().to_string()),
     })
 }
