@@ -13,6 +13,7 @@ pub mod guest;
 pub mod internal;
 pub mod materials;
 pub mod model;
+pub mod network;
 pub mod progress;
 pub mod runner;
 pub mod sandbox;

@@ -1,12 +1,16 @@
 //! What can be typed. The help texts are these doc comments. All of them stand in this one file, though it is long: `--help` is
 //! read and kept consistent as one text.
 
+mod network;
+
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use self::network::{NetworkArguments, PolicyName};
 
 /// Lets AI research agents work on research tasks in isolated sandboxes, and scores what they submit.
 #[derive(Debug, Parser)]
@@ -132,6 +136,8 @@ pub(crate) struct RunArguments {
     /// [default: local]
     #[arg(long, value_enum)]
     pub(crate) runtime: Option<RuntimeName>,
+    #[command(flatten)]
+    pub(crate) reach: NetworkArguments,
     /// Print the plan and start nothing
     #[arg(long)]
     pub(crate) dry_run: bool,

@@ -48,6 +48,17 @@ impl Rules {
         Ok(Rules { policy, allow, blocklist, unchecked: unchecked.collect::<Result<_, _>>()? })
     }
 
+    /// Whether some of what the task blocks would pass unseen: texts that may stand in addresses of any host, and the
+    /// blocked addresses of unchecked hosts.
+    pub fn passes_blocked(&self) -> bool {
+        let has_blocked_paths = |host: &HostName| {
+            Address::parse(&format!("https://{host}/"))
+                .is_ok_and(|address| self.blocklist.on_host(&address) == HostBlock::Paths)
+        };
+        self.policy.has_proxy()
+            && (self.blocklist.has_texts() || self.unchecked.iter().any(has_blocked_paths))
+    }
+
     /// Whether a tunnel (`CONNECT`) to host and port is let through.
     ///
     /// # Errors

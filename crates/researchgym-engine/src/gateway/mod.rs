@@ -36,6 +36,7 @@ mod unmetered;
 
 pub use self::listen::{ListenError, Listener, SocketFile};
 pub use self::run::RunGateway;
+pub(crate) use self::run::listen_in;
 pub use self::served::{NotServed, Served};
 pub use self::server::{Service, serve};
 pub use self::standalone::{JournalError, Standalone, Summary, grant};

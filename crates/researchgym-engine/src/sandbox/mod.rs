@@ -29,7 +29,7 @@ mod watch;
 pub use capture::{Capture, Stream};
 pub use error::SandboxError;
 pub use host::SandboxHost;
-pub use local::{GATEWAY_PORT, GATEWAY_SOCKET};
+pub use local::{GATEWAY_PORT, GATEWAY_SOCKET, PROXY_PORT, PROXY_SOCKET};
 pub use outcome::{ExecOutcome, FileRefusal, SessionRequest, Usage};
 pub use report::{Finding, MachineReport};
 pub use running::Sandbox;

@@ -9,6 +9,7 @@ use researchgym_core::observation::Observation;
 use researchgym_core::score::{AttemptKind, Finding, Score, Severity, Split};
 use researchgym_core::task::ValidateOn;
 
+use super::network::record;
 use super::requests::until_true;
 use super::{SNAPSHOT_EVERY, Session, Stop};
 use crate::grading::{self, Grading};
@@ -133,7 +134,8 @@ impl Session {
         })?;
         let started = &self.recorder.state.started;
         let index = self.recorder.state.validations();
-        grading::grade(
+        let mut requests = Vec::new();
+        let score = grading::grade(
             &self.workbench.sandboxes,
             &Grading {
                 name: format!("{}-{number}", started.run_id),
@@ -147,9 +149,13 @@ impl Session {
                 split: split(kind, started.task.grader.validate_on),
                 keys: started.grading_secret.attempt(kind, index),
                 variant: &started.spec.variant,
+                names: &self.workbench.names,
             },
+            &mut requests,
         )
-        .await
+        .await;
+        record(requests, &mut self.recorder)?;
+        score
     }
 
     /// What cannot be graded is an invalid submission; a validation of it is refused and costs nothing.

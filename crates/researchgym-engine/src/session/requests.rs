@@ -13,6 +13,7 @@ use super::control::{Asked, Desk};
 use super::gateway::Counter;
 use super::{Session, Stop};
 use crate::gateway::Entry;
+use crate::network::Proxy;
 use crate::sandbox::SessionRequest;
 
 /// One line that a program inside sends; the answer is one line too (see `docs/reference/session.md`).
@@ -49,6 +50,7 @@ impl Session {
                     None => is_open = false,
                 },
                 Some(entry) = next_entry(&mut self.counter) => self.on_entry(entry)?,
+                () = reported(&self.proxy) => self.record_requests()?,
                 Some(asked) = next_control(&mut self.desk) => self.on_control(asked).await?,
             }
         }
@@ -100,6 +102,14 @@ impl Session {
 async fn next_entry(counter: &mut Option<Counter>) -> Option<Entry> {
     match counter {
         Some(counter) => counter.entries.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// When the proxy has something to be recorded.
+async fn reported(proxy: &Option<Proxy>) {
+    match proxy {
+        Some(proxy) => proxy.recorded().await,
         None => std::future::pending().await,
     }
 }
