@@ -110,6 +110,8 @@ async fn attend<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(stream: S, s
     });
     let served = hyper::server::conn::http1::Builder::new()
         .keep_alive(false)
+        // A program may say that it has said all before it hears the answer.
+        .half_close(true)
         .max_buf_size(LONGEST_HEAD)
         .max_headers(MOST_HEADERS)
         .timer(TokioTimer::new())
@@ -153,7 +155,7 @@ async fn respond(
         };
     }
     let text = request.uri().to_string();
-    let address = Address::parse(&text).ok().filter(|_| request.uri().scheme_str() == Some("http"));
+    let address = Address::parse(&text).ok();
     let report = shared.book.open(Asked {
         method: request.method().to_string(),
         host: request.uri().host().unwrap_or("?").to_owned(),
@@ -162,8 +164,11 @@ async fn respond(
     });
     let host = request.uri().host().unwrap_or("this proxy").to_owned();
     let passed = match address {
-        None => Err(Refusal::Malformed),
-        Some(address) => plain::pass(shared, &address, request, &report).await,
+        Some(address) if request.uri().scheme_str() == Some("http") => {
+            plain::pass(shared, &address, request, &report).await
+        }
+        // HTTPS is for tunnels; an address without a host was meant for a server and not for a proxy.
+        _ => Err(Refusal::Malformed),
     };
     passed.unwrap_or_else(|refusal| {
         report.refuse(refusal);

@@ -13,6 +13,7 @@ mod grading;
 mod kill;
 mod limits;
 mod models;
+mod network;
 mod results;
 mod signals;
 mod usage;
