@@ -12,6 +12,7 @@ mod grading;
 mod http;
 mod load;
 mod mock;
+mod network;
 mod options;
 mod place;
 mod process;
@@ -69,6 +70,7 @@ fn measure(options: &Options) -> Outcome<()> {
             "start" => start::measure(options, &report).await,
             "concurrent" => concurrent::measure(options, &report).await,
             "grading" => grading::measure(options, &report).await,
+            "network" => network::measure(options, &report).await,
             "agent" => agent::measure(options, &report).await,
             "cold" => cold::measure(options, &report),
             unknown => {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 /// All measurements.
-pub(crate) const NAMES: &str = "step, start, concurrent, grading, cold, gateway, agent";
+pub(crate) const NAMES: &str = "step, start, concurrent, grading, cold, gateway, network, agent";
 
 pub(crate) const USAGE: &str = "\
 usage: cargo run --release -p researchgym-bench -- NAME [--key value ..]
@@ -13,6 +13,7 @@ usage: cargo run --release -p researchgym-bench -- NAME [--key value ..]
   grading     [--repeats 5] [--tasks blotto,three-sat,..] [--data-dir DIR]
   cold        [--starts 50] [--build yes]
   gateway     [--connections 1,32,500] [--seconds 2] [--rounds 3] [--litellm COMMAND]
+  network     [--requests 200] [--mib 256] [--rounds 5] [--tinyproxy COMMAND]
   agent       [--turns 1000] [--agents 256] [--agents-turns 20] [--delay-ms 200] [--at-a-time 8]";
 
 /// What is to be measured and how.
@@ -33,6 +34,7 @@ impl Options {
             "grading" => &["repeats", "tasks", "data-dir"],
             "cold" => &["starts", "build"],
             "gateway" => &["connections", "seconds", "rounds", "litellm"],
+            "network" => &["requests", "mib", "rounds", "tinyproxy"],
             "agent" => &["turns", "agents", "agents-turns", "delay-ms", "at-a-time"],
             "mock" => &["turns", "delay-ms"],
             _ => return Err(format!("there is no measurement `{name}`; known are {NAMES}")),

@@ -72,7 +72,7 @@ fn requests_are_in_the_log_before_the_outcome_and_in_the_result() {
     );
     assert_eq!(world.finish(&["verify", object["run_id"].as_str().expect("an id")]).code, 0);
     let log = std::fs::read_to_string(finished.run().join("events.jsonl")).expect("a log");
-    assert_eq!(log.matches("key=secret").count(), 1, "in the action, and in no request");
+    assert_eq!(log.matches("key=secret").count(), 2, "in the script and in its action, and in no request");
 }
 
 #[test]
