@@ -48,6 +48,11 @@ impl Rules {
         Ok(Rules { policy, allow, blocklist, unchecked: unchecked.collect::<Result<_, _>>()? })
     }
 
+    /// The policy that they are of.
+    pub fn policy(&self) -> NetworkPolicy {
+        self.policy
+    }
+
     /// Whether some of what the task blocks would pass unseen: texts that may stand in addresses of any host, and the
     /// blocked addresses of unchecked hosts.
     pub fn passes_blocked(&self) -> bool {

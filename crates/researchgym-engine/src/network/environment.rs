@@ -8,6 +8,9 @@ use crate::sandbox::PROXY_PORT;
 /// What never goes through the proxy: the sandbox's own loopback, where the model gateway is.
 const DIRECT: &str = "localhost,127.0.0.1,::1";
 
+/// How git's ssh reaches a host.
+const SSH: &str = "ssh -o ProxyCommand='/researchgym/bin/researchgym connect %h %p'";
+
 /// The variables by which programs find a proxy. Most read `HTTP_PROXY` and its siblings, some in small letters only.
 pub fn environment(proxy: &Proxy) -> BTreeMap<String, String> {
     let url = match proxy.door() {
@@ -33,5 +36,8 @@ pub fn environment(proxy: &Proxy) -> BTreeMap<String, String> {
         ("PIP_DISABLE_PIP_VERSION_CHECK", "1"),
     ];
     variables.extend(others.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    if proxy.carries_anything && proxy.socket().is_some() {
+        variables.insert("GIT_SSH_COMMAND".to_owned(), SSH.to_owned());
+    }
     variables
 }

@@ -7,6 +7,7 @@
 //! when it is over.
 
 mod answer;
+pub(crate) mod connect;
 mod environment;
 mod names;
 mod plain;
@@ -23,7 +24,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use researchgym_core::network::{NetworkRequested, Phase, Rules};
+use researchgym_core::network::{NetworkPolicy, NetworkRequested, Phase, Rules};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -53,6 +54,7 @@ pub struct Policy {
 /// The proxy of one sandbox. Dropping it ends it.
 pub struct Proxy {
     door: Door,
+    carries_anything: bool,
     book: Arc<Book>,
     stop: watch::Sender<bool>,
     serving: JoinHandle<()>,
@@ -95,6 +97,7 @@ impl Proxy {
 
     fn serve(incoming: Incoming, door: Door, policy: Policy, folder: Option<Scratch>) -> Proxy {
         let Policy { phase, rules, traffic, names } = policy;
+        let carries_anything = rules.policy() == NetworkPolicy::Open;
         let book = Arc::new(Book::new(phase, traffic));
         let token = match &door {
             Door::Socket(_) => None,
@@ -103,7 +106,7 @@ impl Proxy {
         let shared = Arc::new(Shared { rules, names, token, book: book.clone() });
         let (stop, stopped) = watch::channel(false);
         let serving = tokio::spawn(serve::serve(incoming, shared, stopped));
-        Proxy { door, book, stop, serving, _folder: folder }
+        Proxy { door, carries_anything, book, stop, serving, _folder: folder }
     }
 
     /// Where it is reached.

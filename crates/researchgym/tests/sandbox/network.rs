@@ -245,6 +245,41 @@ for name in ("index.example", "other.example", None):
     assert_eq!(requests, expected);
 }
 
+/// What ssh is given as its way to a host.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_open_policy_carries_what_is_no_http() {
+    let Some(bench) = Bench::local() else { return };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let known = BTreeMap::from([(("any.example".to_owned(), 22), listener.local_addr().unwrap())]);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+            stream.write_all(b"SSH-2.0-server\r\n").await.unwrap();
+            let mut heard = String::new();
+            stream.read_to_string(&mut heard).await.unwrap();
+            stream.write_all(heard.to_uppercase().as_bytes()).await.unwrap();
+        }
+    });
+    let proxy = proxy(&bench, NetworkPolicy::Open, &[], Names::Fixed(Arc::new(known)));
+    let sandbox = start(&bench, &proxy).await;
+    check(
+        &sandbox.exec("echo hello | researchgym connect any.example 22").await,
+        "SSH-2.0-server\r\nHELLO\n",
+    );
+    let shown = sandbox.exec("researchgym connect other.example 22 < /dev/null").await;
+    let said =
+        "researchgym connect: researchgym network policy: other.example: this name cannot be resolved\n";
+    assert_eq!((shown.code, &*shown.stderr), (Some(1), said));
+    let shown = sandbox.exec("echo \"$GIT_SSH_COMMAND\"").await;
+    check(&shown, "ssh -o ProxyCommand='/researchgym/bin/researchgym connect %h %p'\n");
+    sandbox.sandbox.stop().await;
+    let expected = [
+        of("CONNECT", "any.example", 22, None),
+        of("CONNECT", "other.example", 22, Some(Refusal::Unresolved)),
+    ];
+    assert_eq!(told(proxy.close().await), expected);
+}
+
 /// Services of the host that listen where a sandbox must not come. What they hold is worth nothing.
 struct Bait {
     tcp: std::net::TcpListener,
