@@ -273,3 +273,13 @@ fn requests_that_differ_each_time_are_counted_together() {
     assert!(lines.iter().any(|line| line.host == "*" && line.method == "*" && line.port == 0));
     assert_eq!(lines.iter().map(|line| line.times).sum::<u64>(), 100_000);
 }
+
+#[test]
+fn the_guide_shows_the_table_of_sources() {
+    let guide = include_str!("../../../../docs/guide/network.md");
+    for Source { name, hosts, used_by } in sources() {
+        let hosts: Vec<String> = hosts.iter().map(|host| format!("`{host}`")).collect();
+        let row = format!("| `{name}` | {} | {used_by} |", hosts.join(", "));
+        assert!(guide.contains(&row), "{row}");
+    }
+}
