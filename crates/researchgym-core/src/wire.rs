@@ -199,7 +199,7 @@ pub struct ProcessLimits {
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ToGuest {
     /// First of all.
-    Setup(Setup),
+    Setup(Box<Setup>),
     /// Run a command in the persistent shell.
     Exec {
         /// Request.

@@ -46,7 +46,7 @@ pub fn read_hello(bytes: &[u8]) -> Hello {
                 Some(_) => {}
             }
         }
-        if !rest.first().is_none_or(|kind| *kind == HANDSHAKE) || !rest.get(1).is_none_or(|major| *major == 3)
+        if rest.first().is_some_and(|kind| *kind != HANDSHAKE) || rest.get(1).is_some_and(|major| *major != 3)
         {
             return Hello::NotTls;
         }
@@ -62,7 +62,7 @@ pub fn read_hello(bytes: &[u8]) -> Hello {
             // Said as soon as it can be: a message of another kind will never become a greeting.
             return match message_length(&message) {
                 Some(None) => Hello::NotTls,
-                _ if !message.first().is_none_or(|kind| *kind == CLIENT_HELLO) => Hello::NotTls,
+                _ if message.first().is_some_and(|kind| *kind != CLIENT_HELLO) => Hello::NotTls,
                 _ => Hello::Unfinished,
             };
         }

@@ -48,7 +48,7 @@ pub fn main() -> i32 {
 
 fn set_up(link: &mut Link) -> Result<Guest, String> {
     let setup = match link.wait() {
-        Ok(Message::Control(ToGuest::Setup(setup))) => setup,
+        Ok(Message::Control(ToGuest::Setup(setup))) => *setup,
         Ok(_) => return Err("the first message is not the set-up".to_owned()),
         Err(error) => return Err(format!("reading the set-up: {error}")),
     };

@@ -1,7 +1,7 @@
 //! From a name to addresses that may be connected to.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,7 +52,7 @@ impl Names {
             Names::Machine => {
                 let found = timeout(RESOLVING, lookup(host.as_str())).await.map_err(|_| Refusal::Late)?;
                 let addresses = found.map_err(|_| Refusal::Unresolved)?;
-                if !addresses.iter().all(|address| is_public(*address)) {
+                if !addresses.iter().all(|address| is_public(*address) && !is_own(*address)) {
                     return Err(Refusal::NotPublic);
                 }
                 Ok(addresses.into_iter().map(|address| SocketAddr::new(address, port)).collect())
@@ -62,5 +62,20 @@ impl Names {
                 Ok(vec![*address])
             }
         }
+    }
+}
+
+/// Whether an address is one of this machine's own, which may be public too: only those can be bound to.
+fn is_own(address: IpAddr) -> bool {
+    UdpSocket::bind((address, 0)).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_this_machine_are_known() {
+        assert_eq!(["127.0.0.1", "192.0.2.1"].map(|text| is_own(text.parse().expect("one"))), [true, false]);
     }
 }

@@ -265,6 +265,19 @@ async fn plain_requests_are_written_anew() {
 }
 
 #[tokio::test]
+async fn an_answer_without_a_body_keeps_its_length() {
+    let server = Server::saying(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n").await;
+    let hosts = [("allowed.example", 80, server.address)];
+    let bench = Bench::with(policy(NetworkPolicy::AllowList, &task(&["allowed.example"], &[]), &hosts));
+    let answer = bench.ask(b"HEAD http://allowed.example/ HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    assert!(
+        answer.starts_with("HTTP/1.1 200 OK") && answer.to_lowercase().contains("content-length: 5"),
+        "{answer}"
+    );
+    assert_eq!(bench.proxy.close().await[0].bytes_down, 0);
+}
+
+#[tokio::test]
 async fn a_body_of_two_lengths_is_no_second_request() {
     let server = Server::saying(OK).await;
     let hosts = [("allowed.example", 80, server.address)];

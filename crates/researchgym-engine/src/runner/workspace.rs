@@ -8,6 +8,7 @@ use researchgym_core::event::Event;
 use researchgym_core::failure::{Boundary, Failure};
 use researchgym_core::isolation::Runtime;
 use researchgym_core::keys::agent_seed;
+use researchgym_core::network::NetworkPolicy;
 use researchgym_core::state::RunState;
 
 use super::{OpenRun, Runner, outside};
@@ -241,7 +242,15 @@ fn environment(state: &RunState, path: String, ways: Ways<'_>) -> BTreeMap<Strin
     if let (Some(model), Some(counter)) = (&spec.model, ways.counter) {
         environment.extend(gateway_environment(model, counter));
     }
-    environment.extend(ways.proxy.into_iter().flat_map(network::environment));
+    if let Some(proxy) = ways.proxy {
+        let policy = outside::policy(state);
+        environment.extend(network::environment(proxy));
+        environment.insert("RESEARCHGYM_NETWORK".to_owned(), policy.name().to_owned());
+        if policy == NetworkPolicy::AllowList {
+            let allowed = state.started.task.network.allow.join(" ");
+            environment.insert("RESEARCHGYM_NETWORK_ALLOW".to_owned(), allowed);
+        }
+    }
     if spec.runtime == Runtime::Local {
         environment.insert("RESEARCHGYM_SESSION".to_owned(), "/run/researchgym/session.sock".to_owned());
     }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::support::{Finished, World, answer, can_isolate, exec, of_type, submit};
 use crate::web::task;
 
-const REQUESTS: &str = "curl -s -o /dev/null -w '%{http_code}\\n' http://other.example/a?key=secret; \
+const REQUESTS: &str = "echo $RESEARCHGYM_NETWORK $RESEARCHGYM_NETWORK_ALLOW; curl -s -o /dev/null -w '%{http_code}\\n' http://other.example/a?key=secret; \
                         curl -s -o /dev/null -w '%{http_connect}\\n' https://pypi.org/; \
                         curl -s -o /dev/null -w '%{http_connect}\\n' https://127.0.0.1:443/ --noproxy ''";
 
@@ -42,7 +42,7 @@ fn requests_are_in_the_log_before_the_outcome_and_in_the_result() {
     let world = World::new();
     let network = "agent = \"allow-list\"\nallow = [\"pypi\"]\nblocked_urls = [\"pypi.org/project/secret\"]";
     let finished = run(&world, &task(&world, network), REQUESTS, &[]);
-    assert_eq!(finished.printed(), ["403\n403\n403\n"], "{finished:?}");
+    assert_eq!(finished.printed(), ["allow-list pypi\n403\n403\n403\n"], "{finished:?}");
     let expected = [
         refused("GET", "other.example", 80, "not_allowed", Some("http://other.example/a?...")),
         refused("CONNECT", "pypi.org", 443, "blocked_paths", None),
