@@ -148,12 +148,17 @@ impl NetworkUse {
     }
 }
 
-/// An address as the log has it: without its query, which may hold keys, and not longer than [`LONGEST_URL`].
+/// An address as the log has it: without credentials and without its query, which may hold keys, and not longer than
+/// [`LONGEST_URL`].
 pub fn shown_url(url: &str) -> String {
-    let (path, query) = url.split_once('?').map_or((url, ""), |(path, _)| (path, "?..."));
+    let (address, query) = url.split_once('?').map_or((url, ""), |(address, _)| (address, "?..."));
+    let (scheme, rest) = address.split_once("://").map_or(("", address), |(scheme, rest)| (scheme, rest));
+    let (authority, path) = rest.split_at(rest.find(['/', '\\']).unwrap_or(rest.len()));
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    let whole = if scheme.is_empty() { format!("{host}{path}") } else { format!("{scheme}://{host}{path}") };
     let mut shown: String =
-        path.chars().filter(|character| !character.is_control()).take(LONGEST_URL).collect();
-    if path.chars().nth(LONGEST_URL).is_some() {
+        whole.chars().filter(|character| !character.is_control()).take(LONGEST_URL).collect();
+    if whole.chars().nth(LONGEST_URL).is_some() {
         shown.push_str("...");
     }
     shown + query

@@ -116,6 +116,8 @@ fn the_strict_policies_let_nothing_through_and_the_open_one_every_port() {
 #[test]
 fn queries_are_not_recorded_and_long_addresses_are_cut() {
     assert_eq!(shown_url("http://a.org/x?key=secret"), "http://a.org/x?...");
+    assert_eq!(shown_url("http://me:secret@a.org:81/x"), "http://a.org:81/x");
+    assert_eq!(shown_url("/only/a@path"), "/only/a@path");
     let long = shown_url(&format!("http://a.org/{}?q", "x".repeat(1000)));
     assert_eq!((long.len(), &long[497..]), (507, "xxx...?..."));
 }

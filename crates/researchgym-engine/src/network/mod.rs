@@ -31,6 +31,7 @@ use tokio::task::JoinHandle;
 
 pub use self::environment::environment;
 pub use self::names::Names;
+use self::names::Resolver;
 use self::report::Book;
 use self::serve::{Incoming, Shared};
 use crate::gateway::{Token, listen_in};
@@ -103,7 +104,7 @@ impl Proxy {
             Door::Socket(_) => None,
             Door::Port(_, token) => Some(token.clone()),
         };
-        let shared = Arc::new(Shared { rules, names, token, book: book.clone() });
+        let shared = Arc::new(Shared { rules, names: Resolver::new(names), token, book: book.clone() });
         let (stop, stopped) = watch::channel(false);
         let serving = tokio::spawn(serve::serve(incoming, shared, stopped));
         Proxy { door, carries_anything, book, stop, serving, _folder: folder }

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use researchgym_core::network::{HostName, Refusal};
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::dataset::lookup;
@@ -18,6 +19,14 @@ const RESOLVING: Duration = Duration::from_secs(15);
 const CONNECTING: Duration = Duration::from_secs(10);
 /// How many addresses of a name are tried.
 const ADDRESSES: usize = 4;
+/// How many names are looked up at a time.
+const LOOKING: usize = 8;
+/// How long what was found holds.
+const FOUND: Duration = Duration::from_secs(60);
+/// How long it holds that nothing was.
+const NOT_FOUND: Duration = Duration::from_secs(5);
+/// How many names are remembered.
+const REMEMBERED: usize = 256;
 
 /// How names are resolved.
 #[derive(Clone, Debug, Default)]
@@ -29,7 +38,26 @@ pub enum Names {
     Fixed(Arc<BTreeMap<(String, u16), SocketAddr>>),
 }
 
-impl Names {
+/// Resolves and connects. Remembers what it found for a while, and looks few names up at a time: each takes a process,
+/// which is outside of the sandbox's limits.
+pub(super) struct Resolver {
+    names: Names,
+    looking: Semaphore,
+    known: Mutex<BTreeMap<HostName, Known>>,
+}
+
+/// What was found under a name, and until when it holds.
+#[derive(Clone)]
+struct Known {
+    until: Instant,
+    found: Result<Vec<IpAddr>, Refusal>,
+}
+
+impl Resolver {
+    pub(super) fn new(names: Names) -> Resolver {
+        Resolver { names, looking: Semaphore::new(LOOKING), known: Mutex::default() }
+    }
+
     /// Connects to an address of the host that was looked at.
     pub(super) async fn connect(&self, host: &HostName, port: u16) -> Result<TcpStream, Refusal> {
         let mut late = false;
@@ -48,20 +76,47 @@ impl Names {
     }
 
     async fn resolve(&self, host: &HostName, port: u16) -> Result<Vec<SocketAddr>, Refusal> {
-        match self {
-            Names::Machine => {
-                let found = timeout(RESOLVING, lookup(host.as_str())).await.map_err(|_| Refusal::Late)?;
-                let addresses = found.map_err(|_| Refusal::Unresolved)?;
-                if !addresses.iter().all(|address| is_public(*address) && !is_own(*address)) {
-                    return Err(Refusal::NotPublic);
-                }
-                Ok(addresses.into_iter().map(|address| SocketAddr::new(address, port)).collect())
-            }
-            Names::Fixed(known) => {
-                let address = known.get(&(host.as_str().to_owned(), port)).ok_or(Refusal::Unresolved)?;
-                Ok(vec![*address])
-            }
+        if let Names::Fixed(known) = &self.names {
+            let address = known.get(&(host.as_str().to_owned(), port)).ok_or(Refusal::Unresolved)?;
+            return Ok(vec![*address]);
         }
+        let addresses = self.look_up(host).await?;
+        // Looked at each time: this machine may have got a new one.
+        if !addresses.iter().all(|address| is_public(*address) && !is_own(*address)) {
+            return Err(Refusal::NotPublic);
+        }
+        Ok(addresses.into_iter().map(|address| SocketAddr::new(address, port)).collect())
+    }
+
+    async fn look_up(&self, host: &HostName) -> Result<Vec<IpAddr>, Refusal> {
+        if let Some(found) = self.remembered(host) {
+            return found;
+        }
+        // The semaphore is never closed.
+        let _permit = self.looking.acquire().await;
+        // Another connection may have asked for the same meanwhile.
+        if let Some(found) = self.remembered(host) {
+            return found;
+        }
+        let found = match timeout(RESOLVING, lookup(host.as_str())).await {
+            Err(_) => Err(Refusal::Late),
+            Ok(found) => found.map_err(|_| Refusal::Unresolved),
+        };
+        let holds = if found.is_ok() { FOUND } else { NOT_FOUND };
+        let mut known = self.known();
+        if known.len() >= REMEMBERED {
+            known.clear();
+        }
+        known.insert(host.clone(), Known { until: Instant::now() + holds, found: found.clone() });
+        found
+    }
+
+    fn remembered(&self, host: &HostName) -> Option<Result<Vec<IpAddr>, Refusal>> {
+        self.known().get(host).filter(|known| known.until > Instant::now()).map(|known| known.found.clone())
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, BTreeMap<HostName, Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

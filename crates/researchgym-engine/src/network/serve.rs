@@ -18,7 +18,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::answer::{Answer, connected, refused, unknown};
-use super::names::Names;
+use super::names::Resolver;
 use super::plain;
 use super::report::{Asked, Book, Report};
 use super::tunnel::{self, Waiting};
@@ -44,7 +44,7 @@ pub(super) enum Incoming {
 /// What all connections need.
 pub(super) struct Shared {
     pub(super) rules: Rules,
-    pub(super) names: Names,
+    pub(super) names: Resolver,
     /// What programs must show, where others can connect too.
     pub(super) token: Option<Token>,
     pub(super) book: Arc<Book>,
@@ -202,7 +202,8 @@ fn authority(request: &Request<IncomingBody>) -> (String, u16) {
         Some(authority) if !authority.as_str().contains('@') => {
             (authority.host().to_owned(), authority.port_u16().unwrap_or(0))
         }
-        Some(authority) => (authority.as_str().to_owned(), 0),
+        // Credentials, which are not recorded.
+        Some(authority) => (authority.host().to_owned(), 0),
         None => ("?".to_owned(), 0),
     }
 }

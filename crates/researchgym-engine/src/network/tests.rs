@@ -209,7 +209,7 @@ async fn each_request_has_its_verdict_and_its_report() {
         (
             connect("me@allowed.example:443"),
             "400",
-            ("CONNECT", "me@allowed.example:443", 0, None, refused(Refusal::Malformed)),
+            ("CONNECT", "allowed.example", 0, None, refused(Refusal::Malformed)),
         ),
         ("nonsense\r\n\r\n".to_owned(), "400", ("?", "?", 0, None, refused(Refusal::Malformed))),
         (
