@@ -14,6 +14,7 @@ mod grading;
 mod http;
 mod load;
 mod mock;
+mod network;
 mod options;
 mod place;
 mod process;
@@ -75,6 +76,7 @@ fn measure(options: &Options) -> Outcome<()> {
             "start" => start::measure(options, &report).await,
             "concurrent" => concurrent::measure(options, &report).await,
             "grading" => grading::measure(options, &report).await,
+            "network" => network::measure(options, &report).await,
             "agent" => agent::measure(options, &report).await,
             "cold" => cold::measure(options, &report),
             unknown => {

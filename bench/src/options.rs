@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 /// All measurements.
 pub(crate) const NAMES: &str =
-    "step, start, concurrent, grading, cold, gateway, agent, chaos, audit, snapshot";
+    "step, start, concurrent, grading, cold, gateway, network, agent, chaos, audit, snapshot";
 
 pub(crate) const USAGE: &str = "\
 usage: cargo run --release -p researchgym-bench -- NAME [--key value ..]
@@ -14,6 +14,7 @@ usage: cargo run --release -p researchgym-bench -- NAME [--key value ..]
   grading     [--repeats 5] [--tasks blotto,three-sat,..] [--data-dir DIR]
   cold        [--starts 50] [--build yes]
   gateway     [--connections 1,32,500] [--seconds 2] [--rounds 3] [--litellm COMMAND]
+  network     [--requests 200] [--mib 256] [--rounds 5] [--tinyproxy COMMAND]
   agent       [--turns 1000] [--agents 256] [--agents-turns 20] [--delay-ms 200] [--at-a-time 8]
   chaos       [--cycles 100] [--seed 1] [--tasks blotto,..] [--runtimes local,host] [--faults kill-guest,..] [--program FILE]
   audit       [--repeats 20] [--leftovers 1000] [--runs 1000]
@@ -37,6 +38,7 @@ impl Options {
             "grading" => &["repeats", "tasks", "data-dir"],
             "cold" => &["starts", "build"],
             "gateway" => &["connections", "seconds", "rounds", "litellm"],
+            "network" => &["requests", "mib", "rounds", "tinyproxy"],
             "agent" => &["turns", "agents", "agents-turns", "delay-ms", "at-a-time"],
             "chaos" => &["cycles", "seed", "tasks", "runtimes", "faults", "program"],
             "audit" => &["repeats", "leftovers", "runs"],

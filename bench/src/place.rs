@@ -96,6 +96,7 @@ impl Place {
             runtime: Runtime::Local,
             limits: Limits { working_ms: None, steps: None, budget: None, tokens: None },
             web: false,
+            network: None,
             data_dir: None,
         };
         let new = NewRun { spec, task: task.task.clone(), task_digest: task.digest };

@@ -119,6 +119,7 @@ async fn start(place: &Place, name: &str) -> Outcome<Sandbox> {
         resources: Resources::default(),
         session: true,
         gateway: None,
+        proxy: None,
     };
     let sandbox = Sandbox::start(&place.sandboxes, spec, Vec::new()).await?;
     let mut capture = Capture::new(&blobs);

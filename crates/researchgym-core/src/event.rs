@@ -12,6 +12,7 @@ use crate::isolation::Isolation;
 use crate::keys::GradingSecret;
 use crate::ledger::Hold;
 use crate::model::{ModelFailure, Stop, Usage, Wire};
+use crate::network::NetworkRequested;
 use crate::observation::Observation;
 use crate::score::{AttemptKind, Score, Split};
 use crate::spec::{Limits, MicroUsd, RunSpec};
@@ -98,6 +99,8 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         left_out: Option<String>,
     },
+    /// A program in a sandbox asked the proxy for something.
+    NetworkRequested(Box<NetworkRequested>),
     /// A model is about to be asked: what the call can cost is set aside. Appended before anything is sent.
     ModelAsked(Box<ModelAsked>),
     /// An attempt failed without being billed; the same call is tried again after a wait.

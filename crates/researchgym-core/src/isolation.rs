@@ -1,5 +1,6 @@
 //! What a sandbox keeps apart on this machine, and what it cannot.
 
+use crate::network::NetworkPolicy;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +24,11 @@ impl Runtime {
     }
 }
 
+/// Its name in [`Isolation::missing`] if a run reaches more of the network than its task says.
+pub const WIDENED_NETWORK: &str = "task_network_policy";
+/// Its name in [`Isolation::missing`] if blocked addresses cannot be told from others in what is let through.
+pub const BLOCKED_ADDRESSES: &str = "blocked_addresses_over_https";
+
 /// How far isolation goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -45,4 +51,39 @@ pub struct Isolation {
     pub enforced: Vec<String>,
     /// Names of what is not.
     pub missing: Vec<String>,
+}
+
+/// What a run lets its agent's sandbox reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reach {
+    /// The policy in force.
+    pub policy: NetworkPolicy,
+    /// Whether the user has widened the task's.
+    pub is_widened: bool,
+    /// Whether some of what the task blocks passes unseen.
+    pub passes_blocked: bool,
+}
+
+impl Isolation {
+    /// What is said of a sandbox, which by itself has no network, once the policy lets it reach something.
+    pub fn reaching(mut self, reach: Reach) -> Isolation {
+        let had_none = self.enforced.iter().any(|name| name == "no_network");
+        if had_none && reach.policy.has_proxy() {
+            self.enforced.retain(|name| name != "no_network");
+            match reach.policy {
+                NetworkPolicy::AllowList => self.enforced.push("network_allow_list".to_owned()),
+                _ => self.missing.push("network".to_owned()),
+            }
+        }
+        if reach.is_widened {
+            self.missing.push(WIDENED_NETWORK.to_owned());
+        }
+        if reach.passes_blocked {
+            self.missing.push(BLOCKED_ADDRESSES.to_owned());
+        }
+        if self.level == IsolationLevel::Full && !self.missing.is_empty() {
+            self.level = IsolationLevel::Partial;
+        }
+        self
+    }
 }

@@ -16,6 +16,7 @@ pub mod ledger;
 pub mod manifest;
 pub mod model;
 pub mod nearest;
+pub mod network;
 pub mod observation;
 pub mod patch;
 pub mod result;

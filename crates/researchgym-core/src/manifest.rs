@@ -187,6 +187,7 @@ pub fn named_blobs(event: &Event) -> Vec<NamedBlob> {
         | Event::LimitsChanged { .. }
         | Event::RunResumed
         | Event::RunExtended { .. }
+        | Event::NetworkRequested(_)
         | Event::Noted { .. }
         | Event::RunEnded { .. } => Vec::new(),
     }

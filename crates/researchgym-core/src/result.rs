@@ -7,6 +7,7 @@ use crate::digest::Digest;
 use crate::event::Ending;
 use crate::failure::{Boundary, Failure};
 use crate::isolation::{Isolation, IsolationLevel, Runtime};
+use crate::network::{NetworkPolicy, NetworkUse};
 use crate::score::{Finding, Metrics, Primary, Split};
 use crate::spec::SCHEMA;
 use crate::state::{Attempt, RunState};
@@ -87,10 +88,24 @@ pub struct RunResult {
     pub model_calls: u64,
     /// The run and step whose history this run goes on from, as RUN@STEP; its steps, time and money are included above.
     pub forked_from: Option<String>,
+    /// What programs in the sandboxes could reach of the network, and what they asked of it.
+    pub network: NetworkResult,
     /// What speaks against trusting the scores.
     pub integrity: Vec<Finding>,
     /// Hash of the log's last line.
     pub log_head: Digest,
+}
+
+/// What of the network was within reach, and what was asked of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkResult {
+    /// What the agent's sandbox could reach.
+    pub agent: NetworkPolicy,
+    /// What the grader's could.
+    pub grader: NetworkPolicy,
+    /// Requests, allowed and refused, and bytes.
+    pub requests: NetworkUse,
 }
 
 /// A failure as a result shows it.
@@ -180,6 +195,11 @@ impl RunResult {
             tokens: state.ledger.tokens(),
             model_calls: state.ledger.calls(),
             forked_from: started.spec.fork.as_ref().map(|fork| format!("{}@{}", fork.run, fork.step)),
+            network: NetworkResult {
+                agent: started.spec.agent_network(&started.task.network),
+                grader: started.task.network.grader,
+                requests: state.network.clone(),
+            },
             integrity: state.integrity(),
             log_head: context.log_head,
         }

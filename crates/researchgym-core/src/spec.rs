@@ -10,6 +10,8 @@ use crate::action::Body;
 use crate::digest::Digest;
 use crate::isolation::Runtime;
 use crate::model::{ModelFacts, Reasoning, Wire};
+use crate::network::NetworkPolicy;
+use crate::task::Network;
 
 /// The version of the event log, the run folder and the result object that this program writes.
 pub const SCHEMA: u32 = 1;
@@ -216,9 +218,20 @@ pub struct RunSpec {
     /// Whether the web can be searched and read: the task allows it, and a search key was there when the run began.
     #[serde(default, skip_serializing_if = "is_false")]
     pub web: bool,
+    /// What the user lets the agent's sandbox reach; absent: what the task says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<NetworkPolicy>,
     /// Folder with the user's own copies of datasets, absolute.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data_dir: Option<String>,
+}
+
+impl RunSpec {
+    /// What the agent's sandbox reaches: what the user says, else the task, else the gateway if the run has a model.
+    pub fn agent_network(&self, network: &Network) -> NetworkPolicy {
+        let silent = if self.model.is_some() { NetworkPolicy::Gateway } else { NetworkPolicy::None };
+        self.network.or(network.agent).unwrap_or(silent)
+    }
 }
 
 #[cfg(test)]

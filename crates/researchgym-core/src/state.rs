@@ -10,6 +10,7 @@ use crate::failure::Failure;
 use crate::isolation::Isolation;
 use crate::ledger::Ledger;
 use crate::model::FailureKind;
+use crate::network::{NetworkUse, Phase};
 use crate::observation::Observation;
 use crate::score::{AttemptKind, Finding, Score, Split};
 use crate::spec::Limits;
@@ -102,6 +103,10 @@ pub struct RunState {
     pub exchanges: BTreeMap<String, u64>,
     /// Bytes of what programs inside asked models and of what models answered, as they are kept.
     pub model_bytes: u64,
+    /// What programs in the sandboxes asked of the network.
+    pub network: NetworkUse,
+    /// Bytes that the agent's sandbox moved.
+    pub agent_bytes: u64,
     /// The models of the calls under way.
     asked_models: BTreeMap<u64, String>,
     /// What the user said to the agent, and when: the events' numbers.
@@ -167,6 +172,8 @@ impl RunState {
             ledger: Ledger::default(),
             exchanges: BTreeMap::new(),
             model_bytes: 0,
+            network: NetworkUse::default(),
+            agent_bytes: 0,
             asked_models: BTreeMap::new(),
             notes: Vec::new(),
             is_paused: false,
@@ -248,6 +255,13 @@ impl RunState {
                 });
             }
             Event::SnapshotTaken { snapshot, .. } => self.snapshot = Some(*snapshot),
+            Event::NetworkRequested(request) => {
+                self.network.add(request);
+                if request.phase == Phase::Agent {
+                    let bytes = request.bytes_up.saturating_add(request.bytes_down);
+                    self.agent_bytes = self.agent_bytes.saturating_add(bytes);
+                }
+            }
             Event::ModelAsked(asked) => {
                 if !self.ledger.reserve(asked.call, asked.hold) {
                     return wrong("model calls are numbered one by one");

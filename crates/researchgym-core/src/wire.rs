@@ -152,6 +152,9 @@ pub struct Setup {
     /// What programs inside reach under a TCP address.
     #[serde(default)]
     pub gateway: Option<Gateway>,
+    /// The way out that the network policy leaves: a proxy, reached in the same way.
+    #[serde(default)]
+    pub proxy: Option<Gateway>,
     /// Limits on each process.
     pub limits: ProcessLimits,
     /// Kills what runs when all of it together uses more memory; for machines without cgroups.
@@ -196,7 +199,7 @@ pub struct ProcessLimits {
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ToGuest {
     /// First of all.
-    Setup(Setup),
+    Setup(Box<Setup>),
     /// Run a command in the persistent shell.
     Exec {
         /// Request.

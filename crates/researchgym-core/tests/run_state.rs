@@ -57,6 +57,7 @@ fn started() -> Event {
             runtime: Runtime::Local,
             limits: limits(Some(100)),
             web: false,
+            network: None,
             data_dir: None,
         },
         task: Box::new(task),

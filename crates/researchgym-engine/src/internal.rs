@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 
 use crate::guest;
+use crate::network::connect;
 use crate::sandbox::{sweeper, user_namespace};
 
 /// Runs `guest` or a helper of the sandboxes if the first argument (after the program's name) names one, and returns its
@@ -13,6 +14,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> Option<i32> {
         "guest" => Some(guest::main()),
         "userns" => Some(user_namespace::helper()),
         "sweep" => Some(sweeper::main()),
+        "connect" => Some(connect::main(arguments.map(|word| word.to_string_lossy().into_owned()))),
         _ => None,
     }
 }

@@ -16,6 +16,7 @@ mod hold;
 pub mod internal;
 pub mod materials;
 pub mod model;
+pub mod network;
 pub mod progress;
 pub mod runner;
 pub mod sandbox;

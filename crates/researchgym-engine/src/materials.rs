@@ -106,6 +106,7 @@ impl Materials {
             resources: task.task.resources.clone(),
             session: false,
             gateway: None,
+            proxy: None,
         };
         let sandbox = Sandbox::start(sandboxes, specification, Vec::new()).await?;
         let mut capture = Capture::new(output.path());

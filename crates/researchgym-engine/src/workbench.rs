@@ -6,6 +6,7 @@ use researchgym_core::failure::{Boundary, Failure};
 
 use crate::grading;
 use crate::materials::Materials;
+use crate::network::Names;
 use crate::sandbox::SandboxHost;
 use crate::scratch::{self, Scratch};
 
@@ -19,6 +20,8 @@ pub struct Workbench {
     pub scratch: PathBuf,
     /// The task's environment and data.
     pub materials: Materials,
+    /// How the names of hosts are resolved that programs in sandboxes ask for.
+    pub names: Names,
 }
 
 impl Workbench {
@@ -36,7 +39,7 @@ impl Workbench {
         })?;
         let scratch = home.join("scratch");
         scratch::clear_leftovers(&scratch);
-        Ok(Workbench { sandboxes, library, scratch, materials })
+        Ok(Workbench { sandboxes, library, scratch, materials, names: Names::default() })
     }
 
     /// A folder that is removed when dropped, or soon after this process was killed.

@@ -4,6 +4,7 @@
 mod doctor;
 mod gateway;
 mod model;
+mod network;
 mod run;
 mod runs;
 mod task;
@@ -18,6 +19,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use self::doctor::DoctorArguments;
 pub(crate) use self::gateway::{GatewayArguments, Listen};
 pub(crate) use self::model::{ModelArguments, ModelCommand};
+pub(crate) use self::network::{NetworkArguments, PolicyName};
 pub(crate) use self::run::{RunArguments, RuntimeName, SamplerName};
 pub(crate) use self::runs::{
     GradeArguments, LimitArguments, ListArguments, NoteArguments, OneRun, ShowArguments,

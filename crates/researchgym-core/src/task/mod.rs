@@ -19,6 +19,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
+use crate::network::NetworkPolicy;
 use crate::score::{Direction, Metrics, Primary};
 
 pub use meaning::check_id;
@@ -61,7 +62,7 @@ pub struct Task {
     /// What sandboxes may use.
     #[serde(default)]
     pub resources: Resources,
-    /// What of the web an agent's tools may reach. Sandboxes have no network whatever stands here.
+    /// What of the network the sandboxes of agent and grader may reach, and what of the web an agent's tools may.
     #[serde(default)]
     pub network: Network,
     /// When a run ends, unless the user says otherwise.
@@ -248,15 +249,53 @@ impl Default for Resources {
     }
 }
 
-/// What of the web an agent's tools may reach, through this program and never from a sandbox.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// What of the network agent and grader may reach. Players have none, whatever stands here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Network {
+    /// What the agent's sandbox reaches: `none`, `gateway`, `allow-list` or `open`. Absent: the gateway in a run with a
+    /// model, else nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent: Option<NetworkPolicy>,
+    /// What the grader's sandbox reaches: `none`, `allow-list` or `open`.
+    pub grader: NetworkPolicy,
+    /// `allow-list`: hosts (`example.org`, on ports 80 and 443, or `example.org:8443`), hosts with all below
+    /// (`*.example.org`), and names of package sources (`pypi`, `debian`, `npm`, ...).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub allow: Vec<String>,
+    /// Hosts that are tunnelled (HTTPS) although some of their addresses are blocked; marked in the result, because the
+    /// blocked addresses cannot be told from the others then.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unchecked_paths: Vec<String>,
+    /// MiB, both ways together, that the agent's sandbox of a run and the sandbox of one grading may move through the
+    /// proxy.
+    pub traffic_mib: u64,
     /// Whether the agent may search the web and read pages, if the user has set a search key.
     pub web: bool,
     /// Hosts (`example.org`), hosts with all below (`*.example.org`), beginnings of addresses (`example.org/paper`) and
     /// other texts of addresses that are refused. Never shown to an agent.
     pub blocked_urls: Vec<String>,
+}
+
+impl Default for Network {
+    fn default() -> Network {
+        Network {
+            agent: None,
+            grader: NetworkPolicy::None,
+            allow: Vec::new(),
+            unchecked_paths: Vec::new(),
+            traffic_mib: 10 << 10,
+            web: false,
+            blocked_urls: Vec::new(),
+        }
+    }
+}
+
+impl Network {
+    /// What the agent's sandbox reaches at most unless the user widens it.
+    pub fn agent_at_most(&self) -> NetworkPolicy {
+        self.agent.unwrap_or(NetworkPolicy::Gateway)
+    }
 }
 
 /// When a run ends, unless the user says otherwise.

@@ -89,6 +89,11 @@ impl<'a> Checker<'a> {
     /// An enum of texts, an optional value, a table told apart by its `kind`, or a value of several types.
     fn check_choices(&mut self, value: &DeValue<'_>, choices: &'a [Value], path: &KeyPath) {
         let choices: Vec<&Value> = choices.iter().map(|choice| self.resolved(choice)).collect();
+        // An optional value is what it is without the null, which TOML does not have.
+        let present: Vec<&Value> = choices.iter().copied().filter(|choice| !is_null(choice)).collect();
+        if let ([only], true) = (present.as_slice(), choices.len() > 1) {
+            return self.check(value, only, path);
+        }
         let constants: Vec<&str> =
             choices.iter().filter_map(|choice| choice.get("const")?.as_str()).collect();
         if !constants.is_empty() {

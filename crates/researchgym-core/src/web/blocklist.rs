@@ -14,6 +14,17 @@ pub struct Blocklist {
     entries: Vec<Entry>,
 }
 
+/// What is blocked of a host of which nothing but the name is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HostBlock {
+    /// Nothing by its name. Texts that are blocked wherever they stand may still be.
+    Free,
+    /// Some of its addresses.
+    Paths,
+    /// All of it.
+    Whole,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Entry {
     /// A host, and what its paths begin with.
@@ -57,6 +68,27 @@ impl Blocklist {
     /// Whether the address must not be fetched or shown.
     pub fn blocks(&self, address: &Address) -> bool {
         self.entries.iter().any(|entry| entry.blocks(address))
+    }
+
+    /// What is blocked of the address's host.
+    pub fn on_host(&self, address: &Address) -> HostBlock {
+        let of = |entry: &Entry| match entry {
+            Entry::Place { host, below, path, .. } if is_host(address, host, *below) => match path.is_empty()
+            {
+                true => HostBlock::Whole,
+                false => HostBlock::Paths,
+            },
+            Entry::Text(text) if address.host().contains(text.as_str()) => HostBlock::Whole,
+            Entry::Place { .. } | Entry::Text(_) => HostBlock::Free,
+        };
+        let blocks: Vec<HostBlock> = self.entries.iter().map(of).collect();
+        let strictest = [HostBlock::Whole, HostBlock::Paths].into_iter().find(|block| blocks.contains(block));
+        strictest.unwrap_or(HostBlock::Free)
+    }
+
+    /// Whether texts are blocked that may stand in addresses of any host.
+    pub fn has_texts(&self) -> bool {
+        self.entries.iter().any(|entry| matches!(entry, Entry::Text(_)))
     }
 
     /// Whether a text, such as a query for a search, names something that is blocked.
@@ -104,13 +136,11 @@ impl Entry {
     fn blocks(&self, address: &Address) -> bool {
         match self {
             Entry::Place { host, below, path, whole } => {
-                let above = address.host().strip_suffix(host.as_str());
-                let is_host = above.is_some_and(|above| above.is_empty() || *below && above.ends_with('.'));
                 let begins = |rest: &String| {
                     rest.strip_prefix(path.as_str())
                         .is_some_and(|after| !whole || ends_word(after.chars().next()))
                 };
-                (is_host && (path.is_empty() || address.rests().iter().any(begins)))
+                (is_host(address, host, *below) && (path.is_empty() || address.rests().iter().any(begins)))
                     || address.rests().iter().any(|rest| self.is_in(rest))
             }
             Entry::Text(text) => {
@@ -132,6 +162,11 @@ impl Entry {
             Entry::Text(text) => folded.contains(text.as_str()),
         }
     }
+}
+
+fn is_host(address: &Address, host: &str, below: bool) -> bool {
+    let above = address.host().strip_suffix(host);
+    above.is_some_and(|above| above.is_empty() || below && above.ends_with('.'))
 }
 
 /// The host in its compared spelling, if the text is one. A word needs a dot and a letter after the last one, so that

@@ -9,7 +9,7 @@ mod blocklist;
 mod tests;
 
 pub use self::address::{Address, AddressError, MAX_ADDRESS_BYTES, has_plain_host};
-pub use self::blocklist::{Blocklist, EntryError};
+pub use self::blocklist::{Blocklist, EntryError, HostBlock};
 
 /// Results of a search unless told.
 pub const DEFAULT_RESULTS: u32 = 5;

@@ -29,6 +29,7 @@ pub(super) fn specification(loaded: &LoadedTask, script: String, seed: u64) -> R
         runtime: Runtime::Local,
         limits: Limits { working_ms: Some(3_600_000), steps: None, budget: None, tokens: None },
         web: false,
+        network: None,
         data_dir: None,
     }
 }

@@ -42,6 +42,7 @@ pub use self::patience::Patience;
 pub(crate) use self::room::Room;
 pub(crate) use self::run::PREFIX as FOLDER_PREFIX;
 pub use self::run::RunGateway;
+pub(crate) use self::run::listen_in;
 pub use self::served::{NotServed, Served};
 pub use self::server::{Service, serve};
 pub use self::standalone::{JournalError, Standalone, Summary, grant};

@@ -50,7 +50,7 @@ impl RunGateway {
         let mode = if with_port { 0o711 } else { 0o700 };
         let folder = scratch::named(parent, PREFIX, mode)?;
         let socket = folder.path().join("gateway.sock");
-        let listener = UnixListener::from_std(listen(folder.path())?)?;
+        let listener = UnixListener::from_std(listen_in(folder.path(), "gateway.sock")?)?;
         std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o666))?;
         let (stop, _) = watch::channel(false);
         let service = |token| Service {
@@ -108,10 +108,10 @@ fn spawn(listener: Listener, service: Service, stop: &watch::Sender<bool>) {
 }
 
 /// Listens in a folder however long its path is: the address of a Unix socket holds 107 bytes.
-fn listen(folder: &Path) -> io::Result<std::os::unix::net::UnixListener> {
+pub(crate) fn listen_in(folder: &Path, name: &str) -> io::Result<std::os::unix::net::UnixListener> {
     use std::os::fd::AsRawFd as _;
     let folder = std::fs::File::open(folder)?;
-    let short = format!("/proc/self/fd/{}/gateway.sock", folder.as_raw_fd());
+    let short = format!("/proc/self/fd/{}/{name}", folder.as_raw_fd());
     let listener = std::os::unix::net::UnixListener::bind(short)?;
     listener.set_nonblocking(true)?;
     Ok(listener)

@@ -28,6 +28,11 @@ impl Token {
         &self.0
     }
 
+    /// Whether a text is it.
+    pub(crate) fn is(&self, text: &[u8]) -> bool {
+        is_same(text, self.0.as_bytes())
+    }
+
     /// Whether a request shows it.
     pub(super) fn is_shown(&self, headers: &HeaderMap, query: Option<&str>) -> bool {
         let bearers = headers.get_all("authorization").iter().filter_map(|value| {

@@ -15,12 +15,14 @@ use futures_util::future::join_all;
 use researchgym_core::failure::{Boundary, Failure};
 use researchgym_core::grading::{FIRST_PLAYER_DESCRIPTOR, Start, Verdict};
 use researchgym_core::keys::AttemptKeys;
+use researchgym_core::network::NetworkRequested;
 use researchgym_core::score::{AttemptKind, Score, Split};
 use researchgym_core::task::Task;
 
 pub(crate) use self::support::UNFINISHED;
 pub use self::support::library;
 use crate::materials::Materials;
+use crate::network::{Names, Proxy};
 use crate::sandbox::{Capture, Sandbox, SandboxHost};
 
 /// How long a player's guest may take to answer before it counts as living and busy.
@@ -50,17 +52,32 @@ pub struct Grading<'a> {
     pub keys: AttemptKeys,
     /// The variant's name.
     pub variant: &'a str,
+    /// How the names of hosts are resolved, if the grader may use the network.
+    pub names: &'a Names,
 }
 
-/// Grades one submission.
+/// Grades one submission. What the grader asked of the network is added to `requests`, whatever comes of it.
 ///
 /// # Errors
 /// The sandboxes or the grader failed: infrastructure, never the agent's fault.
-pub async fn grade(host: &SandboxHost, grading: &Grading<'_>) -> Result<Score, Failure> {
+pub async fn grade(
+    host: &SandboxHost,
+    grading: &Grading<'_>,
+    requests: &mut Vec<NetworkRequested>,
+) -> Result<Score, Failure> {
+    let proxy = sandboxes::proxy(grading)?;
+    let outcome = graded(host, grading, proxy.as_ref()).await;
+    if let Some(proxy) = proxy {
+        requests.extend(proxy.close().await);
+    }
+    outcome
+}
+
+async fn graded(host: &SandboxHost, grading: &Grading<'_>, proxy: Option<&Proxy>) -> Result<Score, Failure> {
     let joined = channel::open(&grading.task.grader.players).map_err(|error| {
         Failure::new(Boundary::Sandbox, format!("cannot join grader and players by sockets: {error}"))
     })?;
-    let grader = Sandbox::start(host, sandboxes::grader(grading)?, joined.grader);
+    let grader = Sandbox::start(host, sandboxes::grader(grading, proxy)?, joined.grader);
     let players = grading.task.grader.players.iter().zip(joined.players).map(async |(player, socket)| {
         Sandbox::start(host, sandboxes::player(grading, player)?, vec![socket]).await.map_err(Failure::from)
     });

@@ -1,16 +1,33 @@
 //! What graders and players may see: the two specifications that keep agent code and hidden files apart.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use researchgym_core::failure::{Boundary, Failure};
 use researchgym_core::isolation::Runtime;
+use researchgym_core::network::{Phase, Rules};
 use researchgym_core::task::Player;
 
 use super::Grading;
+use crate::network::{Policy, Proxy, environment};
 use crate::sandbox::{ReadOnlyMount, SandboxSpec, WorkingFolder};
 
+/// The grader's proxy, if the task gives it one.
+pub(super) fn proxy(grading: &Grading<'_>) -> Result<Option<Proxy>, Failure> {
+    let network = &grading.task.network;
+    if !network.grader.has_proxy() {
+        return Ok(None);
+    }
+    let rules = Rules::of(network.grader, network).map_err(|what| Failure::new(Boundary::Task, what))?;
+    let names = grading.names.clone();
+    let policy = Policy { phase: Phase::Grader, rules, traffic: network.traffic_mib << 20, names };
+    Proxy::on_socket(grading.scratch, policy).map(Some).map_err(|error| {
+        Failure::new(Boundary::Sandbox, format!("the grader's proxy cannot be opened: {error}"))
+    })
+}
+
 /// The grader: hidden files, the submission as plain files, no agent code running.
-pub(super) fn grader(grading: &Grading<'_>) -> Result<SandboxSpec, Failure> {
+pub(super) fn grader(grading: &Grading<'_>, proxy: Option<&Proxy>) -> Result<SandboxSpec, Failure> {
     let mut read_only = vec![
         mount(grading.task_folder.join(&grading.task.grader.files), "/grader"),
         mount(grading.submission.to_path_buf(), "/submission"),
@@ -18,10 +35,13 @@ pub(super) fn grader(grading: &Grading<'_>) -> Result<SandboxSpec, Failure> {
     ];
     read_only.extend(grading.materials.environment_mount());
     read_only.extend(grading.materials.grader_mounts());
-    specification(grading, "grader", read_only, "/grader")
+    let mut specification = specification(grading, "grader", read_only, "/grader")?;
+    specification.environment.extend(proxy.into_iter().flat_map(environment));
+    specification.proxy = proxy.and_then(Proxy::socket).map(Path::to_path_buf);
+    Ok(specification)
 }
 
-/// A player: agent-written (or reference) code and the support library, nothing else.
+/// A player: without any network, whatever the task says; agent-written (or reference) code and the support library, nothing else.
 pub(super) fn player(grading: &Grading<'_>, player: &Player) -> Result<SandboxSpec, Failure> {
     let code = match &player.files {
         Some(files) => grading.task_folder.join(files),
@@ -68,6 +88,7 @@ fn specification(
         resources: grading.task.resources.clone(),
         session: false,
         gateway: None,
+        proxy: None,
     })
 }
 

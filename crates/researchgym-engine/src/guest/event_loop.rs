@@ -40,7 +40,7 @@ pub(crate) struct Guest {
     incoming: Option<Incoming>,
     outgoing: Option<Outgoing>,
     session: Option<Session>,
-    forwarder: Option<Forwarder>,
+    forwarders: Vec<Forwarder>,
     _shell_numbers: [OwnedFd; 2],
     frozen_since: Option<Instant>,
     next_watch: Instant,
@@ -52,7 +52,7 @@ pub(super) struct Opened {
     pub files: Files,
     pub children: OwnedFd,
     pub session: Option<Session>,
-    pub forwarder: Option<Forwarder>,
+    pub forwarders: Vec<Forwarder>,
     pub shell_numbers: [OwnedFd; 2],
 }
 
@@ -67,12 +67,12 @@ enum Source {
     ShellOutput(Kind),
     ProgramOutput(Kind),
     Session,
-    Forwarder(Watched),
+    Forwarder(usize, Watched),
 }
 
 impl Guest {
     pub(super) fn assemble(setup: Setup, opened: Opened) -> Guest {
-        let Opened { inherited, files, children, session, forwarder, shell_numbers } = opened;
+        let Opened { inherited, files, children, session, forwarders, shell_numbers } = opened;
         Guest {
             tree: Tree::new(setup.isolated),
             folder: setup.working_folder.clone(),
@@ -81,7 +81,7 @@ impl Guest {
             files,
             children,
             session,
-            forwarder,
+            forwarders,
             _shell_numbers: shell_numbers,
             shell: None,
             shell_ended: false,
@@ -131,16 +131,12 @@ impl Guest {
                     Source::ShellOutput(kind) => self.on_shell_output(kind, &mut buffer, link),
                     Source::ProgramOutput(kind) => self.on_program_output(kind, &mut buffer, link),
                     Source::Session => {}
-                    Source::Forwarder(watched) => {
-                        if let Some(forwarder) = &mut self.forwarder {
-                            forwarder.on_ready(watched, ready, &mut buffer);
-                        }
+                    Source::Forwarder(number, watched) => {
+                        self.forwarders[number].on_ready(watched, ready, &mut buffer);
                     }
                 }
             }
-            if let Some(forwarder) = &mut self.forwarder {
-                forwarder.tidy();
-            }
+            self.forwarders.iter_mut().for_each(Forwarder::tidy);
             if let (Some(session), Some(first)) =
                 (&mut self.session, sources.iter().position(|&source| source == Source::Session))
             {
@@ -185,8 +181,10 @@ impl Guest {
         if let Some(session) = &self.session {
             session.interests().into_iter().for_each(|(client, flags)| add(Source::Session, client, flags));
         }
-        for (watched, descriptor, flags) in self.forwarder.iter().flat_map(Forwarder::interests) {
-            add(Source::Forwarder(watched), descriptor, flags);
+        for (number, forwarder) in self.forwarders.iter().enumerate() {
+            for (watched, descriptor, flags) in forwarder.interests() {
+                add(Source::Forwarder(number, watched), descriptor, flags);
+            }
         }
         let timeout = self.next_due(link).map(|due| due.saturating_duration_since(Instant::now()));
         let timeout = timeout.and_then(|timeout| timeout.try_into().ok());
@@ -202,7 +200,7 @@ impl Guest {
         if self.outgoing.as_ref().is_some_and(|outgoing| outgoing.may_send(link)) {
             return Some(Instant::now());
         }
-        let forwarder = self.forwarder.as_ref().and_then(Forwarder::next_due);
+        let forwarder = self.forwarders.iter().filter_map(Forwarder::next_due).min();
         if self.frozen_since.is_some() {
             return forwarder;
         }

@@ -1,5 +1,5 @@
-//! The model gateway under a TCP address: connections to the sandbox's own loopback, passed on to a Unix socket of the
-//! host.
+//! The model gateway, or the proxy of the network policy, under a TCP address: connections to the sandbox's own loopback,
+//! passed on to a Unix socket of the host. Both are called gateway here.
 //!
 //! Bytes are not looked at. Each direction holds a bounded number of them and its source is not read from beyond that;
 //! an end is passed on once everything before it was. A client that is gone ends its connection at once, so that the

@@ -48,7 +48,7 @@ pub fn main() -> i32 {
 
 fn set_up(link: &mut Link) -> Result<Guest, String> {
     let setup = match link.wait() {
-        Ok(Message::Control(ToGuest::Setup(setup))) => setup,
+        Ok(Message::Control(ToGuest::Setup(setup))) => *setup,
         Ok(_) => return Err("the first message is not the set-up".to_owned()),
         Err(error) => return Err(format!("reading the set-up: {error}")),
     };
@@ -117,13 +117,13 @@ impl Guest {
                     .map_err(|error| format!("the session socket `{path}`: {error}"))?,
             ),
         };
-        let forwarder = match &setup.gateway {
-            None => None,
-            Some(gateway) => Some(
-                forward::Forwarder::listen(gateway)
-                    .map_err(|error| format!("the model gateway at `{}`: {error}", gateway.socket))?,
-            ),
-        };
-        Ok(Guest::assemble(setup, Opened { inherited, files, children, session, forwarder, shell_numbers }))
+        let forwarded = [("model gateway", &setup.gateway), ("proxy", &setup.proxy)];
+        let listening = forwarded.into_iter().filter_map(|(name, place)| Some((name, place.as_ref()?)));
+        let forwarders = listening.map(|(name, place)| {
+            forward::Forwarder::listen(place)
+                .map_err(|error| format!("the {name} at `{}`: {error}", place.socket))
+        });
+        let forwarders = forwarders.collect::<Result<Vec<_>, _>>()?;
+        Ok(Guest::assemble(setup, Opened { inherited, files, children, session, forwarders, shell_numbers }))
     }
 }

@@ -5,6 +5,7 @@
 mod derived;
 mod fork;
 mod open;
+mod outside;
 mod regrade;
 mod workspace;
 
@@ -92,7 +93,7 @@ impl Runner {
     /// The result of a run that could not start: it has ended as failed.
     pub async fn prepare(&self, mut open: OpenRun) -> Result<ReadyRun, Box<RunResult>> {
         match workspace::bring_up(self, &mut open).await {
-            Ok(Workplace { sandbox, snapshotter, counter, desk }) => {
+            Ok(Workplace { sandbox, snapshotter, counter, proxy, desk }) => {
                 let mut session = Session::new(Parts {
                     recorder: open.recorder,
                     sandbox,
@@ -102,6 +103,7 @@ impl Runner {
                     door: self.door.clone(),
                     web: self.web.clone(),
                     counter,
+                    proxy,
                     desk,
                     cancelled: self.cancelled.clone(),
                 });

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use researchgym_core::digest::Digest;
 use researchgym_core::failure::{Boundary, Failure};
+use researchgym_core::network::NetworkRequested;
 use researchgym_core::score::{AttemptKind, Score, Split};
 use researchgym_core::state::RunState;
 use serde::Serialize;
@@ -50,6 +51,9 @@ pub struct RegradedAttempt {
     pub regraded: Score,
     /// Whether the metrics and the validity agree exactly.
     pub same: bool,
+    /// What the grader asked of the network now.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub requests: Vec<NetworkRequested>,
 }
 
 /// Grades all attempts of a run again, one after the other.
@@ -69,7 +73,8 @@ pub async fn regrade(
     for attempt in &state.attempts {
         let index = validations;
         validations += u64::from(attempt.kind == AttemptKind::Validate);
-        let regraded = again(workbench, folder, &state, attempt.number, index).await?;
+        let mut requests = Vec::new();
+        let regraded = again(workbench, folder, &state, (attempt.number, index), &mut requests).await?;
         attempts.push(RegradedAttempt {
             attempt: attempt.number,
             kind: attempt.kind,
@@ -77,6 +82,7 @@ pub async fn regrade(
             same: regraded.metrics == attempt.score.metrics && regraded.invalid == attempt.score.invalid,
             recorded: attempt.score.clone(),
             regraded,
+            requests,
         });
     }
     let regrades = folder.root().join("regrades");
@@ -100,8 +106,8 @@ async fn again(
     workbench: &Workbench,
     folder: &RunFolder,
     state: &RunState,
-    number: u64,
-    validations: u64,
+    (number, validations): (u64, u64),
+    requests: &mut Vec<NetworkRequested>,
 ) -> Result<Score, Failure> {
     let attempt = &state.attempts[number as usize - 1];
     let blobs = folder.blobs();
@@ -128,7 +134,9 @@ async fn again(
             split: attempt.split,
             keys: started.grading_secret.attempt(attempt.kind, validations),
             variant: &started.spec.variant,
+            names: &workbench.names,
         },
+        requests,
     )
     .await
 }

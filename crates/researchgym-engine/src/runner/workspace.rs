@@ -8,11 +8,13 @@ use researchgym_core::event::Event;
 use researchgym_core::failure::{Boundary, Failure};
 use researchgym_core::isolation::Runtime;
 use researchgym_core::keys::agent_seed;
+use researchgym_core::network::NetworkPolicy;
 use researchgym_core::state::RunState;
 
-use super::{OpenRun, Runner};
+use super::{OpenRun, Runner, outside};
 use crate::gateway::{RunGateway, teller};
 use crate::materials::Materials;
+use crate::network::{self, Proxy};
 use crate::sandbox::{GATEWAY_PORT, GATEWAY_SOCKET, ReadOnlyMount, Sandbox, SandboxSpec, WorkingFolder};
 use crate::session::{Counter, Desk, WORKSPACE_CAPS};
 use crate::snapshot::{Snapshotter, check_out, clear_folder, copy_in};
@@ -25,8 +27,10 @@ pub(crate) const DESCRIPTION: &str = "task_description.md";
 pub(super) struct Workplace {
     pub(super) sandbox: Sandbox,
     pub(super) snapshotter: Snapshotter,
-    /// The run's gateway, if it has a model.
+    /// The run's gateway, if it has a model and programs inside may reach it.
     pub(super) counter: Option<Counter>,
+    /// The proxy, if the network policy has one.
+    pub(super) proxy: Option<Proxy>,
     /// Where the user of the live run is heard.
     pub(super) desk: Option<Desk>,
 }
@@ -44,7 +48,10 @@ pub(super) async fn bring_up(runner: &Runner, open: &mut OpenRun) -> Result<Work
         false => open.recorder.state.protected.clone(),
     };
     let counter = open_gateway(runner, open).await?;
-    let specification = specification(runner, open, &workspace, &folder, counter.as_ref());
+    let proxy = outside::open_proxy(&runner.workbench, &open.recorder.state).await?;
+    let ways = Ways { counter: counter.as_ref(), proxy: proxy.as_ref() };
+    let specification = specification(runner, open, &workspace, &folder, ways);
+    let reach = outside::reach(&open.recorder.state)?;
     let mut snapshotter = Snapshotter::new();
     let (snapshot, _) =
         tokio::task::block_in_place(|| snapshotter.take(&workspace, WORKSPACE_CAPS, &open.recorder.blobs))?;
@@ -52,10 +59,13 @@ pub(super) async fn bring_up(runner: &Runner, open: &mut OpenRun) -> Result<Work
         let_through(&open.recorder.folder)?;
     }
     let sandbox = Sandbox::start(&runner.workbench.sandboxes, specification, Vec::new()).await?;
-    let isolation = sandbox.isolation().clone();
+    let isolation = sandbox.isolation().clone().reaching(reach);
     if let Err(failure) = open.recorder.append(Event::WorkspaceReady { isolation, snapshot, protected }) {
         sandbox.stop().await;
         return Err(failure);
+    }
+    if let Some(text) = outside::note(&open.recorder.state) {
+        open.recorder.append(Event::Noted { text })?;
     }
     for warning in super::derived::write_status_file(&open.recorder) {
         (runner.warn)(&warning);
@@ -71,7 +81,7 @@ pub(super) async fn bring_up(runner: &Runner, open: &mut OpenRun) -> Result<Work
             None
         }
     };
-    Ok(Workplace { sandbox, snapshotter, counter, desk })
+    Ok(Workplace { sandbox, snapshotter, counter, proxy, desk })
 }
 
 /// Puts the starter and the description into a new workspace; a run that goes on finds its own files, or the newest
@@ -124,13 +134,20 @@ fn make_mount_points(workspace: &Path, materials: &Materials) -> Result<(), Fail
         .map_err(|error| Failure::new(Boundary::Store, format!("{}: {error}", data.display())))
 }
 
+/// The ways out of the sandbox.
+#[derive(Clone, Copy)]
+struct Ways<'w> {
+    counter: Option<&'w Counter>,
+    proxy: Option<&'w Proxy>,
+}
+
 /// What the agent's sandbox may see.
 fn specification(
     runner: &Runner,
     open: &OpenRun,
     workspace: &Path,
     folder: &Path,
-    counter: Option<&Counter>,
+    ways: Ways<'_>,
 ) -> SandboxSpec {
     let started = &open.recorder.state.started;
     let task = &started.task;
@@ -152,10 +169,11 @@ fn specification(
         name: format!("{}-agent", started.run_id),
         working_folder: WorkingFolder::Writable { source: workspace.to_path_buf() },
         read_only,
-        environment: environment(&open.recorder.state, materials.path("/researchgym/bin:"), counter),
+        environment: environment(&open.recorder.state, materials.path("/researchgym/bin:"), ways),
         resources: task.resources.clone(),
         session: true,
-        gateway: counter.map(|counter| counter.server.socket().to_path_buf()),
+        gateway: ways.counter.map(|counter| counter.server.socket().to_path_buf()),
+        proxy: ways.proxy.and_then(Proxy::socket).map(Path::to_path_buf),
     }
 }
 
@@ -173,7 +191,7 @@ fn let_through(folder: &RunFolder) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The run's gateway, if it has a model.
+/// The run's gateway, if it has a model and its network policy lets programs inside reach it.
 async fn open_gateway(runner: &Runner, open: &mut OpenRun) -> Result<Option<Counter>, Failure> {
     let Some(door) = &runner.door else {
         if let Some(web) = &runner.web {
@@ -183,6 +201,9 @@ async fn open_gateway(runner: &Runner, open: &mut OpenRun) -> Result<Option<Coun
     };
     // It knows the search keys too.
     open.recorder.hide(door.redactor.clone());
+    if !outside::policy(&open.recorder.state).has_gateway() {
+        return Ok(None);
+    }
     let is_isolated = open.recorder.state.started.spec.runtime == Runtime::Local;
     // Without isolation the path must be short, and reachable for the unprivileged user of the commands.
     let scratch = if is_isolated { runner.workbench.scratch.clone() } else { std::env::temp_dir() };
@@ -213,7 +234,7 @@ fn gateway_environment(model: &str, counter: &Counter) -> BTreeMap<String, Strin
     variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
-fn environment(state: &RunState, path: String, counter: Option<&Counter>) -> BTreeMap<String, String> {
+fn environment(state: &RunState, path: String, ways: Ways<'_>) -> BTreeMap<String, String> {
     let spec = &state.started.spec;
     let mut environment = BTreeMap::from([
         ("HOME".to_owned(), "/tmp".to_owned()),
@@ -224,8 +245,17 @@ fn environment(state: &RunState, path: String, counter: Option<&Counter>) -> BTr
         ("RESEARCHGYM_SEED".to_owned(), agent_seed(spec.seed).to_string()),
         ("VIRTUAL_ENV_DISABLE_PROMPT".to_owned(), "1".to_owned()),
     ]);
-    if let (Some(model), Some(counter)) = (&spec.model, counter) {
+    if let (Some(model), Some(counter)) = (&spec.model, ways.counter) {
         environment.extend(gateway_environment(model, counter));
+    }
+    if let Some(proxy) = ways.proxy {
+        let policy = outside::policy(state);
+        environment.extend(network::environment(proxy));
+        environment.insert("RESEARCHGYM_NETWORK".to_owned(), policy.name().to_owned());
+        if policy == NetworkPolicy::AllowList {
+            let allowed = state.started.task.network.allow.join(" ");
+            environment.insert("RESEARCHGYM_NETWORK_ALLOW".to_owned(), allowed);
+        }
     }
     if spec.runtime == Runtime::Local {
         environment.insert("RESEARCHGYM_SESSION".to_owned(), "/run/researchgym/session.sock".to_owned());

@@ -5,7 +5,7 @@ use std::io::{self, Seek as _};
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::fs::FileTypeExt as _;
 use std::os::unix::net::UnixStream;
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 use std::process::{Child, Command};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -92,10 +92,12 @@ fn start_process(
     if let Some(source) = spec.working_folder.writable_source() {
         prepare_working_folder(source, spec, outer_user)?;
     }
-    let gateway = match &spec.gateway {
-        Some(socket) => Some(gateway(socket, spec)?),
-        None => None,
+    let forwarded = |socket: &Option<PathBuf>, name, target, port| match socket {
+        Some(socket) => forwarded(socket, spec, name, target, port).map(Some),
+        None => Ok(None),
     };
+    let gateway = forwarded(&spec.gateway, "model gateway", local::GATEWAY_SOCKET, local::GATEWAY_PORT)?;
+    let proxy = forwarded(&spec.proxy, "proxy", local::PROXY_SOCKET, local::PROXY_PORT)?;
     let limits = limits(spec, machine, group);
     let has = |controller| group.is_some() && machine.cgroups.has(controller);
     let mut setup = Setup {
@@ -106,6 +108,7 @@ fn start_process(
         inherited: inherited.iter().map(|descriptor| descriptor.as_raw_fd()).collect(),
         session_socket: spec.session.then(|| local::SESSION_SOCKET.to_owned()),
         gateway,
+        proxy,
         limits,
         watched_memory_bytes: (!has(Controller::Memory)).then_some(spec.resources.memory_mib << 20),
         kept_bytes: KEPT_BYTES,
@@ -189,17 +192,23 @@ fn check(spec: &SandboxSpec) -> Result<(), SandboxError> {
 }
 
 /// Looks that a socket is there and says where it will be.
-fn gateway(socket: &Path, spec: &SandboxSpec) -> Result<Gateway, SandboxError> {
+fn forwarded(
+    socket: &Path,
+    spec: &SandboxSpec,
+    name: &str,
+    target: &str,
+    port: u16,
+) -> Result<Gateway, SandboxError> {
     let metadata = std::fs::metadata(socket).map_err(|source| SandboxError::Path {
-        doing: "looking at the model gateway's socket",
+        doing: "looking at the socket",
         path: socket.to_owned(),
         source,
     })?;
     if !socket.is_absolute() || !metadata.file_type().is_socket() {
-        let what = format!("the model gateway `{}` is not the absolute path of a socket", socket.display());
+        let what = format!("the {name} `{}` is not the absolute path of a socket", socket.display());
         return Err(SandboxError::Specification { name: spec.name.clone(), what });
     }
-    Ok(Gateway { socket: local::GATEWAY_SOCKET.to_owned(), port: local::GATEWAY_PORT })
+    Ok(Gateway { socket: target.to_owned(), port })
 }
 
 fn prepare_working_folder(source: &Path, spec: &SandboxSpec, user: Option<User>) -> Result<(), SandboxError> {

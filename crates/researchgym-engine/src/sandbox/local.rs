@@ -24,6 +24,10 @@ pub(super) const SESSION_SOCKET: &str = "/run/researchgym/session.sock";
 pub const GATEWAY_SOCKET: &str = "/run/researchgym/gateway.sock";
 /// The port of the sandbox's 127.0.0.1 that leads to the model gateway.
 pub const GATEWAY_PORT: u16 = 8787;
+/// Where the socket of the network policy's proxy is inside.
+pub const PROXY_SOCKET: &str = "/run/researchgym/proxy.sock";
+/// The port of the sandbox's 127.0.0.1 that leads to that proxy.
+pub const PROXY_PORT: u16 = 8788;
 
 /// Folders that hosts have at the root either as links into `/usr` or as real folders.
 const USR_LINKS: [&str; 6] = ["bin", "sbin", "lib", "lib32", "lib64", "libx32"];
@@ -70,9 +74,11 @@ pub(super) fn prepare(
     arguments.root()?;
     arguments.memory_file_systems(spec);
     arguments.bind("--ro-bind", executable, GUEST);
-    if let Some(socket) = &spec.gateway {
-        // Read-only concerns its name and mode; connecting to it is no writing.
-        arguments.bind("--ro-bind", socket, GATEWAY_SOCKET);
+    for (socket, target) in [(&spec.gateway, GATEWAY_SOCKET), (&spec.proxy, PROXY_SOCKET)] {
+        if let Some(socket) = socket {
+            // Read-only concerns its name and mode; connecting to it is no writing.
+            arguments.bind("--ro-bind", socket, target);
+        }
     }
     match &spec.working_folder {
         WorkingFolder::Writable { source } | WorkingFolder::Scratch { source, .. } => {

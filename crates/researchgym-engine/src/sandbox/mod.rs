@@ -30,7 +30,7 @@ pub use capture::{Capture, Stream};
 pub use error::SandboxError;
 pub use host::SandboxHost;
 pub(crate) use local::GUEST;
-pub use local::{GATEWAY_PORT, GATEWAY_SOCKET};
+pub use local::{GATEWAY_PORT, GATEWAY_SOCKET, PROXY_PORT, PROXY_SOCKET};
 pub use outcome::{ExecOutcome, FileRefusal, SessionRequest, Usage};
 pub use report::{Finding, MachineReport};
 pub use running::Sandbox;

@@ -85,7 +85,7 @@ impl Sandbox {
             remains: Some(remains),
             runtime: tokio::runtime::Handle::current(),
         };
-        sandbox.link.send(&ToGuest::Setup(setup));
+        sandbox.link.send(&ToGuest::Setup(Box::new(setup)));
         let reason = match tokio::time::timeout(START_TIME, ready).await {
             Ok(Ok(Ok(()))) => String::new(),
             Ok(Ok(Err(reason))) => sandbox.explain(reason),

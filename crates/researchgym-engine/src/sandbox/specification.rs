@@ -38,6 +38,12 @@ pub struct SandboxSpec {
     /// [`GATEWAY_SOCKET`]: super::GATEWAY_SOCKET
     /// [`GATEWAY_PORT`]: super::GATEWAY_PORT
     pub gateway: Option<PathBuf>,
+    /// The socket of the proxy of the sandbox's network policy, reached in the same way: at [`PROXY_SOCKET`] and behind
+    /// port [`PROXY_PORT`]. The `host` runtime passes it over: there the network is as it is.
+    ///
+    /// [`PROXY_SOCKET`]: super::PROXY_SOCKET
+    /// [`PROXY_PORT`]: super::PROXY_PORT
+    pub proxy: Option<PathBuf>,
 }
 
 /// What is in the folder in which commands start.

@@ -90,6 +90,7 @@ pub(super) fn prepare(
         paths.push((GATEWAY_SOCKET.to_owned(), text(gateway)));
         setup.gateway = None;
     }
+    setup.proxy = None;
     if let Some(source) = spec.working_folder.writable_source() {
         let source = std::path::absolute(source).map_err(failed("looking up", source))?;
         paths.push((spec.working_folder.target().to_owned(), text(&source)));

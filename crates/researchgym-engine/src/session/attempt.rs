@@ -10,6 +10,7 @@ use researchgym_core::score::{AttemptKind, Finding, Score, Severity, Split};
 use researchgym_core::spec::AgentSpec;
 use researchgym_core::task::ValidateOn;
 
+use super::network::record;
 use super::requests::until_true;
 use super::{SNAPSHOT_EVERY, Session, Stop};
 use crate::grading::{self, Grading};
@@ -136,7 +137,8 @@ impl Session {
         let scratch = self.workbench.scratch_folder()?;
         let started = &self.recorder.state.started;
         let index = self.recorder.state.validations();
-        grading::grade(
+        let mut requests = Vec::new();
+        let score = grading::grade(
             &self.workbench.sandboxes,
             &Grading {
                 name: format!("{}-{number}", started.run_id),
@@ -150,9 +152,13 @@ impl Session {
                 split: split(kind, started.task.grader.validate_on),
                 keys: started.grading_secret.attempt(kind, index),
                 variant: &started.spec.variant,
+                names: &self.workbench.names,
             },
+            &mut requests,
         )
-        .await
+        .await;
+        record(requests, &mut self.recorder)?;
+        score
     }
 
     /// What cannot be graded is an invalid submission; a validation of it is refused and costs nothing.

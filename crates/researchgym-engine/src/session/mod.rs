@@ -9,6 +9,7 @@ mod clock;
 mod control;
 mod gateway;
 mod inbox;
+mod network;
 mod record;
 mod recorder;
 mod reenact;
@@ -46,6 +47,7 @@ pub(crate) use self::recorder::Recorder;
 pub(crate) use self::reenact::Reenacted;
 pub use self::totals::{Change, LimitChanges, LimitError};
 use crate::model::Door;
+use crate::network::Proxy;
 use crate::sandbox::{Capture, Sandbox};
 use crate::snapshot::Snapshotter;
 use crate::web::Web;
@@ -81,6 +83,7 @@ pub struct Session {
     web: Option<Arc<Web>>,
     counter: Option<Counter>,
     refusals: Refusals,
+    proxy: Option<Proxy>,
     desk: Option<Desk>,
     /// What was used after the last thing that the agent did: what it may know.
     seen: Used,
@@ -107,6 +110,7 @@ pub(crate) struct Parts {
     pub(crate) door: Option<Arc<Door>>,
     pub(crate) web: Option<Arc<Web>>,
     pub(crate) counter: Option<Counter>,
+    pub(crate) proxy: Option<Proxy>,
     pub(crate) desk: Option<Desk>,
     pub(crate) cancelled: watch::Receiver<bool>,
 }
@@ -127,8 +131,8 @@ const SNAPSHOT_EVERY: Duration = Duration::from_secs(600);
 
 impl Session {
     pub(crate) fn new(parts: Parts) -> Session {
-        let Parts { recorder, sandbox, workbench, snapshotter, past, door, web, counter, desk, cancelled } =
-            parts;
+        let Parts { recorder, sandbox, workbench, snapshotter, past, door, web, .. } = parts;
+        let Parts { counter, proxy, desk, cancelled, .. } = parts;
         let seen = if past.recorded.is_empty() { recorder.state.used() } else { Used::default() };
         let clock = Clock::start(Duration::from_millis(recorder.state.working_ms));
         let snapshot_due = Instant::now() + SNAPSHOT_EVERY;
@@ -147,6 +151,7 @@ impl Session {
             web,
             counter,
             refusals: Refusals::default(),
+            proxy,
             desk,
             seen,
             was_interrupted: past.was_interrupted,
@@ -340,6 +345,7 @@ impl Session {
             Action::Submit => self.submit().await?,
             Action::GiveUp { .. } => Observation::Ended,
         };
+        self.record_requests()?;
         self.recorder.append(Event::Observed {
             action_id,
             observation: observation.clone(),
@@ -437,6 +443,10 @@ impl Session {
             None => Ok(()),
         };
         let (ending, failure) = match closed {
+            Ok(()) => (ending, failure),
+            Err(lost) => (Ending::Failed, failure.or(Some(lost))),
+        };
+        let (ending, failure) = match network::close(self.proxy, &mut self.recorder).await {
             Ok(()) => (ending, failure),
             Err(lost) => (Ending::Failed, failure.or(Some(lost))),
         };

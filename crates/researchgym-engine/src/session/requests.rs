@@ -14,6 +14,7 @@ use super::control::{Asked, Desk};
 use super::gateway::Counter;
 use super::{Session, Stop};
 use crate::gateway::Entry;
+use crate::network::Proxy;
 use crate::sandbox::SessionRequest;
 
 /// One line that a program inside sends; the answer is one line too (see `docs/reference/session.md`).
@@ -58,6 +59,7 @@ impl Session {
                         (Err(stop), _) => return Err(stop),
                     }
                 }
+                () = reported(&self.proxy) => self.record_requests()?,
             }
         }
     }
@@ -125,6 +127,14 @@ async fn beside<T, H>(
 async fn next_entry(counter: &mut Option<Counter>) -> Option<Entry> {
     match counter {
         Some(counter) => counter.entries.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// When the proxy has something to be recorded.
+async fn reported(proxy: &Option<Proxy>) {
+    match proxy {
+        Some(proxy) => proxy.recorded().await,
         None => std::future::pending().await,
     }
 }

@@ -54,7 +54,7 @@ impl Resolve for GuardedNames {
 }
 
 /// Whether an address is one of the public network, after the special-purpose registries of RFC 6890 and its successors.
-pub(super) fn is_public(ip: IpAddr) -> bool {
+pub(crate) fn is_public(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => is_public_v4(ip),
         IpAddr::V6(ip) => is_public_v6(ip),

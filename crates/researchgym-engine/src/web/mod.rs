@@ -23,6 +23,7 @@ use researchgym_core::observation::WebResult;
 use researchgym_core::web::Blocklist;
 
 use self::guard::GuardedNames;
+pub(crate) use self::guard::is_public;
 use self::search::Service;
 use crate::model::Variables;
 

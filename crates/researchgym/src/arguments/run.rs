@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::{ModelArguments, Places, place};
+use super::{ModelArguments, NetworkArguments, Places, place};
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {
@@ -46,6 +46,8 @@ pub(crate) struct RunArguments {
     /// [default: local]
     #[arg(long, value_enum)]
     pub(crate) runtime: Option<RuntimeName>,
+    #[command(flatten)]
+    pub(crate) reach: NetworkArguments,
     /// Print the plan and start nothing
     #[arg(long)]
     pub(crate) dry_run: bool,

@@ -1,6 +1,7 @@
 //! `run`: a new run, several, or one that goes on.
 
 mod fork;
+mod network;
 mod web;
 
 use std::path::Path;
@@ -300,6 +301,7 @@ fn specification(
             tokens: arguments.tokens.as_deref().map(tokens).transpose()?.flatten(),
         },
         web: false,
+        network: network::asked(&arguments.reach, &task)?,
         data_dir: settings.data_dir(&arguments.data_dir)?.map(|path| path.display().to_string()),
     })
 }
@@ -331,6 +333,7 @@ fn same(arguments: &RunArguments, spec: &RunSpec) -> Result<(), CommandError> {
         ("--seed", arguments.seed.is_some_and(|seed| seed != spec.seed)),
         ("--variant", arguments.variant.as_ref().is_some_and(|variant| *variant != spec.variant)),
         ("--runtime", arguments.runtime.is_some_and(|name| runtime(name) != spec.runtime)),
+        ("--network", arguments.reach.network.is_some_and(|name| Some(name.policy()) != spec.network)),
         (
             "--model",
             arguments.fork.is_none()

@@ -51,6 +51,7 @@ impl Plan<'_> {
             "primary": self.task.primary(),
             "baseline": self.task.baseline.as_ref().map(|baseline| baseline.shown()),
             "validations": self.task.grader.validations,
+            "network": { "agent": self.spec.agent_network(&self.task.network), "grader": self.task.network.grader },
         })
     }
 
@@ -86,6 +87,8 @@ impl Plan<'_> {
             Runtime::Host => "host: nothing is isolated",
         };
         rows.push(row("runtime", runtime.to_owned()));
+        let (agent, grader) = (spec.agent_network(&task.network), task.network.grader);
+        rows.push(row("network", format!("{agent} for the agent, {grader} for the grader")));
         rows.push(row("web", if spec.web { "may be searched and read" } else { "none" }.to_owned()));
         rows.push(row("runs", format!("{}, {} at a time", self.repeat, self.parallel.min(self.repeat))));
         rows.push(row("runs folder", self.settings.runs.display().to_string()));

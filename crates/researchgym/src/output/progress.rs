@@ -9,12 +9,13 @@ use indicatif::{ProgressBar, ProgressStyle};
 use researchgym_core::action::{Action, Body, Origin};
 use researchgym_core::event::{CallOutcome, Event, Line, ModelCalled};
 use researchgym_core::model::Usage;
+use researchgym_core::network::{NetworkRequested, Phase, Verdict};
 use researchgym_core::observation::Observation;
 use researchgym_core::state::RunState;
 use researchgym_engine::session::Observer;
 
 use super::Printer;
-use super::words::{duration, ended, first_line, limits, metrics, money, number};
+use super::words::{bytes, duration, ended, first_line, limits, metrics, money, number};
 
 /// Shows runs as they go.
 #[derive(Clone)]
@@ -122,6 +123,7 @@ fn full(event: &Event, state: &RunState) -> Option<String> {
             "      interrupted when the program died; done again if the agent asks again".to_owned()
         }
         Event::Scored { .. } | Event::SnapshotTaken { .. } => return None,
+        Event::NetworkRequested(request) => format!("      {}", requested(request)),
         Event::ModelAsked(_) => return None,
         Event::ModelRetried { failure, wait_ms, .. } => {
             let wait = duration(*wait_ms as f64 / 1e3);
@@ -147,6 +149,21 @@ fn full(event: &Event, state: &RunState) -> Option<String> {
             None => format!("Ended: {}", ending.name()),
         },
     })
+}
+
+fn requested(request: &NetworkRequested) -> String {
+    let NetworkRequested { method, host, port, url, verdict, bytes_down, times, phase, .. } = request;
+    let place = url.as_ref().map_or_else(|| format!("{host}:{port}"), |url| url.clone());
+    let who = match phase {
+        Phase::Agent => "network",
+        Phase::Grader => "network of the grader",
+    };
+    let often = if *times > 1 { format!(", {times} times") } else { String::new() };
+    let what = match verdict {
+        Verdict::Allowed => format!("{} down", bytes(*bytes_down)),
+        Verdict::Refused { reason } => format!("refused: {reason}"),
+    };
+    format!("{who}: {method} {}{often}, {what}", first_line(&place, 90))
 }
 
 fn called_in_words(called: &ModelCalled) -> String {

@@ -5,14 +5,15 @@ use std::path::Path;
 
 use researchgym_core::event::Ending;
 use researchgym_core::isolation::{IsolationLevel, Runtime};
-use researchgym_core::result::{Progress, RunResult};
+use researchgym_core::network::NetworkPolicy;
+use researchgym_core::result::{NetworkResult, Progress, RunResult};
 use researchgym_core::score::{Metrics, Split};
 use researchgym_core::state::RunState;
 use researchgym_engine::runner::Regraded;
 use researchgym_engine::store::Verification;
 
 use super::Printer;
-use super::words::{counted, duration, metrics, money, number, table};
+use super::words::{bytes, counted, duration, metrics, money, number, table};
 
 impl Printer {
     /// One run's result for people, on standard error so that the object stays the only data.
@@ -283,6 +284,7 @@ fn summary(result: &RunResult) -> Vec<String> {
         rows.push(vec!["all metrics".to_owned(), metrics(score)]);
     }
     rows.push(vec!["isolation".to_owned(), isolation(result)]);
+    rows.extend(network(&result.network).map(|words| vec!["network".to_owned(), words]));
     for finding in &result.integrity {
         rows.push(vec!["finding".to_owned(), format!("{}: {}", finding.kind, finding.evidence)]);
     }
@@ -310,6 +312,24 @@ fn ending(result: &RunResult) -> String {
         counted(result.validations, "validation"),
         duration(result.seconds)
     )
+}
+
+/// What was asked of the network; nothing of a run that had none and asked for none.
+fn network(network: &NetworkResult) -> Option<String> {
+    let NetworkResult { agent, grader, requests } = network;
+    let graders = if grader.has_proxy() { format!(", grader {grader}") } else { String::new() };
+    if !agent.has_proxy() && !grader.has_proxy() {
+        return (*agent == NetworkPolicy::Gateway).then(|| "the model gateway".to_owned());
+    }
+    let reasons: Vec<String> =
+        requests.reasons.iter().map(|(reason, times)| format!("{times}: {reason}")).collect();
+    let reasons = if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join("; ")) };
+    Some(format!(
+        "{agent}{graders}; {} allowed, {} refused{reasons}, {} in all",
+        counted(requests.allowed, "request"),
+        requests.refused,
+        bytes(requests.bytes())
+    ))
 }
 
 fn isolation(result: &RunResult) -> String {

@@ -14,6 +14,7 @@ mod grading;
 mod kill;
 mod limits;
 mod models;
+mod network;
 mod results;
 mod signals;
 mod usage;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::support::{World, answer, can_isolate, exec, submit, validate};
 
 /// Keys are only ever added to this list.
-const KEYS: [&str; 32] = [
+const KEYS: [&str; 33] = [
     "schema",
     "run",
     "run_id",
@@ -37,6 +37,7 @@ const KEYS: [&str; 32] = [
     "model_calls",
     "forked_from",
     "integrity",
+    "network",
     "log_head",
 ];
 
@@ -66,6 +67,10 @@ fn the_result_says_all_that_is_documented() {
         "baseline": { "score": 1.0 }, "improved": true,
         "steps": 4, "validations": 1, "cost_usd": 0.0, "tokens": 0, "model_calls": 0, "forked_from": null,
         "integrity": [],
+        "network": {
+            "agent": "none", "grader": "none",
+            "requests": { "allowed": 0, "refused": 0, "reasons": {}, "bytes_up": 0, "bytes_down": 0 },
+        },
     });
     for (key, value) in expected.as_object().expect("an object") {
         assert_eq!(&object[key], value, "{key}");

@@ -91,7 +91,7 @@ fn page(path: &str) -> Option<String> {
 }
 
 /// A copy of the fixture task with this `[network]`; returns its folder.
-fn task(world: &World, network: &str) -> String {
+pub(crate) fn task(world: &World, network: &str) -> String {
     let folder = world.path("tasks/tiny");
     copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tasks/tiny"), &folder);
     let file = folder.join("task.toml");

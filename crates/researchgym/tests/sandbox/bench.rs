@@ -94,6 +94,7 @@ impl Bench {
             resources: self.resources.clone(),
             session: true,
             gateway: None,
+            proxy: None,
         }
     }
 

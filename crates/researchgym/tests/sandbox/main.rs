@@ -14,4 +14,5 @@ mod files;
 mod gateway;
 mod isolation;
 mod limits;
+mod network;
 mod session;

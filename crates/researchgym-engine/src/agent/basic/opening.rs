@@ -1,8 +1,10 @@
 //! What a conversation begins with: the system message, and the task with everything that is known of the run.
 
 use researchgym_core::action::Action;
+use researchgym_core::event::RunStarted;
 use researchgym_core::failure::Failure;
 use researchgym_core::model::{Input, Message};
+use researchgym_core::network::NetworkPolicy;
 use researchgym_core::observation::Observation;
 use researchgym_core::score::Metrics;
 use researchgym_core::spec::{BasicMode, BasicSpec};
@@ -44,6 +46,7 @@ impl Opening {
         let more = json!({
             "description": description,
             "web": session.state().started.spec.web,
+            "network": network(&session.state().started),
             "idea_hint": idea_hint,
             "time": or_unlimited(limits.working_ms.map(time)),
             "budget": or_unlimited(limits.budget.map(dollars)),
@@ -132,6 +135,25 @@ fn facts(task: &Task, may_end: bool) -> Value {
     })
 }
 
+/// What commands may reach.
+fn network(started: &RunStarted) -> String {
+    let network = &started.task.network;
+    match started.spec.agent_network(network) {
+        NetworkPolicy::None | NetworkPolicy::Gateway => {
+            "Expect no network in the sandbox: use what is installed.".to_owned()
+        }
+        NetworkPolicy::AllowList => format!(
+            "Commands reach these hosts or package sources and no others, by HTTP and HTTPS through the proxy that `HTTPS_PROXY` \
+             names: {}. Requests are recorded.",
+            network.allow.join(", ")
+        ),
+        NetworkPolicy::Open => {
+            "Commands reach public hosts through the proxy that `HTTPS_PROXY` names. Requests are recorded."
+                .to_owned()
+        }
+    }
+}
+
 fn metrics(metrics: &Metrics) -> String {
     let shown: Vec<String> = metrics.iter().map(|(name, value)| format!("{name} = {value}")).collect();
     shown.join(", ")
@@ -163,7 +185,7 @@ mod tests {
         let mut values = facts(&task, true);
         let more = json!({
             "description": "Bend rings.", "idea_hint": null, "time": "30 min", "budget": "$2.00", "tokens": "unlimited",
-            "steps": "100", "web": false,
+            "steps": "100", "web": false, "network": "Expect no network in the sandbox: use what is installed.",
         });
         values.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let text = Prompts::new().unwrap().text(Prompt::Task, &values).unwrap();

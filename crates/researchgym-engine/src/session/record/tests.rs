@@ -41,6 +41,7 @@ fn started() -> Event {
             runtime: Runtime::Local,
             limits: Limits { working_ms: None, steps: None, budget: None, tokens: None },
             web: false,
+            network: None,
             data_dir: None,
         },
         task: Box::new(researchgym_core::task::parse(TASK, "task.toml").unwrap()),
