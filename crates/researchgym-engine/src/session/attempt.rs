@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use researchgym_core::event::{Ending, Event};
 use researchgym_core::failure::{Boundary, Failure};
+use researchgym_core::integrity::suspicious_files;
 use researchgym_core::observation::Observation;
 use researchgym_core::score::{AttemptKind, Finding, Score, Severity, Split};
 use researchgym_core::task::ValidateOn;
@@ -14,7 +15,7 @@ use super::{SNAPSHOT_EVERY, Session, Stop};
 use crate::grading::{self, Grading};
 use crate::runner::unlock;
 use crate::scratch;
-use crate::snapshot::{Caps, Manifest, SnapshotError, check_out};
+use crate::snapshot::{Caps, Manifest, SnapshotError, check_out, hard_linked};
 use crate::store::Blobs;
 
 /// Caps of a whole-workspace snapshot; what they leave out is named in the event.
@@ -105,7 +106,7 @@ impl Session {
         cpu: Duration,
     ) -> Result<Observation, Failure> {
         let workspace = self.recorder.folder.workspace();
-        self.record_workspace()?;
+        let everything = self.record_workspace()?;
         let task = self.recorder.state.started.task.clone();
         let caps = Caps { max_bytes: task.submission.max_bytes, max_files: task.submission.max_files };
         let taken = tokio::task::block_in_place(|| {
@@ -113,14 +114,20 @@ impl Session {
         });
         let (submission, manifest) = match taken {
             Ok(taken) => taken,
-            Err(error) => match error.agent_reason() {
-                Some(reason) => return self.refuse(kind, reason),
-                None => return Err(error.into()),
-            },
+            Err(error) => {
+                let mut findings: Vec<Finding> = error.finding().into_iter().collect();
+                let Some(reason) = error.agent_reason() else { return Err(error.into()) };
+                findings.extend(self.protected_findings(&workspace)?);
+                findings.extend(suspicious_files(&everything, &task.submission.artefacts));
+                return self.refuse(kind, Score { findings, ..Score::invalid(reason) });
+            }
         };
+        let linked = hard_linked(&workspace, manifest.files.keys())?;
         let number = self.recorder.state.attempts.len() as u64 + 1;
         let mut score = self.score(kind, number, &manifest).await?;
         score.findings.extend(self.protected_findings(&workspace)?);
+        score.findings.extend(suspicious_files(&everything, &task.submission.artefacts));
+        score.findings.extend(links_finding(&linked));
         score.findings.extend(self.movement(began, cpu).await?);
         self.record(kind, score, submission, began)
     }
@@ -152,15 +159,16 @@ impl Session {
         .await
     }
 
-    /// What cannot be graded is an invalid submission; a validation of it is refused and costs nothing.
-    fn refuse(&mut self, kind: AttemptKind, reason: String) -> Result<Observation, Failure> {
+    /// What cannot be graded is an invalid submission; a validation of it is refused and costs nothing. Where a run ends
+    /// without a submission, there is an attempt only if something speaks against it.
+    fn refuse(&mut self, kind: AttemptKind, score: Score) -> Result<Observation, Failure> {
         match kind {
-            AttemptKind::Validate => Ok(Observation::Refused { reason }),
-            AttemptKind::Auto => Ok(Observation::Ended),
-            AttemptKind::Submit => {
+            AttemptKind::Validate => Ok(Observation::Refused { reason: score.invalid.unwrap_or_default() }),
+            AttemptKind::Auto if score.findings.is_empty() => Ok(Observation::Ended),
+            AttemptKind::Submit | AttemptKind::Auto => {
                 let nothing =
                     self.recorder.blobs.put(&serde_json::to_vec(&Manifest::default()).unwrap_or_default())?;
-                self.record(kind, Score::invalid(reason), nothing, Instant::now())
+                self.record(kind, score, nothing, Instant::now())
             }
         }
     }
@@ -217,10 +225,11 @@ impl Session {
         self.sandbox.freeze().await?;
         let recorded = self.record_workspace();
         self.sandbox.thaw().await?;
-        recorded
+        recorded.map(drop)
     }
 
-    pub(super) fn record_workspace(&mut self) -> Result<(), Failure> {
+    /// Tells what is there, recorded anew or as it was.
+    pub(super) fn record_workspace(&mut self) -> Result<Manifest, Failure> {
         self.snapshot_due = Instant::now() + SNAPSHOT_EVERY;
         let workspace = self.recorder.folder.workspace();
         unlock(&workspace)?;
@@ -228,7 +237,7 @@ impl Session {
             self.snapshotter.take(&workspace, WORKSPACE_CAPS, &self.recorder.blobs)
         })?;
         if self.recorder.state.snapshot == Some(snapshot) {
-            return Ok(());
+            return Ok(manifest);
         }
         self.recorder.append(Event::SnapshotTaken {
             snapshot,
@@ -236,8 +245,19 @@ impl Session {
             bytes: manifest.bytes(),
             left_out: manifest.left_out_summary(),
         })?;
-        Ok(())
+        Ok(manifest)
     }
+}
+
+/// An artefact with another name can be changed by that name, or be a file that is not the agent's own.
+fn links_finding(linked: &[String]) -> Option<Finding> {
+    let first = linked.first()?;
+    let evidence = match linked.len() {
+        1 => format!("the artefact `{first}` has another name (a hard link)"),
+        count => format!("{count} files of the artefacts have other names (hard links), such as `{first}`"),
+    };
+    let kind = "hard_link_in_artefact".into();
+    Some(Finding { kind, severity: Severity::Info, events: Vec::new(), evidence })
 }
 
 fn split(kind: AttemptKind, validate_on: ValidateOn) -> Split {

@@ -349,19 +349,19 @@ impl Session {
             let running = sandbox.exec(&command, timeout, &mut capture);
             self.attend_until(running).await
         };
-        let (exit_code, ending, new_shell, notes) = match outcome {
+        let (exit_code, ending, new_shell, notes, limits) = match outcome {
             Ok(outcome) => {
                 let outcome = outcome?;
-                (outcome.exit_code, outcome.ending, outcome.new_shell, outcome.notes)
+                (outcome.exit_code, outcome.ending, outcome.new_shell, outcome.notes, outcome.limits)
             }
-            Err(Stop::Ended(_)) => (None, ExecEnding::Stopped, false, Vec::new()),
+            Err(Stop::Ended(_)) => (None, ExecEnding::Stopped, false, Vec::new(), Vec::new()),
             Err(failed) => return Err(failed),
         };
         let (stdout, mut stderr) = kept(capture)?;
         for note in notes {
             stderr.text.push_str(&format!("\n[{note}]"));
         }
-        Ok(Observation::Exec { exit_code, ending, new_shell, stdout, stderr })
+        Ok(Observation::Exec { exit_code, ending, new_shell, stdout, stderr, limits })
     }
 
     async fn write(&mut self, path: &str, content: &Body, mode: u32) -> Result<Observation, Stop> {
