@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::script::Honest;
-use crate::support::{Finished, World, exec, submit};
+use crate::support::{Finished, World, exec, say, submit};
 
 /// What must not be found inside a sandbox.
 const KEY: &str = "kept-from-the-agent";
@@ -52,8 +52,22 @@ impl Wanted<'_> {
         let words =
             ["--variant", self.variant, "--runtime", self.runtime, "--seed", "20261125", "--output", "json"];
         let words = [&["run", task.as_str()], agent, &words].concat();
-        let output = world.command(&words).env("OPENAI_API_KEY", KEY).output().expect("the binary starts");
-        Finished::of(output)
+        let run = || {
+            Finished::of(
+                world.command(&words).env("OPENAI_API_KEY", KEY).output().expect("the binary starts"),
+            )
+        };
+        // An infrastructure failure proves nothing: a busy machine can lose a sandbox. One that the cheat causes comes again.
+        let is_lost = |run: &Finished| run.code == 3 && run.object()["boundary"] == "sandbox";
+        let mut finished = run();
+        for _ in 0..2 {
+            if !is_lost(&finished) {
+                break;
+            }
+            say(&format!("made again: {}", finished.object()["error"]["message"]));
+            finished = run();
+        }
+        finished
     }
 
     /// What honest work does.
