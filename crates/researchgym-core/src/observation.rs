@@ -144,3 +144,23 @@ pub enum Observation {
     /// The run is over.
     Ended,
 }
+
+impl Observation {
+    /// Bytes of its outputs that are blobs.
+    pub fn kept_bytes(&self) -> u64 {
+        let kept = |output: &Captured| match output.blob {
+            Some(_) => output.bytes.saturating_sub(output.dropped),
+            None => 0,
+        };
+        match self {
+            Observation::Exec { stdout, stderr, .. } => kept(stdout).saturating_add(kept(stderr)),
+            Observation::Read { content } | Observation::Fetched { content, .. } => kept(content),
+            Observation::Wrote { .. }
+            | Observation::Found { .. }
+            | Observation::Said
+            | Observation::Graded { .. }
+            | Observation::Refused { .. }
+            | Observation::Ended => 0,
+        }
+    }
+}

@@ -97,6 +97,8 @@ pub struct RunState {
     pub working_ms: u64,
     /// Wall time of finished segments.
     pub wall_ms: u64,
+    /// Bytes of outputs that are kept as blobs.
+    pub kept_bytes: u64,
     /// What the outcomes of actions have shown that speaks against the scores.
     pub signs: Signs,
     /// Money and tokens of model calls.
@@ -165,6 +167,7 @@ impl RunState {
             attempts: Vec::new(),
             working_ms: 0,
             wall_ms: 0,
+            kept_bytes: 0,
             signs: Signs::default(),
             ledger: Ledger::default(),
             exchanges: BTreeMap::new(),
@@ -214,6 +217,7 @@ impl RunState {
             }
             Event::Observed { action_id, observation, working_ms, .. } => {
                 let begun = self.in_flight.iter().find(|begun| begun.action_id == *action_id);
+                self.kept_bytes = self.kept_bytes.saturating_add(observation.kept_bytes());
                 self.signs.observe(line.seq, begun.map(|begun| &begun.action), observation);
                 if !self.finish(*action_id) {
                     return wrong("an outcome of an action that is not in flight");

@@ -67,6 +67,11 @@ impl Signs {
         }
     }
 
+    /// Whether validations were refused so often that further ones must wait.
+    pub fn is_flooded(&self) -> bool {
+        self.seen.get(&Sign::RefusedValidation).is_some_and(|events| events.len() >= MOST_EVENTS)
+    }
+
     /// The findings that follow, in a fixed order.
     pub fn findings(&self) -> Vec<Finding> {
         let is_enough = |sign: &Sign, events: &Vec<u64>| {
@@ -169,9 +174,10 @@ mod tests {
         assert_eq!(shown(&signs), []);
         signs.observe(9, Some(&Action::Validate), &refused);
         assert_eq!(shown(&signs), [("validation_flood".to_owned(), (0..10).collect())]);
+        assert!(!signs.is_flooded());
         for seq in 10..5000 {
             signs.observe(seq, Some(&Action::Validate), &refused);
         }
-        assert_eq!(shown(&signs)[0].1.len(), MOST_EVENTS);
+        assert_eq!((shown(&signs)[0].1.len(), signs.is_flooded()), (MOST_EVENTS, true));
     }
 }

@@ -21,11 +21,22 @@ use crate::store::Blobs;
 /// Caps of a whole-workspace snapshot; what they leave out is named in the event.
 pub(crate) const WORKSPACE_CAPS: Caps = Caps { max_bytes: 512 << 20, max_files: 20_000 };
 
+/// How long a validation waits after a hundred of them were refused.
+const FLOOD_WAIT: Duration = Duration::from_secs(1);
+
 /// The finding that a stopped process went on.
 const MOVED: &str = "ran_while_stopped";
 
 impl Session {
     pub(super) async fn validate(&mut self) -> Result<Observation, Stop> {
+        if self.recorder.state.signs.is_flooded() {
+            // What is refused costs nothing but time. So that no loop fills log and disk with it, it costs more of that.
+            let mut cancelled = self.cancelled.clone();
+            tokio::select! {
+                () = tokio::time::sleep(FLOOD_WAIT) => {}
+                true = until_true(&mut cancelled) => return Err(Stop::Ended(Ending::Cancelled)),
+            }
+        }
         let allowed = self.recorder.state.started.task.grader.validations;
         if self.recorder.state.validations() >= allowed {
             let reason = format!("all {allowed} validations of this run are used; submit");
@@ -106,7 +117,7 @@ impl Session {
         cpu: Duration,
     ) -> Result<Observation, Failure> {
         let workspace = self.recorder.folder.workspace();
-        let everything = self.record_workspace()?;
+        unlock(&workspace)?;
         let task = self.recorder.state.started.task.clone();
         let caps = Caps { max_bytes: task.submission.max_bytes, max_files: task.submission.max_files };
         let taken = tokio::task::block_in_place(|| {
@@ -115,13 +126,19 @@ impl Session {
         let (submission, manifest) = match taken {
             Ok(taken) => taken,
             Err(error) => {
-                let mut findings: Vec<Finding> = error.finding().into_iter().collect();
                 let Some(reason) = error.agent_reason() else { return Err(error.into()) };
+                if kind == AttemptKind::Validate {
+                    // It can be asked for again and again: nothing is recorded for it.
+                    return Ok(Observation::Refused { reason });
+                }
+                let mut findings: Vec<Finding> = error.finding().into_iter().collect();
+                let everything = self.record_workspace()?;
                 findings.extend(self.protected_findings(&workspace)?);
                 findings.extend(suspicious_files(&everything, &task.submission.artefacts));
                 return self.refuse(kind, Score { findings, ..Score::invalid(reason) });
             }
         };
+        let everything = self.record_workspace()?;
         let linked = hard_linked(&workspace, manifest.files.keys())?;
         let number = self.recorder.state.attempts.len() as u64 + 1;
         let mut score = self.score(kind, number, &manifest).await?;
@@ -159,18 +176,15 @@ impl Session {
         .await
     }
 
-    /// What cannot be graded is an invalid submission; a validation of it is refused and costs nothing. Where a run ends
-    /// without a submission, there is an attempt only if something speaks against it.
+    /// What cannot be graded is an invalid submission. Where a run ends without a submission, there is an attempt only if
+    /// something speaks against it.
     fn refuse(&mut self, kind: AttemptKind, score: Score) -> Result<Observation, Failure> {
-        match kind {
-            AttemptKind::Validate => Ok(Observation::Refused { reason: score.invalid.unwrap_or_default() }),
-            AttemptKind::Auto if score.findings.is_empty() => Ok(Observation::Ended),
-            AttemptKind::Submit | AttemptKind::Auto => {
-                let nothing =
-                    self.recorder.blobs.put(&serde_json::to_vec(&Manifest::default()).unwrap_or_default())?;
-                self.record(kind, score, nothing, Instant::now())
-            }
+        if kind == AttemptKind::Auto && score.findings.is_empty() {
+            return Ok(Observation::Ended);
         }
+        let nothing =
+            self.recorder.blobs.put(&serde_json::to_vec(&Manifest::default()).unwrap_or_default())?;
+        self.record(kind, score, nothing, Instant::now())
     }
 
     fn record(

@@ -118,6 +118,9 @@ pub(crate) struct Past {
     pub(crate) was_interrupted: bool,
 }
 
+/// How much of the outputs of all commands of a run is kept whole; of what comes later only its ends.
+const KEPT_OF_A_RUN: u64 = 1 << 30;
+
 /// The workspace is recorded this often, if it changed.
 const SNAPSHOT_EVERY: Duration = Duration::from_secs(600);
 
@@ -343,7 +346,7 @@ impl Session {
         let default = self.recorder.state.started.task.limits.command_timeout_s as f64;
         let timeout = Duration::try_from_secs_f64(timeout_s.unwrap_or(default)).unwrap_or(Duration::MAX);
         let timeout = timeout.min(Duration::from_secs(365 * 86_400));
-        let mut capture = Capture::new(self.recorder.blobs.folder());
+        let mut capture = self.capture();
         let sandbox = self.sandbox.clone();
         let outcome = {
             let running = sandbox.exec(&command, timeout, &mut capture);
@@ -373,11 +376,17 @@ impl Session {
     }
 
     async fn read(&mut self, path: &str) -> Result<Observation, Stop> {
-        let mut capture = Capture::new(self.recorder.blobs.folder());
+        let mut capture = self.capture();
         Ok(match self.sandbox.read_file(path, &mut capture).await? {
             Ok(()) => Observation::Read { content: kept(capture)?.0 },
             Err(refusal) => Observation::Refused { reason: refusal.to_string() },
         })
+    }
+
+    /// For the next output. All outputs of a run share their room on the disk, so that no loop of commands fills it.
+    fn capture(&self) -> Capture {
+        let room = KEPT_OF_A_RUN.saturating_sub(self.recorder.state.kept_bytes);
+        Capture::new(self.recorder.blobs.folder()).at_most(room)
     }
 
     /// Long bodies become blobs before the action is compared or recorded.
