@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::Mutex;
 use std::time::Instant;
 
@@ -151,12 +152,20 @@ fn honest_score(wanted: Wanted<'_>, honest: Honest) -> f64 {
     })
 }
 
-/// Whatever an agent does, its log verifies, nothing of it is left, and nothing that is shown steers a terminal.
+/// The most that the record of a small run may take on the disk, its workspace left out.
+const LARGEST_RECORD: u64 = 128 << 20;
+
+/// Whatever an agent does, its log verifies and is not large, nothing of it is left, and nothing that is shown steers a
+/// terminal.
 fn is_whole_and_harmless(world: &World, run: &Finished) -> Result<(), String> {
     let folder = run.run().display().to_string();
     let verified = world.finish(&["verify", &folder]);
     if verified.code != 0 {
         return Err(format!("the log does not verify: {verified:?}"));
+    }
+    let bytes = ["blobs", "logs", "submissions"].map(|name| size(&run.run().join(name))).iter().sum::<u64>();
+    if bytes > LARGEST_RECORD {
+        return Err(format!("the run's record takes {bytes} bytes"));
     }
     for command in ["show", "replay"] {
         let shown = world.finish(&[command, &folder]);
@@ -167,6 +176,16 @@ fn is_whole_and_harmless(world: &World, run: &Finished) -> Result<(), String> {
     }
     world.wait_until_nothing_is_left();
     Ok(())
+}
+
+fn size(path: &Path) -> u64 {
+    match path.symlink_metadata() {
+        Ok(metadata) if metadata.is_dir() => {
+            std::fs::read_dir(path).into_iter().flatten().flatten().map(|entry| size(&entry.path())).sum()
+        }
+        Ok(metadata) => metadata.len(),
+        Err(_) => 0,
+    }
 }
 
 fn steers(character: char) -> bool {
