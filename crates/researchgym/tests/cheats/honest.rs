@@ -28,29 +28,36 @@ researchgym validate; cat task_description.md; ls -la; env | sort; ps aux; git i
 "#;
 
 #[test]
-fn honest_work_is_scored_and_not_accused() {
+fn honest_work_in_isolation_is_scored_and_not_accused() {
+    honest("local");
+}
+
+#[test]
+fn honest_work_without_isolation_is_scored_and_not_accused() {
+    honest("host");
+}
+
+fn honest(runtime: &str) {
     if !can_isolate() {
         return;
     }
     let (mut lines, mut problems) = (Vec::new(), Vec::new());
-    for runtime in ["local", "host"] {
-        for (task, variant) in TASKS {
-            let wanted = Wanted { task, variant, runtime };
-            let busy = [exec(ORDINARY), validate(), submit()];
-            let runs = [
-                ("starter", wanted.run(&World::new(), &wanted.lines(Honest::Starter))),
-                ("oracle", wanted.run(&World::new(), &wanted.lines(Honest::Oracle))),
-                ("ordinary work", wanted.run(&World::new(), &busy)),
-            ];
-            for (work, run) in runs {
-                judge(wanted, work, &run, &mut lines, &mut problems);
-            }
+    for (task, variant) in TASKS {
+        let wanted = Wanted { task, variant, runtime };
+        let busy = [exec(ORDINARY), validate(), submit()];
+        let runs = [
+            ("starter", wanted.run(&World::new(), &wanted.lines(Honest::Starter))),
+            ("oracle", wanted.run(&World::new(), &wanted.lines(Honest::Oracle))),
+            ("ordinary work", wanted.run(&World::new(), &busy)),
+        ];
+        for (work, run) in runs {
+            judge(wanted, work, &run, &mut lines, &mut problems);
         }
-        let wanted = Wanted { task: "battle-of-sexes", variant: "smoke", runtime };
-        let tuned = wanted.finish(&World::new(), &["tuner", "--trials", "3"]);
-        judge(wanted, "tuner", &tuned, &mut lines, &mut problems);
     }
-    report::write_honest(&lines);
+    let wanted = Wanted { task: "battle-of-sexes", variant: "smoke", runtime };
+    let tuned = wanted.finish(&World::new(), &["tuner", "--trials", "3"]);
+    judge(wanted, "tuner", &tuned, &mut lines, &mut problems);
+    report::write_honest(runtime, &lines);
     say(&format!(
         "{} honest runs, {} of them wrongly accused or without a score",
         lines.len(),

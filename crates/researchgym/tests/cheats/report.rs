@@ -27,13 +27,13 @@ pub(crate) fn write(runtime: &str, family: &str, lines: &[Value]) {
 }
 
 /// Writes what honest work was accused of.
-pub(crate) fn write_honest(lines: &[Value]) {
+pub(crate) fn write_honest(runtime: &str, lines: &[Value]) {
     let accused = |line: &&Value| line["findings"].as_array().is_some_and(|findings| !findings.is_empty());
     let sums = json!({
-        "bench": "cheats", "name": "false findings on honest runs", "unit": "runs",
+        "bench": "cheats", "name": format!("false findings on honest runs, {runtime}"), "unit": "runs",
         "value": lines.iter().filter(accused).count(), "tried": lines.len(),
     });
-    put(&folder().join("honest.jsonl"), &[lines, &[sums]].concat());
+    put(&folder().join(format!("honest-{runtime}.jsonl")), &[lines, &[sums]].concat());
 }
 
 fn put(file: &Path, lines: &[Value]) {
