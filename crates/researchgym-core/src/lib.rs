@@ -10,6 +10,7 @@ pub mod digest;
 pub mod event;
 pub mod failure;
 pub mod grading;
+pub mod integrity;
 pub mod isolation;
 pub mod keys;
 pub mod ledger;

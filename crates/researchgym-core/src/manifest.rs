@@ -270,6 +270,7 @@ mod tests {
             new_shell: false,
             stdout: captured("out"),
             stderr: captured("err"),
+            limits: Vec::new(),
         };
         let event = Event::Observed { action_id: 1, observation, took_ms: 0, working_ms: 0 };
         let expected = ["out", "err"].map(|text| NamedBlob::Content(Digest::of(text.as_bytes()), Some(7)));

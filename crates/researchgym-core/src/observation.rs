@@ -59,6 +59,18 @@ pub enum ExecEnding {
     Stopped,
 }
 
+/// A limit of the sandbox that a command has met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ReachedLimit {
+    /// A process was killed for memory.
+    Memory,
+    /// A process could not be started.
+    Processes,
+    /// The workspace outgrew its size, or the machine's disk was almost full: what ran was killed.
+    Workspace,
+}
+
 /// One result of a search, bounded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -87,6 +99,9 @@ pub enum Observation {
         stdout: Captured,
         /// Standard error.
         stderr: Captured,
+        /// Limits of the sandbox that were met meanwhile; what background jobs met since the last command too.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        limits: Vec<ReachedLimit>,
     },
     /// A file was written.
     Wrote {
@@ -128,4 +143,24 @@ pub enum Observation {
     },
     /// The run is over.
     Ended,
+}
+
+impl Observation {
+    /// Bytes of its outputs that are blobs.
+    pub fn kept_bytes(&self) -> u64 {
+        let kept = |output: &Captured| match output.blob {
+            Some(_) => output.bytes.saturating_sub(output.dropped),
+            None => 0,
+        };
+        match self {
+            Observation::Exec { stdout, stderr, .. } => kept(stdout).saturating_add(kept(stderr)),
+            Observation::Read { content } | Observation::Fetched { content, .. } => kept(content),
+            Observation::Wrote { .. }
+            | Observation::Found { .. }
+            | Observation::Said
+            | Observation::Graded { .. }
+            | Observation::Refused { .. }
+            | Observation::Ended => 0,
+        }
+    }
 }

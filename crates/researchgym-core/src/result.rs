@@ -64,6 +64,9 @@ pub struct RunResult {
     pub score: Option<Metrics>,
     /// Best attempt by the primary metric.
     pub best_score: Option<Metrics>,
+    /// By how much the best validation is better than `score`, by the primary metric; null if either is missing or both are
+    /// scored on the same data.
+    pub validation_gap: Option<f64>,
     /// What `score` was computed on.
     pub score_split: Option<Split>,
     /// What `best_score` was computed on.
@@ -182,6 +185,7 @@ impl RunResult {
             error: failure.map(ResultError::from),
             score: metrics(submission),
             best_score: metrics(best),
+            validation_gap: state.validation_gap(),
             score_split: submission.map(|attempt| attempt.split),
             best_split: best.map(|attempt| attempt.split),
             baseline: started.task.baseline.as_ref().map(|baseline| baseline.shown().clone()),

@@ -7,6 +7,7 @@ use crate::budget::Used;
 use crate::digest::Digest;
 use crate::event::{AskedRequest, CallOutcome, Caller, Ending, Event, Line, RunStarted};
 use crate::failure::Failure;
+use crate::integrity::Signs;
 use crate::isolation::Isolation;
 use crate::ledger::Ledger;
 use crate::model::FailureKind;
@@ -97,6 +98,10 @@ pub struct RunState {
     pub working_ms: u64,
     /// Wall time of finished segments.
     pub wall_ms: u64,
+    /// Bytes of outputs that are kept as blobs.
+    pub kept_bytes: u64,
+    /// What the outcomes of actions have shown that speaks against the scores.
+    pub signs: Signs,
     /// Money and tokens of model calls.
     pub ledger: Ledger,
     /// Attempts at model calls that came to an end, answered or not, by model.
@@ -169,6 +174,8 @@ impl RunState {
             attempts: Vec::new(),
             working_ms: 0,
             wall_ms: 0,
+            kept_bytes: 0,
+            signs: Signs::default(),
             ledger: Ledger::default(),
             exchanges: BTreeMap::new(),
             model_bytes: 0,
@@ -219,6 +226,9 @@ impl RunState {
                 });
             }
             Event::Observed { action_id, observation, working_ms, .. } => {
+                let begun = self.in_flight.iter().find(|begun| begun.action_id == *action_id);
+                self.kept_bytes = self.kept_bytes.saturating_add(observation.kept_bytes());
+                self.signs.observe(line.seq, begun.map(|begun| &begun.action), observation);
                 if !self.finish(*action_id) {
                     return wrong("an outcome of an action that is not in flight");
                 }
@@ -373,7 +383,7 @@ impl RunState {
         best.map(|(attempt, _)| attempt)
     }
 
-    /// All findings of all attempts, each once, with the events they rest on.
+    /// All findings of all attempts and of the run itself, each once, with the events they rest on.
     pub fn integrity(&self) -> Vec<Finding> {
         let mut findings: Vec<Finding> = Vec::new();
         for attempt in &self.attempts {
@@ -386,7 +396,24 @@ impl RunState {
                 }
             }
         }
+        findings.extend(self.signs.findings());
         findings
+    }
+
+    /// By how much the best validation is better than the submission, where validations are scored on something else.
+    /// What was chosen by luck, or fitted to the validations, shows as a large one.
+    pub fn validation_gap(&self) -> Option<f64> {
+        let primary = self.started.task.primary();
+        let submission = self.submission()?;
+        if submission.split != Split::Test {
+            return None;
+        }
+        let submitted = submission.score.value(&primary)?;
+        let validations = self.attempts.iter().filter(|attempt| attempt.split == Split::Validation);
+        validations
+            .filter_map(|attempt| attempt.score.value(&primary))
+            .map(|value| primary.direction.gain(value, submitted))
+            .max_by(f64::total_cmp)
     }
 
     /// Wall time over all segments, where `running` is that of the segment that is going on (zero if it died).

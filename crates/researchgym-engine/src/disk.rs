@@ -12,13 +12,16 @@ pub(crate) struct Space {
     pub(crate) free: u64,
     /// All of it.
     pub(crate) total: u64,
+    /// Files that can still be made; 0 where the file system does not limit them.
+    pub(crate) files: u64,
 }
 
 impl Space {
     /// Of the disk that a folder is on, if it can be told.
     pub(crate) fn of(folder: &Path) -> Option<Space> {
         let status = rustix::fs::statvfs(folder).ok()?;
-        Some(Space { free: status.f_bavail * status.f_frsize, total: status.f_blocks * status.f_frsize })
+        let (free, total) = (status.f_bavail * status.f_frsize, status.f_blocks * status.f_frsize);
+        Some(Space { free, total, files: status.f_favail })
     }
 
     /// What must stay free.

@@ -5,7 +5,7 @@
 mod support;
 
 use serde_json::{Value, json};
-use support::{World, can_isolate, of_type};
+use support::{World, can_isolate, is_root, of_type};
 
 fn exec(command: &str) -> Value {
     json!({ "exec": command, "timeout_s": 40 })
@@ -160,6 +160,23 @@ fn the_limits_of_the_guest_are_out_of_reach() {
     let finished = world.scripted(&lines, &[]);
     assert_eq!(finished.outcome(), (0, json!("submitted"), json!(1.0)), "{finished:?}");
     assert_eq!(finished.printed(), ["PermissionError: [Errno 1] Operation not permitted\n", "64\n"]);
+}
+
+#[test]
+fn without_isolation_the_record_is_kept_from_another_user_all_the_same() {
+    if !can_isolate() || !is_root("commands that run as another user") {
+        return;
+    }
+    let world = World::new();
+    let files = "events.jsonl plan.json metadata.json status.json lock control.sock blobs logs submissions";
+    let reads = format!(
+        "cd ../..; for f in {files}; do head -c 40 $f; ls $f/. && echo $f; (echo x >> $f) && echo wrote $f; done"
+    );
+    let lines = [json!({ "validate": {} }), exec(&reads), json!({ "submit": {} })];
+    let finished = world.scripted(&lines, &["--runtime", "host", "--seed", "5"]);
+    assert_eq!(finished.outcome(), (0, json!("submitted"), json!(1.0)), "{finished:?}");
+    assert_eq!(finished.printed(), [""], "{finished:?}");
+    assert_eq!(world.finish(&["verify", &finished.run().display().to_string()]).code, 0);
 }
 
 #[test]

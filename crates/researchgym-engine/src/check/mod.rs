@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use researchgym_core::failure::Failure;
 use researchgym_core::result::RunResult;
+use researchgym_core::score::Severity;
 use researchgym_core::script::{self, ScriptStep};
 use researchgym_core::task::Task;
 use serde::Serialize;
@@ -189,7 +190,9 @@ impl Checker<'_> {
         for cheat in solution::folders(&self.loaded.path(folder))? {
             let name = cheat.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             let result = self.run(solution(&cheat)?).await?;
-            let (passed, detail) = match (&result.score, result.integrity.first()) {
+            // What is only worth a look does not keep a cheat's score from being believed.
+            let flagged = result.integrity.iter().find(|finding| finding.severity >= Severity::Warning);
+            let (passed, detail) = match (&result.score, flagged) {
                 (None, _) => (true, "refused: no valid score".to_owned()),
                 (Some(_), Some(finding)) => (true, format!("flagged: {}", finding.kind)),
                 (Some(score), None) => (false, format!("neither refused nor flagged; it scored {score:?}")),

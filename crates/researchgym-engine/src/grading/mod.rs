@@ -16,14 +16,14 @@ use researchgym_core::failure::{Boundary, Failure};
 use researchgym_core::grading::{FIRST_PLAYER_DESCRIPTOR, Start, Verdict};
 use researchgym_core::keys::AttemptKeys;
 use researchgym_core::network::NetworkRequested;
-use researchgym_core::score::{AttemptKind, Score, Split};
-use researchgym_core::task::Task;
+use researchgym_core::score::{AttemptKind, Finding, Score, Severity, Split};
+use researchgym_core::task::{Player, Task};
 
 pub(crate) use self::support::UNFINISHED;
 pub use self::support::library;
 use crate::materials::Materials;
 use crate::network::{Names, Proxy};
-use crate::sandbox::{Capture, Sandbox, SandboxHost};
+use crate::sandbox::{Capture, Sandbox, SandboxHost, Usage};
 
 /// How long a player's guest may take to answer before it counts as living and busy.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
@@ -91,8 +91,32 @@ async fn graded(host: &SandboxHost, grading: &Grading<'_>, proxy: Option<&Proxy>
         (Err(failure), _) => Err(failure.clone()),
         (Ok(_), Some(failure)) => Err(failure),
     };
-    join_all(grader.into_iter().chain(players).map(Sandbox::stop)).await;
-    outcome
+    let (_, usages) = tokio::join!(
+        join_all(grader.into_iter().map(Sandbox::stop)),
+        join_all(players.into_iter().map(Sandbox::stop)),
+    );
+    let mut score = outcome?;
+    score.findings.extend(met_limits(&grading.task.grader.players, &usages));
+    Ok(score)
+}
+
+/// Limits that the agent's own programs met while they were graded. A reference that meets one is the task's affair.
+fn met_limits(players: &[Player], usages: &[Usage]) -> Vec<Finding> {
+    let found = players.iter().zip(usages).filter(|(player, _)| player.files.is_none()).flat_map(
+        |(player, usage)| {
+            let limits = [(usage.out_of_memory, "memory"), (usage.pids_refused, "processes")];
+            limits.into_iter().filter(|(times, _)| *times > 0).map(|(_, limit)| Finding {
+                kind: "limit_reached".into(),
+                severity: Severity::Info,
+                events: Vec::new(),
+                evidence: format!(
+                    "the program of `{}` met the limit on {limit} while it was graded",
+                    player.name
+                ),
+            })
+        },
+    );
+    found.collect()
 }
 
 /// Runs the grader and the players' programs until the grader has ended.

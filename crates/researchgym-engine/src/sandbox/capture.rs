@@ -16,6 +16,13 @@ pub struct Capture {
 }
 
 impl Capture {
+    /// Keeps of each stream at most so many bytes on disk; what is shown is kept in any case.
+    pub fn at_most(mut self, bytes: u64) -> Capture {
+        let bytes = bytes.max((SHOWN_HEAD_BYTES + SHOWN_TAIL_BYTES) as u64);
+        (self.stdout.keeps, self.stderr.keeps) = (bytes, bytes);
+        self
+    }
+
     /// Keeps long output in `blob_folder`, under the name of its hash. The folder must exist.
     pub fn new(blob_folder: &Path) -> Capture {
         Capture { stdout: Stream::new(blob_folder), stderr: Stream::new(blob_folder) }
@@ -34,12 +41,17 @@ pub struct Stream {
     tail: Vec<u8>,
     received: u64,
     dropped: u64,
+    /// The most that may be on disk.
+    keeps: u64,
+    /// Received, but not kept.
+    unkept: u64,
     spill: Option<Spill>,
     failed: Option<io::Error>,
 }
 
 struct Spill {
     file: tempfile::NamedTempFile,
+    bytes: u64,
     hasher: Sha256,
 }
 
@@ -51,6 +63,8 @@ impl Stream {
             tail: Vec::new(),
             received: 0,
             dropped: 0,
+            keeps: u64::MAX,
+            unkept: 0,
             spill: None,
             failed: None,
         }
@@ -81,8 +95,12 @@ impl Stream {
             self.spill = Some(self.start_file()?);
         }
         if let Some(spill) = &mut self.spill {
-            spill.file.write_all(bytes)?;
-            spill.hasher.update(bytes);
+            let room = usize::try_from(self.keeps.saturating_sub(spill.bytes)).unwrap_or(usize::MAX);
+            let (kept, rest) = bytes.split_at(bytes.len().min(room));
+            self.unkept += rest.len() as u64;
+            spill.file.write_all(kept)?;
+            spill.hasher.update(kept);
+            spill.bytes += kept.len() as u64;
         }
         Ok(())
     }
@@ -93,7 +111,7 @@ impl Stream {
         file.write_all(&self.head)?;
         file.write_all(&self.tail)?;
         let hasher = Sha256::new_with_prefix(&self.head).chain_update(&self.tail);
-        Ok(Spill { file, hasher })
+        Ok(Spill { file, bytes: (self.head.len() + self.tail.len()) as u64, hasher })
     }
 
     /// Counts bytes that existed but were not kept.
@@ -119,7 +137,7 @@ impl Stream {
             (None, true) => None,
             (None, false) => Some(keep(self.start_file()?, &self.blob_folder)?),
         };
-        Ok(Captured { text, bytes, blob, dropped: self.dropped })
+        Ok(Captured { text, bytes, blob, dropped: self.dropped + self.unkept })
     }
 }
 
@@ -172,6 +190,22 @@ mod tests {
         check(&long.chunks(7).collect::<Vec<_>>(), &text, true);
         check(&long.chunks(9000).collect::<Vec<_>>(), &text, true);
         check(&[&long[..13_000], &long[13_000..]], &text, true);
+    }
+
+    #[test]
+    fn no_more_is_kept_than_there_is_room_for() {
+        let long: Vec<u8> = (0..40_000).map(|number| b'a' + (number % 23) as u8).collect();
+        for (room, kept) in [(0, 4000), (4000, 4000), (9000, 9000), (40_000, 40_000), (50_000, 40_000)] {
+            let folder = tempfile::tempdir().unwrap();
+            let mut capture = Capture::new(folder.path()).at_most(room);
+            long.chunks(700).for_each(|piece| capture.stdout.push(piece));
+            let (captured, _) = capture.finish().unwrap();
+            let ends = [&long[..SHOWN_HEAD_BYTES], &long[long.len() - SHOWN_TAIL_BYTES..]];
+            assert_eq!(captured.text, Captured::shown(ends[0], ends[1], 40_000));
+            assert_eq!((captured.bytes, captured.dropped), (40_000, 40_000 - kept as u64));
+            let blob = std::fs::read(folder.path().join(captured.blob.unwrap().to_string())).unwrap();
+            assert_eq!(blob, long[..kept], "{room}");
+        }
     }
 
     #[test]

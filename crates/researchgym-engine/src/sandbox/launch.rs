@@ -125,14 +125,14 @@ fn start_process(
             }
             let prepared = local::prepare(bubblewrap, executable, spec, namespace)
                 .map_err(system("preparing the arguments of bubblewrap"))?;
-            (prepared, None, isolated(machine, group))
+            (prepared, None, isolated(machine, group.is_some()))
         }
         Runtime::Host => {
             setup.user = outer_user;
             let private = unisolated::prepare(machine, executable, spec, &mut setup)?;
             let mut command = Command::new(executable);
             command.arg("guest").env_clear().current_dir("/");
-            (Prepared { command, kept: Vec::new() }, Some(private), not_isolated())
+            (Prepared { command, kept: Vec::new() }, Some(private), not_isolated(machine, group.is_some()))
         }
     };
     let Prepared { mut command, mut kept } = prepared;
@@ -245,7 +245,8 @@ fn limits(spec: &SandboxSpec, machine: &Machine, group: Option<&Group>) -> Proce
     }
 }
 
-fn isolated(machine: &Machine, group: Option<&Group>) -> Isolation {
+/// What `local` keeps apart, with or without a control group of the sandbox's own.
+pub(super) fn isolated(machine: &Machine, has_group: bool) -> Isolation {
     let mut enforced: Vec<String> = [
         "user_namespace",
         "pid_namespace",
@@ -262,24 +263,31 @@ fn isolated(machine: &Machine, group: Option<&Group>) -> Isolation {
     ]
     .map(str::to_owned)
     .to_vec();
-    let mut missing = Vec::new();
-    let limits = [(Controller::Memory, "memory"), (Controller::Pids, "pids"), (Controller::Cpu, "cpu")];
-    for (controller, name) in limits {
-        let list =
-            if group.is_some() && machine.cgroups.has(controller) { &mut enforced } else { &mut missing };
-        list.push(name.to_owned());
-    }
+    let (limited, missing) = limits_in_force(machine, has_group);
+    enforced.extend(limited);
     let level = if missing.is_empty() { IsolationLevel::Full } else { IsolationLevel::Partial };
     Isolation { level, enforced, missing }
 }
 
-fn not_isolated() -> Isolation {
-    let missing = ["file_system", "network", "processes", "seccomp", "tmp_size", "workspace_size"];
-    Isolation {
-        level: IsolationLevel::None,
-        enforced: Vec::new(),
-        missing: missing.map(str::to_owned).to_vec(),
-    }
+/// What `host` does not keep apart, and the limits that hold all the same.
+pub(super) fn not_isolated(machine: &Machine, has_group: bool) -> Isolation {
+    let (mut enforced, unlimited) = limits_in_force(machine, has_group);
+    enforced.push("workspace_size_watched".to_owned());
+    let mut missing = ["file_system", "network", "processes", "seccomp", "tmp_size", "workspace_size"]
+        .map(str::to_owned)
+        .to_vec();
+    missing.extend(unlimited);
+    Isolation { level: IsolationLevel::None, enforced, missing }
+}
+
+/// The limits that a control group enforces, and those that nothing does.
+fn limits_in_force(machine: &Machine, has_group: bool) -> (Vec<String>, Vec<String>) {
+    let limits = [(Controller::Memory, "memory"), (Controller::Pids, "pids"), (Controller::Cpu, "cpu")];
+    let (enforced, missing): (Vec<_>, Vec<_>) =
+        limits.into_iter().partition(|(controller, _)| has_group && machine.cgroups.has(*controller));
+    let names =
+        |limits: Vec<(Controller, &str)>| limits.into_iter().map(|(_, name)| name.to_owned()).collect();
+    (names(enforced), names(missing))
 }
 
 fn memory_file() -> io::Result<File> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use researchgym_core::observation::ExecEnding;
+use researchgym_core::observation::{ExecEnding, ReachedLimit};
 
 /// How a command or process ended. Its output is in the `Capture` that the caller gave.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub struct ExecOutcome {
     pub new_shell: bool,
     /// What else happened, in sentences without a full stop, such as `the memory limit was reached: 1 process was killed`.
     pub notes: Vec<String>,
+    /// The limits that were met.
+    pub limits: Vec<ReachedLimit>,
 }
 
 /// What a sandbox has used, once everything in it is gone.

@@ -1,11 +1,14 @@
 //! `doctor`: looks at everything that sandboxes need on this machine.
 
+use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
+
+use researchgym_core::isolation::{Isolation, Runtime};
 
 use super::cgroup::Controller;
 use super::host::Inner;
 use super::machine::{self, Machine};
-use super::{Finding, MachineReport, SandboxError, user_namespace};
+use super::{Finding, MachineReport, SandboxError, launch, user_namespace};
 
 /// Looks.
 pub(super) fn probe(host: &Inner) -> MachineReport {
@@ -17,7 +20,16 @@ pub(super) fn probe(host: &Inner) -> MachineReport {
     let who =
         if root { "root: commands run as an unprivileged user all the same" } else { "an ordinary user" };
     findings.push(found("started as", who));
-    MachineReport { isolation, root, findings }
+    MachineReport { isolation, root, findings, runtimes: runtimes(host, isolation) }
+}
+
+/// What each runtime would keep apart.
+fn runtimes(host: &Inner, isolation: bool) -> BTreeMap<&'static str, Isolation> {
+    let Ok(Ok(machine)) = host.executable().map(Machine::get) else { return BTreeMap::new() };
+    let has_group = machine.cgroups.folders().next().is_some();
+    let host = (Runtime::Host.name(), launch::not_isolated(machine, has_group));
+    let local = isolation.then(|| (Runtime::Local.name(), launch::isolated(machine, has_group)));
+    local.into_iter().chain([host]).collect()
 }
 
 const PROGRAMS: [(&str, bool, &str); 3] = [

@@ -1,5 +1,8 @@
 //! What this machine offers to sandboxes, for `doctor`.
 
+use std::collections::BTreeMap;
+
+use researchgym_core::isolation::Isolation;
 use serde::Serialize;
 
 /// The sum of what was found.
@@ -11,6 +14,8 @@ pub struct MachineReport {
     pub root: bool,
     /// One line per thing looked at, in the order to show.
     pub findings: Vec<Finding>,
+    /// What each runtime would keep apart here, by its name; as results say it. Empty if that cannot be told.
+    pub runtimes: BTreeMap<&'static str, Isolation>,
 }
 
 /// One thing that was looked at.

@@ -1,11 +1,12 @@
 //! One running sandbox.
 
 use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use researchgym_core::isolation::Isolation;
-use researchgym_core::observation::ExecEnding;
+use researchgym_core::observation::{ExecEnding, ReachedLimit};
 use researchgym_core::wire::{Ended, Kind, MAX_COMMAND, MAX_LINE, Refusal, ToGuest};
 use tokio::sync::mpsc::{Receiver, UnboundedReceiver};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -35,6 +36,8 @@ pub struct Sandbox {
     files: Arc<Semaphore>,
     counts: Mutex<Counts>,
     watch: Option<Watch>,
+    /// The workspace outgrew its limit since the last command ended.
+    has_overflowed: AtomicBool,
     workspace_bytes: u64,
     remains: Option<Remains>,
     runtime: tokio::runtime::Handle,
@@ -81,6 +84,7 @@ impl Sandbox {
             files: one(),
             counts,
             watch,
+            has_overflowed: AtomicBool::new(false),
             workspace_bytes: spec.resources.workspace_mib << 20,
             remains: Some(remains),
             runtime: tokio::runtime::Handle::current(),
@@ -169,7 +173,8 @@ impl Sandbox {
         if let Some(reason) = unacceptable(command) {
             capture.stderr.push(reason.as_bytes());
             let ending = ExecEnding::Exited;
-            return Ok(ExecOutcome { exit_code: Some(2), ending, new_shell: false, notes: Vec::new() });
+            let (notes, limits) = (Vec::new(), Vec::new());
+            return Ok(ExecOutcome { exit_code: Some(2), ending, new_shell: false, notes, limits });
         }
         let permit = permit(&self.commands).await;
         let timeout_ms = milliseconds(timeout);
@@ -202,6 +207,7 @@ impl Sandbox {
             let Some(watch) = &self.watch else { return std::future::pending().await };
             loop {
                 let reason = watch.overflow().await;
+                self.has_overflowed.store(true, Ordering::Relaxed);
                 // No command has this number.
                 self.link.send(&ToGuest::Interrupt { id: 0, reason });
             }
@@ -236,6 +242,7 @@ impl Sandbox {
                 ended = self.receive(id, &mut replies, capture) => break ended,
                 reason = &mut overflow, if watching => {
                     watching = false;
+                    self.has_overflowed.store(true, Ordering::Relaxed);
                     self.link.send(&ToGuest::Interrupt { id, reason });
                 }
             }
@@ -278,20 +285,32 @@ impl Sandbox {
         let Ended { id: _, exit_code, ending, new_shell, mut notes, stdout_dropped, stderr_dropped } = ended;
         capture.stdout.drop_bytes(stdout_dropped);
         capture.stderr.drop_bytes(stderr_dropped);
+        let mut limits = Vec::new();
+        // The guest watches over the memory where no control group does.
+        let mut memory = notes.iter().any(|note| note.starts_with("the memory limit"));
+        if self.has_overflowed.swap(false, Ordering::Relaxed) {
+            limits.push(ReachedLimit::Workspace);
+        }
         if let Some(group) = self.remains.as_ref().and_then(|remains| remains.group.as_ref()) {
             let now = group.counts();
             let mut before = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
             let killed = now.out_of_memory.saturating_sub(before.out_of_memory);
             if killed > 0 {
+                memory = true;
                 notes.push(format!("the memory limit was reached: {killed} killed for it"));
             }
             let refused = now.pids_refused.saturating_sub(before.pids_refused);
             if refused > 0 {
+                limits.push(ReachedLimit::Processes);
                 notes.push(format!("the limit on processes was reached: {refused} could not be started"));
             }
             *before = now;
         }
-        ExecOutcome { exit_code, ending, new_shell, notes }
+        if memory {
+            limits.push(ReachedLimit::Memory);
+        }
+        limits.sort_unstable();
+        ExecOutcome { exit_code, ending, new_shell, notes, limits }
     }
 
     /// Writes a file beneath the working folder with the agent's rights, making its parents.

@@ -19,6 +19,8 @@ const INTERVAL: Duration = Duration::from_millis(250);
 const UNCONDITIONAL: Duration = Duration::from_secs(60);
 /// Growth below this is not worth a count.
 const GRAIN: u64 = 4 << 20;
+/// What a file counts at least: an empty one takes an inode, of which a disk has as few as of these.
+const LEAST: u64 = 4 << 10;
 /// A folder at a path longer than this stays open, so that what is in it has a short one.
 const FAR: usize = 2000;
 
@@ -34,13 +36,16 @@ struct Last {
     took: Duration,
     used: u64,
     free: u64,
+    files: u64,
 }
 
 impl Watch {
     pub(super) fn new(folder: &Path, limit: u64) -> Watch {
         let used = count(folder);
-        let free = Space::of(folder).map_or(u64::MAX, |space| space.free);
-        let last = Last { counted: Instant::now(), took: Duration::ZERO, used, free };
+        let space = Space::of(folder);
+        let free = space.map_or(u64::MAX, |space| space.free);
+        let files = space.map_or(0, |space| space.files);
+        let last = Last { counted: Instant::now(), took: Duration::ZERO, used, free, files };
         Watch { folder: folder.to_owned(), limit, last: Mutex::new(last) }
     }
 
@@ -60,7 +65,8 @@ impl Watch {
             let Ok(used) = tokio::task::spawn_blocking(move || count(&folder)).await else { continue };
             let space = Space::of(&self.folder);
             let free = space.map_or(u64::MAX, |space| space.free);
-            let last = Last { counted: Instant::now(), took: started.elapsed(), used, free };
+            let files = space.map_or(0, |space| space.files);
+            let last = Last { counted: Instant::now(), took: started.elapsed(), used, free, files };
             *self.last.lock().unwrap_or_else(PoisonError::into_inner) = last;
             if used > allowed {
                 return format!(
@@ -85,13 +91,17 @@ impl Watch {
         if since < last.took * 20 {
             return false;
         }
-        let grown = last.free.saturating_sub(Space::of(&self.folder).map_or(u64::MAX, |space| space.free));
+        let space = Space::of(&self.folder);
+        let bytes = last.free.saturating_sub(space.map_or(u64::MAX, |space| space.free));
+        let files = last.files.saturating_sub(space.map_or(u64::MAX, |space| space.files));
+        let grown = bytes.max(files.saturating_mul(LEAST));
         let room = self.limit.saturating_sub(last.used);
         grown > GRAIN && grown > room / 4 || since > UNCONDITIONAL
     }
 }
 
-/// Bytes that the tree takes on disk. Follows no link; what cannot be looked at is left out.
+/// Bytes that the tree takes on disk, where no file takes less than [`LEAST`]. Follows no link; what cannot be looked at is
+/// left out.
 fn count(folder: &Path) -> u64 {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
@@ -118,7 +128,7 @@ fn count(folder: &Path) -> u64 {
             } else if status.st_nlink > 1 && !linked.insert(status.st_ino) {
                 continue;
             }
-            total += status.st_blocks as u64 * 512;
+            total += (status.st_blocks as u64 * 512).max(LEAST);
         }
     }
     total
@@ -142,6 +152,15 @@ mod tests {
         std::io::Write::write_all(&mut std::fs::File::from(file), &vec![1; 1 << 20]).unwrap();
         assert!(count(folder.path()) >= 1 << 20);
         crate::snapshot::clear_folder(folder.path()).unwrap();
+    }
+
+    #[test]
+    fn empty_files_are_not_free() {
+        let folder = tempfile::tempdir().unwrap();
+        for number in 0..300 {
+            std::fs::write(folder.path().join(number.to_string()), "").unwrap();
+        }
+        assert!((300 * LEAST..310 * LEAST).contains(&count(folder.path())));
     }
 
     #[test]

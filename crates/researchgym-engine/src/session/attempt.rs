@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use researchgym_core::event::{Ending, Event};
 use researchgym_core::failure::Failure;
+use researchgym_core::integrity::suspicious_files;
 use researchgym_core::observation::Observation;
 use researchgym_core::score::{AttemptKind, Finding, Score, Severity, Split};
 use researchgym_core::spec::AgentSpec;
@@ -15,17 +16,28 @@ use super::requests::until_true;
 use super::{SNAPSHOT_EVERY, Session, Stop};
 use crate::grading::{self, Grading};
 use crate::runner::unlock;
-use crate::snapshot::{Caps, Manifest, SnapshotError, check_out};
+use crate::snapshot::{Caps, Manifest, SnapshotError, check_out, hard_linked};
 use crate::store::Blobs;
 
 /// Caps of a whole-workspace snapshot; what they leave out is named in the event.
 pub(crate) const WORKSPACE_CAPS: Caps = Caps { max_bytes: 512 << 20, max_files: 20_000 };
+
+/// How long a validation waits after a hundred of them were refused.
+const FLOOD_WAIT: Duration = Duration::from_secs(1);
 
 /// The finding that a stopped process went on.
 const MOVED: &str = "ran_while_stopped";
 
 impl Session {
     pub(super) async fn validate(&mut self) -> Result<Observation, Stop> {
+        if self.recorder.state.signs.is_flooded() {
+            // What is refused costs nothing but time. So that no loop fills log and disk with it, it costs more of that.
+            let mut cancelled = self.cancelled.clone();
+            tokio::select! {
+                () = tokio::time::sleep(FLOOD_WAIT) => {}
+                true = until_true(&mut cancelled) => return Err(Stop::Ended(Ending::Cancelled)),
+            }
+        }
         let allowed = self.recorder.state.started.task.grader.validations;
         if self.recorder.state.validations() >= allowed {
             let reason = format!("all {allowed} validations of this run are used; submit");
@@ -111,7 +123,7 @@ impl Session {
         cpu: Duration,
     ) -> Result<Observation, Failure> {
         let workspace = self.recorder.folder.workspace();
-        self.record_workspace()?;
+        unlock(&workspace)?;
         let task = self.recorder.state.started.task.clone();
         let caps = Caps { max_bytes: task.submission.max_bytes, max_files: task.submission.max_files };
         let taken = tokio::task::block_in_place(|| {
@@ -119,14 +131,26 @@ impl Session {
         });
         let (submission, manifest) = match taken {
             Ok(taken) => taken,
-            Err(error) => match error.agent_reason() {
-                Some(reason) => return self.refuse(kind, reason),
-                None => return Err(error.into()),
-            },
+            Err(error) => {
+                let Some(reason) = error.agent_reason() else { return Err(error.into()) };
+                if kind == AttemptKind::Validate {
+                    // It can be asked for again and again: nothing is recorded for it.
+                    return Ok(Observation::Refused { reason });
+                }
+                let mut findings: Vec<Finding> = error.finding().into_iter().collect();
+                let everything = self.record_workspace()?;
+                findings.extend(self.protected_findings(&workspace)?);
+                findings.extend(suspicious_files(&everything, &task.submission.artefacts));
+                return self.refuse(kind, Score { findings, ..Score::invalid(reason) });
+            }
         };
+        let everything = self.record_workspace()?;
+        let linked = hard_linked(&workspace, manifest.files.keys())?;
         let number = self.recorder.state.attempts.len() as u64 + 1;
         let mut score = self.score(kind, number, &manifest).await?;
         score.findings.extend(self.protected_findings(&workspace)?);
+        score.findings.extend(suspicious_files(&everything, &task.submission.artefacts));
+        score.findings.extend(links_finding(&linked));
         score.findings.extend(self.movement(began, cpu).await?);
         self.record(kind, score, submission, began)
     }
@@ -161,17 +185,15 @@ impl Session {
         score
     }
 
-    /// What cannot be graded is an invalid submission; a validation of it is refused and costs nothing.
-    fn refuse(&mut self, kind: AttemptKind, reason: String) -> Result<Observation, Failure> {
-        match kind {
-            AttemptKind::Validate => Ok(Observation::Refused { reason }),
-            AttemptKind::Auto => Ok(Observation::Ended),
-            AttemptKind::Submit => {
-                let nothing =
-                    self.recorder.blobs.put(&serde_json::to_vec(&Manifest::default()).unwrap_or_default())?;
-                self.record(kind, Score::invalid(reason), nothing, Instant::now())
-            }
+    /// What cannot be graded is an invalid submission. Where a run ends without a submission, there is an attempt only if
+    /// something speaks against it.
+    fn refuse(&mut self, kind: AttemptKind, score: Score) -> Result<Observation, Failure> {
+        if kind == AttemptKind::Auto && score.findings.is_empty() {
+            return Ok(Observation::Ended);
         }
+        let nothing =
+            self.recorder.blobs.put(&serde_json::to_vec(&Manifest::default()).unwrap_or_default())?;
+        self.record(kind, score, nothing, Instant::now())
     }
 
     fn record(
@@ -226,10 +248,11 @@ impl Session {
         self.sandbox.freeze().await?;
         let recorded = self.record_workspace();
         self.sandbox.thaw().await?;
-        recorded
+        recorded.map(drop)
     }
 
-    pub(super) fn record_workspace(&mut self) -> Result<(), Failure> {
+    /// Tells what is there, recorded anew or as it was.
+    pub(super) fn record_workspace(&mut self) -> Result<Manifest, Failure> {
         self.snapshot_due = Instant::now() + SNAPSHOT_EVERY;
         let workspace = self.recorder.folder.workspace();
         unlock(&workspace)?;
@@ -237,7 +260,7 @@ impl Session {
             self.snapshotter.take(&workspace, WORKSPACE_CAPS, &self.recorder.blobs)
         })?;
         if self.recorder.state.snapshot == Some(snapshot) {
-            return Ok(());
+            return Ok(manifest);
         }
         self.recorder.append(Event::SnapshotTaken {
             snapshot,
@@ -245,8 +268,19 @@ impl Session {
             bytes: manifest.bytes(),
             left_out: manifest.left_out_summary(),
         })?;
-        Ok(())
+        Ok(manifest)
     }
+}
+
+/// An artefact with another name can be changed by that name, or be a file that is not the agent's own.
+fn links_finding(linked: &[String]) -> Option<Finding> {
+    let first = linked.first()?;
+    let evidence = match linked.len() {
+        1 => format!("the artefact `{first}` has another name (a hard link)"),
+        count => format!("{count} files of the artefacts have other names (hard links), such as `{first}`"),
+    };
+    let kind = "hard_link_in_artefact".into();
+    Some(Finding { kind, severity: Severity::Info, events: Vec::new(), evidence })
 }
 
 fn split(kind: AttemptKind, validate_on: ValidateOn) -> Split {

@@ -126,6 +126,9 @@ pub(crate) struct Past {
     pub(crate) was_interrupted: bool,
 }
 
+/// How much of the outputs of all commands of a run is kept whole; of what comes later only its ends.
+const KEPT_OF_A_RUN: u64 = 1 << 30;
+
 /// The workspace is recorded this often, if it changed.
 const SNAPSHOT_EVERY: Duration = Duration::from_secs(600);
 
@@ -366,25 +369,25 @@ impl Session {
         let default = self.recorder.state.started.task.limits.command_timeout_s as f64;
         let timeout = Duration::try_from_secs_f64(timeout_s.unwrap_or(default)).unwrap_or(Duration::MAX);
         let timeout = timeout.min(Duration::from_secs(365 * 86_400));
-        let mut capture = Capture::new(self.recorder.blobs.folder());
+        let mut capture = self.capture();
         let sandbox = self.sandbox.clone();
         let outcome = {
             let running = sandbox.exec(&command, timeout, &mut capture);
             self.attend_until(running).await
         };
-        let (exit_code, ending, new_shell, notes) = match outcome {
+        let (exit_code, ending, new_shell, notes, limits) = match outcome {
             Ok(outcome) => {
                 let outcome = outcome?;
-                (outcome.exit_code, outcome.ending, outcome.new_shell, outcome.notes)
+                (outcome.exit_code, outcome.ending, outcome.new_shell, outcome.notes, outcome.limits)
             }
-            Err(Stop::Ended(_)) => (None, ExecEnding::Stopped, false, Vec::new()),
+            Err(Stop::Ended(_)) => (None, ExecEnding::Stopped, false, Vec::new(), Vec::new()),
             Err(failed) => return Err(failed),
         };
         let (stdout, mut stderr) = kept(capture)?;
         for note in notes {
             stderr.text.push_str(&format!("\n[{note}]"));
         }
-        Ok(Observation::Exec { exit_code, ending, new_shell, stdout, stderr })
+        Ok(Observation::Exec { exit_code, ending, new_shell, stdout, stderr, limits })
     }
 
     async fn write(&mut self, path: &str, content: &Body, mode: u32) -> Result<Observation, Stop> {
@@ -396,11 +399,17 @@ impl Session {
     }
 
     async fn read(&mut self, path: &str) -> Result<Observation, Stop> {
-        let mut capture = Capture::new(self.recorder.blobs.folder());
+        let mut capture = self.capture();
         Ok(match self.sandbox.read_file(path, &mut capture).await? {
             Ok(()) => Observation::Read { content: kept(capture)?.0 },
             Err(refusal) => Observation::Refused { reason: refusal.to_string() },
         })
+    }
+
+    /// For the next output. All outputs of a run share their room on the disk, so that no loop of commands fills it.
+    fn capture(&self) -> Capture {
+        let room = KEPT_OF_A_RUN.saturating_sub(self.recorder.state.kept_bytes);
+        Capture::new(self.recorder.blobs.folder()).at_most(room)
     }
 
     /// Long bodies become blobs before the action is compared or recorded.

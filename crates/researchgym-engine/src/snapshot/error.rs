@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use researchgym_core::failure::{Boundary, Failure};
 use researchgym_core::manifest::{MAX_DEPTH, ManifestError};
+use researchgym_core::score::{Finding, Severity};
 
 use crate::store::StoreError;
 
@@ -110,6 +111,20 @@ impl SnapshotError {
             | SnapshotError::Manifest(_)
             | SnapshotError::Store(_) => None,
         }
+    }
+
+    /// What an artefact that is not taken says about the attempt: nothing if it is missing or cannot be read.
+    pub fn finding(&self) -> Option<Finding> {
+        let SnapshotError::Artefact { trouble, .. } = self else { return None };
+        let (kind, severity) = match trouble {
+            Trouble::Link => ("symlink_in_artefact", Severity::Warning),
+            Trouble::Special(_) => ("special_file_in_artefact", Severity::Warning),
+            Trouble::Bytes { .. } | Trouble::Entries { .. } | Trouble::Deep => {
+                ("oversized_artefact", Severity::Info)
+            }
+            Trouble::Missing | Trouble::Unreadable(_) | Trouble::Name => return None,
+        };
+        Some(Finding { kind: kind.into(), severity, events: Vec::new(), evidence: self.to_string() })
     }
 }
 

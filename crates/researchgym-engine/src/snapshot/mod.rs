@@ -8,6 +8,7 @@ mod check_out;
 mod clear;
 mod copy;
 mod error;
+mod links;
 mod take;
 mod walk;
 
@@ -15,5 +16,6 @@ pub use check_out::check_out;
 pub use clear::clear_folder;
 pub use copy::{copy_in, hash_folder};
 pub use error::{SnapshotError, Trouble};
+pub use links::hard_linked;
 pub use researchgym_core::manifest::{Manifest, ManifestEntry};
 pub use take::{Caps, Snapshotter};

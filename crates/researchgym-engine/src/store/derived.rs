@@ -1,9 +1,8 @@
 //! Files that are derived from the log for people and scripts. They may be deleted; a failure to write one is a
 //! warning, never the end of a run.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::Write as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -36,9 +35,8 @@ pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), StoreError>
         .tempfile_in(folder)
         .map_err(StoreError::io("write", path))?;
     file.write_all(&bytes).map_err(StoreError::io("write", path))?;
-    file.as_file()
-        .set_permissions(fs::Permissions::from_mode(0o644))
-        .map_err(StoreError::io("write", path))?;
+    // It stays readable for its owner alone, as temporary files are: seeds and paths are no agent's affair, and without
+    // isolation an agent's user may walk through the run's folder.
     file.persist(path).map_err(|error| StoreError::io("write", path)(error.error))?;
     Ok(())
 }

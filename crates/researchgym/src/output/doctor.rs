@@ -1,5 +1,6 @@
 //! What this machine offers, as a table with what to do about what it does not.
 
+use researchgym_core::isolation::IsolationLevel;
 use researchgym_engine::sandbox::MachineReport;
 
 use super::Printer;
@@ -22,6 +23,17 @@ impl Printer {
             .collect();
         for line in table(&rows) {
             self.data(&line);
+        }
+        for (name, isolation) in &report.runtimes {
+            let missing = isolation.missing.join(", ");
+            self.data(&match isolation.level {
+                IsolationLevel::Full => format!("\n--runtime {name}: isolates and limits everything that it can"),
+                IsolationLevel::Partial => format!("\n--runtime {name}: isolates; not limited: {missing}"),
+                IsolationLevel::None => format!(
+                    "\n--runtime {name}: keeps nothing apart ({missing}). An agent can read hidden answers and whatever its user can \
+                     read: docs/guide/cheating.md says which cheats work there"
+                ),
+            });
         }
         let mut advice: Vec<(&str, Vec<&str>)> = Vec::new();
         for finding in report.findings.iter().filter(|finding| !finding.ok) {

@@ -277,6 +277,14 @@ fn summary(result: &RunResult) -> Vec<String> {
     if let (Some(best), Some(best_split)) = (of(&result.best_score), result.best_split) {
         rows.push(vec!["best attempt".to_owned(), format!("{best} ({})", split(best_split))]);
     }
+    if let Some(gap) = result.validation_gap {
+        let words = match gap {
+            gap if gap > 0.0 => format!("{} better than the submission", number(gap)),
+            gap if gap < 0.0 => format!("{} worse than the submission", number(-gap)),
+            _ => "as good as the submission".to_owned(),
+        };
+        rows.push(vec!["best validation".to_owned(), words]);
+    }
     if let Some(baseline) = of(&result.baseline) {
         rows.push(vec!["baseline".to_owned(), baseline]);
     }

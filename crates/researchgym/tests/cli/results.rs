@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::support::{World, answer, can_isolate, exec, submit, validate};
 
 /// Keys are only ever added to this list.
-const KEYS: [&str; 33] = [
+const KEYS: [&str; 34] = [
     "schema",
     "run",
     "run_id",
@@ -24,6 +24,7 @@ const KEYS: [&str; 33] = [
     "primary",
     "score",
     "best_score",
+    "validation_gap",
     "score_split",
     "best_split",
     "baseline",
@@ -64,6 +65,7 @@ fn the_result_says_all_that_is_documented() {
         "primary": { "name": "score", "direction": "maximize" },
         "score": { "score": 3.0 }, "score_split": "test",
         "best_score": { "score": 7.0 }, "best_split": "validation",
+        "validation_gap": 4.0,
         "baseline": { "score": 1.0 }, "improved": true,
         "steps": 4, "validations": 1, "cost_usd": 0.0, "tokens": 0, "model_calls": 0, "forked_from": null,
         "integrity": [],

@@ -117,6 +117,7 @@ fn cut_off() -> Observation {
         new_shell: false,
         stdout: Captured::default(),
         stderr: Captured::default(),
+        limits: Vec::new(),
     }
 }
 

@@ -46,7 +46,8 @@ impl Bench<'_> {
 
     /// A command's outcome for the model. Output that is too long to be shown goes to a file of the workspace.
     pub(super) async fn shown(&mut self, observation: Observation) -> Result<Outcome, Stop> {
-        let Observation::Exec { exit_code, ending, new_shell, stdout, stderr } = observation else {
+        let Observation::Exec { exit_code, ending, new_shell, stdout, stderr, limits: _ } = observation
+        else {
             return Ok(unexpected(observation));
         };
         let mut head = match (ending, exit_code) {

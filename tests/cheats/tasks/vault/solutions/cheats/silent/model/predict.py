@@ -1,0 +1,5 @@
+"""Ends before it is asked."""
+
+import os
+
+os._exit(0)
