@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::digest::Digest;
 use crate::event::Ending;
 use crate::failure::{Boundary, Failure};
-use crate::isolation::{Isolation, IsolationLevel, Runtime};
+use crate::isolation::{Image, Isolation, IsolationLevel, Runtime};
 use crate::score::{Finding, Metrics, Primary, Split};
 use crate::spec::SCHEMA;
 use crate::state::{Attempt, RunState};
@@ -47,6 +47,8 @@ pub struct RunResult {
     pub seed: u64,
     /// Where commands ran.
     pub runtime: Runtime,
+    /// The image of its containers; null unless they are some.
+    pub image: Option<Image>,
     /// What was kept apart.
     pub isolation: Isolation,
     /// Where the run stands.
@@ -152,6 +154,7 @@ impl RunResult {
             model: started.spec.model.clone(),
             seed: started.spec.seed,
             runtime: started.spec.runtime,
+            image: started.spec.image.clone(),
             isolation: state.isolation.clone().unwrap_or(Isolation {
                 level: IsolationLevel::None,
                 enforced: Vec::new(),

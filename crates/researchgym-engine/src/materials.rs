@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use researchgym_core::failure::{Boundary, Failure};
-use researchgym_core::isolation::Runtime;
+use researchgym_core::isolation::{Image, Runtime};
 use researchgym_core::task::Dataset;
 
 use crate::catalogue::LoadedTask;
@@ -17,12 +17,30 @@ use crate::scratch;
 /// A task's environment and data, made or fetched before a run starts.
 #[derive(Clone, Debug, Default)]
 pub struct Materials {
+    /// The image in whose containers the run, its graders and its players work; without one, graders and players work
+    /// in the `local` runtime, also when the user chose to run the agent without isolation.
+    pub image: Option<Image>,
     /// The `uv`-made environment's folder on the host.
     pub environment: Option<PathBuf>,
     /// Files that the agent may see: name and host path.
     pub visible: Vec<(String, PathBuf)>,
     /// Files that only the grader may see.
     pub hidden: Vec<(String, PathBuf)>,
+}
+
+/// Where a task's graders, players and preparations run.
+#[derive(Clone, Copy)]
+pub struct Place<'a> {
+    /// Where sandboxes come from.
+    pub sandboxes: &'a SandboxHost,
+    /// The image of their containers, if they are some.
+    pub image: Option<&'a Image>,
+}
+
+fn no_python(task: &LoadedTask, image: &Image) -> Failure {
+    let message =
+        format!("task {} needs Python packages, and the image `{}` has no python3", task.task.id, image.name);
+    Failure::new(Boundary::Task, message).hinted("choose another image with --image, or add python3 to it")
 }
 
 /// Longest time that one dataset's preparation may take.
@@ -37,10 +55,14 @@ impl Materials {
     pub async fn gather(
         home: &Path,
         task: &LoadedTask,
-        sandboxes: &SandboxHost,
+        place: Place<'_>,
         fetching: Fetching<'_>,
     ) -> Result<Materials, Failure> {
-        let mut materials = Materials::default();
+        let mut materials = Materials { image: place.image.cloned(), ..Materials::default() };
+        let programs = match place.image {
+            Some(image) => Some(place.sandboxes.images().programs(image).await?),
+            None => None,
+        };
         let cache = DatasetCache::new(home);
         let grader = task.grader_digest()?;
         let mut missing = Vec::new();
@@ -53,11 +75,17 @@ impl Materials {
         }
         if let Some(environment) = &task.task.environment {
             let requirements = task.path(&environment.requirements);
-            materials.environment =
-                Some(Environments::new(home).ensure(&requirements, fetching.listener).await?);
+            let environments = Environments::new(home);
+            materials.environment = Some(match (place.image, programs) {
+                (Some(image), Some(programs)) => {
+                    let python = programs.python.ok_or_else(|| no_python(task, image))?;
+                    environments.ensure_for(&python, &requirements, fetching.listener).await?
+                }
+                _ => environments.ensure(&requirements, fetching.listener).await?,
+            });
         }
         for (dataset, download, prepared) in missing {
-            materials.prepare(home, task, dataset, &download, &prepared, sandboxes).await?;
+            materials.prepare(home, task, dataset, &download, &prepared, place.sandboxes).await?;
         }
         for dataset in &task.task.datasets {
             let prepared = cache.prepared(dataset, grader);
@@ -88,7 +116,8 @@ impl Materials {
         ];
         read_only.extend(self.environment_mount());
         let specification = SandboxSpec {
-            runtime: Runtime::Local,
+            runtime: self.runtime(),
+            image: self.image.clone(),
             name: format!("prepare-{}-{}", task.task.id, dataset.name),
             working_folder: WorkingFolder::Scratch {
                 source: workplace.path().into(),
@@ -120,6 +149,11 @@ impl Materials {
             }
             None => Err(failed(format!("`prepare` took more than {} s", PREPARE_TIMEOUT.as_secs()))),
         }
+    }
+
+    /// Where graders, players and preparations run.
+    pub fn runtime(&self) -> Runtime {
+        if self.image.is_some() { Runtime::Docker } else { Runtime::Local }
     }
 
     /// `PATH` inside a sandbox, with `first` (a folder and a colon, or nothing) in front.

@@ -1,10 +1,13 @@
 //! What can be typed. The help texts are these doc comments. All of them stand in this one file, though it is long: `--help` is
 //! read and kept consistent as one text.
 
+mod check;
+
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+pub(crate) use self::check::{CheckPlace, IsolatedRuntime};
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -128,10 +131,13 @@ pub(crate) struct RunArguments {
     /// Runs at the same time
     #[arg(long, value_name = "P", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     pub(crate) parallel: u64,
-    /// Where commands run: `local` (isolated; `uv` is the same) or `host` (no isolation, marked in the result)
-    /// [default: local]
+    /// Where commands run: `local` (isolated; `uv` is the same), `docker` (a container of Docker or Podman) or `host` (no
+    /// isolation, marked in the result) [default: local]
     #[arg(long, value_enum)]
     pub(crate) runtime: Option<RuntimeName>,
+    /// The containers' image, with `--runtime docker` [default: the task's, else `docker.image` of the settings]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) image: Option<String>,
     /// Print the plan and start nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -205,6 +211,8 @@ pub(crate) enum RuntimeName {
     /// Isolated by bubblewrap
     #[value(alias = "uv")]
     Local,
+    /// Isolated by a container engine of this machine
+    Docker,
     /// No isolation
     Host,
 }
@@ -294,6 +302,8 @@ pub(crate) enum TaskCommand {
         /// Check every task that `task list` shows
         #[arg(long)]
         all: bool,
+        #[command(flatten)]
+        place: CheckPlace,
         /// Your own copies of the tasks' datasets
         #[arg(long, value_name = "DIR")]
         data_dir: Option<PathBuf>,

@@ -10,6 +10,7 @@ use rustix::fs::{FlockOperation, flock};
 
 use super::EnvironmentError;
 use super::build::Build;
+use super::foreign::Interpreter;
 use crate::progress::{Listener, Progress};
 
 /// Makes environments and keeps them.
@@ -53,31 +54,58 @@ impl Environments {
     ) -> Result<PathBuf, EnvironmentError> {
         let (uv, uv_cache, python) = (&self.uv, &self.uv_cache, &self.python);
         let build = Build { uv, uv_cache, python, requirements, listener };
-        let target = self.folder.join(self.key(&build).await?.to_string());
+        self.make(&build.interpreter().await?, None, &build).await
+    }
+
+    /// The environment of the lock file for an interpreter that is not on this machine, as it describes itself. If it is
+    /// just like this machine's, this machine's environment does for both.
+    ///
+    /// # Errors
+    /// No `uv`, an interpreter that packages cannot be chosen for, a package without a wheel for it.
+    pub async fn ensure_for(
+        &self,
+        described: &str,
+        requirements: &Path,
+        listener: Listener<'_>,
+    ) -> Result<PathBuf, EnvironmentError> {
+        let (uv, uv_cache, python) = (&self.uv, &self.uv_cache, &self.python);
+        let build = Build { uv, uv_cache, python, requirements, listener };
+        if build.interpreter().await.is_ok_and(|own| own == described) {
+            return self.make(described, None, &build).await;
+        }
+        let interpreter = Interpreter::parse(described)?;
+        self.make(described, Some(&interpreter), &build).await
+    }
+
+    /// Makes it, unless it is there, for this machine's interpreter or for another.
+    async fn make(
+        &self,
+        described: &str,
+        other: Option<&Interpreter>,
+        build: &Build<'_>,
+    ) -> Result<PathBuf, EnvironmentError> {
+        let kind: &[u8] = if other.is_some() { b"environment for an image 1" } else { b"environment 1" };
+        let target = self.folder.join(key(kind, described, build)?.to_string());
         if target.is_dir() {
             return Ok(target);
         }
-        listener(Progress::Stage("making the Python environment"));
+        (build.listener)(Progress::Stage("making the Python environment"));
         let lock = self.lock(&target).await?;
         if !target.is_dir() {
             let temporary = tempfile::Builder::new()
                 .prefix(".building-")
                 .tempdir_in(&self.folder)
                 .map_err(unusable(&self.folder))?;
-            build.run(temporary.path()).await?;
+            match other {
+                Some(interpreter) => build.run_for(interpreter, temporary.path()).await?,
+                None => build.run(temporary.path()).await?,
+            }
             readable_by_sandboxes(temporary.path()).map_err(unusable(temporary.path()))?;
             fs::rename(temporary.path(), &target).map_err(unusable(&target))?;
             let _ = temporary.keep();
         }
         drop(lock);
         Ok(target)
-    }
-
-    /// Names all that decides what is installed: the pinned packages, the interpreter and the machine.
-    async fn key(&self, build: &Build<'_>) -> Result<Digest, EnvironmentError> {
-        let requirements = fs::read(build.requirements).map_err(unusable(build.requirements))?;
-        let interpreter = build.interpreter().await?;
-        Ok(Digest::of_parts(&[b"environment 1", &requirements, interpreter.as_bytes()]))
     }
 
     /// Waits until no other process makes the same; the kernel releases the lock of a process that dies.
@@ -93,6 +121,12 @@ impl Environments {
         .await
         .expect("taking a lock does not panic and is not cancelled")
     }
+}
+
+/// Names all that decides what is installed: the pinned packages, the interpreter and the machine.
+fn key(kind: &[u8], interpreter: &str, build: &Build<'_>) -> Result<Digest, EnvironmentError> {
+    let requirements = fs::read(build.requirements).map_err(unusable(build.requirements))?;
+    Ok(Digest::of_parts(&[kind, &requirements, interpreter.as_bytes()]))
 }
 
 /// Sandboxes run as other users than ours, whatever our umask is.

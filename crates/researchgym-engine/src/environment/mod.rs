@@ -3,9 +3,11 @@
 mod build;
 mod cache;
 mod error;
+mod foreign;
 
 #[cfg(test)]
 mod tests;
 
+pub(crate) use build::DESCRIBE;
 pub use cache::Environments;
 pub use error::EnvironmentError;

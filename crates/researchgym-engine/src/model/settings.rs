@@ -24,6 +24,16 @@ pub struct Settings {
     pub models: BTreeMap<String, ModelSettings>,
     /// Further price lists, relative to the settings file: `.toml` in our own form, `.json` in LiteLLM's.
     pub prices: Vec<PathBuf>,
+    /// Containers.
+    pub docker: DockerSettings,
+}
+
+/// What `--runtime docker` goes by.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct DockerSettings {
+    /// The image of tasks that declare none.
+    pub image: Option<String>,
 }
 
 /// One provider.

@@ -145,6 +145,7 @@ fn specification(
     }
     SandboxSpec {
         runtime: started.spec.runtime,
+        image: started.spec.image.clone(),
         name: format!("{}-agent", started.run_id),
         working_folder: WorkingFolder::Writable { source: workspace.to_path_buf() },
         read_only,
@@ -179,7 +180,7 @@ async fn open_gateway(runner: &Runner, open: &mut OpenRun) -> Result<Option<Coun
     };
     // It knows the search keys too.
     open.recorder.hide(door.redactor.clone());
-    let is_isolated = open.recorder.state.started.spec.runtime == Runtime::Local;
+    let is_isolated = open.recorder.state.started.spec.runtime.is_isolated();
     // Without isolation the path must be short, and reachable for the unprivileged user of the commands.
     let scratch = if is_isolated { runner.workbench.scratch.clone() } else { std::env::temp_dir() };
     let (teller, entries) = teller();
@@ -221,7 +222,7 @@ fn environment(state: &RunState, path: String, counter: Option<&Counter>) -> BTr
     if let (Some(model), Some(counter)) = (&spec.model, counter) {
         environment.extend(gateway_environment(model, counter));
     }
-    if spec.runtime == Runtime::Local {
+    if spec.runtime.is_isolated() {
         environment.insert("RESEARCHGYM_SESSION".to_owned(), "/run/researchgym/session.sock".to_owned());
     }
     environment

@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+use super::docker::{self, Engine, EngineCell, Removed};
 use super::machine::{self, Bubblewrap};
 use super::slots::Slots;
-use super::{MachineReport, SandboxError, probe};
+use super::{Finding, MachineReport, SandboxError, probe};
 
 /// Starts sandboxes. One per process; clones share everything.
 #[derive(Clone)]
@@ -18,6 +19,7 @@ pub(super) struct Inner {
     executable: PathBuf,
     pub slots: Slots,
     bubblewrap: OnceLock<Result<Bubblewrap, String>>,
+    engine: EngineCell,
 }
 
 impl SandboxHost {
@@ -34,13 +36,31 @@ impl SandboxHost {
     }
 
     fn assemble(home: &Path, executable: PathBuf) -> SandboxHost {
-        let (slots, bubblewrap) = (Slots::new(home), OnceLock::new());
-        SandboxHost { inner: Arc::new(Inner { home: home.to_owned(), executable, slots, bubblewrap }) }
+        let (slots, bubblewrap, engine) = (Slots::new(home), OnceLock::new(), EngineCell::new());
+        let home = home.to_owned();
+        SandboxHost { inner: Arc::new(Inner { home, executable, slots, bubblewrap, engine }) }
     }
 
     /// Looks at everything a sandbox needs, really trying where that is the only way to know. Blocks for some 50 ms.
     pub fn probe(&self) -> MachineReport {
         probe::probe(&self.inner)
+    }
+
+    /// Looks for a container engine and what it can do.
+    pub async fn probe_engine(&self) -> Vec<Finding> {
+        match Engine::find().await {
+            Ok(engine) => docker::probe(Ok(&engine)),
+            Err(error) => docker::probe(Err(&error)),
+        }
+    }
+
+    /// Removes the containers of processes of ours that are gone.
+    ///
+    /// # Errors
+    /// There is no engine, or it does not answer.
+    pub async fn remove_orphans(&self) -> Result<Vec<Removed>, SandboxError> {
+        let engine = Engine::find().await?;
+        Ok(docker::remove_orphans(&engine).await?)
     }
 }
 
@@ -55,6 +75,21 @@ impl Inner {
                 source,
             }),
         }
+    }
+
+    /// The folder for what processes share.
+    pub(super) fn home(&self) -> &Path {
+        &self.home
+    }
+
+    /// The container engine. The first call finds it and removes what processes of ours have left there.
+    pub(super) async fn engine(&self) -> Result<Arc<Engine>, SandboxError> {
+        let found = self.engine.get_or_try_init(|| async {
+            let engine = Engine::find().await?;
+            docker::remove_orphans(&engine).await?;
+            Ok::<_, SandboxError>(engine)
+        });
+        found.await.cloned()
     }
 
     pub(super) fn bubblewrap(&self) -> Result<&Bubblewrap, SandboxError> {

@@ -14,6 +14,7 @@ use researchgym_core::wire::{Gateway, ProcessLimits, Setup, User};
 use rustix::fs::MemfdFlags;
 
 use super::cgroup::{Controller, Group};
+use super::docker::Container;
 use super::host::Inner;
 use super::local::{self, Prepared};
 use super::machine::Machine;
@@ -31,7 +32,7 @@ const OUR_PROCESSES: u64 = 2;
 
 /// Processes that run, a guest that waits for its set-up.
 pub(super) struct Launched {
-    pub process: Child,
+    pub process: Process,
     pub control: UnixStream,
     /// What bubblewrap and the guest write to their standard error.
     pub complaints: File,
@@ -43,7 +44,15 @@ pub(super) struct Launched {
     pub private: Option<unisolated::Private>,
 }
 
-/// Starts it.
+/// What a sandbox's processes hang on.
+pub(super) enum Process {
+    /// Bubblewrap, or the guest itself.
+    Child(Child),
+    /// A container of an engine.
+    Container(Box<Container>),
+}
+
+/// Starts it, as a child of this process.
 pub(super) fn launch(
     host: &Inner,
     spec: &SandboxSpec,
@@ -96,19 +105,13 @@ fn start_process(
         Some(socket) => Some(gateway(socket, spec)?),
         None => None,
     };
-    let limits = limits(spec, machine, group);
     let has = |controller| group.is_some() && machine.cgroups.has(controller);
+    let limits = process_limits(spec, has(Controller::Pids), has(Controller::Memory), OUR_PROCESSES);
     let mut setup = Setup {
-        isolated: spec.runtime == Runtime::Local,
-        user: None,
-        working_folder: spec.working_folder.target().to_owned(),
-        environment: spec.environment.clone().into_iter().collect(),
         inherited: inherited.iter().map(|descriptor| descriptor.as_raw_fd()).collect(),
-        session_socket: spec.session.then(|| local::SESSION_SOCKET.to_owned()),
         gateway,
-        limits,
         watched_memory_bytes: (!has(Controller::Memory)).then_some(spec.resources.memory_mib << 20),
-        kept_bytes: KEPT_BYTES,
+        ..setup(spec, limits)
     };
     let (prepared, private, isolation) = match spec.runtime {
         Runtime::Local => {
@@ -124,6 +127,7 @@ fn start_process(
                 .map_err(system("preparing the arguments of bubblewrap"))?;
             (prepared, None, isolated(machine, group))
         }
+        Runtime::Docker => unreachable!("containers are launched by the module for them"),
         Runtime::Host => {
             setup.user = outer_user;
             let private = unisolated::prepare(machine, executable, spec, &mut setup)?;
@@ -150,7 +154,24 @@ fn start_process(
         name: spec.name.clone(),
         reason: format!("`{}`: {error}", command.get_program().display()),
     })?;
+    let process = Process::Child(process);
     Ok(Launched { process, control, complaints, group: None, slot: None, setup, isolation, private })
+}
+
+/// What every guest is told, whatever it runs in.
+pub(super) fn setup(spec: &SandboxSpec, limits: ProcessLimits) -> Setup {
+    Setup {
+        isolated: spec.runtime.is_isolated(),
+        user: None,
+        working_folder: spec.working_folder.target().to_owned(),
+        environment: spec.environment.clone().into_iter().collect(),
+        inherited: Vec::new(),
+        session_socket: spec.session.then(|| local::SESSION_SOCKET.to_owned()),
+        gateway: None,
+        limits,
+        watched_memory_bytes: None,
+        kept_bytes: KEPT_BYTES,
+    }
 }
 
 fn namespace_of<'a>(slot: &'a mut Slot, executable: &Path) -> Result<&'a OwnedFd, SandboxError> {
@@ -163,7 +184,7 @@ fn namespace_of<'a>(slot: &'a mut Slot, executable: &Path) -> Result<&'a OwnedFd
 }
 
 /// Refuses what would be a mistake of ours or would give the sandbox a way out.
-fn check(spec: &SandboxSpec) -> Result<(), SandboxError> {
+pub(super) fn check(spec: &SandboxSpec) -> Result<(), SandboxError> {
     let refuse = |what: String| Err(SandboxError::Specification { name: spec.name.clone(), what });
     let plain = |character: char| character.is_ascii_alphanumeric() || "-_.".contains(character);
     if spec.name.is_empty() || spec.name.starts_with('.') || !spec.name.chars().all(plain) {
@@ -189,7 +210,7 @@ fn check(spec: &SandboxSpec) -> Result<(), SandboxError> {
 }
 
 /// Looks that a socket is there and says where it will be.
-fn gateway(socket: &Path, spec: &SandboxSpec) -> Result<Gateway, SandboxError> {
+pub(super) fn gateway(socket: &Path, spec: &SandboxSpec) -> Result<Gateway, SandboxError> {
     let metadata = std::fs::metadata(socket).map_err(|source| SandboxError::Path {
         doing: "looking at the model gateway's socket",
         path: socket.to_owned(),
@@ -202,12 +223,17 @@ fn gateway(socket: &Path, spec: &SandboxSpec) -> Result<Gateway, SandboxError> {
     Ok(Gateway { socket: local::GATEWAY_SOCKET.to_owned(), port: local::GATEWAY_PORT })
 }
 
-fn prepare_working_folder(source: &Path, spec: &SandboxSpec, user: Option<User>) -> Result<(), SandboxError> {
+/// Makes mount points in the folder and hands it to the user.
+pub(super) fn prepare_working_folder(
+    source: &Path,
+    spec: &SandboxSpec,
+    user: Option<User>,
+) -> Result<(), SandboxError> {
     let failed = |doing, path: &Path| {
         let path = path.to_owned();
         move |source| SandboxError::Path { doing, path, source }
     };
-    for mount in spec.read_only.iter().filter(|_| spec.runtime == Runtime::Local) {
+    for mount in spec.read_only.iter().filter(|_| spec.runtime.is_isolated()) {
         if let Ok(relative) = Path::new(&mount.target).strip_prefix(spec.working_folder.target()) {
             let is_folder = std::fs::metadata(&mount.source)
                 .map_err(failed("looking at the read-only mount", &mount.source))?
@@ -224,15 +250,20 @@ fn prepare_working_folder(source: &Path, spec: &SandboxSpec, user: Option<User>)
     Ok(())
 }
 
-fn limits(spec: &SandboxSpec, machine: &Machine, group: Option<&Group>) -> ProcessLimits {
-    let has = |controller| group.is_some() && machine.cgroups.has(controller);
+/// What each process is limited to, beside what limits them all together.
+pub(super) fn process_limits(
+    spec: &SandboxSpec,
+    are_counted: bool,
+    is_memory_limited: bool,
+    overhead: u64,
+) -> ProcessLimits {
     // Without a namespace the count is that of the user's processes on the whole machine.
-    let countable = spec.runtime == Runtime::Local;
+    let countable = spec.runtime.is_isolated();
     ProcessLimits {
         files: OPEN_FILES,
         file_bytes: spec.resources.workspace_mib << 20,
-        processes: (!has(Controller::Pids) && countable).then_some(spec.resources.pids + OUR_PROCESSES),
-        data_bytes: (!has(Controller::Memory)).then_some(spec.resources.memory_mib << 20),
+        processes: (!are_counted && countable).then_some(spec.resources.pids + overhead),
+        data_bytes: (!is_memory_limited).then_some(spec.resources.memory_mib << 20),
     }
 }
 
@@ -273,7 +304,7 @@ fn not_isolated() -> Isolation {
     }
 }
 
-fn memory_file() -> io::Result<File> {
+pub(super) fn memory_file() -> io::Result<File> {
     Ok(File::from(rustix::fs::memfd_create("complaints", MemfdFlags::CLOEXEC)?))
 }
 

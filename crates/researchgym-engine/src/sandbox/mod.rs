@@ -6,6 +6,7 @@
 
 mod capture;
 mod cgroup;
+pub mod docker;
 mod error;
 mod host;
 mod launch;

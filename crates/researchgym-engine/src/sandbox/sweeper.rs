@@ -1,5 +1,5 @@
-//! A small process that outlives ours just long enough to remove what the kernel does not: control groups and private
-//! folders.
+//! A small process that outlives ours just long enough to remove what the kernel does not: control groups, private
+//! folders and containers.
 //!
 //! It holds the reading end of a pipe from us, reads what to remove, and acts when the pipe ends, which it does however
 //! we die. It is in a session of its own, so that an interrupt at the terminal does not end it.
@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
-use super::cgroup;
+use super::{cgroup, docker};
 
 /// The running sweeper.
 #[derive(Debug)]
@@ -43,6 +43,11 @@ impl Sweeper {
         self.order('f', folder)
     }
 
+    /// To be removed after us: the containers that an order of the `docker` runtime names.
+    pub(super) fn add_containers(&self, order: &str) -> io::Result<()> {
+        self.order('d', Path::new(order))
+    }
+
     fn order(&self, what: char, folder: &Path) -> io::Result<()> {
         let mut orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
         match orders.as_mut() {
@@ -68,6 +73,8 @@ pub(crate) fn main() -> i32 {
         } else if let Some(folder) = order.strip_prefix('f') {
             // Most were removed by their owner.
             let _ = std::fs::remove_dir_all(folder);
+        } else if let Some(order) = order.strip_prefix('d') {
+            docker::remove_all_of(order);
         }
     }
     0

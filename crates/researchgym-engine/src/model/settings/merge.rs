@@ -11,7 +11,8 @@ use toml::{Table, Value};
 
 use super::{Entry, Merged, Settings, SettingsError};
 
-pub(super) const TOP: [&str; 3] = ["providers", "models", "prices"];
+pub(super) const TOP: [&str; 4] = ["providers", "models", "prices", "docker"];
+pub(super) const DOCKER: [&str; 1] = ["image"];
 pub(super) const PROVIDER: [&str; 8] =
     ["base_url", "wire", "key_env", "key_file", "auth", "headers", "query", "local"];
 pub(super) const MODEL: [&str; 8] = [
@@ -170,6 +171,7 @@ fn known_keys(path: &[String]) -> Option<&'static [&'static str]> {
         [] => Some(&TOP),
         ["providers", _] => Some(&PROVIDER),
         ["models", _] => Some(&MODEL),
+        ["docker"] => Some(&DOCKER),
         _ => None,
     }
 }

@@ -10,4 +10,4 @@ mod removal;
 
 pub(super) use discovery::{Cgroups, Controller};
 pub(super) use group::{Counts, Group};
-pub(super) use removal::remove;
+pub(super) use removal::{remove, started};
