@@ -143,8 +143,6 @@ fn host_config(spec: &SandboxSpec, around: &Surroundings<'_>) -> HostConfig {
         security_opt: Some(security),
         readonly_rootfs: Some(true),
         init: Some(false),
-        // The agent's processes raise theirs again; a rootless engine may not lower it.
-        oom_score_adj: (!facts.rootless).then_some(-900),
         memory: facts.memory.then_some(memory),
         memory_swap: facts.memory.then_some(memory),
         nano_cpus: facts.cpu.then_some((spec.resources.cpus * 1e9) as i64),
