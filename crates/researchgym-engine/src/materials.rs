@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use researchgym_core::failure::{Boundary, Failure};
 use researchgym_core::isolation::{Image, Runtime};
-use researchgym_core::task::Dataset;
+use researchgym_core::task::{Dataset, Task};
 
 use crate::catalogue::LoadedTask;
 use crate::dataset::{DatasetCache, Fetching, Prepared};
 use crate::environment::Environments;
+use crate::sandbox::docker::ImagePrograms;
 use crate::sandbox::{Capture, ReadOnlyMount, Sandbox, SandboxHost, SandboxSpec, WorkingFolder};
 use crate::scratch;
 
@@ -39,8 +40,18 @@ pub struct Place<'a> {
 
 fn no_python(task: &LoadedTask, image: &Image) -> Failure {
     let message =
-        format!("task {} needs Python packages, and the image `{}` has no python3", task.task.id, image.name);
+        format!("task {} needs Python, and the image `{}` has no python3", task.task.id, image.name);
     Failure::new(Boundary::Task, message).hinted("choose another image with --image, or add python3 to it")
+}
+
+/// Whether the grader, a player or a preparation is a Python program, or packages are to be installed.
+fn needs_python(task: &Task) -> bool {
+    let players = task.grader.players.iter().map(|player| &player.command);
+    let preparations = task.datasets.iter().map(|dataset| &dataset.prepare);
+    let commands = [&task.grader.command].into_iter().chain(players).chain(preparations);
+    let is_python =
+        |command: &Vec<String>| command.first().is_some_and(|program| program.starts_with("python"));
+    task.environment.is_some() || commands.into_iter().any(is_python)
 }
 
 /// Longest time that one dataset's preparation may take.
@@ -63,6 +74,11 @@ impl Materials {
             Some(image) => Some(place.sandboxes.images().programs(image).await?),
             None => None,
         };
+        if let (Some(image), Some(ImagePrograms { python: None, .. })) = (place.image, &programs)
+            && needs_python(&task.task)
+        {
+            return Err(no_python(task, image));
+        }
         let cache = DatasetCache::new(home);
         let grader = task.grader_digest()?;
         let mut missing = Vec::new();

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::bench::{Bench, control_groups_of, living};
 
-const ROLE: &str = "RESEARCHGYM_TEST_VICTIM";
+pub(crate) const ROLE: &str = "RESEARCHGYM_TEST_VICTIM";
 
 /// Not a test of its own: the process that the test below kills.
 #[tokio::test]
