@@ -54,14 +54,15 @@ fn an_image_belongs_to_containers() {
     let local = world.finish(&world.scripted_words("tiny", &script, &["--image", "x"]));
     assert_eq!(local.code, 2, "{local:?}");
     let plan = world.finish(&world.scripted_words("tiny", &script, &["--runtime", "docker", "--dry-run"]));
-    let plan = plan.object();
+    let plan: Value = serde_json::from_str(&plan.stdout).expect("a plan");
     assert_eq!(
         (&plan["spec"]["runtime"], &plan["image"]),
         (&json!("docker"), &json!("python:3.12-slim-bookworm"))
     );
     world.file("researchgym.toml", "[docker]\nimage = \"mine:1\"\n");
     let plan = world.finish(&world.scripted_words("tiny", &script, &["--runtime", "docker", "--dry-run"]));
-    assert_eq!(plan.object()["image"], "mine:1");
+    let plan: Value = serde_json::from_str(&plan.stdout).expect("a plan");
+    assert_eq!(plan["image"], "mine:1");
 }
 
 #[test]
@@ -112,11 +113,11 @@ fn a_killed_run_goes_on_in_a_new_container() {
     let words = world.scripted_words("tiny", &script, &["--runtime", "docker", "--image", &image]);
     let mut child = command(&world, &words).spawn().expect("the binary starts");
     let run = world.wait_for_log("the second command", |log| log.matches("\"acted\"").count() == 2);
-    crate::support::eventually("its file", || run.join("workspace/again").exists().then_some(()));
+    crate::support::eventually("its file", || run.join("workspace/input/again").exists().then_some(()));
     child.kill().expect("it runs");
     child.wait().expect("it has ended");
     let resumed = finish(&world, &["run", "--resume", &run.display().to_string(), "--output", "json"]);
     assert_eq!(resumed.code, 0, "{resumed:?}");
     assert_eq!(resumed.object()["ending"], "submitted");
-    assert!(run.join("workspace/kept").exists());
+    assert!(run.join("workspace/input/kept").exists());
 }
