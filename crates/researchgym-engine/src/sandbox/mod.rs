@@ -32,6 +32,7 @@ pub use error::SandboxError;
 pub use host::SandboxHost;
 pub use local::{GATEWAY_PORT, GATEWAY_SOCKET};
 pub use outcome::{ExecOutcome, FileRefusal, SessionRequest, Usage};
+pub(crate) use ownership::take_back;
 pub use report::{Finding, MachineReport};
 pub use running::Sandbox;
 pub use specification::{ReadOnlyMount, SandboxSpec, WorkingFolder};
