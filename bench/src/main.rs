@@ -8,6 +8,7 @@ mod audit;
 mod chaos;
 mod cold;
 mod concurrent;
+mod docker;
 mod floor;
 mod gateway;
 mod grading;
@@ -75,6 +76,7 @@ fn measure(options: &Options) -> Outcome<()> {
             "step" => step::measure(options, &report).await,
             "start" => start::measure(options, &report).await,
             "concurrent" => concurrent::measure(options, &report).await,
+            "docker" => docker::measure(options, &report).await,
             "grading" => grading::measure(options, &report).await,
             "network" => network::measure(options, &report).await,
             "agent" => agent::measure(options, &report).await,

@@ -265,6 +265,7 @@ impl Ours {
         variables.extend(fixed.map(|(name, value)| (name.to_owned(), value.to_owned())));
         let spec = SandboxSpec {
             runtime: Runtime::Local,
+            image: None,
             name: "network".to_owned(),
             working_folder: WorkingFolder::Writable { source: workspace },
             read_only: Vec::new(),

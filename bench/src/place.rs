@@ -10,7 +10,7 @@ use researchgym_core::spec::{AgentSpec, Limits, RunSpec};
 use researchgym_engine::agent::Surroundings;
 use researchgym_engine::catalogue::LoadedTask;
 use researchgym_engine::dataset::Fetching;
-use researchgym_engine::materials::Materials;
+use researchgym_engine::materials::{self, Materials};
 use researchgym_engine::model::Registry;
 use researchgym_engine::progress::Progress;
 use researchgym_engine::runner::{NewRun, OpenRun, ReadyRun, Runner};
@@ -62,7 +62,13 @@ impl Place {
             }
         };
         let fetching = Fetching { data_dir, download: false, listener: &listener };
-        let materials = Materials::gather(&self.home, task, &self.sandboxes, fetching).await?;
+        let materials = Materials::gather(
+            &self.home,
+            task,
+            materials::Place { sandboxes: &self.sandboxes, image: None },
+            fetching,
+        )
+        .await?;
         let workbench = Workbench::new(&self.home, self.sandboxes.clone(), materials)?;
         Ok(Runner {
             workbench: Arc::new(workbench),
@@ -94,6 +100,7 @@ impl Place {
             seed: 1,
             seed_given: true,
             runtime: Runtime::Local,
+            image: None,
             limits: Limits { working_ms: None, steps: None, budget: None, tokens: None },
             web: false,
             network: None,

@@ -112,6 +112,7 @@ async fn start(place: &Place, name: &str) -> Outcome<Sandbox> {
     let environment = [("HOME", "/tmp"), ("LANG", "C.UTF-8"), ("PATH", path)];
     let spec = SandboxSpec {
         runtime: Runtime::Local,
+        image: None,
         name: name.to_owned(),
         working_folder: WorkingFolder::Writable { source: workspace },
         read_only: Vec::new(),

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 pub enum Runtime {
     /// Bubblewrap, cgroups, seccomp; no network. The default.
     Local,
+    /// A container of Docker or Podman on this machine; no network.
+    Docker,
     /// No isolation: an explicit choice, marked in the result.
     Host,
 }
@@ -19,9 +21,28 @@ impl Runtime {
     pub fn name(self) -> &'static str {
         match self {
             Runtime::Local => "local",
+            Runtime::Docker => "docker",
             Runtime::Host => "host",
         }
     }
+
+    /// Whether commands are kept apart from the machine.
+    pub fn is_isolated(self) -> bool {
+        match self {
+            Runtime::Local | Runtime::Docker => true,
+            Runtime::Host => false,
+        }
+    }
+}
+
+/// The image of a run's containers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Image {
+    /// As it was asked for, or as it was named when it was built.
+    pub name: String,
+    /// What the name meant when the run began: the engine's identifier, a hash of the image's content.
+    pub id: String,
 }
 
 /// Its name in [`Isolation::missing`] if a run reaches more of the network than its task says.

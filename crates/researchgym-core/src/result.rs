@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::digest::Digest;
 use crate::event::Ending;
 use crate::failure::{Boundary, Failure};
-use crate::isolation::{Isolation, IsolationLevel, Runtime};
+use crate::isolation::{Image, Isolation, IsolationLevel, Runtime};
 use crate::network::{NetworkPolicy, NetworkUse};
 use crate::score::{Finding, Metrics, Primary, Split};
 use crate::spec::SCHEMA;
@@ -48,6 +48,8 @@ pub struct RunResult {
     pub seed: u64,
     /// Where commands ran.
     pub runtime: Runtime,
+    /// The image of its containers; null unless they are some.
+    pub image: Option<Image>,
     /// What was kept apart.
     pub isolation: Isolation,
     /// Where the run stands.
@@ -170,6 +172,7 @@ impl RunResult {
             model: started.spec.model.clone(),
             seed: started.spec.seed,
             runtime: started.spec.runtime,
+            image: started.spec.image.clone(),
             isolation: state.isolation.clone().unwrap_or(Isolation {
                 level: IsolationLevel::None,
                 enforced: Vec::new(),

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::action::Body;
 use crate::digest::Digest;
-use crate::isolation::Runtime;
+use crate::isolation::{Image, Runtime};
 use crate::model::{ModelFacts, Reasoning, Wire};
 use crate::network::NetworkPolicy;
 use crate::task::Network;
@@ -213,6 +213,9 @@ pub struct RunSpec {
     pub seed_given: bool,
     /// Where commands run.
     pub runtime: Runtime,
+    /// `docker`: the image of all the run's containers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<Image>,
     /// The limits.
     pub limits: Limits,
     /// Whether the web can be searched and read: the task allows it, and a search key was there when the run began.

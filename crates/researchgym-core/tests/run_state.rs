@@ -55,6 +55,7 @@ fn started() -> Event {
             seed: 7,
             seed_given: true,
             runtime: Runtime::Local,
+            image: None,
             limits: limits(Some(100)),
             web: false,
             network: None,

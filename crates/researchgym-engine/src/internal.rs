@@ -11,7 +11,7 @@ use crate::sandbox::{sweeper, user_namespace};
 pub fn main(arguments: impl Iterator<Item = OsString>) -> Option<i32> {
     let mut arguments = arguments.skip(1);
     match arguments.next()?.to_str()? {
-        "guest" => Some(guest::main()),
+        "guest" => Some(guest::main(arguments)),
         "userns" => Some(user_namespace::helper()),
         "sweep" => Some(sweeper::main()),
         "connect" => Some(connect::main(arguments.map(|word| word.to_string_lossy().into_owned()))),

@@ -1,6 +1,7 @@
 //! What can be typed. The help texts are these doc comments: of the program and its commands here, of each command's flags in
 //! its own file.
 
+mod check;
 mod doctor;
 mod gateway;
 mod model;
@@ -16,6 +17,7 @@ use std::path::PathBuf;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use self::check::{CheckPlace, IsolatedRuntime};
 pub(crate) use self::doctor::DoctorArguments;
 pub(crate) use self::gateway::{GatewayArguments, Listen};
 pub(crate) use self::model::{ModelArguments, ModelCommand};

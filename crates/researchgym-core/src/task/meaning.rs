@@ -162,6 +162,7 @@ impl Checker<'_> {
         if let Some(environment) = &task.environment {
             self.path(&environment.requirements, &KeyPath::of("environment.requirements"));
         }
+        self.container();
         let players = KeyPath::of("grader.players");
         let solutions = task.solutions.as_ref();
         let hidden = [
@@ -184,6 +185,50 @@ impl Checker<'_> {
                 );
             }
         }
+    }
+
+    fn container(&mut self) {
+        let Some(container) = &self.task.container else { return };
+        let path = KeyPath::of("container");
+        match (&container.dockerfile, &container.image) {
+            (Some(_), Some(_)) => {
+                self.report(&path, "names both a Dockerfile and an image", "keep one of them")
+            }
+            (None, None) => self.report(&path, "names no image", "write `dockerfile` or `image`"),
+            (None, Some(image)) if image.trim().is_empty() => {
+                self.report(&path.key("image"), "is empty", "name an image, or leave the section out");
+            }
+            (Some(dockerfile), None) => {
+                let path = path.key("dockerfile");
+                self.path(dockerfile, &path);
+                let advice = "put it into a folder of its own, such as `container/Dockerfile`";
+                let Some((folder, _)) = dockerfile.rsplit_once('/') else {
+                    return self.report(
+                        &path,
+                        "lies beside hidden files, which its image could contain",
+                        advice,
+                    );
+                };
+                if self.hidden().iter().any(|hidden| is_inside(hidden, folder) || is_inside(folder, hidden)) {
+                    self.report(&path, "lies with hidden files, which its image could contain", advice);
+                }
+            }
+            (None, Some(_)) => {}
+        }
+    }
+
+    /// Folders that no agent may see.
+    fn hidden(&self) -> Vec<&str> {
+        let task = self.task;
+        let solutions = task.solutions.as_ref();
+        let optional = [
+            solutions.map(|solutions| &solutions.oracle),
+            solutions.and_then(|solutions| solutions.baseline.as_ref()),
+            solutions.and_then(|solutions| solutions.cheats.as_ref()),
+        ];
+        let players = task.grader.players.iter().map(|player| player.files.as_ref());
+        let all = [Some(&task.grader.files)].into_iter().chain(optional).chain(players);
+        all.flatten().map(String::as_str).collect()
     }
 
     fn submission(&mut self) {

@@ -71,6 +71,9 @@ pub struct Task {
     /// Python packages, made into an environment by `uv` from a lock file.
     #[serde(default)]
     pub environment: Option<Environment>,
+    /// The image of the task's containers (`--runtime docker`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container: Option<Container>,
     /// Data that is fetched once, checked and mounted read-only.
     #[serde(default)]
     pub datasets: Vec<Dataset>,
@@ -320,6 +323,19 @@ impl Default for TaskLimits {
 pub struct Environment {
     /// File with pinned packages and hashes, as `uv pip compile --generate-hashes` writes it.
     pub requirements: String,
+}
+
+/// The image of a task's containers: one of the two.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Container {
+    /// A Dockerfile in a folder of its own, such as `container/Dockerfile`. The whole folder is what it can copy from, and
+    /// nothing that is hidden may lie in it. Built once for each content of the folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dockerfile: Option<String>,
+    /// The name of an image, as `docker run` takes it; best with a digest (`NAME@sha256:..`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
 }
 
 /// Data that a task needs.

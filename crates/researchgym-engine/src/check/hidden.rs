@@ -36,7 +36,7 @@ pub(super) async fn look(
     let hidden = hidden_files(loaded, runner)?;
     let script = script::format(&[exec(LOOK.to_owned())]);
     let new = NewRun {
-        spec: specification(loaded, script, seed),
+        spec: specification(loaded, &runner.workbench.materials, script, seed),
         task: loaded.task.clone(),
         task_digest: loaded.digest,
     };

@@ -102,7 +102,7 @@ impl Checker<'_> {
     async fn run(&self, steps: Vec<ScriptStep>) -> Result<RunResult, Failure> {
         let script = script::format(&steps);
         let new = NewRun {
-            spec: solution::specification(self.loaded, script, self.seed),
+            spec: solution::specification(self.loaded, &self.runner.workbench.materials, script, self.seed),
             task: self.task().clone(),
             task_digest: self.loaded.digest,
         };

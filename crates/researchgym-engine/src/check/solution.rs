@@ -6,15 +6,20 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use researchgym_core::action::{Action, Body};
 use researchgym_core::failure::{Boundary, Failure};
-use researchgym_core::isolation::Runtime;
 use researchgym_core::script::ScriptStep;
 use researchgym_core::spec::{AgentSpec, Limits, RunSpec, SCHEMA};
 use researchgym_core::task::Task;
 
 use crate::catalogue::LoadedTask;
+use crate::materials::Materials;
 
 /// What every check's run is asked to be.
-pub(super) fn specification(loaded: &LoadedTask, script: String, seed: u64) -> RunSpec {
+pub(super) fn specification(
+    loaded: &LoadedTask,
+    materials: &Materials,
+    script: String,
+    seed: u64,
+) -> RunSpec {
     RunSpec {
         schema: SCHEMA,
         task: loaded.task.id.clone(),
@@ -26,7 +31,8 @@ pub(super) fn specification(loaded: &LoadedTask, script: String, seed: u64) -> R
         fork: None,
         seed,
         seed_given: true,
-        runtime: Runtime::Local,
+        runtime: materials.runtime(),
+        image: materials.image.clone(),
         limits: Limits { working_ms: Some(3_600_000), steps: None, budget: None, tokens: None },
         web: false,
         network: None,

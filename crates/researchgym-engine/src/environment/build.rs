@@ -10,13 +10,14 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 
 use super::EnvironmentError;
+use super::foreign::Interpreter;
 use crate::progress::{Listener, Progress};
 
 /// How many of the last lines of `uv` an error shows.
 const LINES_SHOWN: usize = 20;
 
 /// Prints version and platform of an interpreter: what decides which wheels fit.
-const DESCRIBE: &str = "import sys, sysconfig, platform; \
+pub(crate) const DESCRIBE: &str = "import sys, sysconfig, platform; \
      print(sys.executable, sys.version, sysconfig.get_platform(), *platform.libc_ver(), sep=' | ')";
 
 /// Settings of the user's shell that would make `uv` or Python look elsewhere.
@@ -59,6 +60,22 @@ impl Build<'_> {
         let mut install = Command::new(self.uv);
         install.args(["pip", "install", "--require-hashes", "--no-build", "--link-mode", "copy"]);
         install.args(["--compile-bytecode", "--python"]).arg(folder.join("bin/python"));
+        install.arg("--requirements").arg(self.requirements);
+        self.uv("pip install", install).await
+    }
+
+    /// Makes the environment of an interpreter that is not here in the empty folder.
+    pub(super) async fn run_for(
+        &self,
+        interpreter: &Interpreter,
+        folder: &Path,
+    ) -> Result<(), EnvironmentError> {
+        let unusable = |source| EnvironmentError::File { path: folder.to_owned(), source };
+        interpreter.lay_out(folder).map_err(unusable)?;
+        let mut install = Command::new(self.uv);
+        install.args(["pip", "install", "--require-hashes", "--no-build", "--link-mode", "copy"]);
+        install.args(["--python-version", &interpreter.version, "--python-platform", &interpreter.platform]);
+        install.arg("--target").arg(interpreter.packages(folder));
         install.arg("--requirements").arg(self.requirements);
         self.uv("pip install", install).await
     }

@@ -5,16 +5,21 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use futures_util::future::BoxFuture;
 use researchgym_core::digest::Digest;
 use rustix::fs::{FlockOperation, flock};
 
 use super::EnvironmentError;
 use super::build::Build;
+use super::foreign::Interpreter;
 use crate::progress::{Listener, Progress};
 use crate::scratch;
 
 /// What the names of unfinished environments begin with.
 pub(crate) const UNFINISHED: &str = ".building-";
+
+/// What is done to a new environment before it is kept.
+pub type Finish<'a> = &'a (dyn Fn(PathBuf) -> BoxFuture<'a, io::Result<()>> + Send + Sync);
 
 /// Makes environments and keeps them.
 ///
@@ -57,29 +62,61 @@ impl Environments {
     ) -> Result<PathBuf, EnvironmentError> {
         let (uv, uv_cache, python) = (&self.uv, &self.uv_cache, &self.python);
         let build = Build { uv, uv_cache, python, requirements, listener };
-        let target = self.folder.join(self.key(&build).await?.to_string());
+        self.make(&build.interpreter().await?, None, &build).await
+    }
+
+    /// The environment of the lock file for an interpreter that is not on this machine, as it describes itself. If it is
+    /// just like this machine's, this machine's environment does for both; else `finish` is called with the new one before it
+    /// is used, where that interpreter can be run.
+    ///
+    /// # Errors
+    /// No `uv`, an interpreter that packages cannot be chosen for, a package without a wheel for it.
+    pub async fn ensure_for(
+        &self,
+        described: &str,
+        requirements: &Path,
+        finish: Finish<'_>,
+        listener: Listener<'_>,
+    ) -> Result<PathBuf, EnvironmentError> {
+        let (uv, uv_cache, python) = (&self.uv, &self.uv_cache, &self.python);
+        let build = Build { uv, uv_cache, python, requirements, listener };
+        if build.interpreter().await.is_ok_and(|own| own == described) {
+            return self.make(described, None, &build).await;
+        }
+        let interpreter = Interpreter::parse(described)?;
+        self.make(described, Some((&interpreter, finish)), &build).await
+    }
+
+    /// Makes it, unless it is there, for this machine's interpreter or for another.
+    async fn make(
+        &self,
+        described: &str,
+        other: Option<(&Interpreter, Finish<'_>)>,
+        build: &Build<'_>,
+    ) -> Result<PathBuf, EnvironmentError> {
+        let kind: &[u8] = if other.is_some() { b"environment for an image 1" } else { b"environment 1" };
+        let target = self.folder.join(key(kind, described, build)?.to_string());
         if target.is_dir() {
             return Ok(target);
         }
-        listener(Progress::Stage("making the Python environment"));
+        (build.listener)(Progress::Stage("making the Python environment"));
         let lock = self.lock(&target).await?;
         if !target.is_dir() {
             let temporary =
                 scratch::named(&self.folder, UNFINISHED, 0o700).map_err(unusable(&self.folder))?;
-            build.run(temporary.path()).await?;
+            match other {
+                Some((interpreter, finish)) => {
+                    build.run_for(interpreter, temporary.path()).await?;
+                    finish(temporary.path().to_owned()).await.map_err(unusable(temporary.path()))?;
+                }
+                None => build.run(temporary.path()).await?,
+            }
             readable_by_sandboxes(temporary.path()).map_err(unusable(temporary.path()))?;
             fs::rename(temporary.path(), &target).map_err(unusable(&target))?;
             let _ = temporary.keep();
         }
         drop(lock);
         Ok(target)
-    }
-
-    /// Names all that decides what is installed: the pinned packages, the interpreter and the machine.
-    async fn key(&self, build: &Build<'_>) -> Result<Digest, EnvironmentError> {
-        let requirements = fs::read(build.requirements).map_err(unusable(build.requirements))?;
-        let interpreter = build.interpreter().await?;
-        Ok(Digest::of_parts(&[b"environment 1", &requirements, interpreter.as_bytes()]))
     }
 
     /// Waits until no other process makes the same; the kernel releases the lock of a process that dies.
@@ -95,6 +132,12 @@ impl Environments {
         .await
         .expect("taking a lock does not panic and is not cancelled")
     }
+}
+
+/// Names all that decides what is installed: the pinned packages, the interpreter and the machine.
+fn key(kind: &[u8], interpreter: &str, build: &Build<'_>) -> Result<Digest, EnvironmentError> {
+    let requirements = fs::read(build.requirements).map_err(unusable(build.requirements))?;
+    Ok(Digest::of_parts(&[kind, &requirements, interpreter.as_bytes()]))
 }
 
 /// Sandboxes run as other users than ours, whatever our umask is.

@@ -3,10 +3,12 @@
 mod build;
 mod cache;
 mod error;
+mod foreign;
 
 #[cfg(test)]
 mod tests;
 
-pub use cache::Environments;
+pub(crate) use build::DESCRIBE;
 pub(crate) use cache::UNFINISHED;
+pub use cache::{Environments, Finish};
 pub use error::EnvironmentError;

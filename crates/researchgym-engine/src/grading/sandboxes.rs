@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use researchgym_core::failure::{Boundary, Failure};
-use researchgym_core::isolation::Runtime;
 use researchgym_core::network::{Phase, Rules};
 use researchgym_core::task::Player;
 
@@ -79,8 +78,8 @@ fn specification(
     environment.insert("OPENBLAS_NUM_THREADS".into(), "1".into());
     environment.insert("OMP_NUM_THREADS".into(), "1".into());
     Ok(SandboxSpec {
-        // Also when the user chose to run the agent without isolation.
-        runtime: Runtime::Local,
+        runtime: grading.materials.runtime(),
+        image: grading.materials.image.clone(),
         name: format!("{}-{role}", grading.name),
         working_folder: WorkingFolder::ReadOnly { target: working_folder.into() },
         read_only,

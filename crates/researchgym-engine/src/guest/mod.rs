@@ -5,6 +5,7 @@
 //! It believes the host and nobody else. In a sandbox it is the first process of its namespace: nothing inside can
 //! kill it, and its end is the end of all. It opens no files on start beyond what it is told to.
 
+mod connect;
 mod event_loop;
 mod files;
 mod flow;
@@ -19,7 +20,10 @@ mod session;
 mod shell;
 mod tree;
 
+use std::ffi::OsString;
 use std::io;
+use std::os::fd::{IntoRawFd as _, RawFd};
+use std::path::Path;
 
 use researchgym_core::wire::{FromGuest, Setup, ToGuest};
 use rustix::process::{DumpableBehavior, Resource, Rlimit};
@@ -28,10 +32,23 @@ use self::event_loop::{Guest, Opened};
 use self::link::{Link, Message};
 use crate::sys;
 
-/// Serves the host over standard input and output until it hangs up. Returns the exit status.
-pub fn main() -> i32 {
+/// The exit status of a guest that cannot connect to its host, which has no other way to tell.
+pub(crate) const NOT_CONNECTED: i32 = 71;
+
+/// Serves the host over standard input and output until it hangs up; with `--connect PATH`, over the socket there. Returns
+/// the exit status.
+pub(crate) fn main(mut arguments: impl Iterator<Item = OsString>) -> i32 {
+    let received = match (arguments.next(), arguments.next()) {
+        (Some(word), Some(path)) if word == "--connect" => match connect::connect(Path::new(&path)) {
+            Ok(received) => received,
+            Err(_) => return NOT_CONNECTED,
+        },
+        _ => Vec::new(),
+    };
+    // Owned again, under other numbers, once they are arranged.
+    let received = received.into_iter().map(|descriptor| descriptor.into_raw_fd()).collect();
     let mut link = Link::new();
-    let guest = match set_up(&mut link) {
+    let guest = match set_up(&mut link, received) {
         Ok(guest) => guest,
         Err(reason) => {
             link.send(&FromGuest::Failed { reason });
@@ -46,7 +63,7 @@ pub fn main() -> i32 {
     }
 }
 
-fn set_up(link: &mut Link) -> Result<Guest, String> {
+fn set_up(link: &mut Link, received: Vec<RawFd>) -> Result<Guest, String> {
     let setup = match link.wait() {
         Ok(Message::Control(ToGuest::Setup(setup))) => *setup,
         Ok(_) => return Err("the first message is not the set-up".to_owned()),
@@ -54,8 +71,8 @@ fn set_up(link: &mut Link) -> Result<Guest, String> {
     };
     let step = |doing: &str, result: io::Result<()>| result.map_err(|error| format!("{doing}: {error}"));
     step("raising the limit on open files", raise_open_files())?;
-    let inherited =
-        sys::arrange_descriptors(&setup.inherited).map_err(|error| format!("descriptors: {error}"))?;
+    let given = if received.is_empty() { &setup.inherited } else { &received };
+    let inherited = sys::arrange_descriptors(given).map_err(|error| format!("descriptors: {error}"))?;
     step("no longer dumping core", not_dumpable())?;
     step("giving up privileges", rustix::thread::set_no_new_privs(true).map_err(io::Error::from))?;
     if setup.isolated {

@@ -27,6 +27,16 @@ pub struct Settings {
     pub trusted_projects: Vec<PathBuf>,
     /// Further price lists, relative to the settings file: `.toml` in our own form, `.json` in LiteLLM's.
     pub prices: Vec<PathBuf>,
+    /// Containers.
+    pub docker: DockerSettings,
+}
+
+/// What `--runtime docker` goes by.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct DockerSettings {
+    /// The image of tasks that declare none.
+    pub image: Option<String>,
 }
 
 /// One provider.

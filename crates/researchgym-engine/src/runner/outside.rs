@@ -29,7 +29,7 @@ pub(super) async fn open_proxy(workbench: &Workbench, state: &RunState) -> Resul
     };
     let opened = match state.started.spec.runtime {
         Runtime::Host => Proxy::on_port(allowed).await,
-        Runtime::Local => Proxy::on_socket(&workbench.scratch, allowed),
+        Runtime::Local | Runtime::Docker => Proxy::on_socket(&workbench.scratch, allowed),
     };
     let lost = |error| Failure::new(Boundary::Store, format!("the run's proxy cannot be opened: {error}"));
     opened.map(Some).map_err(lost)

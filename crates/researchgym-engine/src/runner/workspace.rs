@@ -166,6 +166,7 @@ fn specification(
     }
     SandboxSpec {
         runtime: started.spec.runtime,
+        image: started.spec.image.clone(),
         name: format!("{}-agent", started.run_id),
         working_folder: WorkingFolder::Writable { source: workspace.to_path_buf() },
         read_only,
@@ -204,7 +205,7 @@ async fn open_gateway(runner: &Runner, open: &mut OpenRun) -> Result<Option<Coun
     if !outside::policy(&open.recorder.state).has_gateway() {
         return Ok(None);
     }
-    let is_isolated = open.recorder.state.started.spec.runtime == Runtime::Local;
+    let is_isolated = open.recorder.state.started.spec.runtime.is_isolated();
     // Without isolation the path must be short, and reachable for the unprivileged user of the commands.
     let scratch = if is_isolated { runner.workbench.scratch.clone() } else { std::env::temp_dir() };
     let (teller, entries) = teller();
@@ -257,7 +258,7 @@ fn environment(state: &RunState, path: String, ways: Ways<'_>) -> BTreeMap<Strin
             environment.insert("RESEARCHGYM_NETWORK_ALLOW".to_owned(), allowed);
         }
     }
-    if spec.runtime == Runtime::Local {
+    if spec.runtime.is_isolated() {
         environment.insert("RESEARCHGYM_SESSION".to_owned(), "/run/researchgym/session.sock".to_owned());
     }
     environment

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use researchgym_core::failure::{Boundary, Failure};
 
+use super::docker::EngineError;
+
 /// A failure of a sandbox.
 #[derive(Debug, thiserror::Error)]
 pub enum SandboxError {
@@ -57,6 +59,9 @@ pub enum SandboxError {
         /// The user.
         uid: u32,
     },
+    /// The container engine, or its absence.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
     /// The guest is gone.
     #[error("sandbox `{name}` ended unexpectedly{reason}")]
     Died {
@@ -77,28 +82,32 @@ pub enum SandboxError {
 
 impl SandboxError {
     /// What to do next.
-    pub fn hint(&self) -> Option<&'static str> {
-        match self {
-            SandboxError::NoIsolation { .. } => Some("run `researchgym doctor` to see what to install"),
-            SandboxError::Unreachable { .. } => Some(
-                "started as root, commands run as an unprivileged user: choose a runs folder whose parent folders that user may enter, such as one below /var/tmp, or start as an ordinary user",
-            ),
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            SandboxError::NoIsolation { .. } => "run `researchgym doctor` to see what to install",
+            SandboxError::Unreachable { .. } => {
+                "started as root, commands run as an unprivileged user: choose a runs folder whose parent folders that user may enter, such as one below /var/tmp, or start as an ordinary user"
+            }
+            SandboxError::Engine(error) => return error.hint(),
             SandboxError::Specification { .. }
             | SandboxError::Path { .. }
             | SandboxError::System { .. }
             | SandboxError::Start { .. }
             | SandboxError::Died { .. }
-            | SandboxError::Protocol { .. } => None,
-        }
+            | SandboxError::Protocol { .. } => return None,
+        };
+        Some(hint.to_owned())
     }
 }
 
 impl From<SandboxError> for Failure {
     fn from(error: SandboxError) -> Failure {
         let mut message = error.to_string();
-        if let Some(source) = std::error::Error::source(&error) {
+        if let Some(source) =
+            std::error::Error::source(&error).filter(|_| !matches!(error, SandboxError::Engine(_)))
+        {
             message.push_str(&format!(": {source}"));
         }
-        Failure { boundary: Boundary::Sandbox, message, hint: error.hint().map(str::to_owned) }
+        Failure { boundary: Boundary::Sandbox, message, hint: error.hint() }
     }
 }

@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+use super::docker::{self, Engine, EngineCell, Orphan};
 use super::machine::{self, Bubblewrap, Machine};
 use super::slots::Slots;
 use super::sweeper::Sweeper;
-use super::{MachineReport, SandboxError, probe};
+use super::{Finding, MachineReport, SandboxError, probe};
 
 /// Starts sandboxes. One per process; clones share everything.
 #[derive(Clone)]
@@ -19,6 +20,7 @@ pub(super) struct Inner {
     executable: PathBuf,
     pub slots: Slots,
     bubblewrap: OnceLock<Result<Bubblewrap, String>>,
+    engine: EngineCell,
 }
 
 impl SandboxHost {
@@ -35,8 +37,9 @@ impl SandboxHost {
     }
 
     fn assemble(home: &Path, executable: PathBuf) -> SandboxHost {
-        let (slots, bubblewrap) = (Slots::new(home), OnceLock::new());
-        SandboxHost { inner: Arc::new(Inner { home: home.to_owned(), executable, slots, bubblewrap }) }
+        let (slots, bubblewrap, engine) = (Slots::new(home), OnceLock::new(), EngineCell::new());
+        let home = home.to_owned();
+        SandboxHost { inner: Arc::new(Inner { home, executable, slots, bubblewrap, engine }) }
     }
 
     /// Has a folder removed when this process has ended, however it ends, unless another holds it then. Blocks as long as a
@@ -65,6 +68,32 @@ impl SandboxHost {
     pub fn probe(&self) -> MachineReport {
         probe::probe(&self.inner)
     }
+
+    /// Looks for a container engine and what it can do.
+    pub async fn probe_engine(&self) -> Vec<Finding> {
+        match Engine::find().await {
+            Ok(engine) => docker::probe(Ok(&engine)),
+            Err(error) => docker::probe(Err(&error)),
+        }
+    }
+
+    /// The containers of processes of ours that are gone.
+    ///
+    /// # Errors
+    /// There is no engine, or it does not answer.
+    pub async fn orphans(&self) -> Result<Vec<Orphan>, SandboxError> {
+        let engine = Engine::find().await?;
+        Ok(docker::orphans(&engine).await?)
+    }
+
+    /// Removes them, and says which they were.
+    ///
+    /// # Errors
+    /// There is no engine, or it does not answer.
+    pub async fn remove_orphans(&self) -> Result<Vec<Orphan>, SandboxError> {
+        let engine = Engine::find().await?;
+        Ok(docker::remove_orphans(&engine).await?)
+    }
 }
 
 impl Inner {
@@ -78,6 +107,21 @@ impl Inner {
                 source,
             }),
         }
+    }
+
+    /// The folder for what processes share.
+    pub(super) fn home(&self) -> &Path {
+        &self.home
+    }
+
+    /// The container engine. The first call finds it and removes what processes of ours have left there.
+    pub(super) async fn engine(&self) -> Result<Arc<Engine>, SandboxError> {
+        let found = self.engine.get_or_try_init(|| async {
+            let engine = Engine::find().await?;
+            docker::remove_orphans(&engine).await?;
+            Ok::<_, SandboxError>(engine)
+        });
+        found.await.cloned()
     }
 
     pub(super) fn bubblewrap(&self) -> Result<&Bubblewrap, SandboxError> {

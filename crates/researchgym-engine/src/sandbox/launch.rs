@@ -5,7 +5,7 @@ use std::io::{self, Seek as _};
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::fs::FileTypeExt as _;
 use std::os::unix::net::UnixStream;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Component, Path};
 use std::process::{Child, Command};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -14,6 +14,7 @@ use researchgym_core::wire::{Gateway, ProcessLimits, Setup, User};
 use rustix::fs::MemfdFlags;
 
 use super::cgroup::{Controller, Group};
+use super::docker::Container;
 use super::host::Inner;
 use super::local::{self, Prepared};
 use super::machine::Machine;
@@ -31,7 +32,7 @@ const OUR_PROCESSES: u64 = 2;
 
 /// Processes that run, a guest that waits for its set-up.
 pub(super) struct Launched {
-    pub process: Child,
+    pub process: Process,
     pub control: UnixStream,
     /// What bubblewrap and the guest write to their standard error.
     pub complaints: File,
@@ -43,7 +44,15 @@ pub(super) struct Launched {
     pub private: Option<unisolated::Private>,
 }
 
-/// Starts it.
+/// What a sandbox's processes hang on.
+pub(super) enum Process {
+    /// Bubblewrap, or the guest itself.
+    Child(Child),
+    /// A container of an engine.
+    Container(Box<Container>),
+}
+
+/// Starts it, as a child of this process.
 pub(super) fn launch(
     host: &Inner,
     spec: &SandboxSpec,
@@ -92,26 +101,15 @@ fn start_process(
     if let Some(source) = spec.working_folder.writable_source() {
         prepare_working_folder(source, spec, outer_user)?;
     }
-    let forwarded = |socket: &Option<PathBuf>, name, target, port| match socket {
-        Some(socket) => forwarded(socket, spec, name, target, port).map(Some),
-        None => Ok(None),
-    };
-    let gateway = forwarded(&spec.gateway, "model gateway", local::GATEWAY_SOCKET, local::GATEWAY_PORT)?;
-    let proxy = forwarded(&spec.proxy, "proxy", local::PROXY_SOCKET, local::PROXY_PORT)?;
-    let limits = limits(spec, machine, group);
+    let (gateway, proxy) = ways_out(spec)?;
     let has = |controller| group.is_some() && machine.cgroups.has(controller);
+    let limits = process_limits(spec, has(Controller::Pids), has(Controller::Memory), OUR_PROCESSES);
     let mut setup = Setup {
-        isolated: spec.runtime == Runtime::Local,
-        user: None,
-        working_folder: spec.working_folder.target().to_owned(),
-        environment: spec.environment.clone().into_iter().collect(),
         inherited: inherited.iter().map(|descriptor| descriptor.as_raw_fd()).collect(),
-        session_socket: spec.session.then(|| local::SESSION_SOCKET.to_owned()),
         gateway,
         proxy,
-        limits,
         watched_memory_bytes: (!has(Controller::Memory)).then_some(spec.resources.memory_mib << 20),
-        kept_bytes: KEPT_BYTES,
+        ..setup(spec, limits)
     };
     let (prepared, private, isolation) = match spec.runtime {
         Runtime::Local => {
@@ -127,6 +125,7 @@ fn start_process(
                 .map_err(system("preparing the arguments of bubblewrap"))?;
             (prepared, None, isolated(machine, group.is_some()))
         }
+        Runtime::Docker => unreachable!("containers are launched by the module for them"),
         Runtime::Host => {
             setup.user = outer_user;
             let private = unisolated::prepare(machine, executable, spec, &mut setup)?;
@@ -153,7 +152,25 @@ fn start_process(
         name: spec.name.clone(),
         reason: format!("`{}`: {error}", command.get_program().display()),
     })?;
+    let process = Process::Child(process);
     Ok(Launched { process, control, complaints, group: None, slot: None, setup, isolation, private })
+}
+
+/// What every guest is told, whatever it runs in.
+pub(super) fn setup(spec: &SandboxSpec, limits: ProcessLimits) -> Setup {
+    Setup {
+        isolated: spec.runtime.is_isolated(),
+        user: None,
+        working_folder: spec.working_folder.target().to_owned(),
+        environment: spec.environment.clone().into_iter().collect(),
+        inherited: Vec::new(),
+        session_socket: spec.session.then(|| local::SESSION_SOCKET.to_owned()),
+        gateway: None,
+        proxy: None,
+        limits,
+        watched_memory_bytes: None,
+        kept_bytes: KEPT_BYTES,
+    }
 }
 
 fn namespace_of<'a>(slot: &'a mut Slot, executable: &Path) -> Result<&'a OwnedFd, SandboxError> {
@@ -166,7 +183,7 @@ fn namespace_of<'a>(slot: &'a mut Slot, executable: &Path) -> Result<&'a OwnedFd
 }
 
 /// Refuses what would be a mistake of ours or would give the sandbox a way out.
-fn check(spec: &SandboxSpec) -> Result<(), SandboxError> {
+pub(super) fn check(spec: &SandboxSpec) -> Result<(), SandboxError> {
     let refuse = |what: String| Err(SandboxError::Specification { name: spec.name.clone(), what });
     let plain = |character: char| character.is_ascii_alphanumeric() || "-_.".contains(character);
     if spec.name.is_empty() || spec.name.starts_with('.') || !spec.name.chars().all(plain) {
@@ -191,6 +208,19 @@ fn check(spec: &SandboxSpec) -> Result<(), SandboxError> {
     Ok(())
 }
 
+/// Where the model gateway and the proxy will be, if the sandbox has them.
+pub(super) fn ways_out(spec: &SandboxSpec) -> Result<(Option<Gateway>, Option<Gateway>), SandboxError> {
+    let gateway = spec
+        .gateway
+        .as_deref()
+        .map(|socket| forwarded(socket, spec, "model gateway", local::GATEWAY_SOCKET, local::GATEWAY_PORT));
+    let proxy = spec
+        .proxy
+        .as_deref()
+        .map(|socket| forwarded(socket, spec, "proxy", local::PROXY_SOCKET, local::PROXY_PORT));
+    Ok((gateway.transpose()?, proxy.transpose()?))
+}
+
 /// Looks that a socket is there and says where it will be.
 fn forwarded(
     socket: &Path,
@@ -211,12 +241,17 @@ fn forwarded(
     Ok(Gateway { socket: target.to_owned(), port })
 }
 
-fn prepare_working_folder(source: &Path, spec: &SandboxSpec, user: Option<User>) -> Result<(), SandboxError> {
+/// Makes mount points in the folder and hands it to the user.
+pub(super) fn prepare_working_folder(
+    source: &Path,
+    spec: &SandboxSpec,
+    user: Option<User>,
+) -> Result<(), SandboxError> {
     let failed = |doing, path: &Path| {
         let path = path.to_owned();
         move |source| SandboxError::Path { doing, path, source }
     };
-    for mount in spec.read_only.iter().filter(|_| spec.runtime == Runtime::Local) {
+    for mount in spec.read_only.iter().filter(|_| spec.runtime.is_isolated()) {
         if let Ok(relative) = Path::new(&mount.target).strip_prefix(spec.working_folder.target()) {
             let is_folder = std::fs::metadata(&mount.source)
                 .map_err(failed("looking at the read-only mount", &mount.source))?
@@ -233,15 +268,20 @@ fn prepare_working_folder(source: &Path, spec: &SandboxSpec, user: Option<User>)
     Ok(())
 }
 
-fn limits(spec: &SandboxSpec, machine: &Machine, group: Option<&Group>) -> ProcessLimits {
-    let has = |controller| group.is_some() && machine.cgroups.has(controller);
+/// What each process is limited to, beside what limits them all together.
+pub(super) fn process_limits(
+    spec: &SandboxSpec,
+    are_counted: bool,
+    is_memory_limited: bool,
+    overhead: u64,
+) -> ProcessLimits {
     // Without a namespace the count is that of the user's processes on the whole machine.
-    let countable = spec.runtime == Runtime::Local;
+    let countable = spec.runtime.is_isolated();
     ProcessLimits {
         files: OPEN_FILES,
         file_bytes: spec.resources.workspace_mib << 20,
-        processes: (!has(Controller::Pids) && countable).then_some(spec.resources.pids + OUR_PROCESSES),
-        data_bytes: (!has(Controller::Memory)).then_some(spec.resources.memory_mib << 20),
+        processes: (!are_counted && countable).then_some(spec.resources.pids + overhead),
+        data_bytes: (!is_memory_limited).then_some(spec.resources.memory_mib << 20),
     }
 }
 
@@ -290,7 +330,7 @@ fn limits_in_force(machine: &Machine, has_group: bool) -> (Vec<String>, Vec<Stri
     (names(enforced), names(missing))
 }
 
-fn memory_file() -> io::Result<File> {
+pub(super) fn memory_file() -> io::Result<File> {
     Ok(File::from(rustix::fs::memfd_create("complaints", MemfdFlags::CLOEXEC)?))
 }
 

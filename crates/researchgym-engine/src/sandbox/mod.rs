@@ -6,6 +6,7 @@
 
 mod capture;
 pub(crate) mod cgroup;
+pub mod docker;
 mod error;
 mod host;
 mod launch;
@@ -32,6 +33,7 @@ pub use host::SandboxHost;
 pub(crate) use local::GUEST;
 pub use local::{GATEWAY_PORT, GATEWAY_SOCKET, PROXY_PORT, PROXY_SOCKET};
 pub use outcome::{ExecOutcome, FileRefusal, SessionRequest, Usage};
+pub(crate) use ownership::take_back;
 pub use report::{Finding, MachineReport};
 pub use running::Sandbox;
 pub use specification::{ReadOnlyMount, SandboxSpec, WorkingFolder};

@@ -32,6 +32,18 @@ pub struct Usage {
     pub pids_refused: u64,
 }
 
+impl Usage {
+    /// The larger of each figure: what was measured later may have been lost.
+    pub(super) fn at_least(self, other: &Usage) -> Usage {
+        Usage {
+            cpu: self.cpu.max(other.cpu),
+            peak_memory_bytes: self.peak_memory_bytes.max(other.peak_memory_bytes),
+            out_of_memory: self.out_of_memory.max(other.out_of_memory),
+            pids_refused: self.pids_refused.max(other.pids_refused),
+        }
+    }
+}
+
 /// One line from a program inside to the session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionRequest {

@@ -1,7 +1,6 @@
 //! The end of a sandbox: waiting for its processes and removing what was made for it.
 
 use std::os::fd::OwnedFd;
-use std::process::Child;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +8,7 @@ use tokio::io::unix::AsyncFd;
 
 use super::cgroup::Group;
 use super::host::Inner;
+use super::launch::Process;
 use super::link::{Link, Opened};
 use super::slots::Slot;
 use super::unisolated::Private;
@@ -20,7 +20,7 @@ const END_TIME: Duration = Duration::from_secs(3);
 /// What has to be cleared away at the end.
 pub(super) struct Remains {
     pub host: Arc<Inner>,
-    pub process: Child,
+    pub process: Option<Process>,
     /// Readable once the process has ended.
     pub ended: Option<AsyncFd<OwnedFd>>,
     pub complaints: std::fs::File,
@@ -32,9 +32,11 @@ pub(super) struct Remains {
 impl Remains {
     /// Takes over a new process: hears when it ends, and what its guest says.
     pub(super) fn adopt(&mut self, control: std::os::unix::net::UnixStream) -> std::io::Result<Opened> {
-        let pid = rustix::process::Pid::from_child(&self.process);
-        let ended = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::NONBLOCK)?;
-        self.ended = Some(sys::when_readable(ended)?);
+        if let Some(Process::Child(child)) = &self.process {
+            let pid = rustix::process::Pid::from_child(child);
+            let ended = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::NONBLOCK)?;
+            self.ended = Some(sys::when_readable(ended)?);
+        }
         control.set_nonblocking(true)?;
         Ok(Link::open(tokio::net::UnixStream::from_std(control)?))
     }
@@ -43,13 +45,26 @@ impl Remains {
         if let Some(group) = &self.group {
             group.kill();
         }
-        // It may have ended already.
-        let _ = self.process.kill();
+        if let Some(Process::Child(child)) = &mut self.process {
+            // It may have ended already.
+            let _ = child.kill();
+        }
     }
 
     /// The guest has been told to end, by the end of its input. Waits for it, then for everything else, and removes
     /// what is left.
     pub(super) async fn clear(mut self) -> Usage {
+        match self.process.take() {
+            Some(Process::Container(container)) => container.end().await,
+            child => {
+                self.process = child;
+                self.end_child().await;
+            }
+        }
+        spawner::run(move || self.remove()).await
+    }
+
+    async fn end_child(&mut self) {
         let ended = self.ended.take();
         let end = async {
             match &ended {
@@ -60,12 +75,13 @@ impl Remains {
         if tokio::time::timeout(END_TIME, end).await.is_err() || ended.is_none() {
             self.kill();
         }
-        spawner::run(move || self.remove()).await
     }
 
     fn remove(mut self) -> Usage {
         // Ended already, or killed: this does not take long.
-        let _ = self.process.wait();
+        if let Some(Process::Child(child)) = &mut self.process {
+            let _ = child.wait();
+        }
         if let Some(private) = &self.private {
             private.kill_stragglers();
         }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use researchgym_core::isolation::Isolation;
+use researchgym_core::isolation::{Isolation, Runtime};
 use researchgym_core::observation::{ExecEnding, ReachedLimit};
 use researchgym_core::wire::{Ended, Kind, MAX_COMMAND, MAX_LINE, Refusal, ToGuest};
 use tokio::sync::mpsc::{Receiver, UnboundedReceiver};
@@ -17,7 +17,8 @@ use super::link::{Link, Opened, Reply};
 use super::remains::Remains;
 use super::watch::Watch;
 use super::{
-    Capture, ExecOutcome, FileRefusal, SandboxError, SandboxHost, SandboxSpec, SessionRequest, Usage, spawner,
+    Capture, ExecOutcome, FileRefusal, SandboxError, SandboxHost, SandboxSpec, SessionRequest, Usage, docker,
+    spawner,
 };
 
 /// How long a guest may take to set itself up on a busy machine.
@@ -51,15 +52,21 @@ impl Sandbox {
         spec: SandboxSpec,
         inherited: Vec<OwnedFd>,
     ) -> Result<Sandbox, SandboxError> {
-        let inner = Arc::clone(&host.inner);
-        let (launched, watch, spec) = spawner::run(move || {
-            let launched = launch::launch(&inner, &spec, inherited);
-            let limit = spec.resources.workspace_mib << 20;
-            let watch = spec.working_folder.writable_source().map(|folder| Watch::new(folder, limit));
-            (launched, watch, spec)
+        let (inner, watched) = (Arc::clone(&host.inner), spec.clone());
+        let watch = spawner::run(move || {
+            let limit = watched.resources.workspace_mib << 20;
+            watched.working_folder.writable_source().map(|folder| Watch::new(folder, limit))
         })
         .await;
+        let launched = match spec.runtime {
+            Runtime::Docker => docker::launch(inner, spec.clone(), inherited).await,
+            Runtime::Local | Runtime::Host => {
+                let spec = spec.clone();
+                spawner::run(move || launch::launch(&inner, &spec, inherited)).await
+            }
+        };
         let Launched { process, control, complaints, group, slot, setup, isolation, private } = launched?;
+        let process = Some(process);
         let host = Arc::clone(&host.inner);
         let mut remains = Remains { host, process, ended: None, complaints, group, slot, private };
         let opened = remains.adopt(control);
@@ -443,12 +450,12 @@ impl Sandbox {
     pub async fn stop(mut self) -> Usage {
         // Where no control group counts, the guest is asked while it lives.
         let cpu = self.cpu_time().await.unwrap_or_default();
+        // A group that an engine made is gone with its container.
+        let group = self.remains.as_ref().and_then(|remains| remains.group.as_ref());
+        let before = group.map(Group::usage).unwrap_or_default();
         self.link.close("it was stopped");
         match self.remains.take() {
-            Some(remains) => {
-                let usage = remains.clear().await;
-                Usage { cpu: usage.cpu.max(cpu), ..usage }
-            }
+            Some(remains) => remains.clear().await.at_least(&Usage { cpu: before.cpu.max(cpu), ..before }),
             None => Usage::default(),
         }
     }

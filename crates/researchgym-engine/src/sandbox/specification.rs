@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use researchgym_core::isolation::Runtime;
+use researchgym_core::isolation::{Image, Runtime};
 use researchgym_core::task::Resources;
 
 /// Where an agent's sandbox has its working folder.
@@ -14,6 +14,8 @@ pub(super) const WORKSPACE: &str = "/workspace";
 pub struct SandboxSpec {
     /// Isolated or not.
     pub runtime: Runtime,
+    /// `docker`: the image of the container.
+    pub image: Option<Image>,
     /// Run id and role, such as `3f9a1c2e-agent`: letters, digits, `-`, `_` and `.`. Unique within this process.
     pub name: String,
     /// What is in the folder in which commands start.
@@ -28,7 +30,7 @@ pub struct SandboxSpec {
     /// Whether programs inside may talk to the session: a socket at `/run/researchgym/session.sock`.
     pub session: bool,
     /// A listening Unix socket of the host, absolute, that programs inside may connect to: it is at [`GATEWAY_SOCKET`]
-    /// and, in the `local` runtime, behind port [`GATEWAY_PORT`] of the sandbox's 127.0.0.1.
+    /// and, in the `local` and `docker` runtimes, behind port [`GATEWAY_PORT`] of the sandbox's 127.0.0.1.
     ///
     /// Started as root, programs are another user than the socket's owner, so its mode must be 0666 for them to connect
     /// to it directly; who else of the machine may connect is for the modes of its folders to say: 0700 do in the

@@ -1,5 +1,5 @@
-//! A small process that outlives ours just long enough to remove what the kernel does not: control groups and private
-//! folders. Its argument is the number of the process that it follows, by which `doctor` tells whether that is alive.
+//! A small process that outlives ours just long enough to remove what the kernel does not: control groups, private folders
+//! and containers. Its argument is the number of the process that it follows, by which `doctor` tells whether that is alive.
 //!
 //! It holds the reading end of a pipe from us, reads what to remove, and acts when the pipe ends, which it does however
 //! we die. It is in a session of its own, so that an interrupt at the terminal does not end it.
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Pid;
 
-use super::cgroup;
+use super::{cgroup, docker};
 use crate::session::CONTROL_SOCKET;
 use crate::store::{LOCK, remove_unfinished};
 use crate::{hold, scratch};
@@ -56,6 +56,11 @@ impl Sweeper {
     /// To be removed after us unless another works on the run: its control socket and what was half written.
     pub(super) fn add_run(&self, folder: &Path) -> io::Result<()> {
         self.order('r', folder)
+    }
+
+    /// To be removed after us: the containers that an order of the `docker` runtime names.
+    pub(super) fn add_containers(&self, order: &str) -> io::Result<()> {
+        self.order('d', Path::new(order))
     }
 
     fn order(&self, what: char, folder: &Path) -> io::Result<()> {
@@ -105,6 +110,8 @@ pub(crate) fn main() -> i32 {
             let _ = scratch::remove_unheld(Path::new(folder));
         } else if let Some(run) = order.strip_prefix('r') {
             hang_up(Path::new(run));
+        } else if let Some(order) = order.strip_prefix('d') {
+            docker::remove_all_of(order);
         }
     }
     0

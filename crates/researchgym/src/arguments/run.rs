@@ -42,10 +42,13 @@ pub(crate) struct RunArguments {
     /// Runs at the same time
     #[arg(long, value_name = "P", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     pub(crate) parallel: u64,
-    /// Where commands run: `local` (isolated; `uv` is the same) or `host` (no isolation, marked in the result)
-    /// [default: local]
+    /// Where commands run: `local` (isolated; `uv` is the same), `docker` (a container of Docker or Podman) or `host` (no
+    /// isolation, marked in the result) [default: local]
     #[arg(long, value_enum)]
     pub(crate) runtime: Option<RuntimeName>,
+    /// The containers' image, with `--runtime docker` [default: the task's, else `docker.image` of the settings]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) image: Option<String>,
     #[command(flatten)]
     pub(crate) reach: NetworkArguments,
     /// Print the plan and start nothing
@@ -104,6 +107,8 @@ pub(crate) enum RuntimeName {
     /// Isolated by bubblewrap
     #[value(alias = "uv")]
     Local,
+    /// Isolated by a container engine of this machine
+    Docker,
     /// No isolation
     Host,
 }

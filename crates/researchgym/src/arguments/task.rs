@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
-use super::Places;
+use super::{CheckPlace, Places};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum TaskCommand {
@@ -25,6 +25,8 @@ pub(crate) enum TaskCommand {
         /// Check every task that `task list` shows
         #[arg(long)]
         all: bool,
+        #[command(flatten)]
+        place: CheckPlace,
         /// Your own copies of the tasks' datasets
         #[arg(long, value_name = "DIR")]
         data_dir: Option<PathBuf>,

@@ -4,20 +4,24 @@
 
 use researchgym_core::failure::Failure;
 use researchgym_core::spec::SCHEMA;
-use researchgym_engine::audit::{self, Cleaned, Holder, Remains};
+use researchgym_engine::audit::{self, Cleaned, Holder, Kind, Remains};
 use researchgym_engine::sandbox::SandboxHost;
+use researchgym_engine::sandbox::docker::Orphan;
 use serde_json::json;
 
+use super::on_runtime;
 use crate::arguments::DoctorArguments;
 use crate::output::{Outcome, Printer};
 use crate::settings::Settings;
 
 pub(crate) fn doctor(arguments: &DoctorArguments, printer: &Printer) -> Outcome {
     let settings = Settings::resolve(&arguments.places)?;
+    let sandboxes = SandboxHost::new(&settings.home).map_err(Failure::from)?;
     if arguments.audit || arguments.clean {
-        return Ok(remains(arguments.clean, &settings, printer));
+        return remains(arguments.clean, &settings, &sandboxes, printer);
     }
-    let report = SandboxHost::new(&settings.home).map_err(Failure::from)?.probe();
+    let mut report = sandboxes.probe();
+    report.findings.extend(on_runtime(async { Ok(sandboxes.probe_engine().await) })?);
     if printer.is_json() {
         printer.json(&report);
     } else {
@@ -27,10 +31,21 @@ pub(crate) fn doctor(arguments: &DoctorArguments, printer: &Printer) -> Outcome 
 }
 
 /// Looks at what is left, after removing what can be removed if that is wanted.
-fn remains(is_to_clean: bool, settings: &Settings, printer: &Printer) -> u8 {
+fn remains(is_to_clean: bool, settings: &Settings, sandboxes: &SandboxHost, printer: &Printer) -> Outcome {
     let places = audit::Places::new(settings.home.clone(), settings.runs.clone());
-    let cleaned = if is_to_clean { audit::clean(&places) } else { Cleaned::default() };
-    let remains = audit::look(&places);
+    let mut cleaned = if is_to_clean { audit::clean(&places) } else { Cleaned::default() };
+    let mut remains = audit::look(&places);
+    on_runtime(async {
+        if is_to_clean {
+            for orphan in sandboxes.remove_orphans().await.unwrap_or_default() {
+                cleaned.add(Kind::Container, described(&orphan), Ok(()));
+            }
+        }
+        // Without an engine there are no containers.
+        let orphans = sandboxes.orphans().await.unwrap_or_default();
+        remains.extend(orphans.iter().map(|orphan| Remains::left(Kind::Container, described(orphan))));
+        Ok(())
+    })?;
     let left = remains.iter().filter(|one| one.is_left()).count();
     if printer.is_json() {
         let live = remains.iter().filter(|one| matches!(one.holder, Holder::Live { .. })).count();
@@ -50,5 +65,10 @@ fn remains(is_to_clean: bool, settings: &Settings, printer: &Printer) -> u8 {
         printer.cleaned(&cleaned);
         printer.audit(&remains);
     }
-    u8::from(left > 0)
+    Ok(u8::from(left > 0))
+}
+
+fn described(orphan: &Orphan) -> String {
+    let id = &orphan.container[..orphan.container.len().min(12)];
+    format!("{id} of {}", orphan.name)
 }

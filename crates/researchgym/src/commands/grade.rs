@@ -4,7 +4,7 @@ use std::path::Path;
 
 use researchgym_engine::catalogue::LoadedTask;
 use researchgym_engine::dataset::Fetching;
-use researchgym_engine::materials::Materials;
+use researchgym_engine::materials::{Materials, Place};
 use researchgym_engine::progress::Progress;
 use researchgym_engine::runner::regrade;
 use researchgym_engine::sandbox::SandboxHost;
@@ -30,7 +30,8 @@ pub(crate) fn grade(arguments: &GradeArguments, printer: &Printer) -> Outcome {
         let sandboxes = SandboxHost::new(&settings.home).map_err(researchgym_core::failure::Failure::from)?;
         let listener = |progress: Progress<'_>| printer.preparing(&progress);
         let fetching = Fetching { data_dir: data_dir.as_deref(), download: false, listener: &listener };
-        let materials = Materials::gather(&settings.home, &loaded, &sandboxes, fetching).await?;
+        let place = Place { sandboxes: &sandboxes, image: spec.image.as_ref() };
+        let materials = Materials::gather(&settings.home, &loaded, place, fetching).await?;
         let workbench = Workbench::new(&settings.home, sandboxes, materials)?;
         regrade(&workbench, &folder, loaded.digest).await.map_err(CommandError::from)
     })?;

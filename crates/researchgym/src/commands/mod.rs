@@ -5,6 +5,7 @@ mod config;
 mod doctor;
 mod gateway;
 mod grade;
+mod image;
 mod inside;
 mod list;
 mod live;

@@ -16,7 +16,7 @@ use researchgym_core::task::Task;
 use researchgym_engine::agent::Surroundings;
 use researchgym_engine::catalogue::{Catalogue, LoadedTask};
 use researchgym_engine::dataset::Fetching;
-use researchgym_engine::materials::Materials;
+use researchgym_engine::materials::{Materials, Place};
 use researchgym_engine::model::{Door, Registry};
 use researchgym_engine::progress::Progress;
 use researchgym_engine::runner::{NewRun, OpenRun, Reopened, Runner};
@@ -27,7 +27,7 @@ use researchgym_engine::workbench::Workbench;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::{agents, models, on_runtime};
+use super::{agents, image, models, on_runtime};
 use crate::arguments::{RunArguments, RuntimeName};
 use crate::error::{CommandError, input};
 use crate::output::{Console, Outcome, Person, Plan, Printer};
@@ -63,6 +63,7 @@ async fn start(arguments: &RunArguments, printer: &Printer) -> Outcome {
         web: web.is_some(),
         ..specification(arguments, &settings, &loaded, agent, door.as_deref())?
     };
+    let wanted = image::wanted(spec.runtime, arguments.image.as_deref(), &loaded, &settings)?;
     let task =
         loaded.task.with_variant(&spec.variant).map_err(|error| CommandError::input(error.to_string()))?;
     if spec.agent == AgentSpec::Human && arguments.repeat.unwrap_or(1) > 1 {
@@ -70,14 +71,23 @@ async fn start(arguments: &RunArguments, printer: &Printer) -> Outcome {
     }
     if arguments.dry_run {
         let (repeat, parallel) = (arguments.repeat.unwrap_or(1), arguments.parallel);
+        let image = wanted.map(|wanted| wanted.name(&loaded));
         let (spec, task, loaded, settings) = (&spec, &task, &loaded, &settings);
-        printer.plan(&Plan { spec, task, loaded, repeat, parallel, settings });
+        printer.plan(&Plan { spec, task, loaded, repeat, parallel, settings, image });
         return Ok(0);
     }
+    let sandboxes = sandboxes(&settings)?;
+    let image = match wanted {
+        Some(wanted) => Some(wanted.get(&loaded, &sandboxes, printer).await?),
+        None => None,
+    };
+    let spec = RunSpec { image, ..spec };
     let runs = arguments.repeat.unwrap_or(1);
     let console = || console(&spec.agent, runs, printer);
     let ways = Ways { door, web };
-    let runner = runner(&settings, &loaded, spec.data_dir.as_deref(), ways, console, printer).await?;
+    let place = Place { sandboxes: &sandboxes, image: spec.image.as_ref() };
+    let table = Table { settings: &settings, loaded: &loaded, data_dir: spec.data_dir.as_deref(), place };
+    let runner = runner(table, ways, console, printer).await?;
     let Some(count) = arguments.repeat else {
         let open = runner.runner.create(&settings.runs, new(spec, &task, &loaded))?;
         let result = runner.one(open, printer).await;
@@ -131,7 +141,11 @@ async fn resume(name: &str, arguments: &RunArguments, printer: &Printer) -> Outc
     let door = models::recorded(&spec, &folder, arguments, &settings, printer)?;
     let console = || console(&spec.agent, 1, printer);
     let ways = Ways { door, web: web::recorded(&state.started, &settings, printer)? };
-    let runner = runner(&settings, &loaded, data_dir.as_deref(), ways, console, printer).await?;
+    let sandboxes = sandboxes(&settings)?;
+    image::recorded(spec.image.as_ref(), &sandboxes).await?;
+    let place = Place { sandboxes: &sandboxes, image: spec.image.as_ref() };
+    let table = Table { settings: &settings, loaded: &loaded, data_dir: data_dir.as_deref(), place };
+    let runner = runner(table, ways, console, printer).await?;
     let result = match runner.runner.reopen(folder, raised) {
         Ok(Reopened::Over(result)) => {
             printer.talk("This run is over; its stored result follows.");
@@ -183,22 +197,31 @@ struct Ways {
     web: Option<Arc<Web>>,
 }
 
+/// What a run is set up from.
+struct Table<'a> {
+    settings: &'a Settings,
+    loaded: &'a LoadedTask,
+    data_dir: Option<&'a str>,
+    place: Place<'a>,
+}
+
+fn sandboxes(settings: &Settings) -> Result<SandboxHost, CommandError> {
+    SandboxHost::new(&settings.home).map_err(|error| CommandError::from(Failure::from(error)))
+}
+
 async fn runner(
-    settings: &Settings,
-    loaded: &LoadedTask,
-    data_dir: Option<&str>,
+    table: Table<'_>,
     ways: Ways,
     console: impl FnOnce() -> Console,
     printer: &Printer,
 ) -> Result<Running, CommandError> {
     let cancelled = signals::watch(printer)
         .map_err(|error| CommandError::input(format!("signals cannot be watched: {error}")))?;
-    let sandboxes =
-        SandboxHost::new(&settings.home).map_err(|error| CommandError::from(Failure::from(error)))?;
+    let Table { settings, loaded, data_dir, place } = table;
     let listener = |progress: Progress<'_>| printer.preparing(&progress);
     let fetching = Fetching { data_dir: data_dir.map(Path::new), download: false, listener: &listener };
-    let materials = Materials::gather(&settings.home, loaded, &sandboxes, fetching).await?;
-    let workbench = Workbench::new(&settings.home, sandboxes, materials)?;
+    let materials = Materials::gather(&settings.home, loaded, place, fetching).await?;
+    let workbench = Workbench::new(&settings.home, place.sandboxes.clone(), materials)?;
     let console = console();
     let warner = printer.clone();
     let runner = Runner {
@@ -294,6 +317,7 @@ fn specification(
         seed: arguments.seed.unwrap_or_else(drawn_seed),
         seed_given: arguments.seed.is_some(),
         runtime: arguments.runtime.map_or(Runtime::Local, runtime),
+        image: None,
         limits: Limits {
             working_ms: hours,
             steps: arguments.steps.as_deref().map(steps).transpose()?.flatten(),
@@ -315,6 +339,7 @@ fn drawn_seed() -> u64 {
 fn runtime(name: RuntimeName) -> Runtime {
     match name {
         RuntimeName::Local => Runtime::Local,
+        RuntimeName::Docker => Runtime::Docker,
         RuntimeName::Host => Runtime::Host,
     }
 }
@@ -334,6 +359,11 @@ fn same(arguments: &RunArguments, spec: &RunSpec) -> Result<(), CommandError> {
         ("--variant", arguments.variant.as_ref().is_some_and(|variant| *variant != spec.variant)),
         ("--runtime", arguments.runtime.is_some_and(|name| runtime(name) != spec.runtime)),
         ("--network", arguments.reach.network.is_some_and(|name| Some(name.policy()) != spec.network)),
+        (
+            "--image",
+            arguments.image.is_some()
+                && arguments.image.as_ref() != spec.image.as_ref().map(|image| &image.name),
+        ),
         (
             "--model",
             arguments.fork.is_none()

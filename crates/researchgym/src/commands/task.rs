@@ -4,19 +4,20 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use researchgym_core::failure::Failure;
+use researchgym_core::isolation::Runtime;
 use researchgym_core::spec::SCHEMA;
 use researchgym_engine::catalogue::{Catalogue, LoadedTask, scaffold};
 use researchgym_engine::check::{CheckReport, check};
 use researchgym_engine::dataset::Fetching;
-use researchgym_engine::materials::Materials;
+use researchgym_engine::materials::{Materials, Place};
 use researchgym_engine::progress::Progress;
 use researchgym_engine::runner::Runner;
 use researchgym_engine::sandbox::SandboxHost;
 use researchgym_engine::workbench::Workbench;
 use serde_json::json;
 
-use super::on_runtime;
-use crate::arguments::{Places, TaskCommand};
+use super::{image, on_runtime};
+use crate::arguments::{CheckPlace, IsolatedRuntime, Places, TaskCommand};
 use crate::error::{CommandError, Kind, input};
 use crate::output::{Outcome, Printer};
 use crate::settings::{Settings, absolute};
@@ -29,8 +30,8 @@ pub(crate) fn task(command: TaskCommand, printer: &Printer) -> Outcome {
     match command {
         TaskCommand::List(places) => list(&places, printer),
         TaskCommand::Show { task, places } => show(&task, &places, printer),
-        TaskCommand::Check { tasks, all, data_dir, places } => {
-            check_all(&tasks, all, data_dir, &places, printer)
+        TaskCommand::Check { tasks, all, place, data_dir, places } => {
+            check_all((&tasks, all), &place, data_dir, &places, printer)
         }
         TaskCommand::New { name, dir, places } => new(&name, dir, &places, printer),
         TaskCommand::Fetch { task, data_dir, places } => fetch(&task, data_dir, &places, printer),
@@ -97,7 +98,8 @@ fn fetch(name: &str, data_dir: Option<PathBuf>, places: &Places, printer: &Print
         let sandboxes = SandboxHost::new(&settings.home).map_err(Failure::from)?;
         let listener = |progress: Progress<'_>| printer.preparing(&progress);
         let fetching = Fetching { data_dir: data_dir.as_deref(), download: true, listener: &listener };
-        Materials::gather(&settings.home, &loaded, &sandboxes, fetching).await.map_err(CommandError::from)
+        let place = Place { sandboxes: &sandboxes, image: None };
+        Materials::gather(&settings.home, &loaded, place, fetching).await.map_err(CommandError::from)
     })?;
     if printer.is_json() {
         let names =
@@ -116,8 +118,8 @@ fn fetch(name: &str, data_dir: Option<PathBuf>, places: &Places, printer: &Print
 }
 
 fn check_all(
-    names: &[String],
-    all: bool,
+    (names, all): (&[String], bool),
+    place: &CheckPlace,
     data_dir: Option<PathBuf>,
     places: &Places,
     printer: &Printer,
@@ -140,7 +142,7 @@ fn check_all(
             Err(error) => CheckReport::unreadable(&name, problem(&error)),
             Ok(loaded) => {
                 has_parameters = loaded.task.tunable.is_some();
-                match on_runtime(check_one(&settings, &loaded, data_dir.as_deref(), printer)) {
+                match on_runtime(check_one(&settings, &loaded, place, data_dir.as_deref(), printer)) {
                     // What one task lacks, such as its data, is no reason to leave the others unchecked.
                     Err(error) if error.kind == Kind::Input => CheckReport::unready(&name, problem(&error)),
                     outcome => outcome?,
@@ -175,6 +177,7 @@ fn problem(error: &CommandError) -> String {
 async fn check_one(
     settings: &Settings,
     loaded: &LoadedTask,
+    place: &CheckPlace,
     data_dir: Option<&std::path::Path>,
     printer: &Printer,
 ) -> Result<CheckReport, CommandError> {
@@ -183,7 +186,16 @@ async fn check_one(
     let sandboxes = SandboxHost::new(&settings.home).map_err(Failure::from)?;
     let listener = |progress: Progress<'_>| printer.preparing(&progress);
     let fetching = Fetching { data_dir, download: false, listener: &listener };
-    let materials = Materials::gather(&settings.home, loaded, &sandboxes, fetching).await?;
+    let runtime = match place.runtime {
+        IsolatedRuntime::Local => Runtime::Local,
+        IsolatedRuntime::Docker => Runtime::Docker,
+    };
+    let image = match image::wanted(runtime, place.image.as_deref(), loaded, settings)? {
+        Some(wanted) => Some(wanted.get(loaded, &sandboxes, printer).await?),
+        None => None,
+    };
+    let place = Place { sandboxes: &sandboxes, image: image.as_ref() };
+    let materials = Materials::gather(&settings.home, loaded, place, fetching).await?;
     let workbench = Workbench::new(&settings.home, sandboxes, materials)?;
     let runs = workbench.scratch_folder()?;
     let warner = printer.clone();

@@ -21,6 +21,8 @@ pub(crate) struct Plan<'p> {
     pub(crate) repeat: u64,
     pub(crate) parallel: u64,
     pub(crate) settings: &'p Settings,
+    /// The containers' image, where there are containers.
+    pub(crate) image: Option<String>,
 }
 
 impl Printer {
@@ -50,6 +52,7 @@ impl Plan<'_> {
             "home": self.settings.home,
             "primary": self.task.primary(),
             "baseline": self.task.baseline.as_ref().map(|baseline| baseline.shown()),
+            "image": self.image,
             "validations": self.task.grader.validations,
             "network": { "agent": self.spec.agent_network(&self.task.network), "grader": self.task.network.grader },
         })
@@ -84,9 +87,13 @@ impl Plan<'_> {
         rows.push(row("seed", format!("{} ({origin})", spec.seed)));
         let runtime = match spec.runtime {
             Runtime::Local => "local: isolated",
+            Runtime::Docker => "docker: isolated",
             Runtime::Host => "host: nothing is isolated",
         };
         rows.push(row("runtime", runtime.to_owned()));
+        if let Some(image) = &self.image {
+            rows.push(row("image", image.clone()));
+        }
         let (agent, grader) = (spec.agent_network(&task.network), task.network.grader);
         rows.push(row("network", format!("{agent} for the agent, {grader} for the grader")));
         rows.push(row("web", if spec.web { "may be searched and read" } else { "none" }.to_owned()));

@@ -8,6 +8,7 @@ mod audit;
 mod basic;
 mod damage;
 mod disk;
+mod docker;
 mod endings;
 mod gateway;
 mod grading;

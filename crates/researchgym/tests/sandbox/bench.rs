@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use researchgym_core::isolation::Runtime;
+use researchgym_core::isolation::{Image, Runtime};
 use researchgym_core::observation::ExecEnding;
 use researchgym_core::task::Resources;
 use researchgym_engine::sandbox::{Capture, ReadOnlyMount, Sandbox, SandboxHost, SandboxSpec, WorkingFolder};
@@ -15,6 +15,7 @@ pub(crate) struct Bench {
     pub(crate) folder: tempfile::TempDir,
     pub(crate) host: SandboxHost,
     pub(crate) resources: Resources,
+    pub(crate) image: Option<Image>,
 }
 
 /// What a command did.
@@ -38,8 +39,32 @@ impl Bench {
     /// Every runtime that works here. Says which does not.
     pub(crate) fn all() -> Vec<Bench> {
         let mut benches = vec![Bench::new(Runtime::Host)];
-        benches.extend(Bench::local());
+        benches.extend(Bench::isolated());
         benches
+    }
+
+    /// Every runtime that isolates and works here.
+    pub(crate) fn isolated() -> Vec<Bench> {
+        Bench::local().into_iter().chain(Bench::docker()).collect()
+    }
+
+    /// The `docker` runtime, if there is an engine and an image to test with.
+    pub(crate) fn docker() -> Option<Bench> {
+        let Ok(name) = std::env::var("RESEARCHGYM_TEST_IMAGE") else {
+            eprintln!("skipped: containers: RESEARCHGYM_TEST_IMAGE names no image (see .ci/docker-engine)");
+            return None;
+        };
+        let mut bench = Bench::new(Runtime::Docker);
+        let host = bench.host.clone();
+        // The client of the engine belongs to the runtime that it was first used on, and this is not the test's.
+        let found = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async { host.images().find(&name, &|_| {}).await })
+        });
+        // Whoever names an image wants containers to be tested: there is no skipping from here.
+        bench.image = Some(found.join().unwrap().unwrap());
+        bench.host = host_in(&bench.folder);
+        Some(bench)
     }
 
     /// The `local` runtime, if it works here.
@@ -61,10 +86,9 @@ impl Bench {
         for name in ["home", "work", "blobs", "data"] {
             std::fs::create_dir(folder.path().join(name)).unwrap();
         }
-        let host = SandboxHost::new(&folder.path().join("home")).unwrap();
-        let host = host.with_executable(Path::new(env!("CARGO_BIN_EXE_researchgym")));
+        let host = host_in(&folder);
         let resources = Resources { memory_mib: 256, cpus: 2.0, pids: 64, workspace_mib: 64, tmp_mib: 32 };
-        Bench { runtime, folder, host, resources }
+        Bench { runtime, folder, host, resources, image: None }
     }
 
     pub(crate) fn name(&self) -> &'static str {
@@ -84,6 +108,7 @@ impl Bench {
         ];
         SandboxSpec {
             runtime: self.runtime,
+            image: self.image.clone(),
             name: "test".to_owned(),
             working_folder: WorkingFolder::Writable { source: self.path("work") },
             read_only: vec![ReadOnlyMount {
@@ -106,6 +131,11 @@ impl Bench {
         let sandbox = Sandbox::start(&self.host, spec, Vec::new()).await.unwrap();
         Tested { sandbox, blobs: self.path("blobs") }
     }
+}
+
+fn host_in(folder: &tempfile::TempDir) -> SandboxHost {
+    let host = SandboxHost::new(&folder.path().join("home")).unwrap();
+    host.with_executable(Path::new(env!("CARGO_BIN_EXE_researchgym")))
 }
 
 impl Tested {

@@ -4,11 +4,9 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use researchgym_core::isolation::Runtime;
-
 use crate::bench::{Bench, control_groups_of, living};
 
-const ROLE: &str = "RESEARCHGYM_TEST_VICTIM";
+pub(crate) const ROLE: &str = "RESEARCHGYM_TEST_VICTIM";
 
 /// Not a test of its own: the process that the test below kills.
 #[tokio::test]
@@ -25,8 +23,7 @@ async fn victim() {
 
 #[test]
 fn nothing_is_left_after_kill_9() {
-    let isolated = Bench::local().map(|_| Runtime::Local);
-    for runtime in [Some(Runtime::Host), isolated].into_iter().flatten() {
+    for runtime in Bench::all().into_iter().map(|bench| bench.runtime) {
         let marker = format!("6{}.{}", std::process::id(), runtime.name().len());
         let mut victim = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "crash::victim", "--nocapture"])

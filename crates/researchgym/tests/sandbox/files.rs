@@ -83,37 +83,40 @@ async fn what_is_no_file_of_the_workspace_is_refused() {
 
 #[tokio::test]
 async fn read_only_mounts_cannot_be_changed_from_inside() {
-    let Some(bench) = Bench::local() else { return };
-    std::fs::write(bench.path("data/points.csv"), "1,2\n").unwrap();
-    let sandbox = bench.start().await;
-    assert_eq!(read(&sandbox, "data/points.csv").await.as_deref(), Ok("1,2\n"));
-    let refused = FileRefusal::Denied { path: "data/points.csv".to_owned() };
-    assert_eq!(write(&sandbox, "data/points.csv", b"x").await, Err(refused));
-    for attack in ["echo x > data/points.csv", "rm -rf data", "mv data other", "rmdir data", "touch data/new"]
-    {
-        assert_ne!(sandbox.exec(attack).await.code, Some(0), "{attack}");
+    for bench in Bench::isolated() {
+        std::fs::write(bench.path("data/points.csv"), "1,2\n").unwrap();
+        let sandbox = bench.start().await;
+        assert_eq!(read(&sandbox, "data/points.csv").await.as_deref(), Ok("1,2\n"));
+        let refused = FileRefusal::Denied { path: "data/points.csv".to_owned() };
+        assert_eq!(write(&sandbox, "data/points.csv", b"x").await, Err(refused));
+        for attack in
+            ["echo x > data/points.csv", "rm -rf data", "mv data other", "rmdir data", "touch data/new"]
+        {
+            assert_ne!(sandbox.exec(attack).await.code, Some(0), "{attack}");
+        }
+        assert_eq!(std::fs::read_to_string(bench.path("data/points.csv")).unwrap(), "1,2\n");
+        sandbox.sandbox.stop().await;
     }
-    assert_eq!(std::fs::read_to_string(bench.path("data/points.csv")).unwrap(), "1,2\n");
-    sandbox.sandbox.stop().await;
 }
 
 #[tokio::test]
 async fn links_planted_at_mount_points_lead_nowhere() {
-    let Some(bench) = Bench::local() else { return };
-    let victim = bench.path("victim");
-    std::fs::create_dir(&victim).unwrap();
-    symlink(&victim, bench.path("work/data")).unwrap();
-    let mut spec = bench.spec();
-    std::fs::write(bench.path("rules.py"), "rules").unwrap();
-    symlink(bench.path("victim/made"), bench.path("work/target.py")).unwrap();
-    spec.read_only.push(researchgym_engine::sandbox::ReadOnlyMount {
-        source: bench.path("rules.py"),
-        target: "/workspace/target.py".to_owned(),
-    });
-    let sandbox = bench.start_with(spec).await;
-    assert_eq!(sandbox.exec("cat target.py").await.stdout, "rules");
-    assert_eq!(std::fs::read_dir(&victim).unwrap().count(), 0);
-    sandbox.sandbox.stop().await;
+    for bench in Bench::isolated() {
+        let victim = bench.path("victim");
+        std::fs::create_dir(&victim).unwrap();
+        symlink(&victim, bench.path("work/data")).unwrap();
+        let mut spec = bench.spec();
+        std::fs::write(bench.path("rules.py"), "rules").unwrap();
+        symlink(bench.path("victim/made"), bench.path("work/target.py")).unwrap();
+        spec.read_only.push(researchgym_engine::sandbox::ReadOnlyMount {
+            source: bench.path("rules.py"),
+            target: "/workspace/target.py".to_owned(),
+        });
+        let sandbox = bench.start_with(spec).await;
+        assert_eq!(sandbox.exec("cat target.py").await.stdout, "rules");
+        assert_eq!(std::fs::read_dir(&victim).unwrap().count(), 0);
+        sandbox.sandbox.stop().await;
+    }
 }
 
 #[tokio::test]

@@ -12,53 +12,59 @@ async fn goes_on(sandbox: &Tested) {
 
 #[tokio::test]
 async fn a_fork_bomb_ends_with_its_command() {
-    let Some(bench) = Bench::local() else { return };
-    let sandbox = bench.start().await;
-    for bomb in [
-        "b() { b | b & }; b; sleep 100",
-        "python3 -c 'import os\nwhile True:\n try: os.fork()\n except OSError: pass'",
-    ] {
-        let shown = sandbox.exec_for(bomb, Duration::from_millis(700)).await;
-        assert_ne!(shown.code, Some(0), "{shown:?}");
-        goes_on(&sandbox).await;
-        let shown = sandbox.exec("ls -d /proc/[0-9]* | wc -l").await;
-        assert!(shown.stdout.trim().parse::<u32>().unwrap() < 8, "{shown:?}");
+    for bench in Bench::isolated() {
+        let sandbox = bench.start().await;
+        for bomb in [
+            "b() { b | b & }; b; sleep 100",
+            "python3 -c 'import os\nwhile True:\n try: os.fork()\n except OSError: pass'",
+        ] {
+            let shown = sandbox.exec_for(bomb, Duration::from_millis(700)).await;
+            assert_ne!(shown.code, Some(0), "{shown:?}");
+            goes_on(&sandbox).await;
+            let shown = sandbox.exec("ls -d /proc/[0-9]* | wc -l").await;
+            assert!(shown.stdout.trim().parse::<u32>().unwrap() < 8, "{shown:?}");
+        }
+        let usage = sandbox.sandbox.stop().await;
+        assert!(usage.cpu > Duration::ZERO);
     }
-    let usage = sandbox.sandbox.stop().await;
-    assert!(usage.cpu > Duration::ZERO);
 }
 
 #[tokio::test]
 async fn a_memory_balloon_ends_with_its_command() {
-    let Some(bench) = Bench::local() else { return };
-    let sandbox = bench.start().await;
-    let balloon = "python3 -c 'import time\nb = []\nfor i in range(64): b.append(bytearray(b\"x\" * (16 << 20)))\ntime.sleep(5)\nprint(\"fits\")'";
-    let shown = sandbox.exec(balloon).await;
-    assert!(shown.code != Some(0) && !shown.stdout.contains("fits"), "{shown:?}");
-    goes_on(&sandbox).await;
-    // Many small ones together.
-    let many = "for i in 1 2 3 4 5 6 7 8; do python3 -c 'import time; b = bytearray(b\"x\" * (60 << 20)); time.sleep(3)' & done; wait; true";
-    let shown = sandbox.exec(many).await;
-    assert!(
-        shown.code == Some(137) || shown.stderr.contains("illed") || !shown.notes.is_empty(),
-        "{shown:?}"
-    );
-    goes_on(&sandbox).await;
-    sandbox.sandbox.stop().await;
+    for bench in Bench::isolated() {
+        let sandbox = bench.start().await;
+        let balloon = "python3 -c 'import time\nb = []\nfor i in range(64): b.append(bytearray(b\"x\" * (16 << 20)))\ntime.sleep(5)\nprint(\"fits\")'";
+        let shown = sandbox.exec(balloon).await;
+        assert!(shown.code != Some(0) && !shown.stdout.contains("fits"), "{shown:?}");
+        goes_on(&sandbox).await;
+        // Many small ones together.
+        let many = "for i in 1 2 3 4 5 6 7 8; do python3 -c 'import time; b = bytearray(b\"x\" * (60 << 20)); time.sleep(3)' & done; wait; true";
+        let shown = sandbox.exec(many).await;
+        assert!(
+            shown.code == Some(137) || shown.stderr.contains("illed") || !shown.notes.is_empty(),
+            "{shown:?}"
+        );
+        goes_on(&sandbox).await;
+        sandbox.sandbox.stop().await;
+    }
 }
 
 #[tokio::test]
 async fn memory_file_systems_are_sized() {
-    let Some(bench) = Bench::local() else { return };
-    let sandbox = bench.start().await;
-    for folder in ["/tmp", "/dev/shm", "/var/tmp"] {
-        let shown = sandbox.exec(&format!("head -c 60M /dev/zero > {folder}/x")).await;
-        assert_ne!(shown.code, Some(0), "{folder}");
-        assert!(shown.stderr.contains("No space left") || shown.stderr.contains("too large"), "{shown:?}");
-        sandbox.exec(&format!("rm {folder}/x")).await;
+    for bench in Bench::isolated() {
+        let sandbox = bench.start().await;
+        for folder in ["/tmp", "/dev/shm", "/var/tmp"] {
+            let shown = sandbox.exec(&format!("head -c 60M /dev/zero > {folder}/x")).await;
+            assert_ne!(shown.code, Some(0), "{folder}");
+            assert!(
+                shown.stderr.contains("No space left") || shown.stderr.contains("too large"),
+                "{shown:?}"
+            );
+            sandbox.exec(&format!("rm {folder}/x")).await;
+        }
+        goes_on(&sandbox).await;
+        sandbox.sandbox.stop().await;
     }
-    goes_on(&sandbox).await;
-    sandbox.sandbox.stop().await;
 }
 
 #[tokio::test]

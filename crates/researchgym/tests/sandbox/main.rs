@@ -1,5 +1,5 @@
-//! One suite for sandboxes: `conformance` is what every runtime must do, the rest is what `local` keeps apart, which
-//! limits hold, and what is left after a crash of ours (nothing).
+//! One suite for sandboxes: `conformance` is what every runtime must do, the rest is what those that isolate keep
+//! apart, which limits hold, and what is left after a crash of ours (nothing).
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -10,6 +10,7 @@
 mod bench;
 mod conformance;
 mod crash;
+mod docker;
 mod files;
 mod gateway;
 mod isolation;

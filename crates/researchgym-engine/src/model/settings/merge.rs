@@ -11,7 +11,8 @@ use toml::{Table, Value};
 
 use super::{Entry, Merged, Settings, SettingsError, is_of_project};
 
-pub(super) const TOP: [&str; 4] = ["providers", "models", "prices", "trusted_projects"];
+pub(super) const TOP: [&str; 5] = ["providers", "models", "prices", "trusted_projects", "docker"];
+pub(super) const DOCKER: [&str; 1] = ["image"];
 pub(super) const PROVIDER: [&str; 8] =
     ["base_url", "wire", "key_env", "key_file", "auth", "headers", "query", "local"];
 pub(super) const MODEL: [&str; 8] = [
@@ -178,6 +179,7 @@ fn known_keys(path: &[String]) -> Option<&'static [&'static str]> {
         [] => Some(&TOP),
         ["providers", _] => Some(&PROVIDER),
         ["models", _] => Some(&MODEL),
+        ["docker"] => Some(&DOCKER),
         _ => None,
     }
 }

@@ -117,6 +117,7 @@ fn the_lists_of_known_keys_are_those_of_the_types() {
     };
     assert_eq!(keys("/properties"), sorted(&merge::TOP));
     assert_eq!(keys("/$defs/ProviderSettings/properties"), sorted(&merge::PROVIDER));
+    assert_eq!(keys("/$defs/DockerSettings/properties"), sorted(&merge::DOCKER));
     assert_eq!(keys("/$defs/ModelSettings/properties"), sorted(&merge::MODEL));
 }
 

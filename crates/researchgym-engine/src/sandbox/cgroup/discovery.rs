@@ -205,6 +205,30 @@ fn v2_place(hierarchy: &Hierarchy, tag: &str, wanted: &[Controller]) -> Option<P
     own_offer
 }
 
+/// Where a process's groups are, whoever made them; empty if they cannot be seen from here.
+pub(super) fn places_of(pid: u32) -> Vec<Place> {
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let hierarchies = hierarchies(&read("/proc/self/mountinfo"), &read(&format!("/proc/{pid}/cgroup")));
+    let mut places: Vec<Place> = Vec::new();
+    for version in [Version::V1, Version::V2] {
+        for hierarchy in hierarchies.iter().filter(|hierarchy| hierarchy.version == version) {
+            let controllers: Vec<Controller> = Controller::ALL
+                .into_iter()
+                .filter(|controller| match (version, controller.v1_name()) {
+                    (Version::V1, Some(name)) => hierarchy.controllers.iter().any(|has| has == name),
+                    (Version::V1, None) => false,
+                    (Version::V2, _) => *controller != Controller::Kill,
+                })
+                .filter(|controller| !places.iter().any(|place| place.controllers.contains(controller)))
+                .collect();
+            if !controllers.is_empty() && hierarchy.own.is_dir() {
+                places.push(Place { version, folder: hierarchy.own.clone(), controllers, _hold: None });
+            }
+        }
+    }
+    places
+}
+
 fn hierarchies(mountinfo: &str, own: &str) -> Vec<Hierarchy> {
     mountinfo.lines().filter_map(|line| hierarchy(line, own)).collect()
 }

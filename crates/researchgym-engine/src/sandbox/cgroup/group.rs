@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use researchgym_core::task::Resources;
 
-use super::discovery::{Controller, Place, Version};
+use super::discovery::{self, Controller, Place, Version};
 use super::removal;
 use crate::sandbox::Usage;
 
@@ -22,6 +22,8 @@ pub(in crate::sandbox) struct Group {
     cpu: Option<(Version, File)>,
     memory_events: Option<(Version, File)>,
     pids_events: Option<File>,
+    /// Made by somebody else, who limits, kills and removes it.
+    foreign: bool,
 }
 
 /// How often a limit was hit so far.
@@ -38,7 +40,8 @@ impl Group {
         resources: &Resources,
         overhead: u64,
     ) -> io::Result<Group> {
-        let mut group = Group { places: Vec::new(), cpu: None, memory_events: None, pids_events: None };
+        let mut group =
+            Group { places: Vec::new(), cpu: None, memory_events: None, pids_events: None, foreign: false };
         for parent in parents {
             let place = Place { folder: parent.folder.join(name), ..parent.clone() };
             if let Err(error) = std::fs::create_dir(&place.folder) {
@@ -53,6 +56,14 @@ impl Group {
         }
         group.open_meters();
         Ok(group)
+    }
+
+    /// The group that a container engine has made for a process, to be read only; nothing if it cannot be seen from here.
+    pub(in crate::sandbox) fn of_process(pid: u32) -> Option<Group> {
+        let places = discovery::places_of(pid);
+        let mut group = Group { places, cpu: None, memory_events: None, pids_events: None, foreign: true };
+        group.open_meters();
+        group.cpu.is_some().then_some(group)
     }
 
     fn file(&self, controller: Controller, v1: &str, v2: &str) -> Option<(Version, PathBuf)> {
@@ -149,16 +160,22 @@ impl Group {
 
     /// Kills every process in it, without waiting.
     pub(in crate::sandbox) fn kill(&self) {
+        if self.foreign {
+            return;
+        }
         self.places.iter().for_each(|place| removal::kill(&place.folder));
     }
 
     /// Whether no process is left.
     pub(in crate::sandbox) fn is_empty(&self) -> bool {
-        self.places.iter().all(|place| removal::is_empty(&place.folder))
+        self.foreign || self.places.iter().all(|place| removal::is_empty(&place.folder))
     }
 
     /// Kills what is left and removes the folders. Blocks until that is done, some seconds at most.
     pub(in crate::sandbox) fn remove(&self) {
+        if self.foreign {
+            return;
+        }
         self.places.iter().for_each(|place| removal::remove(&place.folder));
     }
 }

@@ -21,7 +21,7 @@ pub(super) fn own_tag() -> String {
 }
 
 /// When a process started, in clock ticks since boot; nothing if there is none.
-fn started(pid: u32) -> Option<u64> {
+pub(in crate::sandbox) fn started(pid: u32) -> Option<u64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     stat[stat.rfind(')')? + 1..].split_ascii_whitespace().nth(19)?.parse().ok()
 }

@@ -39,6 +39,7 @@ fn started() -> Event {
             seed: 7,
             seed_given: true,
             runtime: Runtime::Local,
+            image: None,
             limits: Limits { working_ms: None, steps: None, budget: None, tokens: None },
             web: false,
             network: None,

@@ -5,12 +5,13 @@ use std::path::Path;
 use researchgym_core::spec::{Limits, RunSpec};
 use researchgym_core::state::RunState;
 use researchgym_engine::catalogue::LoadedTask;
+use researchgym_engine::materials::Place;
 use researchgym_engine::model::Registry;
 use researchgym_engine::store::{RunFolder, read_log};
 
-use super::{Ways, budget, conclude, console, hours, runner, same, steps, tokens, web};
+use super::{Table, Ways, budget, conclude, console, hours, runner, same, sandboxes, steps, tokens, web};
 use crate::arguments::RunArguments;
-use crate::commands::models;
+use crate::commands::{image, models};
 use crate::error::{CommandError, input};
 use crate::output::{Outcome, Printer};
 use crate::settings::Settings;
@@ -40,7 +41,11 @@ pub(super) async fn fork(place: &str, arguments: &RunArguments, printer: &Printe
     let data_dir = data_dir.or(spec.data_dir.clone());
     let show = || console(&spec.agent, 1, printer);
     let ways = Ways { door: door.clone(), web: web::recorded(&state.started, &settings, printer)? };
-    let running = runner(&settings, &loaded, data_dir.as_deref(), ways, show, printer).await?;
+    let sandboxes = sandboxes(&settings)?;
+    image::recorded(spec.image.as_ref(), &sandboxes).await?;
+    let place = Place { sandboxes: &sandboxes, image: spec.image.as_ref() };
+    let table = Table { settings: &settings, loaded: &loaded, data_dir: data_dir.as_deref(), place };
+    let running = runner(table, ways, show, printer).await?;
     let change = |old: RunSpec| RunSpec {
         limits,
         data_dir,

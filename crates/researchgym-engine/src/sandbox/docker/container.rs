@@ -1,0 +1,236 @@
+//! One container: what the engine is asked to make, and its end.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bollard::models::{
+    ContainerCreateBody, HealthConfig, HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig, Mount,
+    MountBindOptions, MountBindOptionsPropagationEnum, MountType,
+};
+use bollard::query_parameters::{RemoveContainerOptions, WaitContainerOptions};
+use futures_util::StreamExt as _;
+use researchgym_core::wire::User;
+use rustix::process::{Pid, Signal};
+
+use super::control::Folder;
+use super::engine::{Engine, Facts};
+use super::error::is_not_found;
+use super::image::ImageFacts;
+use crate::sandbox::local::{GATEWAY_SOCKET, GUEST, PROXY_SOCKET, SESSION_SOCKET};
+use crate::sandbox::{SandboxSpec, WorkingFolder};
+
+/// Where the guest finds the socket to connect to.
+pub(super) const CONTROL_SOCKET: &str = "/researchgym/control.sock";
+/// The guest.
+pub(super) const OUR_PROCESSES: u64 = 1;
+/// How long a container may take to end by itself before it is removed by force.
+const END_TIME: Duration = Duration::from_secs(5);
+/// How long an engine may take to remove one by force.
+const REMOVE_TIME: Duration = Duration::from_secs(20);
+
+/// A container that runs, with its guest connected.
+#[derive(Debug)]
+pub(in crate::sandbox) struct Container {
+    pub(super) engine: Arc<Engine>,
+    pub(super) id: String,
+    /// The guest, where the engine's processes can be seen from here.
+    pub(super) pid: Option<Pid>,
+    pub(super) folder: Folder,
+}
+
+impl Container {
+    /// The guest has been told to end. Waits until the container is removed, which the engine does by itself, and removes
+    /// it by force if that takes too long.
+    pub(in crate::sandbox) async fn end(self) {
+        let options = WaitContainerOptions { condition: "removed".to_owned() };
+        let mut removed = std::pin::pin!(self.engine.client.wait_container(&self.id, Some(options)));
+        let answer = tokio::time::timeout(END_TIME, removed.next()).await;
+        let is_gone = match answer {
+            // A status above 0 is an error of the client: the container has ended all the same.
+            Ok(Some(Ok(_)) | Some(Err(bollard::errors::Error::DockerContainerWaitError { .. }))) => true,
+            Ok(Some(Err(error))) => is_not_found(&error),
+            Ok(None) | Err(_) => false,
+        };
+        if !is_gone {
+            // Without the engine this is all that can be done; the engine removes the rest when it is back.
+            if let Some(pid) = self.pid.filter(|&pid| self.is_ours(pid)) {
+                let _ = rustix::process::kill_process(pid, Signal::KILL);
+            }
+            remove(&self.engine, &self.id).await;
+        }
+        drop(self.folder);
+    }
+
+    /// Whether the number still belongs to the guest.
+    fn is_ours(&self, pid: Pid) -> bool {
+        let arguments = std::fs::read(format!("/proc/{}/cmdline", pid.as_raw_nonzero())).unwrap_or_default();
+        arguments.windows(CONTROL_SOCKET.len()).any(|window| window == CONTROL_SOCKET.as_bytes())
+    }
+}
+
+/// Removes a container whatever it does.
+pub(super) async fn remove(engine: &Engine, id: &str) {
+    let options = RemoveContainerOptions { force: true, v: true, link: false };
+    // One that cannot be removed now is found by its labels later.
+    let _ = tokio::time::timeout(REMOVE_TIME, engine.client.remove_container(id, Some(options))).await;
+}
+
+/// What decides how a container looks, beside its specification.
+pub(super) struct Surroundings<'a> {
+    pub(super) facts: &'a Facts,
+    pub(super) image: &'a ImageFacts,
+    pub(super) executable: &'a Path,
+    pub(super) folder: &'a Folder,
+    pub(super) user: ContainerUser,
+    pub(super) labels: HashMap<String, String>,
+}
+
+/// Who a container's processes are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ContainerUser {
+    /// As the container sees them.
+    pub(super) inside: User,
+    /// As this machine sees them.
+    pub(super) outside: User,
+    /// Whether Podman is to map the outer user to itself.
+    pub(super) keeps_id: bool,
+}
+
+/// The whole request.
+pub(super) fn request(spec: &SandboxSpec, around: &Surroundings<'_>) -> ContainerCreateBody {
+    let User { uid, gid } = around.user.inside;
+    ContainerCreateBody {
+        image: Some(around.image.id.clone()),
+        entrypoint: Some([GUEST, "guest", "--connect", CONTROL_SOCKET].map(str::to_owned).to_vec()),
+        cmd: Some(Vec::new()),
+        hostname: Some("sandbox".to_owned()),
+        user: Some(format!("{uid}:{gid}")),
+        working_dir: Some("/".to_owned()),
+        env: Some(Vec::new()),
+        tty: Some(false),
+        open_stdin: Some(false),
+        // An image's own check would be a program started in the container by the engine.
+        healthcheck: Some(HealthConfig { test: Some(vec!["NONE".to_owned()]), ..Default::default() }),
+        labels: Some(around.labels.clone()),
+        host_config: Some(host_config(spec, around)),
+        ..Default::default()
+    }
+}
+
+fn host_config(spec: &SandboxSpec, around: &Surroundings<'_>) -> HostConfig {
+    let facts = around.facts;
+    let memory = bytes(spec.resources.memory_mib << 20);
+    let mut security = vec!["no-new-privileges".to_owned()];
+    if facts.selinux {
+        // Mounted folders would have to be labelled anew, which changes the user's files.
+        security.push("label=disable".to_owned());
+    }
+    let user_namespace = if around.user.keeps_id {
+        Some("keep-id".to_owned())
+    } else {
+        facts.remaps_users.then(|| "host".to_owned())
+    };
+    HostConfig {
+        auto_remove: Some(true),
+        network_mode: Some("none".to_owned()),
+        ipc_mode: Some("private".to_owned()),
+        cgroupns_mode: Some(HostConfigCgroupnsModeEnum::PRIVATE),
+        userns_mode: user_namespace,
+        privileged: Some(false),
+        cap_drop: Some(vec!["ALL".to_owned()]),
+        security_opt: Some(security),
+        readonly_rootfs: Some(true),
+        init: Some(false),
+        memory: facts.memory.then_some(memory),
+        memory_swap: facts.memory.then_some(memory),
+        nano_cpus: facts.cpu.then_some((spec.resources.cpus * 1e9) as i64),
+        pids_limit: facts.pids.then_some(bytes(spec.resources.pids + OUR_PROCESSES)),
+        shm_size: Some(bytes(shared_bytes(spec))),
+        tmpfs: Some(memory_file_systems(spec, around.image)),
+        mounts: Some(mounts(spec, around)),
+        log_config: Some(HostConfigLogConfig { typ: Some("none".to_owned()), config: None }),
+        ..Default::default()
+    }
+}
+
+fn tmp_bytes(spec: &SandboxSpec) -> u64 {
+    // What is in it counts as memory and cannot be freed by killing: never more than the sandbox may use.
+    (spec.resources.tmp_mib << 20).min((spec.resources.memory_mib << 20) / 2)
+}
+
+fn shared_bytes(spec: &SandboxSpec) -> u64 {
+    tmp_bytes(spec).min((spec.resources.memory_mib << 20) / 4)
+}
+
+fn memory_file_systems(spec: &SandboxSpec, image: &ImageFacts) -> HashMap<String, String> {
+    let option = |bytes: u64, mode: &str| format!("rw,exec,nosuid,nodev,size={bytes},mode={mode}");
+    let mut all = HashMap::from([
+        ("/tmp".to_owned(), option(tmp_bytes(spec), "1777")),
+        ("/var/tmp".to_owned(), option(1 << 20, "1777")),
+        ("/run".to_owned(), option(1 << 20, "0755")),
+    ]);
+    if let Some(folder) = Path::new(SESSION_SOCKET).parent() {
+        all.insert(folder.to_string_lossy().into_owned(), option(64 << 10, "1777"));
+    }
+    // A volume that the image declares would be a folder on the engine's disk, without a limit.
+    let targets: Vec<&str> = targets(spec).collect();
+    for volume in image.volumes.iter().filter(|volume| !targets.contains(&volume.as_str())) {
+        all.entry(volume.clone()).or_insert_with(|| option(1 << 20, "1777"));
+    }
+    all
+}
+
+fn targets(spec: &SandboxSpec) -> impl Iterator<Item = &str> {
+    let folder = spec.working_folder.writable_source().map(|_| spec.working_folder.target());
+    spec.read_only.iter().map(|mount| mount.target.as_str()).chain(folder)
+}
+
+fn mounts(spec: &SandboxSpec, around: &Surroundings<'_>) -> Vec<Mount> {
+    let own = |name: &str, target: &str| bind(&around.folder.file(name), target, true);
+    let mut mounts = vec![
+        bind(around.executable, GUEST, true),
+        own("control.sock", CONTROL_SOCKET),
+        own("passwd", "/etc/passwd"),
+        own("group", "/etc/group"),
+        own("resolv.conf", "/etc/resolv.conf"),
+    ];
+    for (socket, target) in [(&spec.gateway, GATEWAY_SOCKET), (&spec.proxy, PROXY_SOCKET)] {
+        // Read-only concerns its name and mode; connecting to it is no writing.
+        mounts.extend(socket.as_ref().map(|socket| bind(socket, target, true)));
+    }
+    match &spec.working_folder {
+        WorkingFolder::Writable { source } | WorkingFolder::Scratch { source, .. } => {
+            mounts.push(bind(source, spec.working_folder.target(), false));
+        }
+        WorkingFolder::ReadOnly { .. } => {}
+    }
+    // A later one lies over an earlier one of the same place; an engine takes only one of each.
+    for (index, mount) in spec.read_only.iter().enumerate() {
+        let is_covered = spec.read_only[index + 1..].iter().any(|later| later.target == mount.target);
+        if !is_covered {
+            mounts.push(bind(&mount.source, &mount.target, true));
+        }
+    }
+    mounts
+}
+
+fn bind(source: &Path, target: &str, read_only: bool) -> Mount {
+    Mount {
+        typ: Some(MountType::BIND),
+        source: Some(source.to_string_lossy().into_owned()),
+        target: Some(target.to_owned()),
+        read_only: Some(read_only),
+        bind_options: Some(MountBindOptions {
+            propagation: Some(MountBindOptionsPropagationEnum::RPRIVATE),
+            non_recursive: Some(true),
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
+}
+
+fn bytes(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
