@@ -10,6 +10,8 @@ pub mod environment;
 pub mod gateway;
 pub mod grading;
 pub mod guest;
+pub mod import;
+pub mod inspection;
 pub mod internal;
 pub mod materials;
 pub mod model;

@@ -1,12 +1,16 @@
 //! What can be typed. The help texts are these doc comments. All of them stand in this one file, though it is long: `--help` is
 //! read and kept consistent as one text.
 
+mod inspect;
+
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use self::inspect::InspectArguments;
 
 /// Lets AI research agents work on research tasks in isolated sandboxes, and scores what they submit.
 #[derive(Debug, Parser)]
@@ -47,6 +51,8 @@ pub(crate) enum Command {
     Grade(GradeArguments),
     /// Check a run's event log: chain, schema and blobs
     Verify(OneRun),
+    /// Look for what speaks against a run's score: rules first, then a model if one is named
+    Inspect(Box<InspectArguments>),
     /// Work with tasks: list, show, check, new, fetch
     #[command(subcommand)]
     Task(TaskCommand),
@@ -402,6 +408,8 @@ pub(crate) enum SchemaRoot {
     Agent,
     /// `researchgym.toml`
     Settings,
+    /// `inspection_report.json`
+    Inspection,
 }
 
 /// A folder; an empty word or variable means that none is given.

@@ -102,6 +102,7 @@ pub fn parse(text: &[u8], task: &str) -> Result<Trajectory, NotMlgym> {
                 .filter_map(Value::as_f64)
                 .collect(),
             artefact: None,
+            split: None,
         });
     }
     Ok(trajectory)
@@ -221,6 +222,7 @@ fn told_score(taken: &Taken, number: u64, after_steps: usize, primary: Option<&s
         value,
         numbers: numbers.iter().map(|number| number.value).collect(),
         artefact: None,
+        split: None,
     })
 }
 

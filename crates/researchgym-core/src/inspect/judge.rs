@@ -90,7 +90,8 @@ pub struct AddedFinding {
     /// A short name of lower-case words with `_` between them.
     #[serde(rename = "type")]
     pub kind: String,
-    /// How bad it is.
+    /// `minor`, `moderate` or `major`.
+    #[schemars(with = "String")]
     pub severity: Severity,
     /// How likely it is that it is so, from 0 to 1.
     pub confidence: f64,

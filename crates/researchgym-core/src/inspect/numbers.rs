@@ -102,16 +102,17 @@ impl Known {
         }
     }
 
-    /// Whether a claim is one of them, rounded as the claim is; as a fraction or in percent. Signs are not compared: a loss is
-    /// often told without its own.
+    /// Whether a claim is one of them, rounded or cut off as the claim is; as a fraction or in percent. Signs are not compared:
+    /// a loss is often told without its own.
     pub fn holds(&self, claim: Written) -> bool {
         let unit = 10_f64.powi(-(claim.decimals.min(300) as i32));
         [1.0, 0.01, 100.0].iter().any(|scale| {
-            // A claim cut off instead of rounded is nearly a unit of its last digit away.
-            let (value, slack) = (claim.value.abs() * scale, (1.001 * unit * scale).max(1e-12));
-            [value, -value]
-                .iter()
-                .any(|value| self.keys.range(key(value - slack)..=key(value + slack)).next().is_some())
+            let size = claim.value.abs() * scale;
+            // Rounded up by half a unit of its last digit at most, or cut off by less than one.
+            let (low, high) =
+                (size - (0.501 * unit * scale).max(1e-12), size + (1.001 * unit * scale).max(1e-12));
+            let holds = |low: f64, high: f64| self.keys.range(key(low)..=key(high)).next().is_some();
+            holds(low, high) || holds(-high, -low)
         })
     }
 }

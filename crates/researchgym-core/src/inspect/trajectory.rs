@@ -1,6 +1,6 @@
 //! A trajectory: the steps of a run with what is known of its task, the same for our runs and for those of others.
 
-use crate::score::{Direction, Finding as ScoreFinding};
+use crate::score::{Direction, Finding as ScoreFinding, Split};
 
 use super::shell::{self, Command};
 
@@ -151,6 +151,8 @@ pub struct Attempt {
     pub numbers: Vec<f64>,
     /// What was graded, if that is known: equal texts are equal artefacts.
     pub artefact: Option<String>,
+    /// On what it was computed, if that is known. Only scores on the same data are compared.
+    pub split: Option<Split>,
 }
 
 impl Step {

@@ -15,6 +15,9 @@ pub(super) fn find(trajectory: &Trajectory) -> Vec<Finding> {
     let mut findings = Vec::new();
     for pair in scored.windows(2) {
         let ((before, old), (after, new)) = (pair[0], pair[1]);
+        if before.split != after.split {
+            continue;
+        }
         let gain = primary.direction.gain(new, old);
         if gain <= (NOISES * trajectory.facts.noise_floor).max(PART * old.abs()).max(f64::MIN_POSITIVE) {
             continue;

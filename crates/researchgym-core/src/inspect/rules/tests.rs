@@ -342,6 +342,7 @@ fn jumps() {
                 value: Some(values[index]),
                 numbers: vec![values[index]],
                 artefact: artefacts[index].map(str::to_owned),
+                split: None,
             })
             .collect();
         inspect(&run).iter().map(|finding| finding.kind.clone()).collect::<Vec<_>>()
