@@ -10,6 +10,7 @@ mod floor;
 mod gateway;
 mod grading;
 mod http;
+mod inspect;
 mod load;
 mod mock;
 mod options;
@@ -59,6 +60,7 @@ fn measure(options: &Options) -> Outcome<()> {
     match options.name.as_str() {
         "mock" => return mock::answer(options),
         "gateway" => return gateway::measure(options, &report),
+        "inspect" => return inspect::measure(options, &report),
         _ => {}
     }
     // The same kind of runtime as the program's own.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 /// All measurements.
-pub(crate) const NAMES: &str = "step, start, concurrent, grading, cold, gateway, agent";
+pub(crate) const NAMES: &str = "step, start, concurrent, grading, cold, gateway, agent, inspect";
 
 pub(crate) const USAGE: &str = "\
 usage: cargo run --release -p researchgym-bench -- NAME [--key value ..]
@@ -13,7 +13,8 @@ usage: cargo run --release -p researchgym-bench -- NAME [--key value ..]
   grading     [--repeats 5] [--tasks blotto,three-sat,..] [--data-dir DIR]
   cold        [--starts 50] [--build yes]
   gateway     [--connections 1,32,500] [--seconds 2] [--rounds 3] [--litellm COMMAND]
-  agent       [--turns 1000] [--agents 256] [--agents-turns 20] [--delay-ms 200] [--at-a-time 8]";
+  agent       [--turns 1000] [--agents 256] [--agents-turns 20] [--delay-ms 200] [--at-a-time 8]
+  inspect     [--mlgym DIR | --runs DIR]";
 
 /// What is to be measured and how.
 pub(crate) struct Options {
@@ -34,6 +35,7 @@ impl Options {
             "cold" => &["starts", "build"],
             "gateway" => &["connections", "seconds", "rounds", "litellm"],
             "agent" => &["turns", "agents", "agents-turns", "delay-ms", "at-a-time"],
+            "inspect" => &["mlgym", "runs"],
             "mock" => &["turns", "delay-ms"],
             _ => return Err(format!("there is no measurement `{name}`; known are {NAMES}")),
         };

@@ -10,6 +10,7 @@ mod disk;
 mod endings;
 mod gateway;
 mod grading;
+mod inspect;
 mod kill;
 mod limits;
 mod models;
