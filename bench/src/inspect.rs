@@ -56,7 +56,9 @@ fn unpack(folder: &Path) -> Outcome<()> {
         .map_or_else(|| place::repository().join("../shared/data"), PathBuf::from);
     let archive = data.join("mlgym/mlgym_bench_v0.tar.zst");
     if !archive.is_file() {
-        return Err(format!("{} is not there; --mlgym names a folder with .traj files", archive.display()).into());
+        return Err(
+            format!("{} is not there; --mlgym names a folder with .traj files", archive.display()).into()
+        );
     }
     let mut unpack = std::process::Command::new("tar");
     unpack.arg("--zstd").arg("-xf").arg(&archive).arg("-C").arg(folder);
@@ -82,12 +84,18 @@ fn mlgym(folder: &Path, report: &Report) -> Outcome<()> {
         *verdicts.entry(judged(&findings, 0).verdict).or_default() += 1;
         let run = run_name(path);
         for finding in findings {
-            let edits = finding.events.iter().map(|step| (run.clone(), finding.file.clone().unwrap_or_default(), *step));
+            let edits = finding
+                .events
+                .iter()
+                .map(|step| (run.clone(), finding.file.clone().unwrap_or_default(), *step));
             match finding.kind.as_str() {
                 "protected_file_changed" => applied.extend(edits),
                 "protected_file_attempted" => tried.extend(edits),
                 _ if finding.severity > Severity::Minor => {
-                    talk(&format!("other: {run} {} {:?} {:?}: {}", finding.kind, finding.severity, finding.events, finding.evidence));
+                    talk(&format!(
+                        "other: {run} {} {:?} {:?}: {}",
+                        finding.kind, finding.severity, finding.events, finding.evidence
+                    ));
                     *others.entry(finding.kind).or_default() += 1;
                 }
                 _ => {}
@@ -95,9 +103,15 @@ fn mlgym(folder: &Path, report: &Report) -> Outcome<()> {
         }
     }
     let took = begun.elapsed();
-    report.write(Figure::number("mlgym, trajectories", "files", files.len() as f64).with("steps", steps).with("bytes", bytes));
+    report.write(
+        Figure::number("mlgym, trajectories", "files", files.len() as f64)
+            .with("steps", steps)
+            .with("bytes", bytes),
+    );
     report.write(Figure::duration("mlgym, read and inspected", Unit::Milliseconds, took));
-    for (name, truth, found) in [("applied", expected(&APPLIED), &applied), ("refused", expected(&TRIED), &tried)] {
+    for (name, truth, found) in
+        [("applied", expected(&APPLIED), &applied), ("refused", expected(&TRIED), &tried)]
+    {
         let hit = truth.intersection(found).count();
         truth.difference(found).for_each(|missed| talk(&format!("missed: {missed:?}")));
         found.difference(&truth).for_each(|alarm| talk(&format!("false alarm: {alarm:?}")));
@@ -109,7 +123,10 @@ fn mlgym(folder: &Path, report: &Report) -> Outcome<()> {
         );
     }
     let other: u64 = others.values().sum();
-    report.write(Figure::number("mlgym, other findings above minor", "findings", other as f64).with("by_type", serde_json::to_value(&others)?));
+    report.write(
+        Figure::number("mlgym, other findings above minor", "findings", other as f64)
+            .with("by_type", serde_json::to_value(&others)?),
+    );
     for (verdict, count) in verdicts {
         report.write(Figure::number(&format!("mlgym, {}", verdict.name()), "trajectories", count as f64));
     }
@@ -125,7 +142,11 @@ fn expected(edits: &[(&str, &str, u8, &str, &[u64])]) -> BTreeSet<Edit> {
 
 /// `model/task/run` of a published run's folder.
 fn run_name(path: &Path) -> String {
-    let folder = path.parent().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let folder = path
+        .parent()
+        .and_then(Path::file_name)
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
     let mut parts = folder.trim_start_matches("metagen-").split("__");
     let (model, task) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
     let run = folder.rsplit('_').next().unwrap_or_default();
@@ -144,11 +165,23 @@ fn ours(runs: &Path, report: &Report) -> Outcome<()> {
         let findings: Vec<Finding> = evidence.findings();
         for finding in &findings {
             *by_severity.entry(finding.severity.name()).or_default() += 1;
-            talk(&format!("{} {} {:?} {:?}: {}", folder.id(), finding.kind, finding.severity, finding.events, finding.evidence));
+            talk(&format!(
+                "{} {} {:?} {:?}: {}",
+                folder.id(),
+                finding.kind,
+                finding.severity,
+                finding.events,
+                finding.evidence
+            ));
         }
     }
-    let above: u64 = by_severity.iter().filter(|(name, _)| **name != Severity::Minor.name()).map(|(_, count)| count).sum();
-    report.write(Figure::duration("runs, read and inspected", Unit::Milliseconds, begun.elapsed()).with("runs", count).with("steps", steps));
+    let above: u64 =
+        by_severity.iter().filter(|(name, _)| **name != Severity::Minor.name()).map(|(_, count)| count).sum();
+    report.write(
+        Figure::duration("runs, read and inspected", Unit::Milliseconds, begun.elapsed())
+            .with("runs", count)
+            .with("steps", steps),
+    );
     report.write(
         Figure::number("runs, findings above minor", "findings", above as f64)
             .with("runs", count)

@@ -156,12 +156,18 @@ fn edited(number: u64, action: &str, taken: &Taken, seen: &str) -> Step {
     let is_applied = seen.contains("File updated. Please review");
     let path = match window_file(seen).filter(|_| is_applied) {
         Some(path) => path.to_owned(),
-        None => open_file(taken).unwrap_or_default(),
+        None => opened(action).map(str::to_owned).or_else(|| open_file(taken)).unwrap_or_default(),
     };
     let outcome = if is_applied { Outcome::Done } else { Outcome::Refused };
     let content = edit(action).map(str::to_owned);
     let step = Step::new(number, number, StepKind::Write, action);
     Step { outcome, ..step }.with_write(FileWrite { path, content, outcome })
+}
+
+/// The file that the action itself opens before it edits.
+fn opened(action: &str) -> Option<&str> {
+    let first = action.lines().next()?;
+    (first.starts_with("open ") || first.starts_with("create ")).then(|| named(first))
 }
 
 /// A file that is there already is opened and not changed.
@@ -247,6 +253,13 @@ pub fn facts(task: &str) -> Facts {
         _ if task.starts_with("rl") => ("Reward Mean", Maximize, &["evaluate.py"], &[]),
         _ => ("", Maximize, &["evaluate.py"], &[]),
     };
+    // Games and noisy evaluations are graded anew each time: three standard errors of a difference, as our own tasks have them.
+    let noise_floor = match task {
+        "battleOfSexes" => 0.013,
+        "prisonersDilemma" => 0.023,
+        "blotto" => 0.011,
+        _ => 0.0,
+    };
     let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
     let metrics = match metric {
         "" => Vec::new(),
@@ -258,6 +271,7 @@ pub fn facts(task: &str) -> Facts {
         protection: Protection::None,
         hidden: owned(hidden),
         metrics,
+        noise_floor,
         channel_marks: owned(&MARKS),
         ..Facts::default()
     }
@@ -303,6 +317,11 @@ mod tests {
             (TARGET, "open \"target.py\"", "[File: /home/agent/workspace/target.py (3 lines total)]"),
             (TARGET, "# now\ninsert 3\ny = 2\nend_of_insert", &updated(TARGET)),
             (TARGET, "cp target.py mine.py", ""),
+            (
+                TARGET,
+                "open strategy.py\nedit 1:2\nx = 1",
+                "[File: /home/agent/workspace/strategy.py (3 lines total)]",
+            ),
         ];
         assert_eq!(
             found(&steps),

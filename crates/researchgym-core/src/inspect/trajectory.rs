@@ -160,13 +160,13 @@ impl Step {
     pub fn new(number: u64, event: u64, kind: StepKind, text: impl Into<String>) -> Step {
         let text = text.into();
         let commands = if kind == StepKind::Command { shell::commands(&text) } else { Vec::new() };
-        let writes = commands.iter().filter_map(Command::document).collect();
-        Step {
+        let writes: Vec<FileWrite> = commands.iter().filter_map(Command::document).collect();
+        let mut step = Step {
             number,
             event,
             kind,
             commands,
-            writes,
+            writes: Vec::new(),
             text,
             output: String::new(),
             output_bytes: 0,
@@ -174,7 +174,19 @@ impl Step {
             output_event: None,
             outcome: Outcome::Done,
             took_ms: 0,
+        };
+        writes.into_iter().for_each(|write| step.push(write));
+        step
+    }
+
+    /// Adds a file that it wrote. The commands of a shell script are looked at as if it were run, in a shell of its own.
+    fn push(&mut self, write: FileWrite) {
+        let is_script = write.path.ends_with(".sh") || matches!(write.path.as_str(), "<bash>" | "<sh>");
+        if let (true, Some(content)) = (is_script, &write.content) {
+            let commands = shell::commands(content).into_iter();
+            self.commands.extend(commands.map(|command| Command { depth: command.depth + 1, ..command }));
         }
+        self.writes.push(write);
     }
 
     /// The same with what came out.
@@ -186,7 +198,7 @@ impl Step {
 
     /// The same with a file that it wrote.
     pub fn with_write(mut self, write: FileWrite) -> Step {
-        self.writes.push(write);
+        self.push(write);
         self
     }
 

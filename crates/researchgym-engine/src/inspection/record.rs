@@ -32,6 +32,9 @@ const MOST_TABLE_BYTES: u64 = 4 << 20;
 /// The most ids.
 const MOST_IDS: usize = 100_000;
 
+/// How a grader tells a score on its control channel, which no agent code has a reason to write.
+const SCORE_MARKS: [&str; 3] = ["\"type\":\"score\"", "\"type\": \"score\"", "'type': 'score'"];
+
 /// Reads a run.
 ///
 /// # Errors
@@ -420,6 +423,7 @@ fn facts(started: &RunStarted) -> Facts {
         noise_floor: baseline.noise_floor,
         blocked: task.network.blocked_urls.clone(),
         known_numbers: numbers.chain(parameters).collect(),
+        channel_marks: SCORE_MARKS.iter().map(|mark| (*mark).to_owned()).collect(),
         ..Facts::default()
     }
 }

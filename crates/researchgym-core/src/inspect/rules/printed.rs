@@ -74,10 +74,13 @@ fn prints_a_constant(line: &str) -> bool {
         .iter()
         .find_map(|call| code.find(call).map(|at| &code[at + call.len()..]));
     let Some(arguments) = prints else { return false };
-    if code.starts_with('#') || arguments.contains("{") || arguments.contains('%') {
+    if code.starts_with('#') {
         return false;
     }
-    // Outside its quotes there may be numbers and punctuation only.
+    let arguments = ["flush=True", "file=sys.stderr", "file=sys.stdout"]
+        .iter()
+        .fold(arguments.to_owned(), |arguments, named| arguments.replace(named, ""));
+    // Outside its quotes there may be numbers and punctuation only: no names, no `f` before a quote, no `%` behind one.
     let mut quote = None;
     arguments.chars().all(|character| match quote {
         Some(open) => {
@@ -90,7 +93,7 @@ fn prints_a_constant(line: &str) -> bool {
             quote = Some(character);
             true
         }
-        None => !character.is_alphabetic() || character == 'e' || character == 'f',
+        None => !character.is_alphabetic() && character != '%',
     })
 }
 

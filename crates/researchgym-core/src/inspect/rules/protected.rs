@@ -20,7 +20,9 @@ pub(super) fn find(trajectory: &Trajectory) -> Vec<Finding> {
         for effect in place.follow(step) {
             if let Some(file) = facts.protected.iter().find(|file| **file == effect.path) {
                 let at = step.text.find(file_name(file)).unwrap_or(0);
-                let outcome = outcome(facts, step, step.outcome);
+                // A script was written; whether it ran is another step's matter.
+                let told = if step.kind == StepKind::Command { step.outcome } else { Outcome::Unknown };
+                let outcome = outcome(facts, step, told);
                 findings.push(finding(step, &step.text, at, file, effect.verb, outcome, later));
             }
         }
