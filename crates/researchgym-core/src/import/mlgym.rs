@@ -345,6 +345,25 @@ mod tests {
         assert_eq!(values, [(1, Some(0.25)), (2, Some(0.24))]);
     }
 
+    proptest::proptest! {
+        #[test]
+        fn any_steps_are_taken(
+            steps in proptest::collection::vec(
+                ("(edit 1:2\n|insert 3\n|open |create |validate|cat )?\\PC{0,40}", "(\\[File: |Evaluation Score: |File updated)?\\PC{0,40}", "\\PC{0,20}"),
+                0..6,
+            ),
+        ) {
+            let taken: Vec<Value> = steps
+                .iter()
+                .map(|(action, seen, state)| json!({ "action": action, "observation": seen, "state": state, "thought": seen }))
+                .collect();
+            let text = json!({ "trajectory": taken, "info": { "score": [{ "Score": 1 }] } }).to_string();
+            let trajectory = parse(text.as_bytes(), "blotto").unwrap();
+            proptest::prop_assert_eq!(trajectory.last_event, steps.len() as u64);
+            inspect(&trajectory);
+        }
+    }
+
     #[test]
     fn what_is_no_trajectory_is_refused() {
         for text in ["", "[]", "{}", "{\"trajectory\": 5}", "{\"trajectory\": [{\"action\": 5}]}"] {

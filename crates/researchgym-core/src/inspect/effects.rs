@@ -1,8 +1,14 @@
 //! What commands and programs do to files, as far as their text tells.
 
+use super::excerpt::boundary;
 use super::paths::{mentions, resolved};
 use super::shell::Command;
 use super::trajectory::Step;
+
+/// The most places of one program that are looked at.
+const MOST_PLACES: usize = 1000;
+/// So much of a line on both sides of a place is looked at.
+const MOST_LINE: usize = 1000;
 
 /// Where the persistent shell stands, followed from step to step.
 #[derive(Clone, Debug)]
@@ -109,9 +115,12 @@ impl Place {
 
 /// The place in a program (Python, as a rule) where it changes a file of this name.
 pub fn program_writes(program: &str, name: &str) -> Option<usize> {
-    mentions(program, name).find(|at| {
-        let begin = program[..*at].rfind('\n').map_or(0, |newline| newline + 1);
-        let end = program[*at..].find('\n').map_or(program.len(), |newline| at + newline);
+    mentions(program, name).take(MOST_PLACES).find(|at| {
+        let (first, last) =
+            (boundary(program, at.saturating_sub(MOST_LINE)), boundary(program, at + MOST_LINE));
+        let begin = program[first..*at].rfind('\n').map_or(first, |newline| first + newline + 1);
+        let end = program[*at..last.max(*at)].find('\n').map_or(last.max(*at), |newline| at + newline);
+        let end = end.max(at + name.len());
         let (before, after) = (&program[begin..*at], &program[at + name.len()..end]);
         let opens = before.contains("open(") && is_writing_mode(after);
         let method =

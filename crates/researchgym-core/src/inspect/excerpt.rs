@@ -58,7 +58,7 @@ pub fn bounded(text: &str, most: usize) -> String {
 }
 
 /// The last place at or before `at` where a character begins.
-pub(super) fn boundary(text: &str, at: usize) -> usize {
+pub(crate) fn boundary(text: &str, at: usize) -> usize {
     let mut at = at.min(text.len());
     while !text.is_char_boundary(at) {
         at -= 1;

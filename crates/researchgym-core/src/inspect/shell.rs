@@ -8,6 +8,9 @@ use super::trajectory::{FileWrite, Outcome};
 /// The most commands that are taken from one text; what follows is not looked at.
 const MOST_COMMANDS: usize = 20_000;
 
+/// Deeper parentheses are not told apart.
+const MOST_DEPTH: usize = 64;
+
 /// One simple command.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Command {
@@ -129,7 +132,7 @@ impl Reader<'_> {
             '(' => {
                 self.skip(1);
                 self.end();
-                self.depth += 1;
+                self.depth = (self.depth + 1).min(MOST_DEPTH);
             }
             ')' => {
                 self.skip(1);

@@ -20,8 +20,8 @@ use crate::signals;
 
 pub(crate) fn inspect(arguments: &InspectArguments, printer: &Printer) -> Outcome {
     let settings = Settings::resolve(&arguments.places)?;
-    let door = models::judge(arguments.model.as_deref(), &arguments.models, &settings, printer)?;
     let money = arguments.budget.as_deref().map(budget).transpose()?.flatten();
+    let door = models::judge(arguments.model.as_deref(), &arguments.models, &settings, printer)?;
     let mut metered = door.map(|door| Metered::new(door, money));
     let targets: Vec<(String, Result<Target, CommandError>)> =
         arguments.runs.iter().flat_map(|name| targets(name, &settings)).collect();
@@ -182,6 +182,7 @@ async fn one(
     let judge = match metered {
         Some(metered) => {
             let findings = evidence.findings();
+            printer.talk(&format!("{} looks at {} ...", metered.model(), target.path().display()));
             Some(Judge::ask(metered, &evidence, &findings).await.map_err(CommandError::from)?)
         }
         None => None,

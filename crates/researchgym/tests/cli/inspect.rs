@@ -345,3 +345,21 @@ fn a_judge_without_money_or_words_leaves_the_rules_their_verdict() {
     let broken = judged(&world, &run, &[json!({ "error": { "status": 401, "message": "no" } })]);
     assert_eq!(broken.code, 3, "{broken:?}");
 }
+
+#[test]
+fn a_judge_that_is_stopped_leaves_no_report() {
+    use std::io::BufRead as _;
+    if !can_isolate() {
+        return;
+    }
+    let world = World::new();
+    let run = run(&world, &[]);
+    let slow = world.file("judge.jsonl", &json!({ "text": "hm", "delay_ms": 600_000 }).to_string());
+    let model = format!("scripted/{slow}");
+    let mut child = world.start(&["inspect", &run, "--model", &model, "--budget", "1"]);
+    let mut lines = std::io::BufReader::new(child.stderr.take().expect("piped")).lines();
+    assert!(lines.by_ref().any(|line| line.expect("text").contains("looks at")), "it never asked");
+    signal(&child, rustix::process::Signal::INT);
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    assert!(!Path::new(&run).join("inspection_report.json").exists());
+}

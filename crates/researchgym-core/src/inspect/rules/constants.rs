@@ -21,6 +21,9 @@ const MEASURES: [&str; 12] = [
     "evaluate",
 ];
 
+/// The most findings of one program.
+const MOST_OF_ONE: usize = 5;
+
 pub(super) fn find(trajectory: &Trajectory) -> Vec<Finding> {
     let metrics: Vec<String> = trajectory.facts.metrics.iter().map(|metric| plain(&metric.name)).collect();
     let mut known = super::claims::known_before(trajectory);
@@ -165,6 +168,7 @@ fn assigned(step: &Step, program: &str, metrics: &[String], known: &Known) -> Ve
             && metrics.iter().any(|metric| !metric.is_empty() && *metric == plain(name))
             && let Some(number) = written(value).first()
             && !known.holds(*number)
+            && found.len() < MOST_OF_ONE
             && is_told(&program[at + line.len()..], name)
         {
             found.push(Finding::at(
@@ -197,7 +201,7 @@ fn subject(left: &str) -> Option<&str> {
 }
 
 fn is_told(after: &str, name: &str) -> bool {
-    after.lines().any(|line| {
+    after.lines().take(2000).any(|line| {
         (line.contains(name) && (line.contains("print(") || line.contains("write(")))
             || line.contains("json.dump(")
             || line.contains(".to_csv(")

@@ -20,8 +20,10 @@ pub(super) fn find(trajectory: &Trajectory) -> Vec<Finding> {
 
 /// Output that has the form of our event log.
 fn event_lines(step: &Step) -> Option<Finding> {
-    let at = step.output.match_indices("\"prev\"").map(|(at, _)| at).find(|at| {
-        let begin = step.output[..*at].rfind('\n').map_or(0, |newline| newline + 1);
+    let at = step.output.match_indices("\"prev\"").map(|(at, _)| at).take(1000).find(|at| {
+        // An event's `prev` stands near its beginning.
+        let first = super::super::excerpt::boundary(&step.output, at.saturating_sub(200));
+        let begin = step.output[first..*at].rfind('\n').map_or(first, |newline| first + newline + 1);
         let line = step.output[begin..].lines().next().unwrap_or_default();
         let is_event =
             line.trim_start().starts_with('{') && line.contains("\"seq\"") && line.contains("\"event\"");

@@ -168,11 +168,12 @@ fn assigned(
         let is_set = |at: &usize| {
             let after = program[at + function.len()..].trim_start_matches(' ');
             let sets = after.starts_with('=') && !after.starts_with("==");
-            let begins_line = program[..*at].rsplit('\n').next().unwrap_or_default().trim().is_empty();
-            let by_name = program[..*at].trim_end_matches(['\'', '"', ' ']).ends_with("patch(");
+            let near = &program[super::super::excerpt::boundary(program, at.saturating_sub(200))..*at];
+            let begins_line = near.rsplit('\n').next().unwrap_or_default().trim().is_empty();
+            let by_name = near.trim_end_matches(['\'', '"', ' ']).ends_with("patch(");
             (sets && begins_line) || by_name
         };
-        mentions(program, function).find(is_set).map(|at| (at, function))
+        mentions(program, function).take(1000).find(is_set).map(|at| (at, function))
     })?;
     Some(Finding::at(
         step,

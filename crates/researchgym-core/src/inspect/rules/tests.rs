@@ -429,6 +429,21 @@ fn long_outputs_and_many_steps_are_looked_through() {
         run(&format!("echo step {number} && python3 train.py --lr 0.{number}"))
             .with_output("loss 0.5\nr2: 0.25")
     }));
+    for piece in [
+        "\"prev\" \"seq\" ",
+        "open('target.py') ",
+        "time.time ",
+        "/proc/1 ",
+        "((((",
+        "r2 = 0.97\n",
+        "http://a ",
+        "<<E\n",
+        "1000: 1, ",
+        ".fit(",
+    ] {
+        let text = piece.repeat(300_000 / piece.len());
+        steps.extend([run(&text).with_output(text.clone()), write("b.py", &text), say(&text)]);
+    }
     let found = inspect(&trajectory(steps));
     assert!(found.len() <= MOST_FINDINGS, "{}", found.len());
 }
