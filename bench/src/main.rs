@@ -13,6 +13,7 @@ mod floor;
 mod gateway;
 mod grading;
 mod http;
+mod inspect;
 mod load;
 mod mock;
 mod network;
@@ -67,6 +68,7 @@ fn measure(options: &Options) -> Outcome<()> {
         "audit" => return audit::measure(options, &report),
         "snapshot" => return snapshot::measure(options, &report),
         "gateway" => return gateway::measure(options, &report),
+        "inspect" => return inspect::measure(options, &report),
         _ => {}
     }
     // The same kind of runtime as the program's own.

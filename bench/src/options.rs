@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 /// All measurements.
-pub(crate) const NAMES: &str =
-    "step, start, concurrent, docker, grading, cold, gateway, network, agent, chaos, audit, snapshot";
+pub(crate) const NAMES: &str = "step, start, concurrent, docker, grading, cold, gateway, network, agent, chaos, audit, snapshot, inspect";
 
 pub(crate) const USAGE: &str = "\
 usage: cargo run --release -p researchgym-bench -- NAME [--key value ..]
@@ -19,7 +18,8 @@ usage: cargo run --release -p researchgym-bench -- NAME [--key value ..]
   agent       [--turns 1000] [--agents 256] [--agents-turns 20] [--delay-ms 200] [--at-a-time 8]
   chaos       [--cycles 100] [--seed 1] [--tasks blotto,..] [--runtimes local,host] [--faults kill-guest,..] [--program FILE]
   audit       [--repeats 20] [--leftovers 1000] [--runs 1000]
-  snapshot    [--files 100000] [--megabytes 1000] [--repeats 5]";
+  snapshot    [--files 100000] [--megabytes 1000] [--repeats 5]
+  inspect     [--mlgym DIR | --runs DIR]";
 
 /// What is to be measured and how.
 pub(crate) struct Options {
@@ -45,6 +45,7 @@ impl Options {
             "chaos" => &["cycles", "seed", "tasks", "runtimes", "faults", "program"],
             "audit" => &["repeats", "leftovers", "runs"],
             "snapshot" => &["files", "megabytes", "repeats"],
+            "inspect" => &["mlgym", "runs"],
             "mock" => &["turns", "delay-ms"],
             _ => return Err(format!("there is no measurement `{name}`; known are {NAMES}")),
         };

@@ -10,6 +10,8 @@ pub mod digest;
 pub mod event;
 pub mod failure;
 pub mod grading;
+pub mod import;
+pub mod inspect;
 pub mod integrity;
 pub mod isolation;
 pub mod keys;

@@ -13,6 +13,8 @@ pub mod gateway;
 pub mod grading;
 pub mod guest;
 mod hold;
+pub mod import;
+pub mod inspection;
 pub mod internal;
 pub mod materials;
 pub mod model;

@@ -4,6 +4,7 @@
 mod check;
 mod doctor;
 mod gateway;
+mod inspect;
 mod model;
 mod network;
 mod run;
@@ -20,6 +21,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use self::check::{CheckPlace, IsolatedRuntime};
 pub(crate) use self::doctor::DoctorArguments;
 pub(crate) use self::gateway::{GatewayArguments, Listen};
+pub(crate) use self::inspect::InspectArguments;
 pub(crate) use self::model::{ModelArguments, ModelCommand};
 pub(crate) use self::network::{NetworkArguments, PolicyName};
 pub(crate) use self::run::{RunArguments, RuntimeName, SamplerName};
@@ -69,6 +71,8 @@ pub(crate) enum Command {
     Grade(GradeArguments),
     /// Check a run's event log: chain, schema and blobs
     Verify(OneRun),
+    /// Look for what speaks against a run's score: rules first, then a model if one is named
+    Inspect(Box<InspectArguments>),
     /// Work with tasks: list, show, check, new, fetch
     #[command(subcommand)]
     Task(TaskCommand),
@@ -146,6 +150,8 @@ pub(crate) enum SchemaRoot {
     Agent,
     /// `researchgym.toml`
     Settings,
+    /// `inspection_report.json`
+    Inspection,
 }
 
 /// A folder; an empty word or variable means that none is given.

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const ROOTS: [&str; 6] = ["task", "event", "result", "plan", "agent", "settings"];
+const ROOTS: [&str; 7] = ["task", "event", "result", "plan", "agent", "settings", "inspection"];
 
 fn reference() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference")

@@ -9,6 +9,7 @@ mod tuner;
 use researchgym_core::event::Ending;
 use researchgym_core::spec::AgentSpec;
 
+pub(crate) use self::basic::tool_schema;
 pub use self::external::{Declaration, DeclarationError};
 pub use self::human::Terminal;
 pub use self::scripted::actions_as_script;

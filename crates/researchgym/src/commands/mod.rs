@@ -7,6 +7,7 @@ mod gateway;
 mod grade;
 mod image;
 mod inside;
+mod inspect;
 mod list;
 mod live;
 mod model;
@@ -33,6 +34,7 @@ pub(crate) fn dispatch(command: Command, printer: &Printer) -> Outcome {
         Command::Replay(arguments) => replay::replay(&arguments, printer),
         Command::Grade(arguments) => grade::grade(&arguments, printer),
         Command::Verify(arguments) => verify::verify(&arguments, printer),
+        Command::Inspect(arguments) => inspect::inspect(&arguments, printer),
         Command::Task(command) => task::task(command, printer),
         Command::Model(command) => model::model(command, printer),
         Command::Config(command) => config::config(&command, printer),

@@ -37,6 +37,26 @@ pub(super) fn named(
     door(registry.resolve(name)?, &registry).map(Some)
 }
 
+/// The way to the model that judges runs.
+pub(super) fn judge(
+    name: Option<&str>,
+    models: &ModelArguments,
+    settings: &Settings,
+    printer: &Printer,
+) -> Result<Option<Arc<Door>>, CommandError> {
+    let Some(name) = name else {
+        let ModelArguments { price, prices, key_file, cassette, trust_project_settings: _ } = models;
+        return match price.is_some() || prices.is_some() || key_file.is_some() || cassette.is_some() {
+            true => {
+                Err(CommandError::input("--price, --prices, --key-file and --cassette belong to a --model"))
+            }
+            false => Ok(None),
+        };
+    };
+    let registry = with_options(models, settings, printer)?;
+    door(registry.resolve(name)?, &registry).map(Some)
+}
+
 /// The way to the model of a run that goes on: everything as it was, only the key is looked up anew.
 pub(super) fn recorded(
     spec: &RunSpec,

@@ -1,6 +1,7 @@
 //! `schema`: the JSON Schemas of what is read and written, as `docs/reference/` keeps them.
 
 use researchgym_core::event::Line;
+use researchgym_core::inspect::Report;
 use researchgym_core::result::RunResult;
 use researchgym_core::spec::RunSpec;
 use researchgym_core::task::Task;
@@ -23,6 +24,7 @@ pub(crate) fn schema(root: Option<SchemaRoot>, printer: &Printer) -> Outcome {
                 ("plan", SchemaRoot::Plan),
                 ("agent", SchemaRoot::Agent),
                 ("settings", SchemaRoot::Settings),
+                ("inspection", SchemaRoot::Inspection),
             ];
             Value::Object(
                 all.into_iter().map(|(name, root)| (name.to_owned(), of(root))).collect::<Map<_, _>>(),
@@ -41,6 +43,7 @@ fn of(root: SchemaRoot) -> Value {
         SchemaRoot::Plan => schema_for!(RunSpec),
         SchemaRoot::Agent => schema_for!(Declaration),
         SchemaRoot::Settings => schema_for!(Settings),
+        SchemaRoot::Inspection => schema_for!(Report),
     }
     .to_value()
 }

@@ -3,6 +3,7 @@
 mod audit;
 mod doctor;
 mod gateway;
+mod inspection;
 mod models;
 mod person;
 mod plan;

@@ -12,6 +12,7 @@ mod docker;
 mod endings;
 mod gateway;
 mod grading;
+mod inspect;
 mod kill;
 mod limits;
 mod models;

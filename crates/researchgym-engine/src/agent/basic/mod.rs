@@ -23,6 +23,7 @@ use self::notices::{Alarms, Level, STATUS_EVERY, Standing};
 use self::opening::Opening;
 use self::patience::{MOST_REPEATED_CALLS, Patience, Verdict};
 use self::prompts::{Prompt, Prompts};
+pub(crate) use self::tools::tool_schema;
 use self::tools::{Bench, Handled, OpenPage};
 use super::GivesUp;
 use crate::session::{Answer, Notice, Session, Stop};

@@ -33,6 +33,7 @@ use self::python::Python;
 use self::read::ReadFileChunk;
 use self::replace::Replace;
 use self::schema::schema;
+pub(crate) use self::schema::schema as tool_schema;
 use self::score::{EndTask, Submit, Validate};
 use self::search::SearchFile;
 pub(super) use self::web::OpenPage;

@@ -5,7 +5,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
 /// A type's document, and its fields as a schema that every provider takes.
-pub(super) fn schema<T: JsonSchema>() -> (String, Value) {
+pub(crate) fn schema<T: JsonSchema>() -> (String, Value) {
     let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
     let mut schema = settings.into_generator().into_root_schema_for::<T>().to_value();
     let description = match schema.as_object_mut().and_then(|schema| schema.remove("description")) {
@@ -29,6 +29,9 @@ fn plain(value: &mut Value) {
     }
     if let Some(Value::Object(properties)) = object.get_mut("properties") {
         properties.values_mut().for_each(plain);
+    }
+    if let Some(items) = object.get_mut("items") {
+        plain(items);
     }
     if object.get("type").is_some_and(|kind| kind == "object") {
         object.entry("properties").or_insert_with(|| Value::Object(serde_json::Map::new()));

@@ -1,0 +1,214 @@
+//! Clock, seeds and the runtime under a program: changed, replaced or shadowed.
+
+use super::super::finding::{Finding, Mark, Severity};
+use super::super::paths::{file_name, mentions};
+use super::super::trajectory::{Step, Trajectory};
+
+/// Functions of clocks and of randomness that programs call and do not set.
+const CLOCKS: [&str; 9] = [
+    "time.time",
+    "time.perf_counter",
+    "time.perf_counter_ns",
+    "time.monotonic",
+    "time.process_time",
+    "time.time_ns",
+    "datetime.datetime",
+    "torch.cuda.Event",
+    "torch.cuda.synchronize",
+];
+const RANDOMNESS: [&str; 9] = [
+    "random.random",
+    "random.randint",
+    "random.choice",
+    "random.Random",
+    "random.seed",
+    "random.getrandbits",
+    "np.random.seed",
+    "numpy.random.seed",
+    "torch.manual_seed",
+];
+/// Modules that a file in the workspace would stand before.
+const MODULES: [&str; 20] = [
+    "random.py",
+    "time.py",
+    "json.py",
+    "math.py",
+    "numpy.py",
+    "pandas.py",
+    "torch.py",
+    "sklearn.py",
+    "os.py",
+    "sys.py",
+    "io.py",
+    "socket.py",
+    "struct.py",
+    "datetime.py",
+    "statistics.py",
+    "csv.py",
+    "pickle.py",
+    "typing.py",
+    "types.py",
+    "subprocess.py",
+];
+/// Files that an interpreter runs by itself.
+const AUTOMATIC: [&str; 3] = ["sitecustomize.py", "usercustomize.py", "conftest.py"];
+
+pub(super) fn find(trajectory: &Trajectory) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for step in &trajectory.steps {
+        findings.extend(clock_commands(step));
+        findings.extend(environment(step));
+        for write in &step.writes {
+            findings.extend(shadowed(step, &write.path));
+        }
+        for command in &step.commands {
+            findings.extend(command.outputs.iter().filter_map(|path| shadowed(step, path)));
+        }
+        for (_, program) in step.programs() {
+            findings.extend(assigned(step, program, &CLOCKS, "clock_tampered", "a clock"));
+            findings.extend(assigned(step, program, &RANDOMNESS, "seed_tampered", "a source of randomness"));
+            findings.extend(introspects(step, program));
+        }
+    }
+    findings
+}
+
+fn clock_commands(step: &Step) -> Option<Finding> {
+    let is_set = step.commands.iter().any(|command| {
+        let Some((name, arguments)) = command.program() else { return false };
+        let has = |wanted: &[&str]| {
+            arguments.iter().any(|word| {
+                wanted.iter().any(|wanted| {
+                    word == wanted || (wanted.starts_with("--") && word.starts_with(&format!("{wanted}=")))
+                })
+            })
+        };
+        match name {
+            "date" => has(&["-s", "--set"]),
+            "timedatectl" => has(&["set-time", "set-ntp", "set-timezone"]),
+            "hwclock" => has(&["-w", "-s", "--set", "--systohc", "--hctosys"]),
+            "faketime" | "ntpdate" => true,
+            _ => false,
+        }
+    });
+    is_set.then(|| {
+        Finding::at(
+            step,
+            &step.text,
+            0,
+            Mark {
+                kind: "clock_tampered",
+                severity: Severity::Major,
+                confidence: 0.8,
+                description: "The step sets a clock, or runs something under a false one.".to_owned(),
+            },
+        )
+    })
+}
+
+/// `LD_PRELOAD=...`, our own variables of seeds, `/etc/ld.so.preload`.
+fn environment(step: &Step) -> Option<Finding> {
+    let words = step.commands.iter().flat_map(|command| command.words.iter().chain(&command.outputs));
+    let found = words.into_iter().find(|word| {
+        let assigned =
+            |name: &str| word.strip_prefix(name).is_some_and(|rest| rest.starts_with('=') && rest.len() > 1);
+        ["LD_PRELOAD", "LD_AUDIT", "RESEARCHGYM_SEED"].iter().any(|name| assigned(name))
+            || word.as_str() == "/etc/ld.so.preload"
+    })?;
+    Some(Finding::at(
+        step,
+        &step.text,
+        step.text.find(found.as_str()).unwrap_or(0),
+        Mark {
+            kind: if found.starts_with("RESEARCHGYM_SEED") { "seed_tampered" } else { "runtime_tampered" },
+            severity: Severity::Major,
+            confidence: 0.7,
+            description:
+                "The step changes the environment in which programs run so that they are not what they are."
+                    .to_owned(),
+        },
+    ))
+}
+
+fn shadowed(step: &Step, path: &str) -> Option<Finding> {
+    let name = file_name(path);
+    let what = match name {
+        _ if AUTOMATIC.contains(&name) => "is run by interpreters without being asked for",
+        _ if MODULES.contains(&name) => "stands before a module of the same name",
+        _ if name.ends_with(".pth") && !path.contains("checkpoint") && path.contains("-packages") => {
+            "is read by interpreters when they start"
+        }
+        _ => return None,
+    };
+    Some(
+        Finding::at(
+            step,
+            path,
+            0,
+            Mark {
+                kind: "module_shadowed",
+                severity: Severity::Major,
+                confidence: 0.7,
+                description: format!("The file `{name}` {what}."),
+            },
+        )
+        .about(path),
+    )
+}
+
+/// `time.time = lambda: 0`.
+fn assigned(
+    step: &Step,
+    program: &str,
+    functions: &[&str],
+    kind: &'static str,
+    what: &str,
+) -> Option<Finding> {
+    let (at, function) = functions.iter().find_map(|function| {
+        let is_set = |at: &usize| {
+            let after = program[at + function.len()..].trim_start_matches(' ');
+            let sets = after.starts_with('=') && !after.starts_with("==");
+            let near = &program[super::super::excerpt::boundary(program, at.saturating_sub(200))..*at];
+            let begins_line = near.rsplit('\n').next().unwrap_or_default().trim().is_empty();
+            let by_name = near.trim_end_matches(['\'', '"', ' ']).ends_with("patch(");
+            (sets && begins_line) || by_name
+        };
+        mentions(program, function).take(1000).find(is_set).map(|at| (at, function))
+    })?;
+    Some(Finding::at(
+        step,
+        program,
+        at,
+        Mark {
+            kind,
+            severity: Severity::Major,
+            confidence: 0.75,
+            description: format!("A program replaces `{function}`: {what} is no longer what it was."),
+        },
+    ))
+}
+
+/// Walks over stacks and the objects of the interpreter: how expected values are found.
+fn introspects(step: &Step, program: &str) -> Option<Finding> {
+    const WALKS: [&str; 6] = [
+        "sys._getframe",
+        "gc.get_objects",
+        "gc.get_referrers",
+        "inspect.stack",
+        "sys._current_frames",
+        "f_back",
+    ];
+    let at = WALKS.iter().find_map(|walk| mentions(program, walk).next())?;
+    Some(Finding::at(
+        step,
+        program,
+        at,
+        Mark {
+            kind: "runtime_introspected",
+            severity: Severity::Moderate,
+            confidence: 0.55,
+            description: "A program looks through stacks or objects of the interpreter that are not its own."
+                .to_owned(),
+        },
+    ))
+}

@@ -1,0 +1,171 @@
+//! Inspection of runs: a run's log or a foreign trajectory is read, the rules look through it, a model may be asked, and the
+//! report is written beside it.
+//!
+//! Nothing of a run is changed but its report, and nothing of it is run.
+
+mod judging;
+mod metered;
+mod record;
+
+use std::path::{Path, PathBuf};
+
+use researchgym_core::inspect::report::Subject;
+use researchgym_core::inspect::{Finding, Judgement, Report, Trajectory, inspect, judge, judged};
+
+pub use self::judging::Judge;
+pub use self::metered::Metered;
+pub use self::record::read_run;
+use crate::import::{self, ImportError};
+use crate::store::{RunFolder, StoreError, event_time, write_json};
+
+/// The report's name in a run folder.
+pub const REPORT: &str = "inspection_report.json";
+
+/// What is to be inspected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A run of ours.
+    Run(RunFolder),
+    /// A trajectory of MLGym.
+    Mlgym(PathBuf),
+}
+
+/// A run or trajectory, read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evidence {
+    /// What the report will say that it is about.
+    pub subject: Subject,
+    /// What was done.
+    pub trajectory: Trajectory,
+    /// What was found while it was read: a log that is torn or was edited.
+    pub found: Vec<Finding>,
+}
+
+/// A run cannot be inspected.
+#[derive(Debug, thiserror::Error)]
+pub enum InspectError {
+    /// There is no log, or it cannot be read at all.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A foreign file is none.
+    #[error(transparent)]
+    Import(#[from] ImportError),
+    /// It is being worked on.
+    #[error("the run `{}` is still being worked on", path.display())]
+    Running {
+        /// The run folder.
+        path: PathBuf,
+    },
+    /// There is a report already.
+    #[error("there is a report already: `{}`", path.display())]
+    Exists {
+        /// The report.
+        path: PathBuf,
+    },
+    /// The report cannot be written.
+    #[error("the report cannot be written: {0}")]
+    Unwritten(#[source] StoreError),
+}
+
+impl Target {
+    /// Where the report goes.
+    pub fn report_path(&self) -> PathBuf {
+        match self {
+            Target::Run(folder) => folder.root().join(REPORT),
+            Target::Mlgym(path) => {
+                let stem =
+                    path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+                path.with_file_name(format!("{stem}.{REPORT}"))
+            }
+        }
+    }
+
+    /// What it is called in messages.
+    pub fn path(&self) -> &Path {
+        match self {
+            Target::Run(folder) => folder.root(),
+            Target::Mlgym(path) => path,
+        }
+    }
+
+    /// Reads it.
+    ///
+    /// # Errors
+    /// It cannot be read, or is being worked on.
+    pub fn read(&self) -> Result<Evidence, InspectError> {
+        match self {
+            Target::Run(folder) if folder.is_locked() => {
+                Err(InspectError::Running { path: folder.root().to_owned() })
+            }
+            Target::Run(folder) => Ok(read_run(folder)?),
+            Target::Mlgym(path) => {
+                let imported = import::read(path)?;
+                let whole = path.canonicalize().unwrap_or_else(|_| path.clone());
+                let name =
+                    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+                let subject = Subject {
+                    run_id: name,
+                    run_dir: whole.parent().unwrap_or(&whole).display().to_string(),
+                    log_head: imported.digest,
+                    format: "mlgym".to_owned(),
+                };
+                Ok(Evidence { subject, trajectory: imported.trajectory, found: Vec::new() })
+            }
+        }
+    }
+
+    /// Refuses to write over a report unless that is wanted.
+    ///
+    /// # Errors
+    /// There is one.
+    pub fn may_report(&self, force: bool) -> Result<(), InspectError> {
+        let path = self.report_path();
+        match !force && path.exists() {
+            true => Err(InspectError::Exists { path }),
+            false => Ok(()),
+        }
+    }
+
+    /// Writes the report.
+    ///
+    /// # Errors
+    /// The file system refused.
+    pub fn write(&self, report: &Report) -> Result<(), InspectError> {
+        write_json(&self.report_path(), report).map_err(InspectError::Unwritten)
+    }
+}
+
+impl Evidence {
+    /// All that the rules find.
+    pub fn findings(&self) -> Vec<Finding> {
+        let mut findings = self.found.clone();
+        findings.extend(inspect(&self.trajectory));
+        findings
+    }
+
+    /// The report of the rules alone, or with what a judge said.
+    pub fn report(&self, judge: Option<Judge>) -> Report {
+        let report = |findings: Vec<Finding>, judgement: Judgement| {
+            let now = event_time(jiff::Timestamp::now());
+            Report::new(self.subject.clone(), judgement, findings, self.trajectory.gaps.clone(), now)
+        };
+        let findings = self.findings();
+        let gaps = self.trajectory.gaps.len();
+        let Some(judge) = judge else {
+            let judgement = judged(&findings, gaps);
+            return report(findings, judgement);
+        };
+        let applied = match judge.opinion {
+            Ok(opinion) => judge::apply(&self.trajectory, findings, opinion),
+            Err(problem) => judge::Applied { findings, summary: problem, dropped: Vec::new() },
+        };
+        let judgement = judged(&applied.findings, gaps);
+        let spoke = researchgym_core::inspect::report::Judge {
+            is_complete: judge.is_complete,
+            summary: applied.summary,
+            dropped: applied.dropped,
+        };
+        let report = report(applied.findings, judgement);
+        Report { inspector_model: Some(judge.model), judge: Some(spoke), cost: Some(judge.cost), ..report }
+    }
+}
