@@ -12,7 +12,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> Option<i32> {
     match arguments.next()?.to_str()? {
         "guest" => Some(guest::main()),
         "userns" => Some(user_namespace::helper()),
-        "sweep" => Some(sweeper::main()),
+        "sweep" => Some(sweeper::main(arguments.next().and_then(|owner| owner.to_str()?.parse().ok()))),
         _ => None,
     }
 }

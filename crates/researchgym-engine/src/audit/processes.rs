@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use super::locks::Locks;
-use super::{Holder, Kind, Remains, Way};
+use super::{Holder, Kind, Remains, Way, is_ours};
 use crate::sandbox::{GUEST, unisolated};
 
 /// What the names of our executables begin with.
@@ -49,6 +49,9 @@ pub(super) fn look(locks: &Locks) -> Vec<Remains> {
                 None => continue,
             },
         };
+        if !user(process.pid).is_some_and(is_ours) {
+            continue;
+        }
         let what = format!("{} {}", process.pid, process.words());
         let remains = match holder {
             Holder::Live { pid } => Remains::live(Kind::Process, what, pid),
@@ -163,6 +166,13 @@ fn sandbox_folder(pid: u32) -> Option<PathBuf> {
         let is_ours = path.file_name()?.to_str()?.starts_with(unisolated::PREFIX);
         is_ours.then_some(path)
     })
+}
+
+/// The user of a process. A guest's files in `/proc` are root's, whoever started it.
+fn user(pid: u32) -> Option<u32> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let users = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+    users.split_ascii_whitespace().next()?.parse().ok()
 }
 
 /// A process's number as it sees itself.
