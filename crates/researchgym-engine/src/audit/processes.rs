@@ -55,10 +55,7 @@ pub(super) fn look(locks: &Locks) -> Vec<Remains> {
         let what = format!("{} {}", process.pid, process.words());
         let remains = match holder {
             Holder::Live { pid } => Remains::live(Kind::Process, what, pid),
-            Holder::User | Holder::Nobody => {
-                let way = Way::Process { pid: process.pid, start: process.start };
-                Remains::left_with(Kind::Process, what, way)
-            }
+            Holder::User | Holder::Nobody => process.left(what),
         };
         found.push((process.pid, remains));
     }
@@ -122,6 +119,18 @@ impl Process {
         let arguments: Vec<String> = text.trim_end_matches('\0').split('\0').map(str::to_owned).collect();
         let role = role(&arguments);
         Some(Process { pid, parent, start, arguments, role })
+    }
+
+    /// A sweeper without its process is at work, and soon done.
+    fn left(&self, what: String) -> Remains {
+        let (pid, start) = (self.pid, self.start);
+        match self.role {
+            Some(Role::Sweeper { .. }) => Remains {
+                detail: Some("it removes what its process left, and ends".to_owned()),
+                ..Remains::left_with(Kind::Process, what, Way::Sweeper { pid, start })
+            },
+            _ => Remains::left_with(Kind::Process, what, Way::Process { pid, start }),
+        }
     }
 
     fn is_named_like_us(&self) -> bool {

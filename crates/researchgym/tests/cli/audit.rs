@@ -249,3 +249,27 @@ fn a_run_in_a_time_namespace_keeps_its_control_groups() {
     wait(child);
     eventually("the sweeper removes them", || groups().is_empty().then_some(()));
 }
+
+/// A sweeper whose process is gone looks like an orphan, and does just what cleaning would do.
+#[test]
+fn a_sweeper_at_work_is_waited_for() {
+    let world = World::new();
+    let folder = world.path("left");
+    std::fs::create_dir(&folder).expect("a folder");
+    // It follows a process that is not its parent: so does one whose parent has died.
+    let mut sweeper =
+        world.command(&["sweep", "1"]).stdin(Stdio::piped()).spawn().expect("the binary starts");
+    let clean = world.start(&["doctor", "--clean"]);
+    eventually("cleaning holds the sweeper", || {
+        let descriptors = std::fs::read_dir(format!("/proc/{}/fd", clean.id())).ok()?;
+        let mut links = descriptors.flatten().filter_map(|entry| std::fs::read_link(entry.path()).ok());
+        let is_held = links.any(|link| link.to_string_lossy().contains("pidfd"));
+        (is_held || sweeper.try_wait().expect("it is ours").is_some()).then_some(())
+    });
+    let mut orders = sweeper.stdin.take().expect("a pipe");
+    let _ = std::io::Write::write_all(&mut orders, format!("f{}\0", folder.display()).as_bytes());
+    drop(orders);
+    assert_eq!(sweeper.wait().expect("it ends").code(), Some(0));
+    wait(clean);
+    assert!(!folder.exists());
+}
