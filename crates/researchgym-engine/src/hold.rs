@@ -7,9 +7,13 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 use rustix::io::Errno;
+
+/// How long a lock may be held before it counts as taken.
+pub(crate) const GLANCE: Duration = Duration::from_millis(100);
 
 /// Takes what is at the path until the file is dropped. An error if another holds it, or if it was replaced meanwhile.
 pub(crate) fn take(path: &Path) -> io::Result<File> {
@@ -19,6 +23,20 @@ pub(crate) fn take(path: &Path) -> io::Result<File> {
     match (held.dev(), held.ino()) == (there.dev(), there.ino()) {
         true => Ok(file),
         false => Err(io::ErrorKind::NotFound.into()),
+    }
+}
+
+/// Takes what this process has just made. Somebody may be looking whether it is held, as `doctor` does: that takes some
+/// microseconds and is waited for.
+pub(crate) fn take_own(path: &Path) -> io::Result<File> {
+    let begun = Instant::now();
+    loop {
+        match take(path) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && begun.elapsed() < GLANCE => {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            other => return other,
+        }
     }
 }
 

@@ -13,7 +13,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> Option<i32> {
     match arguments.next()?.to_str()? {
         "guest" => Some(guest::main(arguments)),
         "userns" => Some(user_namespace::helper()),
-        "sweep" => Some(sweeper::main()),
+        "sweep" => Some(sweeper::main(arguments.next().and_then(|owner| owner.to_str()?.parse().ok()))),
         "connect" => Some(connect::main(arguments.map(|word| word.to_string_lossy().into_owned()))),
         _ => None,
     }

@@ -61,7 +61,7 @@ pub(crate) fn named(parent: &Path, prefix: &str, mode: u32) -> io::Result<Scratc
             .permissions(Permissions::from_mode(mode))
             .tempdir_in(parent)
             .map_err(without_path)?;
-        match hold::take(folder.path()) {
+        match hold::take_own(folder.path()) {
             Ok(lock) => return Ok(Scratch { folder, _lock: lock }),
             Err(error) if attempts == ATTEMPTS => return Err(error),
             Err(_) => {}

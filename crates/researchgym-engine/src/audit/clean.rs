@@ -1,8 +1,10 @@
 //! Removing what belongs to nobody. Each thing is looked at again while it is held, just before it goes.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::mount::UnmountFlags;
 use rustix::process::{Pid, PidfdFlags, Signal};
 
@@ -12,10 +14,18 @@ use crate::snapshot::clear_folder;
 use crate::store::RunFolder;
 use crate::{hold, scratch};
 
+/// How long a process may take to end.
+const PATIENCE: Timespec = Timespec { tv_sec: 20, tv_nsec: 0 };
+
 /// How one thing is removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Way {
     Process {
+        pid: u32,
+        start: u64,
+    },
+    /// One that removes what its process left.
+    Sweeper {
         pid: u32,
         start: u64,
     },
@@ -51,25 +61,22 @@ pub struct Failed {
     pub reason: String,
 }
 
-/// Removes what belongs to nobody: processes first, because they hold the rest. Blocks, some seconds at most.
+/// Removes what belongs to nobody. Sweepers at work are waited for, then processes go, because they hold the rest. Blocks,
+/// some seconds at most.
 pub fn clean(places: &Places) -> Cleaned {
-    let mut remains: Vec<Remains> = look(places).into_iter().filter(Remains::is_left).collect();
-    remains.sort_by_key(|remains| remains.kind);
     let mut cleaned = Cleaned::default();
-    for remains in remains {
-        let Some(way) = &remains.way else { continue };
-        match remove(way) {
-            Ok(()) => cleaned.removed.push(remains),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => cleaned.removed.push(remains),
-            Err(error) => cleaned.failed.push(Failed { reason: error.to_string(), remains }),
-        }
-    }
+    let is_sweeper = |remains: &Remains| matches!(remains.way, Some(Way::Sweeper { .. }));
+    cleaned.remove(look(places).into_iter().filter(|remains| is_sweeper(remains)));
+    let mut rest: Vec<Remains> = look(places).into_iter().filter(|remains| !is_sweeper(remains)).collect();
+    rest.sort_by_key(|remains| remains.kind);
+    cleaned.remove(rest.into_iter());
     cleaned
 }
 
 fn remove(way: &Way) -> io::Result<()> {
     match way {
         Way::Process { pid, start } => kill(*pid, *start),
+        Way::Sweeper { pid, start } => wait_for_sweeper(*pid, *start),
         Way::ControlGroup(parent) => remove_group(parent),
         Way::Mount { mount, lock } => {
             // A folder that is gone holds nobody; one that is there must be free.
@@ -87,18 +94,30 @@ fn remove(way: &Way) -> io::Result<()> {
 
 /// Kills the one process that was found: its number may be another's by now.
 fn kill(pid: u32, start: u64) -> io::Result<()> {
-    let number = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::NotFound)?;
-    let Ok(process) = rustix::process::pidfd_open(number, PidfdFlags::empty()) else { return Ok(()) };
-    if processes::start_of(pid) != Some(start) {
-        return Ok(());
-    }
+    let Some(process) = held(pid, start) else { return Ok(()) };
     rustix::process::pidfd_send_signal(&process, Signal::KILL)?;
-    let mut ended = [rustix::event::PollFd::new(&process, rustix::event::PollFlags::IN)];
-    let patience = rustix::event::Timespec { tv_sec: 10, tv_nsec: 0 };
-    match rustix::event::poll(&mut ended, Some(&patience))? {
-        0 => Err(io::Error::other("it does not end, though it was killed")),
-        _ => Ok(()),
+    match ends(&process)? {
+        true => Ok(()),
+        false => Err(io::Error::other("it does not end, though it was killed")),
     }
+}
+
+/// Lets a sweeper do its work; one that does not come to its end is killed.
+fn wait_for_sweeper(pid: u32, start: u64) -> io::Result<()> {
+    let Some(process) = held(pid, start) else { return Ok(()) };
+    if ends(&process)? { Ok(()) } else { kill(pid, start) }
+}
+
+/// The process of this number, if it is still the one that was seen.
+fn held(pid: u32, start: u64) -> Option<OwnedFd> {
+    let number = i32::try_from(pid).ok().and_then(Pid::from_raw)?;
+    let process = rustix::process::pidfd_open(number, PidfdFlags::empty()).ok()?;
+    (processes::start_of(pid) == Some(start)).then_some(process)
+}
+
+fn ends(process: &OwnedFd) -> io::Result<bool> {
+    let mut ended = [PollFd::new(process, PollFlags::IN)];
+    Ok(rustix::event::poll(&mut ended, Some(&PATIENCE))? > 0)
 }
 
 fn remove_group(parent: &Parent) -> io::Result<()> {
@@ -124,6 +143,17 @@ fn remove_empty_run(root: &Path) -> io::Result<()> {
 }
 
 impl Cleaned {
+    fn remove(&mut self, remains: impl Iterator<Item = Remains>) {
+        for remains in remains.filter(Remains::is_left) {
+            let Some(way) = &remains.way else { continue };
+            match remove(way) {
+                Ok(()) => self.removed.push(remains),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => self.removed.push(remains),
+                Err(error) => self.failed.push(Failed { reason: error.to_string(), remains }),
+            }
+        }
+    }
+
     /// Adds what a removal of another kind did.
     pub fn add(&mut self, kind: Kind, what: String, outcome: Result<(), String>) {
         let remains = Remains::left(kind, what);

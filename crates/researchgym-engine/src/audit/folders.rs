@@ -1,9 +1,10 @@
 //! Folders that live shorter than a run: in the folders for temporary files and in the home folder.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::locks::Locks;
-use super::{Kind, Places, Remains, Way};
+use super::{Kind, Places, Remains, Way, is_ours};
 use crate::{dataset, environment, gateway, grading, sandbox};
 
 /// Where such folders are, and what their names begin with.
@@ -34,7 +35,7 @@ pub(super) fn look(places: &Places, locks: &Locks) -> Vec<Remains> {
 fn folders(parent: &Path, prefixes: &[&str]) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(parent).into_iter().flatten().flatten();
     let mut found: Vec<PathBuf> = entries
-        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+        .filter(|entry| entry.metadata().is_ok_and(|metadata| metadata.is_dir() && is_ours(metadata.uid())))
         .filter(|entry| {
             entry
                 .file_name()

@@ -17,13 +17,18 @@ mod processes;
 mod runs;
 mod slots;
 
+use std::collections::HashSet;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::Serialize;
 
 use self::clean::Way;
 pub use self::clean::{Cleaned, Failed, clean};
 use self::locks::Locks;
+
+/// How long a folder may be without its lock, or half removed, on a busy machine.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
 /// Where runs leave things.
 #[derive(Clone, Debug)]
@@ -46,7 +51,7 @@ impl Places {
 }
 
 /// What kind of thing it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// A guest, a bubblewrap, a sweeper, or what was started in a sandbox without isolation.
@@ -148,8 +153,27 @@ impl Remains {
     }
 }
 
-/// Looks at everything. Blocks for some 10 ms, longer with many processes and runs; changes nothing.
+/// Whether what belongs to a user is for us to judge: root judges everything, others their own.
+fn is_ours(owner: u32) -> bool {
+    let user = rustix::process::geteuid();
+    user.is_root() || user.as_raw() == owner
+}
+
+/// Looks at everything, and a second time if something is left: what is just being made, or removed, is nobody's for a
+/// moment. Blocks for some 10 ms, longer with many processes and runs; changes nothing.
 pub fn look(places: &Places) -> Vec<Remains> {
+    let mut remains = glance(places);
+    if remains.iter().any(Remains::is_left) {
+        let name = |remains: &Remains| (remains.kind, remains.what.clone());
+        let left: HashSet<_> = remains.iter().filter(|one| one.is_left()).map(name).collect();
+        std::thread::sleep(BETWEEN_LOOKS);
+        remains = glance(places);
+        remains.retain(|one| !one.is_left() || left.contains(&name(one)));
+    }
+    remains
+}
+
+fn glance(places: &Places) -> Vec<Remains> {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let mountinfo = read("/proc/self/mountinfo");
     let locks = Locks::read(&read("/proc/locks"));

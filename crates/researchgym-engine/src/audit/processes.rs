@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use super::locks::Locks;
-use super::{Holder, Kind, Remains, Way};
+use super::{Holder, Kind, Remains, Way, is_ours};
 use crate::sandbox::{GUEST, unisolated};
 
 /// What the names of our executables begin with.
@@ -49,13 +49,13 @@ pub(super) fn look(locks: &Locks) -> Vec<Remains> {
                 None => continue,
             },
         };
+        if !user(process.pid).is_some_and(is_ours) {
+            continue;
+        }
         let what = format!("{} {}", process.pid, process.words());
         let remains = match holder {
             Holder::Live { pid } => Remains::live(Kind::Process, what, pid),
-            Holder::User | Holder::Nobody => {
-                let way = Way::Process { pid: process.pid, start: process.start };
-                Remains::left_with(Kind::Process, what, way)
-            }
+            Holder::User | Holder::Nobody => process.left(what),
         };
         found.push((process.pid, remains));
     }
@@ -121,6 +121,18 @@ impl Process {
         Some(Process { pid, parent, start, arguments, role })
     }
 
+    /// A sweeper without its process is at work, and soon done.
+    fn left(&self, what: String) -> Remains {
+        let (pid, start) = (self.pid, self.start);
+        match self.role {
+            Some(Role::Sweeper { .. }) => Remains {
+                detail: Some("it removes what its process left, and ends".to_owned()),
+                ..Remains::left_with(Kind::Process, what, Way::Sweeper { pid, start })
+            },
+            _ => Remains::left_with(Kind::Process, what, Way::Process { pid, start }),
+        }
+    }
+
     fn is_named_like_us(&self) -> bool {
         self.arguments.first().is_some_and(|program| name(program).starts_with(OURS))
     }
@@ -163,6 +175,13 @@ fn sandbox_folder(pid: u32) -> Option<PathBuf> {
         let is_ours = path.file_name()?.to_str()?.starts_with(unisolated::PREFIX);
         is_ours.then_some(path)
     })
+}
+
+/// The user of a process. A guest's files in `/proc` are root's, whoever started it.
+fn user(pid: u32) -> Option<u32> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let users = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+    users.split_ascii_whitespace().next()?.parse().ok()
 }
 
 /// A process's number as it sees itself.

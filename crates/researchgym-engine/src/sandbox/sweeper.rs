@@ -74,9 +74,10 @@ impl Sweeper {
 
 /// Waits until a process is gone altogether. The kernel closes what a killed process had open one after the other: the
 /// pipe that woke us may be closed while locks further on are still held.
-fn wait_for_the_end_of(owner: Option<Pid>) {
+fn wait_for_the_end_of(owner: Option<u32>) {
+    let owner = owner.and_then(|owner| Pid::from_raw(i32::try_from(owner).ok()?));
     let begun = Instant::now();
-    while rustix::process::getppid() == owner && begun.elapsed() < PATIENCE {
+    while owner.is_some() && rustix::process::getppid() == owner && begun.elapsed() < PATIENCE {
         std::thread::sleep(Duration::from_millis(1));
     }
 }
@@ -90,9 +91,8 @@ fn hang_up(run: &Path) {
     }
 }
 
-/// The sweeper's `main`.
-pub(crate) fn main() -> i32 {
-    let owner = rustix::process::getppid();
+/// The sweeper's `main`. `owner`: the number of the process that it follows, as both see it.
+pub(crate) fn main(owner: Option<u32>) -> i32 {
     // Fails if it is one already.
     let _ = rustix::process::setsid();
     let orders: Vec<String> = io::stdin()

@@ -15,10 +15,6 @@ use crate::hold;
 /// The file's name in the run's folder.
 pub(crate) const LOCK: &str = "lock";
 
-/// How long a lock may be held before it counts as another's work: whoever only looks whether a run is held, as `list`
-/// and `doctor` do, holds it for some microseconds.
-const GLANCE: Duration = Duration::from_millis(100);
-
 /// A run taken for this process; given back when dropped.
 #[derive(Debug)]
 pub struct RunLock {
@@ -59,11 +55,12 @@ impl Drop for RunLock {
     }
 }
 
+/// Whoever only looks whether a run is held, as `list` and `doctor` do, holds it for some microseconds.
 fn patiently(file: &File) -> rustix::io::Result<()> {
     let begun = Instant::now();
     loop {
         match flock(file, FlockOperation::NonBlockingLockExclusive) {
-            Err(Errno::WOULDBLOCK) if begun.elapsed() < GLANCE => {
+            Err(Errno::WOULDBLOCK) if begun.elapsed() < hold::GLANCE => {
                 std::thread::sleep(Duration::from_millis(2));
             }
             other => return other,

@@ -9,6 +9,14 @@ use serde_json::{Value, json};
 
 use crate::support::{World, answer, can_isolate, eventually, exec, is_root, signal, submit, wait};
 
+/// Cleaning is for the whole machine, and would remove what other tests leave lying about on purpose.
+fn alone() -> std::fs::File {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cleaning.lock");
+    let lock = std::fs::File::create(path).expect("the build's own folder");
+    lock.lock().expect("others end");
+    lock
+}
+
 /// What the audit says of this world: `[held_by, kind, what below the world's folder]`.
 fn audited(world: &World) -> (i32, BTreeSet<[String; 3]>) {
     let finished = world.finish(&["doctor", "--audit", "--output", "json"]);
@@ -32,6 +40,7 @@ fn below(world: &World, path: &Path) -> String {
 
 #[test]
 fn what_belongs_to_nobody_is_found_and_removed() {
+    let _alone = alone();
     let world = World::new();
     for folder in
         ["home/scratch/grading-left/deep", "home/environments/.building-left", "home/environments/whole"]
@@ -59,6 +68,7 @@ fn what_belongs_to_nobody_is_found_and_removed() {
 
 #[test]
 fn an_orphan_without_isolation_is_found_by_its_environment_and_ended() {
+    let _alone = alone();
     let world = World::new();
     let sandbox = world.path("researchgym-host-orphan");
     let mut orphan = Command::new("sleep")
@@ -86,6 +96,7 @@ fn an_orphan_without_isolation_is_found_by_its_environment_and_ended() {
 
 #[test]
 fn a_live_run_is_live_and_a_killed_one_leaves_only_itself() {
+    let _alone = alone();
     if !can_isolate() {
         return;
     }
@@ -111,6 +122,7 @@ fn a_live_run_is_live_and_a_killed_one_leaves_only_itself() {
 
 #[test]
 fn what_a_killed_writer_left_in_a_run_goes_and_the_run_stays() {
+    let _alone = alone();
     if !can_isolate() {
         return;
     }
@@ -140,6 +152,7 @@ fn what_a_killed_writer_left_in_a_run_goes_and_the_run_stays() {
 
 #[test]
 fn control_groups_are_judged_by_lock_and_process() {
+    let _alone = alone();
     let memory = Path::new("/sys/fs/cgroup/memory");
     let unified = Path::new("/sys/fs/cgroup");
     let mount = if memory.is_dir() { memory } else { unified };
@@ -176,6 +189,7 @@ fn control_groups_are_judged_by_lock_and_process() {
 
 #[test]
 fn a_killed_run_without_isolation_leaves_nothing_among_temporary_files() {
+    let _alone = alone();
     if !can_isolate() {
         return;
     }
@@ -218,6 +232,7 @@ fn a_killed_run_without_isolation_leaves_nothing_among_temporary_files() {
 /// The groups of a run in a time namespace look to others as if their process had started at another time.
 #[test]
 fn a_run_in_a_time_namespace_keeps_its_control_groups() {
+    let _alone = alone();
     if !can_isolate() || !is_root("making a time namespace") {
         return;
     }
@@ -248,4 +263,29 @@ fn a_run_in_a_time_namespace_keeps_its_control_groups() {
     signal(&child, Signal::KILL);
     wait(child);
     eventually("the sweeper removes them", || groups().is_empty().then_some(()));
+}
+
+/// A sweeper whose process is gone looks like an orphan, and does just what cleaning would do.
+#[test]
+fn a_sweeper_at_work_is_waited_for() {
+    let _alone = alone();
+    let world = World::new();
+    let folder = world.path("left");
+    std::fs::create_dir(&folder).expect("a folder");
+    // It follows a process that is not its parent: so does one whose parent has died.
+    let mut sweeper =
+        world.command(&["sweep", "1"]).stdin(Stdio::piped()).spawn().expect("the binary starts");
+    let clean = world.start(&["doctor", "--clean"]);
+    eventually("cleaning holds the sweeper", || {
+        let descriptors = std::fs::read_dir(format!("/proc/{}/fd", clean.id())).ok()?;
+        let mut links = descriptors.flatten().filter_map(|entry| std::fs::read_link(entry.path()).ok());
+        let is_held = links.any(|link| link.to_string_lossy().contains("pidfd"));
+        (is_held || sweeper.try_wait().expect("it is ours").is_some()).then_some(())
+    });
+    let mut orders = sweeper.stdin.take().expect("a pipe");
+    let _ = std::io::Write::write_all(&mut orders, format!("f{}\0", folder.display()).as_bytes());
+    drop(orders);
+    assert_eq!(sweeper.wait().expect("it ends").code(), Some(0));
+    wait(clean);
+    assert!(!folder.exists());
 }

@@ -157,7 +157,7 @@ fn make_parent(own: &Path, tag: &str) -> io::Result<(PathBuf, Option<Arc<File>>)
     match std::fs::create_dir(&folder) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
         Ok(()) | Err(_) => {
-            let hold = hold::take(&folder).ok().map(Arc::new);
+            let hold = hold::take_own(&folder).ok().map(Arc::new);
             Ok((folder, hold))
         }
     }
