@@ -215,7 +215,7 @@ async fn each_request_has_its_verdict_and_its_report() {
         ),
         ("nonsense\r\n\r\n".to_owned(), "400", ("?", "?", 0, None, refused(Refusal::Malformed))),
         (
-            format!("GET http://allowed.example/ HTTP/1.1\r\nx: {}\r\n\r\n", "y".repeat(100 << 10)),
+            format!("GET http://allowed.example/ HTTP/1.1\r\nx: {}\r\n\r\n", "y".repeat(1 << 20)),
             "431",
             ("?", "?", 0, None, refused(Refusal::Malformed)),
         ),
