@@ -1,13 +1,13 @@
 //! What the values of a well-formed task file must mean: finite numbers, plain paths, names that exist.
 
+mod network;
+
 use std::collections::BTreeSet;
 
 use super::document::{Document, KeyPath};
 use super::problem::Problem;
 use super::{Baseline, DEFAULT_VARIANT, Parameter, Range, TASK_SCHEMA, Task, TaskLimits};
-use crate::network::{AllowError, AllowList, HostName, NetworkPolicy, sources};
 use crate::score::Metrics;
-use crate::web::Blocklist;
 
 /// The longest limit of time that a file may set, in hours: more than a year.
 const LONGEST_HOURS: f64 = 10_000.0;
@@ -274,63 +274,6 @@ impl Checker<'_> {
             let message =
                 format!("is {}, not less than `memory_mib` ({})", resources.tmp_mib, resources.memory_mib);
             self.report(&path.key("tmp_mib"), message, "what is in /tmp counts as memory: make it smaller");
-        }
-    }
-
-    fn network(&mut self) {
-        let path = KeyPath::of("network.blocked_urls");
-        // One at a time: a list's own error names only its first.
-        for (index, entry) in self.task.network.blocked_urls.iter().enumerate() {
-            if let Err((_, error)) = Blocklist::parse(std::slice::from_ref(entry)) {
-                let advice = "write a host, `*.host`, the beginning of an address, or a text of addresses";
-                self.report(&path.index(index), error.to_string(), advice);
-            }
-        }
-        self.policies();
-        self.allowed_hosts();
-    }
-
-    fn policies(&mut self) {
-        let network = &self.task.network;
-        if network.grader == NetworkPolicy::Gateway {
-            let advice = "write \"none\", \"allow-list\" or \"open\": a grader has no model gateway";
-            self.report(&KeyPath::of("network.grader"), "is \"gateway\"", advice);
-        }
-        let policies = [("network.agent", network.agent_at_most()), ("network.grader", network.grader)];
-        let listed = policies.into_iter().find(|(_, policy)| *policy == NetworkPolicy::AllowList);
-        match listed {
-            Some((key, _)) if network.allow.is_empty() => {
-                let advice = "name the hosts or package sources in `network.allow`";
-                self.report(&KeyPath::of(key), "is \"allow-list\", and there is no list", advice);
-            }
-            None if !network.allow.is_empty() => {
-                let advice = "write `agent = \"allow-list\"` or `grader = \"allow-list\"`, or remove it";
-                self.report(&KeyPath::of("network.allow"), "is used by no policy", advice);
-            }
-            _ => {}
-        }
-        self.above_zero(network.traffic_mib, &KeyPath::of("network.traffic_mib"));
-    }
-
-    fn allowed_hosts(&mut self) {
-        let path = KeyPath::of("network.allow");
-        for (index, entry) in self.task.network.allow.iter().enumerate() {
-            let Err((_, error)) = AllowList::parse(std::slice::from_ref(entry)) else { continue };
-            let advice = match &error {
-                AllowError::UnknownSource { near: Some(near) } => format!("did you mean `{near}`?"),
-                AllowError::UnknownSource { near: None } => {
-                    let names: Vec<&str> = sources().iter().map(|source| source.name).collect();
-                    format!("the sources are {}; a host has a dot or a port", quoted(&names))
-                }
-                _ => "write a host, `host:port`, `*.host`, or the name of a package source".to_owned(),
-            };
-            self.report(&path.index(index), error.to_string(), advice);
-        }
-        let path = KeyPath::of("network.unchecked_paths");
-        for (index, entry) in self.task.network.unchecked_paths.iter().enumerate() {
-            if let Err(error) = HostName::parse(entry) {
-                self.report(&path.index(index), error.to_string(), "write the name of a host");
-            }
         }
     }
 

@@ -26,7 +26,7 @@ use crate::gateway::Token;
 
 /// Connections at the same time; more wait.
 const CONNECTIONS: usize = 256;
-/// The longest head of a request, in bytes.
+/// The longest head of a request, in bytes; one that comes all at once may be twice as long.
 const LONGEST_HEAD: usize = 64 << 10;
 /// The most headers of one.
 const MOST_HEADERS: usize = 100;
