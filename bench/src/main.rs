@@ -4,6 +4,7 @@
 //! of the sandboxes that it starts, as `researchgym` itself is.
 
 mod agent;
+mod cheats;
 mod cold;
 mod concurrent;
 mod floor;
@@ -71,6 +72,7 @@ fn measure(options: &Options) -> Outcome<()> {
             "grading" => grading::measure(options, &report).await,
             "agent" => agent::measure(options, &report).await,
             "cold" => cold::measure(options, &report),
+            "cheats" => cheats::measure(options, &report),
             unknown => {
                 Err(format!("there is no such measurement; known are {}, not {unknown}", options::NAMES)
                     .into())

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 /// All measurements.
-pub(crate) const NAMES: &str = "step, start, concurrent, grading, cold, gateway, agent";
+pub(crate) const NAMES: &str = "step, start, concurrent, grading, cold, gateway, agent, cheats";
 
 pub(crate) const USAGE: &str = "\
 usage: cargo run --release -p researchgym-bench -- NAME [--key value ..]
@@ -12,6 +12,7 @@ usage: cargo run --release -p researchgym-bench -- NAME [--key value ..]
   concurrent  [--runs 256] [--steps 20] [--think-ms 200] [--at-a-time 8]
   grading     [--repeats 5] [--tasks blotto,three-sat,..] [--data-dir DIR]
   cold        [--starts 50] [--build yes]
+  cheats      [--results DIR]
   gateway     [--connections 1,32,500] [--seconds 2] [--rounds 3] [--litellm COMMAND]
   agent       [--turns 1000] [--agents 256] [--agents-turns 20] [--delay-ms 200] [--at-a-time 8]";
 
@@ -32,6 +33,7 @@ impl Options {
             "concurrent" => &["runs", "steps", "think-ms", "at-a-time"],
             "grading" => &["repeats", "tasks", "data-dir"],
             "cold" => &["starts", "build"],
+            "cheats" => &["results"],
             "gateway" => &["connections", "seconds", "rounds", "litellm"],
             "agent" => &["turns", "agents", "agents-turns", "delay-ms", "at-a-time"],
             "mock" => &["turns", "delay-ms"],
