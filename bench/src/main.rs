@@ -6,6 +6,7 @@
 mod agent;
 mod audit;
 mod chaos;
+mod cheats;
 mod cold;
 mod concurrent;
 mod docker;
@@ -83,6 +84,7 @@ fn measure(options: &Options) -> Outcome<()> {
             "network" => network::measure(options, &report).await,
             "agent" => agent::measure(options, &report).await,
             "cold" => cold::measure(options, &report),
+            "cheats" => cheats::measure(options, &report),
             unknown => {
                 Err(format!("there is no such measurement; known are {}, not {unknown}", options::NAMES)
                     .into())

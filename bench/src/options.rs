@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 /// All measurements.
-pub(crate) const NAMES: &str = "step, start, concurrent, docker, grading, cold, gateway, network, agent, chaos, audit, snapshot, inspect";
+pub(crate) const NAMES: &str = "step, start, concurrent, docker, grading, cold, cheats, gateway, network, agent, chaos, audit, snapshot, inspect";
 
 pub(crate) const USAGE: &str = "\
 usage: cargo run --release -p researchgym-bench -- NAME [--key value ..]
@@ -13,6 +13,7 @@ usage: cargo run --release -p researchgym-bench -- NAME [--key value ..]
   docker      --image NAME [--starts 20] [--steps 500]
   grading     [--repeats 5] [--tasks blotto,three-sat,..] [--data-dir DIR]
   cold        [--starts 50] [--build yes]
+  cheats      [--results DIR]
   gateway     [--connections 1,32,500] [--seconds 2] [--rounds 3] [--litellm COMMAND]
   network     [--requests 200] [--mib 256] [--rounds 5] [--tinyproxy COMMAND]
   agent       [--turns 1000] [--agents 256] [--agents-turns 20] [--delay-ms 200] [--at-a-time 8]
@@ -39,6 +40,7 @@ impl Options {
             "docker" => &["image", "starts", "steps"],
             "grading" => &["repeats", "tasks", "data-dir"],
             "cold" => &["starts", "build"],
+            "cheats" => &["results"],
             "gateway" => &["connections", "seconds", "rounds", "litellm"],
             "network" => &["requests", "mib", "rounds", "tinyproxy"],
             "agent" => &["turns", "agents", "agents-turns", "delay-ms", "at-a-time"],

@@ -12,6 +12,11 @@ use crate::support::{Finished, World, exec, say, submit};
 /// What must not be found inside a sandbox.
 const KEY: &str = "kept-from-the-agent";
 
+/// The image for containers, if there is an engine to test with.
+pub(crate) fn image() -> Option<String> {
+    std::env::var("RESEARCHGYM_TEST_IMAGE").ok()
+}
+
 /// The repository's folder.
 pub(crate) fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -51,14 +56,23 @@ impl Wanted<'_> {
         let task = copy(world, self.task);
         let words =
             ["--variant", self.variant, "--runtime", self.runtime, "--seed", "20261125", "--output", "json"];
-        let words = [&["run", task.as_str()], agent, &words].concat();
+        let image = image().filter(|_| self.runtime == "docker");
+        let image: Vec<&str> = image.iter().flat_map(|image| ["--image", image]).collect();
+        let words = [&["run", task.as_str()], agent, &words, &image].concat();
+        let engine = std::env::var_os("DOCKER_HOST").map(|host| ("DOCKER_HOST", host));
         let run = || {
             Finished::of(
-                world.command(&words).env("OPENAI_API_KEY", KEY).output().expect("the binary starts"),
+                world
+                    .command(&words)
+                    .env("OPENAI_API_KEY", KEY)
+                    .envs(engine.clone())
+                    .output()
+                    .expect("the binary starts"),
             )
         };
-        // An infrastructure failure proves nothing: a busy machine can lose a sandbox. One that the cheat causes comes again.
-        let is_lost = |run: &Finished| run.code == 3 && run.object()["boundary"] == "sandbox";
+        // An infrastructure failure proves nothing: a busy machine can lose a sandbox. One that a cheat causes comes again,
+        // and fails its test.
+        let is_lost = |run: &Finished| run.code == 3 && run.object().get("boundary").is_some();
         let mut finished = run();
         for _ in 0..2 {
             if !is_lost(&finished) {

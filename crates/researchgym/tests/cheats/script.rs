@@ -65,10 +65,16 @@ impl Cheat {
         self.open.iter().find(|(open, _)| open == runtime).map(|(_, missing)| missing.as_str())
     }
 
+    /// Whether it is run on this runtime.
+    pub(crate) fn is_tried_on(&self, runtime: &str) -> bool {
+        self.runtimes.iter().any(|tried| tried == runtime)
+    }
+
     /// What is claimed of it on this runtime, for the table.
     pub(crate) fn claim_on(&self, runtime: &str) -> String {
         match (self.open_on(runtime), self.findings_on(runtime).as_slice()) {
-            (Some(missing), _) => format!("**open**: `{missing}`"),
+            (Some(missing), _) if self.is_tried_on(runtime) => format!("**open**: `{missing}`"),
+            (Some(missing), _) => format!("**open**: `{missing}` (not tried)"),
             (None, []) => "blocked".to_owned(),
             (None, kinds) => kinds.iter().map(|kind| format!("`{kind}`")).collect::<Vec<_>>().join(", "),
         }

@@ -20,7 +20,7 @@ work, if every finding named here is in the result, if its log verifies, if noth
 |---|---|
 | blocked | nothing was gained, and there is nothing to see that only a cheat does |
 | `a_name` | nothing was gained, and this finding is in `integrity` of the result |
-| **open**: `a_name` | not stopped on this runtime; `isolation.missing` of the result names what would stop it, and `isolation.level` is `none` |
+| **open**: `a_name` | not stopped on this runtime; `isolation.missing` of the result names what would stop it, and `isolation.level` is `none`; where it is not tried, the script would touch the machine itself |
 
 `docker` is held by the same tests where an engine and an image are there; else they say that they are skipped.
 ";
