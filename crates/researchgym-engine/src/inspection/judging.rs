@@ -52,7 +52,7 @@ impl Judge {
         let mut asking = Asking::begin(evidence, findings)?;
         let opinion = asking.opinion(metered).await?;
         let is_complete = opinion.is_ok();
-        Ok(Judge { model: metered.model().to_owned(), opinion, is_complete, cost: metered.take_cost() })
+        Ok(Judge { model: metered.name().to_owned(), opinion, is_complete, cost: metered.take_cost() })
     }
 }
 

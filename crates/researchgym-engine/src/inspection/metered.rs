@@ -48,7 +48,7 @@ impl Metered {
     }
 
     /// `provider/model`.
-    pub fn model(&self) -> &str {
+    pub fn name(&self) -> &str {
         &self.door.endpoint.target.name
     }
 

@@ -118,7 +118,7 @@ impl Inspected<'_> {
             }
         }
         if let Some(metered) = metered {
-            self.printer.talk(&format!("{} was paid {:.6} USD", metered.model(), metered.spent().as_usd()));
+            self.printer.talk(&format!("{} was paid {:.6} USD", metered.name(), metered.spent().as_usd()));
         }
     }
 }
@@ -182,7 +182,7 @@ async fn one(
     let judge = match metered {
         Some(metered) => {
             let findings = evidence.findings();
-            printer.talk(&format!("{} looks at {} ...", metered.model(), target.path().display()));
+            printer.talk(&format!("{} looks at {} ...", metered.name(), target.path().display()));
             Some(Judge::ask(metered, &evidence, &findings).await.map_err(CommandError::from)?)
         }
         None => None,

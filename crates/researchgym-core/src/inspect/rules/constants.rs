@@ -59,13 +59,13 @@ fn returned(step: &Step, program: &str, metrics: &[String]) -> Vec<Finding> {
             }
         } else if quotes > 0 || in_text {
             in_text ^= quotes % 2 == 1;
-        } else if !code.is_empty() && !code.starts_with('#') {
-            if let Some((name, begun)) = open.take()
-                && measures(&name, metrics)
-                && is_constant_return(code)
-            {
-                found.push(constant(step, program, begun, &name));
-            }
+        } else if !code.is_empty()
+            && !code.starts_with('#')
+            && let Some((name, begun)) = open.take()
+            && measures(&name, metrics)
+            && is_constant_return(code)
+        {
+            found.push(constant(step, program, begun, &name));
         }
         at += line.len();
     }
