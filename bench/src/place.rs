@@ -76,6 +76,7 @@ impl Place {
             warn: Arc::new(talk),
             door: None,
             web: None,
+            gpus: None,
             cancelled: self.cancel.subscribe(),
         })
     }
@@ -103,6 +104,7 @@ impl Place {
             image: None,
             limits: Limits { working_ms: None, steps: None, budget: None, tokens: None },
             web: false,
+            gpus: None,
             data_dir: None,
         };
         let new = NewRun { spec, task: task.task.clone(), task_digest: task.digest };

@@ -52,6 +52,7 @@ fn started() -> Event {
             seed_given: true,
             runtime: Runtime::Local,
             image: None,
+            gpus: None,
             limits: limits(Some(100)),
             web: false,
             data_dir: None,
@@ -96,6 +97,7 @@ impl Log {
             isolation: Isolation { level: IsolationLevel::Full, enforced: vec![], missing: vec![] },
             snapshot: Digest::of(b"start"),
             protected: BTreeMap::new(),
+            gpus: vec![],
         });
         log
     }

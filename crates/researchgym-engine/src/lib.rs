@@ -8,6 +8,7 @@ pub mod check;
 pub mod dataset;
 pub mod environment;
 pub mod gateway;
+pub mod gpu;
 pub mod grading;
 pub mod guest;
 pub mod internal;

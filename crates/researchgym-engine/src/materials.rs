@@ -147,6 +147,7 @@ impl Materials {
                 ("PYTHONDONTWRITEBYTECODE".into(), "1".into()),
             ]),
             resources: task.task.resources.clone(),
+            gpus: None,
             session: false,
             gateway: None,
         };

@@ -2,12 +2,14 @@
 //! read and kept consistent as one text.
 
 mod check;
+mod gpus;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 pub(crate) use self::check::{CheckPlace, IsolatedRuntime};
+pub(crate) use self::gpus::GpuArguments;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -138,6 +140,8 @@ pub(crate) struct RunArguments {
     /// The containers' image, with `--runtime docker` [default: the task's, else `docker.image` of the settings]
     #[arg(long, value_name = "NAME")]
     pub(crate) image: Option<String>,
+    #[command(flatten)]
+    pub(crate) gpus: GpuArguments,
     /// Print the plan and start nothing
     #[arg(long)]
     pub(crate) dry_run: bool,

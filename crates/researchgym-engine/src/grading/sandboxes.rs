@@ -65,6 +65,7 @@ fn specification(
         read_only,
         environment,
         resources: grading.task.resources.clone(),
+        gpus: None,
         session: false,
         gateway: None,
     })

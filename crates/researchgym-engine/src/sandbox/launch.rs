@@ -125,7 +125,7 @@ fn start_process(
             }
             let prepared = local::prepare(bubblewrap, executable, spec, namespace)
                 .map_err(system("preparing the arguments of bubblewrap"))?;
-            (prepared, None, isolated(machine, group))
+            (prepared, None, with_gpus(isolated(machine, group), spec))
         }
         Runtime::Docker => unreachable!("containers are launched by the module for them"),
         Runtime::Host => {
@@ -133,7 +133,7 @@ fn start_process(
             let private = unisolated::prepare(machine, executable, spec, &mut setup)?;
             let mut command = Command::new(executable);
             command.arg("guest").env_clear().current_dir("/");
-            (Prepared { command, kept: Vec::new() }, Some(private), not_isolated())
+            (Prepared { command, kept: Vec::new() }, Some(private), with_gpus(not_isolated(), spec))
         }
     };
     let Prepared { mut command, mut kept } = prepared;
@@ -293,6 +293,18 @@ fn isolated(machine: &Machine, group: Option<&Group>) -> Isolation {
     }
     let level = if missing.is_empty() { IsolationLevel::Full } else { IsolationLevel::Partial };
     Isolation { level, enforced, missing }
+}
+
+/// Where a sandbox has GPUs, whether those of others are kept from it.
+pub(super) fn with_gpus(mut isolation: Isolation, spec: &SandboxSpec) -> Isolation {
+    if spec.gpus.is_some() {
+        let list = match spec.runtime.is_isolated() {
+            true => &mut isolation.enforced,
+            false => &mut isolation.missing,
+        };
+        list.push("gpu_devices".to_owned());
+    }
+    isolation
 }
 
 fn not_isolated() -> Isolation {

@@ -31,6 +31,7 @@ pub use capture::{Capture, Stream};
 pub use error::SandboxError;
 pub use host::SandboxHost;
 pub use local::{GATEWAY_PORT, GATEWAY_SOCKET};
+pub(crate) use machine::find_program;
 pub use outcome::{ExecOutcome, FileRefusal, SessionRequest, Usage};
 pub use report::{Finding, MachineReport};
 pub use running::Sandbox;

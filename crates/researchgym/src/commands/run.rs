@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use researchgym_core::failure::Failure;
+use researchgym_core::gpu::GpuRequest;
 use researchgym_core::isolation::Runtime;
 use researchgym_core::keys::repeat_seed;
 use researchgym_core::result::{RunResult, worst_exit_code};
@@ -15,6 +16,7 @@ use researchgym_core::task::Task;
 use researchgym_engine::agent::Surroundings;
 use researchgym_engine::catalogue::{Catalogue, LoadedTask};
 use researchgym_engine::dataset::Fetching;
+use researchgym_engine::gpu::Gpus;
 use researchgym_engine::materials::{Materials, Place};
 use researchgym_engine::model::{Door, Registry};
 use researchgym_engine::progress::Progress;
@@ -27,7 +29,7 @@ use serde_json::json;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::{agents, image, models, on_runtime};
+use super::{agents, gpus, image, models, on_runtime};
 use crate::arguments::{RunArguments, RuntimeName};
 use crate::error::{CommandError, input};
 use crate::output::{Console, Outcome, Person, Printer};
@@ -75,17 +77,19 @@ async fn start(arguments: &RunArguments, printer: &Printer) -> Outcome {
         printer.plan(&plan);
         return Ok(0);
     }
+    let runs = arguments.repeat.unwrap_or(1);
+    let gpus = gpus::find(spec.gpus.as_ref(), runs.min(arguments.parallel))?;
     let sandboxes = sandboxes(&settings)?;
     let image = match wanted {
         Some(wanted) => Some(wanted.get(&loaded, &sandboxes, printer).await?),
         None => None,
     };
     let spec = RunSpec { image, ..spec };
-    let runs = arguments.repeat.unwrap_or(1);
     let console = || console(&spec.agent, runs, printer);
     let ways = Ways { door, web };
     let place = Place { sandboxes: &sandboxes, image: spec.image.as_ref() };
-    let table = Table { settings: &settings, loaded: &loaded, data_dir: spec.data_dir.as_deref(), place };
+    let table =
+        Table { settings: &settings, loaded: &loaded, data_dir: spec.data_dir.as_deref(), place, gpus };
     let runner = runner(table, ways, console, printer).await?;
     let Some(count) = arguments.repeat else {
         let open = runner.runner.create(&settings.runs, new(spec, &task, &loaded))?;
@@ -140,10 +144,11 @@ async fn resume(name: &str, arguments: &RunArguments, printer: &Printer) -> Outc
     let door = models::recorded(&spec, &folder, arguments, &settings, printer)?;
     let console = || console(&spec.agent, 1, printer);
     let ways = Ways { door, web: web::recorded(&state.started, &settings, printer)? };
+    let gpus = gpus::find(spec.gpus.as_ref(), 1)?;
     let sandboxes = sandboxes(&settings)?;
     image::recorded(spec.image.as_ref(), &sandboxes).await?;
     let place = Place { sandboxes: &sandboxes, image: spec.image.as_ref() };
-    let table = Table { settings: &settings, loaded: &loaded, data_dir: data_dir.as_deref(), place };
+    let table = Table { settings: &settings, loaded: &loaded, data_dir: data_dir.as_deref(), place, gpus };
     let runner = runner(table, ways, console, printer).await?;
     let result = match runner.runner.reopen(folder, raised) {
         Ok(Reopened::Over(result)) => {
@@ -202,6 +207,7 @@ struct Table<'a> {
     loaded: &'a LoadedTask,
     data_dir: Option<&'a str>,
     place: Place<'a>,
+    gpus: Option<Arc<Gpus>>,
 }
 
 fn sandboxes(settings: &Settings) -> Result<SandboxHost, CommandError> {
@@ -216,7 +222,7 @@ async fn runner(
 ) -> Result<Running, CommandError> {
     let cancelled = signals::watch(printer)
         .map_err(|error| CommandError::input(format!("signals cannot be watched: {error}")))?;
-    let Table { settings, loaded, data_dir, place } = table;
+    let Table { settings, loaded, data_dir, place, gpus } = table;
     let listener = |progress: Progress<'_>| printer.preparing(&progress);
     let fetching = Fetching { data_dir: data_dir.map(Path::new), download: false, listener: &listener };
     let materials = Materials::gather(&settings.home, loaded, place, fetching).await?;
@@ -229,6 +235,7 @@ async fn runner(
         warn: Arc::new(move |text: &str| warner.warn(text)),
         door: ways.door,
         web: ways.web,
+        gpus,
         cancelled,
     };
     Ok(Running { runner, console })
@@ -317,6 +324,7 @@ fn specification(
         seed_given: arguments.seed.is_some(),
         runtime: arguments.runtime.map_or(Runtime::Local, runtime),
         image: None,
+        gpus: gpus::wanted(arguments.gpus.gpus.as_ref(), &task),
         limits: Limits {
             working_ms: hours,
             steps: arguments.steps.as_deref().map(steps).transpose()?.flatten(),
@@ -383,6 +391,10 @@ fn same(arguments: &RunArguments, spec: &RunSpec) -> Result<(), CommandError> {
             arguments.image.is_some()
                 && arguments.image.as_ref() != spec.image.as_ref().map(|image| &image.name),
         ),
+        ("--gpus", {
+            let given = arguments.gpus.gpus.as_ref();
+            given.is_some_and(|given| given != spec.gpus.as_ref().unwrap_or(&GpuRequest::Count(0)))
+        }),
         (
             "--model",
             arguments.fork.is_none()

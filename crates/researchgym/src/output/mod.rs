@@ -2,6 +2,7 @@
 
 mod doctor;
 mod gateway;
+mod gpus;
 mod models;
 mod person;
 mod progress;

@@ -12,6 +12,7 @@ use researchgym_engine::runner::Regraded;
 use researchgym_engine::store::Verification;
 
 use super::Printer;
+use super::gpus::granted;
 use super::words::{counted, duration, metrics, money, number, table};
 
 impl Printer {
@@ -283,6 +284,9 @@ fn summary(result: &RunResult) -> Vec<String> {
         rows.push(vec!["all metrics".to_owned(), metrics(score)]);
     }
     rows.push(vec!["isolation".to_owned(), isolation(result)]);
+    if !result.gpus.is_empty() {
+        rows.push(vec!["GPUs".to_owned(), granted(&result.gpus)]);
+    }
     for finding in &result.integrity {
         rows.push(vec!["finding".to_owned(), format!("{}: {}", finding.kind, finding.evidence)]);
     }

@@ -9,6 +9,7 @@ mod damage;
 mod disk;
 mod endings;
 mod gateway;
+mod gpus;
 mod grading;
 mod kill;
 mod limits;

@@ -42,6 +42,7 @@ fn started() -> Event {
             image: None,
             limits: Limits { working_ms: None, steps: None, budget: None, tokens: None },
             web: false,
+            gpus: None,
             data_dir: None,
         },
         task: Box::new(researchgym_core::task::parse(TASK, "task.toml").unwrap()),
