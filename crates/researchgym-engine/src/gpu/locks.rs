@@ -2,7 +2,7 @@
 //!
 //! The kernel frees a lock with the process that holds it, so nothing is left after `kill -9`. The file says who holds it,
 //! for people only: without the lock its text means nothing. Root's folder is `/run/researchgym-gpus`, others have
-//! theirs in `XDG_RUNTIME_DIR` or in `/tmp`; different users do not know of each other unless they name a common folder.
+//! theirs in `/tmp`; different users do not know of each other unless they name a common folder.
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
@@ -88,6 +88,14 @@ impl Drop for Lock {
     }
 }
 
+/// Keeps a folder in a place like `/tmp` from programs that remove what is old there: they leave locked ones alone.
+pub(super) fn keep(folder: &Path) -> Result<File, GpuError> {
+    let lost = |source| GpuError::Lock { path: folder.to_owned(), source };
+    let opened = File::open(folder).map_err(lost)?;
+    rustix::fs::flock(&opened, FlockOperation::NonBlockingLockShared).map_err(|error| lost(error.into()))?;
+    Ok(opened)
+}
+
 /// The right to take and look at locks.
 pub(super) fn allocation(folder: &Path) -> Result<File, GpuError> {
     let path = folder.join(ALLOCATION);
@@ -167,11 +175,9 @@ fn place(given: Option<&Path>) -> PathBuf {
         return folder.to_owned();
     }
     let user = rustix::process::geteuid();
-    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-    match runtime.filter(|folder| folder.is_absolute() && folder.is_dir()) {
-        _ if user.is_root() => "/run/researchgym-gpus".into(),
-        Some(folder) => folder.join("researchgym-gpus"),
-        // Not the environment's folder for temporary files, which may differ between programs.
-        None => format!("/tmp/researchgym-gpus-{}", user.as_raw()).into(),
+    match user.is_root() {
+        true => "/run/researchgym-gpus".into(),
+        // Not a folder of the environment, which differs between a user's programs.
+        false => format!("/tmp/researchgym-gpus-{}", user.as_raw()).into(),
     }
 }

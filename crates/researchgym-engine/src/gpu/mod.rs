@@ -9,6 +9,7 @@ mod locks;
 mod nodes;
 mod smi;
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -89,6 +90,7 @@ impl Gpus {
         let Choice { count, candidates } =
             request.choose(&self.offered).map_err(|source| self.refused(source))?;
         let folder = locks::folder(self.places.locks.as_deref())?;
+        let kept = locks::keep(&folder)?;
         let allocation = locks::allocation(&folder)?;
         let (mut taken, mut held) = (Vec::new(), Vec::new());
         for device in candidates {
@@ -110,7 +112,7 @@ impl Gpus {
             Runtime::Docker | Runtime::Host => Vec::new(),
         };
         let devices = devices.into_iter().map(|device| device.gpu.clone()).collect();
-        Ok(GpuGrant { devices, nodes, locks, places: self.places.clone() })
+        Ok(GpuGrant { devices, nodes, locks, _folder: kept, places: self.places.clone() })
     }
 
     fn refused(&self, source: researchgym_core::gpu::RequestError) -> GpuError {
@@ -124,6 +126,7 @@ pub struct GpuGrant {
     devices: Vec<Gpu>,
     nodes: Vec<DeviceNode>,
     locks: Vec<Lock>,
+    _folder: File,
     places: GpuPlaces,
 }
 

@@ -26,9 +26,9 @@ impl Machine {
     fn saying(script: &str) -> Machine {
         use std::os::unix::fs::PermissionsExt as _;
         let world = World::new();
-        std::fs::create_dir(world.path("bin")).unwrap();
+        std::fs::create_dir(world.path("bin")).expect("a folder");
         let program = world.file("bin/nvidia-smi", &format!("#!/bin/sh\n{script}\n"));
-        std::fs::set_permissions(program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        std::fs::set_permissions(program, std::fs::Permissions::from_mode(0o755)).expect("it is ours");
         Machine { world }
     }
 
@@ -43,13 +43,13 @@ impl Machine {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let folders = [self.world.path("bin")].into_iter().chain(std::env::split_paths(&path));
         command
-            .env("PATH", std::env::join_paths(folders).unwrap())
+            .env("PATH", std::env::join_paths(folders).expect("no colon in them"))
             .env("RESEARCHGYM_GPU_LOCKS", self.world.path("locks"));
         command
     }
 
     fn finish(&self, words: &[&str]) -> Finished {
-        Finished::of(self.command(words).output().unwrap())
+        Finished::of(self.command(words).output().expect("the binary starts"))
     }
 
     /// A run that says which devices it has, and then works until it is let go on.
@@ -62,7 +62,12 @@ impl Machine {
         ]);
         let words = self.world.scripted_words("tiny", &script, &[]);
         let words = [&words[..], &["--runtime", "host"], more].concat();
-        let child = self.command(&words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let child = self
+            .command(&words)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary starts");
         let run = eventually("the run has its devices", || {
             let run = self.world.runs().into_iter().find(|run| !before.contains(run))?;
             is_waiting(&run).then_some(run)
@@ -72,8 +77,8 @@ impl Machine {
 
     fn holders(&self) -> Vec<Value> {
         let machine: Value =
-            serde_json::from_str(&self.finish(&["doctor", "--output", "json"]).stdout).unwrap();
-        let devices = machine["gpus"]["devices"].as_array().unwrap();
+            serde_json::from_str(&self.finish(&["doctor", "--output", "json"]).stdout).expect("JSON");
+        let devices = machine["gpus"]["devices"].as_array().expect("a list");
         devices.iter().map(|device| device["holder"]["run"].clone()).collect()
     }
 }
@@ -87,20 +92,20 @@ fn is_waiting(run: &Path) -> bool {
 }
 
 fn let_go(run: &Path) {
-    std::fs::write(workspace(run).join("go"), "on\n").unwrap();
+    std::fs::write(workspace(run).join("go"), "on\n").expect("somebody reads it");
 }
 
 /// The indices of the devices that each segment of a run had.
 fn granted(run: &Path) -> Vec<Vec<u64>> {
     let indices = |event: &Value| {
         let gpus = event["gpus"].as_array().cloned().unwrap_or_default();
-        gpus.iter().map(|gpu| gpu["index"].as_u64().unwrap()).collect()
+        gpus.iter().map(|gpu| gpu["index"].as_u64().expect("a number")).collect()
     };
     of_type(&events(run), "workspace_ready").into_iter().map(indices).collect()
 }
 
 fn id(run: &Path) -> Value {
-    json!(run.file_name().unwrap().to_string_lossy())
+    json!(run.file_name().expect("a name").to_string_lossy())
 }
 
 #[test]
