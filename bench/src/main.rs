@@ -6,6 +6,7 @@
 mod agent;
 mod cold;
 mod concurrent;
+mod docker;
 mod floor;
 mod gateway;
 mod grading;
@@ -68,6 +69,7 @@ fn measure(options: &Options) -> Outcome<()> {
             "step" => step::measure(options, &report).await,
             "start" => start::measure(options, &report).await,
             "concurrent" => concurrent::measure(options, &report).await,
+            "docker" => docker::measure(options, &report).await,
             "grading" => grading::measure(options, &report).await,
             "agent" => agent::measure(options, &report).await,
             "cold" => cold::measure(options, &report),

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 /// All measurements.
-pub(crate) const NAMES: &str = "step, start, concurrent, grading, cold, gateway, agent";
+pub(crate) const NAMES: &str = "step, start, concurrent, docker, grading, cold, gateway, agent";
 
 pub(crate) const USAGE: &str = "\
 usage: cargo run --release -p researchgym-bench -- NAME [--key value ..]
   step        [--steps 10000]
   start       [--starts 200] [--open 200,1000] [--at-a-time 4]
   concurrent  [--runs 256] [--steps 20] [--think-ms 200] [--at-a-time 8]
+  docker      --image NAME [--starts 20] [--steps 500]
   grading     [--repeats 5] [--tasks blotto,three-sat,..] [--data-dir DIR]
   cold        [--starts 50] [--build yes]
   gateway     [--connections 1,32,500] [--seconds 2] [--rounds 3] [--litellm COMMAND]
@@ -30,6 +31,7 @@ impl Options {
             "step" => &["steps"],
             "start" => &["starts", "open", "at-a-time"],
             "concurrent" => &["runs", "steps", "think-ms", "at-a-time"],
+            "docker" => &["image", "starts", "steps"],
             "grading" => &["repeats", "tasks", "data-dir"],
             "cold" => &["starts", "build"],
             "gateway" => &["connections", "seconds", "rounds", "litellm"],

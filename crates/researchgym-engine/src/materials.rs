@@ -1,9 +1,11 @@
 //! What a task needs from outside its folder: its Python environment and its data, ready to be mounted.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use researchgym_core::failure::{Boundary, Failure};
 use researchgym_core::isolation::{Image, Runtime};
 use researchgym_core::task::{Dataset, Task};
@@ -42,6 +44,32 @@ fn no_python(task: &LoadedTask, image: &Image) -> Failure {
     let message =
         format!("task {} needs Python, and the image `{}` has no python3", task.task.id, image.name);
     Failure::new(Boundary::Task, message).hinted("choose another image with --image, or add python3 to it")
+}
+
+/// Compiles an environment for the image's Python, in a container of it. Without this every import would compile again, in
+/// memory: nothing but time depends on it, so that its failing is none.
+async fn compile(place: Place<'_>, task: &Task, folder: PathBuf) -> io::Result<()> {
+    let specification = SandboxSpec {
+        runtime: Runtime::Docker,
+        image: place.image.cloned(),
+        name: format!("compile-{}", task.id),
+        working_folder: WorkingFolder::Scratch { source: folder.clone(), target: "/environment".into() },
+        read_only: Vec::new(),
+        environment: BTreeMap::from([("PATH".into(), "/usr/local/bin:/usr/bin:/bin".into())]),
+        resources: task.resources.clone(),
+        session: false,
+        gateway: None,
+    };
+    let words = ["python3", "-I", "-m", "compileall", "-q", "-j", "0", "/environment/lib"];
+    let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
+    if let Ok(sandbox) = Sandbox::start(place.sandboxes, specification, Vec::new()).await {
+        // Short messages at most: they are not kept.
+        let _ = sandbox.spawn(&words, PREPARE_TIMEOUT, &mut Capture::new(&std::env::temp_dir())).await;
+        sandbox.stop().await;
+    }
+    // Nobody else may change what others will run.
+    let taken = tokio::task::spawn_blocking(move || crate::sandbox::take_back(&folder)).await;
+    taken.unwrap_or_else(|error| Err(io::Error::other(error)))
 }
 
 /// Whether the grader, a player or a preparation is a Python program, or packages are to be installed.
@@ -95,7 +123,10 @@ impl Materials {
             materials.environment = Some(match (place.image, programs) {
                 (Some(image), Some(programs)) => {
                     let python = programs.python.ok_or_else(|| no_python(task, image))?;
-                    environments.ensure_for(&python, &requirements, fetching.listener).await?
+                    let finish = |folder| {
+                        Box::pin(compile(place, &task.task, folder)) as BoxFuture<'_, io::Result<()>>
+                    };
+                    environments.ensure_for(&python, &requirements, &finish, fetching.listener).await?
                 }
                 _ => environments.ensure(&requirements, fetching.listener).await?,
             });

@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use futures_util::future::BoxFuture;
 use researchgym_core::digest::Digest;
 use rustix::fs::{FlockOperation, flock};
 
@@ -12,6 +13,9 @@ use super::EnvironmentError;
 use super::build::Build;
 use super::foreign::Interpreter;
 use crate::progress::{Listener, Progress};
+
+/// What is done to a new environment before it is kept.
+pub type Finish<'a> = &'a (dyn Fn(PathBuf) -> BoxFuture<'a, io::Result<()>> + Send + Sync);
 
 /// Makes environments and keeps them.
 ///
@@ -58,7 +62,8 @@ impl Environments {
     }
 
     /// The environment of the lock file for an interpreter that is not on this machine, as it describes itself. If it is
-    /// just like this machine's, this machine's environment does for both.
+    /// just like this machine's, this machine's environment does for both; else `finish` is called with the new one before it
+    /// is used, where that interpreter can be run.
     ///
     /// # Errors
     /// No `uv`, an interpreter that packages cannot be chosen for, a package without a wheel for it.
@@ -66,6 +71,7 @@ impl Environments {
         &self,
         described: &str,
         requirements: &Path,
+        finish: Finish<'_>,
         listener: Listener<'_>,
     ) -> Result<PathBuf, EnvironmentError> {
         let (uv, uv_cache, python) = (&self.uv, &self.uv_cache, &self.python);
@@ -74,14 +80,14 @@ impl Environments {
             return self.make(described, None, &build).await;
         }
         let interpreter = Interpreter::parse(described)?;
-        self.make(described, Some(&interpreter), &build).await
+        self.make(described, Some((&interpreter, finish)), &build).await
     }
 
     /// Makes it, unless it is there, for this machine's interpreter or for another.
     async fn make(
         &self,
         described: &str,
-        other: Option<&Interpreter>,
+        other: Option<(&Interpreter, Finish<'_>)>,
         build: &Build<'_>,
     ) -> Result<PathBuf, EnvironmentError> {
         let kind: &[u8] = if other.is_some() { b"environment for an image 1" } else { b"environment 1" };
@@ -97,7 +103,10 @@ impl Environments {
                 .tempdir_in(&self.folder)
                 .map_err(unusable(&self.folder))?;
             match other {
-                Some(interpreter) => build.run_for(interpreter, temporary.path()).await?,
+                Some((interpreter, finish)) => {
+                    build.run_for(interpreter, temporary.path()).await?;
+                    finish(temporary.path().to_owned()).await.map_err(unusable(temporary.path()))?;
+                }
                 None => build.run(temporary.path()).await?,
             }
             readable_by_sandboxes(temporary.path()).map_err(unusable(temporary.path()))?;

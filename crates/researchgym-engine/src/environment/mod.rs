@@ -9,5 +9,5 @@ mod foreign;
 mod tests;
 
 pub(crate) use build::DESCRIBE;
-pub use cache::Environments;
+pub use cache::{Environments, Finish};
 pub use error::EnvironmentError;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use super::docker::{self, Engine, EngineCell, Removed};
+use super::docker::{self, Engine, EngineCell, Orphan};
 use super::machine::{self, Bubblewrap};
 use super::slots::Slots;
 use super::{Finding, MachineReport, SandboxError, probe};
@@ -54,11 +54,20 @@ impl SandboxHost {
         }
     }
 
-    /// Removes the containers of processes of ours that are gone.
+    /// The containers of processes of ours that are gone.
     ///
     /// # Errors
     /// There is no engine, or it does not answer.
-    pub async fn remove_orphans(&self) -> Result<Vec<Removed>, SandboxError> {
+    pub async fn orphans(&self) -> Result<Vec<Orphan>, SandboxError> {
+        let engine = Engine::find().await?;
+        Ok(docker::orphans(&engine).await?)
+    }
+
+    /// Removes them, and says which they were.
+    ///
+    /// # Errors
+    /// There is no engine, or it does not answer.
+    pub async fn remove_orphans(&self) -> Result<Vec<Orphan>, SandboxError> {
         let engine = Engine::find().await?;
         Ok(docker::remove_orphans(&engine).await?)
     }

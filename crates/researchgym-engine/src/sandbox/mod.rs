@@ -33,6 +33,7 @@ pub use host::SandboxHost;
 pub use local::{GATEWAY_PORT, GATEWAY_SOCKET};
 pub(crate) use machine::find_program;
 pub use outcome::{ExecOutcome, FileRefusal, SessionRequest, Usage};
+pub(crate) use ownership::take_back;
 pub use report::{Finding, MachineReport};
 pub use running::Sandbox;
 pub use specification::{ReadOnlyMount, SandboxSpec, WorkingFolder};

@@ -44,6 +44,12 @@ pub(super) fn hand_over(folder: &Path, user: User) -> io::Result<()> {
     Ok(())
 }
 
+/// Makes everything in the folder, and the folder, belong to this process's user again.
+pub(crate) fn take_back(folder: &Path) -> io::Result<()> {
+    let user = User { uid: rustix::process::geteuid().as_raw(), gid: rustix::process::getegid().as_raw() };
+    hand_over(folder, user)
+}
+
 /// Makes sure that a file or folder can be mounted over `relative` in the folder: makes what is missing and removes
 /// links and whatever else is in the way.
 pub(super) fn make_mount_point(folder: &Path, relative: &Path, is_folder: bool) -> io::Result<()> {

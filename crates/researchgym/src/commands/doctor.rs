@@ -5,7 +5,7 @@ use researchgym_engine::gpu::{self, GpuReport};
 use researchgym_engine::sandbox::{MachineReport, SandboxHost};
 use serde::Serialize;
 
-use super::gpus;
+use super::{gpus, on_runtime};
 use crate::arguments::Places;
 use crate::output::{Outcome, Printer};
 use crate::settings::Settings;
@@ -20,7 +20,9 @@ struct Machine<'a> {
 
 pub(crate) fn doctor(places: &Places, printer: &Printer) -> Outcome {
     let settings = Settings::resolve(places)?;
-    let report = SandboxHost::new(&settings.home).map_err(Failure::from)?.probe();
+    let sandboxes = SandboxHost::new(&settings.home).map_err(Failure::from)?;
+    let mut report = sandboxes.probe();
+    report.findings.extend(on_runtime(async { Ok(sandboxes.probe_engine().await) })?);
     let gpus = gpu::report(&gpus::places());
     if printer.is_json() {
         printer.json(&Machine { report: &report, gpus });

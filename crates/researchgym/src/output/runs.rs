@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::path::Path;
 
 use researchgym_core::event::Ending;
-use researchgym_core::isolation::{IsolationLevel, Runtime};
+use researchgym_core::isolation::IsolationLevel;
 use researchgym_core::result::{Progress, RunResult};
 use researchgym_core::score::{Metrics, Split};
 use researchgym_core::state::RunState;
@@ -283,6 +283,10 @@ fn summary(result: &RunResult) -> Vec<String> {
     if let Some(score) = result.score.as_ref().filter(|score| score.len() > 1) {
         rows.push(vec!["all metrics".to_owned(), metrics(score)]);
     }
+    if let Some(image) = &result.image {
+        let id = image.id.strip_prefix("sha256:").unwrap_or(&image.id);
+        rows.push(vec!["image".to_owned(), format!("{} ({})", image.name, &id[..id.len().min(12)])]);
+    }
     rows.push(vec!["isolation".to_owned(), isolation(result)]);
     if !result.gpus.is_empty() {
         rows.push(vec!["GPUs".to_owned(), granted(&result.gpus)]);
@@ -320,7 +324,7 @@ fn isolation(result: &RunResult) -> String {
     match (result.isolation.level, result.isolation.missing.as_slice()) {
         (IsolationLevel::Full, _) => "full".to_owned(),
         (IsolationLevel::Partial, missing) => format!("partial; not enforced: {}", missing.join(", ")),
-        (IsolationLevel::None, _) if result.runtime == Runtime::Local => "nothing was started".to_owned(),
+        (IsolationLevel::None, _) if result.runtime.is_isolated() => "nothing was started".to_owned(),
         (IsolationLevel::None, _) => "NONE: nothing was kept apart".to_owned(),
     }
 }

@@ -7,6 +7,7 @@ mod agents;
 mod basic;
 mod damage;
 mod disk;
+mod docker;
 mod endings;
 mod gateway;
 mod gpus;

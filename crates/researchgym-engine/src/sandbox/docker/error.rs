@@ -95,6 +95,14 @@ pub enum EngineError {
         /// Its words.
         reason: String,
     },
+    /// The engine stopped answering.
+    #[error("{doing}: the container engine does not answer: {reason}")]
+    Lost {
+        /// What was asked for.
+        doing: &'static str,
+        /// The last thing that happened.
+        reason: String,
+    },
     /// The engine refused or failed.
     #[error("{doing}: the container engine says: {reason}")]
     Refused {
@@ -112,7 +120,7 @@ impl EngineError {
             EngineError::Remote { .. } => {
                 "workspaces are mounted from this machine: unset DOCKER_HOST, or set it to unix:///PATH of a local engine"
             }
-            EngineError::NotFound { .. } | EngineError::Silent { .. } => {
+            EngineError::NotFound { .. } | EngineError::Silent { .. } | EngineError::Lost { .. } => {
                 "start Docker (`systemctl start docker`) or Podman (`systemctl --user start podman.socket`), or set DOCKER_HOST=unix:///PATH"
             }
             EngineError::Denied { .. } => {
@@ -142,7 +150,13 @@ impl EngineError {
 
     /// From the client's error, where nothing more is known.
     pub(super) fn refused(doing: &'static str) -> impl FnOnce(bollard::errors::Error) -> EngineError {
-        move |error| EngineError::Refused { doing, reason: words(&error) }
+        use bollard::errors::Error;
+        move |error| match error {
+            Error::DockerResponseServerError { .. } | Error::DockerStreamError { .. } => {
+                EngineError::Refused { doing, reason: words(&error) }
+            }
+            other => EngineError::Lost { doing, reason: words(&other) },
+        }
     }
 }
 
@@ -154,16 +168,12 @@ pub(super) fn words(error: &bollard::errors::Error) -> String {
         Error::DockerStreamError { error } => error.trim().to_owned(),
         Error::RequestTimeoutError => "no answer in time".to_owned(),
         other => {
-            let mut text = other.to_string();
-            let mut source = std::error::Error::source(other);
-            while let Some(inner) = source {
-                let more = inner.to_string();
-                if !text.contains(&more) {
-                    text = format!("{text}: {more}");
-                }
-                source = inner.source();
+            // The client wraps what the kernel said many times.
+            let mut innermost: &dyn std::error::Error = other;
+            while let Some(inner) = innermost.source() {
+                innermost = inner;
             }
-            text
+            innermost.to_string()
         }
     }
 }

@@ -18,10 +18,10 @@ mod probe;
 
 pub use error::EngineError;
 pub use image::{ImageFacts, ImagePrograms, Images};
-pub use orphans::Removed;
+pub use orphans::Orphan;
 
 pub(super) use container::Container;
 pub(super) use engine::{Engine, EngineCell};
 pub(super) use launch::launch;
-pub(super) use orphans::{remove_all_of, remove_orphans};
+pub(super) use orphans::{orphans, remove_all_of, remove_orphans};
 pub(super) use probe::probe;

@@ -33,13 +33,15 @@ pub(in crate::sandbox) struct Owner {
     namespace: String,
 }
 
-/// A container that was removed because nobody owned it any more.
+/// A container whose process of ours is gone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Removed {
+pub struct Orphan {
     /// Its identifier.
     pub container: String,
     /// The run and role it was made for.
     pub name: String,
+    /// The home folder of the process that made it.
+    pub home: PathBuf,
 }
 
 impl Owner {
@@ -90,21 +92,29 @@ pub(super) fn labels(owner: &Owner, spec: &SandboxSpec, home: &Path) -> HashMap<
     labels
 }
 
-/// Removes the containers whose owners are gone.
-pub(in crate::sandbox) async fn remove_orphans(engine: &Engine) -> Result<Vec<Removed>, EngineError> {
+/// The containers whose owners are gone.
+pub(in crate::sandbox) async fn orphans(engine: &Engine) -> Result<Vec<Orphan>, EngineError> {
     let this = Owner::this();
     let found = list(&engine.client, vec![PID.to_owned()])
         .await
         .map_err(EngineError::refused("listing containers"))?;
-    let mut removed = Vec::new();
-    for (id, labels) in found {
-        if Owner::of(&labels).is_some_and(|owner| owner.is_gone(&this)) {
-            container::remove(engine, &id).await;
-            let name = labels.get(NAME).cloned().unwrap_or_default();
-            removed.push(Removed { container: id, name });
-        }
+    let gone = found
+        .into_iter()
+        .filter(|(_, labels)| Owner::of(labels).is_some_and(|owner| owner.is_gone(&this)))
+        .map(|(container, labels)| {
+            let label = |name: &str| labels.get(name).cloned().unwrap_or_default();
+            Orphan { container, name: label(NAME), home: label(HOME).into() }
+        });
+    Ok(gone.collect())
+}
+
+/// Removes them.
+pub(in crate::sandbox) async fn remove_orphans(engine: &Engine) -> Result<Vec<Orphan>, EngineError> {
+    let orphans = orphans(engine).await?;
+    for orphan in &orphans {
+        container::remove(engine, &orphan.container).await;
     }
-    Ok(removed)
+    Ok(orphans)
 }
 
 /// For the sweeper: removes what an owner that has just ended has left, until nothing is. Blocks.

@@ -1,0 +1,123 @@
+//! `--runtime docker` from the command line: what is refused without an engine, and whole runs with one.
+
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::support::{Finished, World, answer, exec, say, submit, validate};
+
+/// The image to test with, if there is an engine; says so if not.
+fn image() -> Option<String> {
+    let image = std::env::var("RESEARCHGYM_TEST_IMAGE").ok();
+    if image.is_none() {
+        say("SKIPPED: containers: RESEARCHGYM_TEST_IMAGE names no image (see .ci/docker-engine)");
+    }
+    image
+}
+
+/// The binary, with the engine of the tests.
+fn command(world: &World, words: &[&str]) -> Command {
+    let mut command = world.command(words);
+    command.envs(std::env::var_os("DOCKER_HOST").map(|host| ("DOCKER_HOST", host)));
+    command
+}
+
+fn finish(world: &World, words: &[&str]) -> Finished {
+    Finished::of(command(world, words).output().expect("the binary starts"))
+}
+
+#[test]
+fn what_is_wrong_with_the_engine_is_said_with_what_to_do() {
+    let world = World::new();
+    let script = world.script(&[submit()]);
+    let words = world.scripted_words("tiny", &script, &["--runtime", "docker", "--image", "x"]);
+    let check = |host: &str, message: &str, hint: &str| {
+        let output = world.command(&words).env("DOCKER_HOST", host).output().expect("the binary starts");
+        let finished = Finished::of(output);
+        assert_eq!(finished.code, 3, "{finished:?}");
+        let error = &finished.object()["error"];
+        assert!(error["message"].as_str().expect("a message").contains(message), "{error}");
+        assert!(error["hint"].as_str().expect("a hint").contains(hint), "{error}");
+    };
+    check("unix:///nowhere/docker.sock", "no container engine was found", "systemctl start docker");
+    check("tcp://192.0.2.1:2375", "is not reached through a Unix socket", "unset DOCKER_HOST");
+    let silent = world.path("silent.sock");
+    drop(std::os::unix::net::UnixListener::bind(&silent).expect("a socket"));
+    check(&format!("unix://{}", silent.display()), "does not answer", "DOCKER_HOST=unix:///PATH");
+    assert!(world.runs().is_empty(), "no run was made");
+}
+
+#[test]
+fn an_image_belongs_to_containers() {
+    let world = World::new();
+    let script = world.script(&[submit()]);
+    let local = world.finish(&world.scripted_words("tiny", &script, &["--image", "x"]));
+    assert_eq!(local.code, 2, "{local:?}");
+    let plan = world.finish(&world.scripted_words("tiny", &script, &["--runtime", "docker", "--dry-run"]));
+    let plan: Value = serde_json::from_str(&plan.stdout).expect("a plan");
+    assert_eq!(
+        (&plan["spec"]["runtime"], &plan["image"]),
+        (&json!("docker"), &json!("python:3.12-slim-bookworm"))
+    );
+    world.file("researchgym.toml", "[docker]\nimage = \"mine:1\"\n");
+    let plan = world.finish(&world.scripted_words("tiny", &script, &["--runtime", "docker", "--dry-run"]));
+    let plan: Value = serde_json::from_str(&plan.stdout).expect("a plan");
+    assert_eq!(plan["image"], "mine:1");
+}
+
+#[test]
+fn a_run_in_containers_is_scored_graded_again_and_forked() {
+    let Some(image) = image() else { return };
+    let world = World::new();
+    let lines =
+        [exec("echo $PPID; ls -d /grader /data"), answer(3), validate(), exec("touch more"), submit()];
+    let script = world.script(&lines);
+    let more = ["--variant", "noisy", "--seed", "4", "--runtime", "docker", "--image", &image];
+    let run = finish(&world, &world.scripted_words("tiny", &script, &more));
+    assert_eq!(run.code, 0, "{run:?}");
+    let result = run.object();
+    assert_eq!((&result["runtime"], &result["image"]["name"]), (&json!("docker"), &json!(image)));
+    assert!(result["image"]["id"].as_str().expect("an identifier").starts_with("sha256:"), "{result}");
+    // The same score as in the other runtime, from the same seed.
+    let local = world.scripted(&lines, &["--variant", "noisy", "--seed", "4"]);
+    assert_eq!(local.object()["score"], result["score"], "{local:?}");
+    let observed = run.observations();
+    assert_eq!(observed[0]["stdout"]["text"], "1\n", "{observed:?}");
+    assert_ne!(observed[0]["exit_code"], json!(0));
+
+    let path = run.run().display().to_string();
+    let graded = finish(&world, &["grade", &path, "--output", "json"]);
+    assert_eq!(graded.code, 0, "{graded:?}");
+    let fork = finish(&world, &["run", "--fork", &format!("{path}@2"), "--output", "json"]);
+    let forked: Value = fork.object();
+    assert_eq!(
+        (fork.code, &forked["image"], &forked["score"]),
+        (0, &result["image"], &result["score"]),
+        "{fork:?}"
+    );
+    let over = finish(&world, &["run", "--resume", &path, "--output", "json"]);
+    assert_eq!(over.object()["score"], result["score"]);
+    let other = finish(&world, &["run", "--resume", &path, "--image", "another", "--output", "json"]);
+    assert_eq!(other.code, 2, "{other:?}");
+}
+
+#[test]
+fn a_killed_run_goes_on_in_a_new_container() {
+    let Some(image) = image() else { return };
+    let world = World::new();
+    let script = world.script(&[
+        exec("echo here > kept"),
+        exec("test -e again || { touch again; sleep 1000; }"),
+        submit(),
+    ]);
+    let words = world.scripted_words("tiny", &script, &["--runtime", "docker", "--image", &image]);
+    let mut child = command(&world, &words).spawn().expect("the binary starts");
+    let run = world.wait_for_log("the second command", |log| log.matches("\"acted\"").count() == 2);
+    crate::support::eventually("its file", || run.join("workspace/input/again").exists().then_some(()));
+    child.kill().expect("it runs");
+    child.wait().expect("it has ended");
+    let resumed = finish(&world, &["run", "--resume", &run.display().to_string(), "--output", "json"]);
+    assert_eq!(resumed.code, 0, "{resumed:?}");
+    assert_eq!(resumed.object()["ending"], "submitted");
+    assert!(run.join("workspace/input/kept").exists());
+}
