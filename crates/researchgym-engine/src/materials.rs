@@ -57,6 +57,7 @@ async fn compile(place: Place<'_>, task: &Task, folder: PathBuf) -> io::Result<(
         read_only: Vec::new(),
         environment: BTreeMap::from([("PATH".into(), "/usr/local/bin:/usr/bin:/bin".into())]),
         resources: task.resources.clone(),
+        gpus: None,
         session: false,
         gateway: None,
     };

@@ -198,6 +198,32 @@ fn what_the_machine_does_not_have_is_refused_before_a_run_is_made() {
     assert_eq!(object["gpus"]["problem"], json!(said));
 }
 
+/// What `doctor` says of GPUs.
+fn shown(finished: &Finished) -> Vec<&str> {
+    finished.stdout.lines().skip_while(|line| !line.starts_with("GPUs")).collect()
+}
+
+#[test]
+fn the_doctor_shows_every_device() {
+    let machine = Machine::of_two();
+    let mut command = machine.command(&["doctor"]);
+    let found = Finished::of(command.env("CUDA_VISIBLE_DEVICES", "1").output().unwrap());
+    let expected = [
+        "GPUs: 2, driver 550.54.15",
+        "  0  NVIDIA A100-SXM4-40GB  40960 MiB  GPU-aaaa1111  not offered: CUDA_VISIBLE_DEVICES leaves it out",
+        "  1  NVIDIA A100-SXM4-40GB  40960 MiB  GPU-bbbb2222  free",
+    ];
+    assert_eq!(shown(&found), expected);
+
+    let empty = machine.world.path("empty");
+    let doctor =
+        |words: &[&str]| Finished::of(machine.world.command(words).env("PATH", &empty).output().unwrap());
+    assert_eq!(shown(&doctor(&["doctor"])), ["GPUs: none"]);
+    let object: Value = serde_json::from_str(&doctor(&["doctor", "--output", "json"]).stdout).unwrap();
+    let nothing = json!({ "driver": null, "devices": [], "problem": null, "hint": null });
+    assert_eq!(object["gpus"], nothing);
+}
+
 #[test]
 fn a_run_without_devices_says_nothing_of_them() {
     if !can_isolate() {
@@ -232,7 +258,8 @@ fn what_is_asked_for_is_in_the_plan() {
     let check = |more: &[&str], expected: Value| {
         let task = folder.display().to_string();
         let words = machine.world.scripted_words(&task, &script, more);
-        let plan = machine.finish(&[&words[..], &["--dry-run"]].concat()).object();
+        let printed = machine.finish(&[&words[..], &["--dry-run"]].concat()).stdout;
+        let plan: Value = serde_json::from_str(&printed).unwrap();
         assert_eq!(plan["spec"]["gpus"], expected, "{more:?}");
     };
     check(&[], json!({ "count": 2 }));
