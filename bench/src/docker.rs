@@ -95,6 +95,7 @@ async fn start(place: &Place, image: Option<&Image>, name: &str) -> Outcome<Sand
         read_only: Vec::new(),
         environment: environment.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
         resources: Resources::default(),
+        gpus: None,
         session: true,
         gateway: None,
         proxy: None,

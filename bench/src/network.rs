@@ -266,6 +266,7 @@ impl Ours {
         let spec = SandboxSpec {
             runtime: Runtime::Local,
             image: None,
+            gpus: None,
             name: "network".to_owned(),
             working_folder: WorkingFolder::Writable { source: workspace },
             read_only: Vec::new(),

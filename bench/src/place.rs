@@ -76,6 +76,7 @@ impl Place {
             warn: Arc::new(talk),
             door: None,
             web: None,
+            gpus: None,
             cancelled: self.cancel.subscribe(),
         })
     }
@@ -104,6 +105,7 @@ impl Place {
             limits: Limits { working_ms: None, steps: None, budget: None, tokens: None },
             web: false,
             network: None,
+            gpus: None,
             data_dir: None,
         };
         let new = NewRun { spec, task: task.task.clone(), task_digest: task.digest };

@@ -118,6 +118,7 @@ async fn start(place: &Place, name: &str) -> Outcome<Sandbox> {
         read_only: Vec::new(),
         environment: environment.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
         resources: Resources::default(),
+        gpus: None,
         session: true,
         gateway: None,
         proxy: None,

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::action::{Action, Body, Origin};
 use crate::digest::Digest;
 use crate::failure::Failure;
+use crate::gpu::Gpu;
 use crate::isolation::Isolation;
 use crate::keys::GradingSecret;
 use crate::ledger::Hold;
@@ -46,6 +47,9 @@ pub enum Event {
         snapshot: Digest,
         /// Protected files and their hashes, relative to the workspace.
         protected: BTreeMap<String, Digest>,
+        /// The GPUs that were granted for this segment.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        gpus: Vec<Gpu>,
     },
     /// An agent acts. Appended before the action has any effect.
     Acted {

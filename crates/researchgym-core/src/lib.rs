@@ -9,6 +9,7 @@ pub mod chain;
 pub mod digest;
 pub mod event;
 pub mod failure;
+pub mod gpu;
 pub mod grading;
 pub mod import;
 pub mod inspect;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::digest::Digest;
 use crate::event::Ending;
 use crate::failure::{Boundary, Failure};
+use crate::gpu::Gpu;
 use crate::isolation::{Image, Isolation, IsolationLevel, Runtime};
 use crate::network::{NetworkPolicy, NetworkUse};
 use crate::score::{Finding, Metrics, Primary, Split};
@@ -52,6 +53,9 @@ pub struct RunResult {
     pub image: Option<Image>,
     /// What was kept apart.
     pub isolation: Isolation,
+    /// The GPUs that the agent had, of the newest segment; absent if none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gpus: Vec<Gpu>,
     /// Where the run stands.
     pub state: Progress,
     /// How it ended; null until then.
@@ -178,6 +182,7 @@ impl RunResult {
                 enforced: Vec::new(),
                 missing: Vec::new(),
             }),
+            gpus: state.gpus.clone(),
             state: match (&state.ended, context.is_running) {
                 (Some(_), _) => Progress::Ended,
                 (None, true) => Progress::Running,

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::action::Body;
 use crate::digest::Digest;
+use crate::gpu::GpuRequest;
 use crate::isolation::{Image, Runtime};
 use crate::model::{ModelFacts, Reasoning, Wire};
 use crate::network::NetworkPolicy;
@@ -216,6 +217,9 @@ pub struct RunSpec {
     /// `docker`: the image of all the run's containers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<Image>,
+    /// The GPUs that the agent's sandbox is to have; none if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpus: Option<GpuRequest>,
     /// The limits.
     pub limits: Limits,
     /// Whether the web can be searched and read: the task allows it, and a search key was there when the run began.

@@ -7,6 +7,7 @@ use crate::budget::Used;
 use crate::digest::Digest;
 use crate::event::{AskedRequest, CallOutcome, Caller, Ending, Event, Line, RunStarted};
 use crate::failure::Failure;
+use crate::gpu::Gpu;
 use crate::integrity::Signs;
 use crate::isolation::Isolation;
 use crate::ledger::Ledger;
@@ -78,6 +79,8 @@ pub struct RunState {
     pub limits: Limits,
     /// What is kept apart, once the sandbox was up.
     pub isolation: Option<Isolation>,
+    /// The GPUs of the newest sandbox.
+    pub gpus: Vec<Gpu>,
     /// Protected files and their hashes at the start.
     pub protected: BTreeMap<String, Digest>,
     /// The newest whole-workspace snapshot.
@@ -164,6 +167,7 @@ impl RunState {
             started_at: line.time.clone(),
             last_at: line.time.clone(),
             isolation: None,
+            gpus: Vec::new(),
             protected: BTreeMap::new(),
             snapshot: None,
             steps: 0,
@@ -204,8 +208,9 @@ impl RunState {
         }
         match &line.event {
             Event::RunStarted(_) => return wrong("a run starts once"),
-            Event::WorkspaceReady { isolation, snapshot, protected } => {
+            Event::WorkspaceReady { isolation, snapshot, protected, gpus } => {
                 self.isolation = Some(isolation.clone());
+                self.gpus = gpus.clone();
                 self.snapshot = Some(*snapshot);
                 self.protected = protected.clone();
             }

@@ -56,6 +56,7 @@ fn started() -> Event {
             seed_given: true,
             runtime: Runtime::Local,
             image: None,
+            gpus: None,
             limits: limits(Some(100)),
             web: false,
             network: None,
@@ -101,6 +102,7 @@ impl Log {
             isolation: Isolation { level: IsolationLevel::Full, enforced: vec![], missing: vec![] },
             snapshot: Digest::of(b"start"),
             protected: BTreeMap::new(),
+            gpus: vec![],
         });
         log
     }

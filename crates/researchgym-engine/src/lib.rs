@@ -10,6 +10,7 @@ pub mod dataset;
 mod disk;
 pub mod environment;
 pub mod gateway;
+pub mod gpu;
 pub mod grading;
 pub mod guest;
 mod hold;

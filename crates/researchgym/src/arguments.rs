@@ -4,6 +4,7 @@
 mod check;
 mod doctor;
 mod gateway;
+mod gpus;
 mod inspect;
 mod model;
 mod network;
@@ -21,6 +22,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use self::check::{CheckPlace, IsolatedRuntime};
 pub(crate) use self::doctor::DoctorArguments;
 pub(crate) use self::gateway::{GatewayArguments, Listen};
+pub(crate) use self::gpus::GpuArguments;
 pub(crate) use self::inspect::InspectArguments;
 pub(crate) use self::model::{ModelArguments, ModelCommand};
 pub(crate) use self::network::{NetworkArguments, PolicyName};

@@ -244,11 +244,18 @@ pub struct Resources {
     pub workspace_mib: u64,
     /// Size of `/tmp` in MiB; counts as memory.
     pub tmp_mib: u64,
+    /// Whole GPUs of the agent's sandbox; graders and players never have one.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub gpus: u64,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl Default for Resources {
     fn default() -> Resources {
-        Resources { memory_mib: 2048, cpus: 2.0, pids: 256, workspace_mib: 1024, tmp_mib: 512 }
+        Resources { memory_mib: 2048, cpus: 2.0, pids: 256, workspace_mib: 1024, tmp_mib: 512, gpus: 0 }
     }
 }
 

@@ -107,7 +107,7 @@ fn names_unknown_keys_with_the_nearest_known() {
         "memory_mib",
         "gigabytes",
         &[
-            "t.toml:34:1: key `resources.gigabytes`: is not known here; the keys here are `cpus`, `memory_mib`, `pids`, `tmp_mib`, `workspace_mib`",
+            "t.toml:34:1: key `resources.gigabytes`: is not known here; the keys here are `cpus`, `gpus`, `memory_mib`, `pids`, `tmp_mib`, `workspace_mib`",
         ],
     );
     check(

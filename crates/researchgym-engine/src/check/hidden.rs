@@ -9,6 +9,7 @@ use researchgym_core::failure::{Boundary, Failure};
 use researchgym_core::observation::Observation;
 use researchgym_core::script;
 
+use super::Asked;
 use super::solution::{exec, files, specification, unreadable};
 use crate::agent::Surroundings;
 use crate::catalogue::LoadedTask;
@@ -31,12 +32,12 @@ pub(super) async fn look(
     loaded: &LoadedTask,
     runner: &Runner,
     runs: &Path,
-    seed: u64,
+    asked: &Asked,
 ) -> Result<Looked, Failure> {
     let hidden = hidden_files(loaded, runner)?;
     let script = script::format(&[exec(LOOK.to_owned())]);
     let new = NewRun {
-        spec: specification(loaded, &runner.workbench.materials, script, seed),
+        spec: specification(loaded, &runner.workbench.materials, script, asked),
         task: loaded.task.clone(),
         task_digest: loaded.digest,
     };

@@ -9,6 +9,7 @@ mod solution;
 use std::path::{Path, PathBuf};
 
 use researchgym_core::failure::Failure;
+use researchgym_core::gpu::GpuRequest;
 use researchgym_core::result::RunResult;
 use researchgym_core::score::Severity;
 use researchgym_core::script::{self, ScriptStep};
@@ -61,7 +62,16 @@ impl CheckReport {
     }
 }
 
-/// Checks one task; `runs` is a folder for the runs that this takes, `seed` makes them reproducible.
+/// What the runs of a check are asked to be.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// Makes them reproducible.
+    pub seed: u64,
+    /// The GPUs of each.
+    pub gpus: Option<GpuRequest>,
+}
+
+/// Checks one task; `runs` is a folder for the runs that this takes.
 ///
 /// # Errors
 /// A run could not be made at all (the disk, the sandbox): nothing about the task is known then.
@@ -69,9 +79,9 @@ pub async fn check(
     runner: &Runner,
     loaded: &LoadedTask,
     runs: &Path,
-    seed: u64,
+    asked: Asked,
 ) -> Result<CheckReport, Failure> {
-    let checker = Checker { runner, loaded, runs: runs.to_path_buf(), seed };
+    let checker = Checker { runner, loaded, runs: runs.to_path_buf(), asked };
     let mut checks = vec![Check {
         name: "parses".into(),
         passed: true,
@@ -90,7 +100,7 @@ struct Checker<'a> {
     runner: &'a Runner,
     loaded: &'a LoadedTask,
     runs: PathBuf,
-    seed: u64,
+    asked: Asked,
 }
 
 impl Checker<'_> {
@@ -102,7 +112,7 @@ impl Checker<'_> {
     async fn run(&self, steps: Vec<ScriptStep>) -> Result<RunResult, Failure> {
         let script = script::format(&steps);
         let new = NewRun {
-            spec: solution::specification(self.loaded, &self.runner.workbench.materials, script, self.seed),
+            spec: solution::specification(self.loaded, &self.runner.workbench.materials, script, &self.asked),
             task: self.task().clone(),
             task_digest: self.loaded.digest,
         };
@@ -126,7 +136,7 @@ impl Checker<'_> {
     }
 
     async fn hidden(&self) -> Result<Check, Failure> {
-        let looked = hidden::look(self.loaded, self.runner, &self.runs, self.seed).await?;
+        let looked = hidden::look(self.loaded, self.runner, &self.runs, &self.asked).await?;
         let detail = match looked.visible.as_slice() {
             [] => format!("none of {} hidden files can be read by the agent", looked.hidden),
             visible => format!("the agent can read {}", visible.join(", ")),

@@ -10,6 +10,7 @@ use researchgym_core::script::ScriptStep;
 use researchgym_core::spec::{AgentSpec, Limits, RunSpec, SCHEMA};
 use researchgym_core::task::Task;
 
+use super::Asked;
 use crate::catalogue::LoadedTask;
 use crate::materials::Materials;
 
@@ -18,7 +19,7 @@ pub(super) fn specification(
     loaded: &LoadedTask,
     materials: &Materials,
     script: String,
-    seed: u64,
+    asked: &Asked,
 ) -> RunSpec {
     RunSpec {
         schema: SCHEMA,
@@ -29,10 +30,11 @@ pub(super) fn specification(
         model: None,
         model_spec: None,
         fork: None,
-        seed,
+        seed: asked.seed,
         seed_given: true,
         runtime: materials.runtime(),
         image: materials.image.clone(),
+        gpus: asked.gpus.clone(),
         limits: Limits { working_ms: Some(3_600_000), steps: None, budget: None, tokens: None },
         web: false,
         network: None,

@@ -85,6 +85,7 @@ fn specification(
         read_only,
         environment,
         resources: grading.task.resources.clone(),
+        gpus: None,
         session: false,
         gateway: None,
         proxy: None,

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use researchgym_core::action::{Action, Origin};
 use researchgym_core::digest::Digest;
 use researchgym_core::event::{Digests, Event, Line, RunStarted};
+use researchgym_core::failure::Failure;
 use researchgym_core::spec::{Fork, RunSpec, SCHEMA};
 use researchgym_core::state::RunState;
 
@@ -41,10 +42,13 @@ impl Runner {
             step,
             steps: agent_steps(rest),
         })?;
+        let spec = change(whole.started.spec.clone());
+        let mut grant = self.grant(&spec)?;
         let folder = RunFolder::create(runs, Timestamp::now())?;
+        grant.as_mut().map_or(Ok(()), |grant| grant.hold_for(folder.id())).map_err(Failure::from)?;
         let lock = folder.lock()?;
         source.blobs().share_with(&folder.blobs())?;
-        let spec = externalised(change(whole.started.spec.clone()), &folder)?;
+        let spec = externalised(spec, &folder)?;
         let spec = RunSpec {
             fork: Some(Fork {
                 run: source.id().to_owned(),
@@ -85,7 +89,7 @@ impl Runner {
         }
         let past = past(&recorder.state, &lines)?;
         let reenacted = since_snapshot(&lines);
-        Ok(OpenRun { recorder, agent_files, past, reenacted })
+        Ok(OpenRun { recorder, agent_files, past, reenacted, grant })
     }
 }
 

@@ -13,9 +13,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use researchgym_core::event::{Ending, Event};
-use researchgym_core::failure::Failure;
+use researchgym_core::failure::{Boundary, Failure};
 use researchgym_core::result::RunResult;
-use researchgym_core::spec::AgentSpec;
+use researchgym_core::spec::{AgentSpec, RunSpec};
 use tokio::sync::watch;
 
 pub use self::open::{NewRun, OpenError, Reopened};
@@ -23,6 +23,7 @@ pub use self::regrade::{Regraded, regrade};
 use self::workspace::Workplace;
 pub(crate) use self::workspace::unlock;
 use crate::agent::{self, Surroundings};
+use crate::gpu::{GpuGrant, Gpus};
 use crate::model::Door;
 use crate::session::{Observer, Parts, Past, Recorder, Reenacted, Session, Stop};
 use crate::web::Web;
@@ -41,6 +42,8 @@ pub struct Runner {
     pub door: Option<Arc<Door>>,
     /// The way to the web, if a search key is set. Whether a run may use it is in its log.
     pub web: Option<Arc<Web>>,
+    /// The GPUs of this machine, if a run asks for some.
+    pub gpus: Option<Arc<Gpus>>,
     /// Turns true when the user wants everything to stop.
     pub cancelled: watch::Receiver<bool>,
 }
@@ -54,6 +57,8 @@ pub struct OpenRun {
     past: Past,
     /// What is done again in a forked run's workspace before the agent goes on, with what came of it then.
     reenacted: Vec<Reenacted>,
+    /// The devices that are this run's until it has ended.
+    grant: Option<GpuGrant>,
 }
 
 impl OpenRun {
@@ -69,12 +74,15 @@ impl OpenRun {
 }
 
 /// A run that waits for its agent.
-pub struct ReadyRun(Session);
+pub struct ReadyRun {
+    session: Session,
+    grant: Option<GpuGrant>,
+}
 
 impl ReadyRun {
     /// Its session, for who drives it by hand before [`Runner::drive`].
     pub fn session(&mut self) -> &mut Session {
-        &mut self.0
+        &mut self.session
     }
 }
 
@@ -108,7 +116,7 @@ impl Runner {
                     cancelled: self.cancelled.clone(),
                 });
                 match session.reenact(&open.reenacted).await {
-                    Ok(()) => Ok(ReadyRun(session)),
+                    Ok(()) => Ok(ReadyRun { session, grant: open.grant }),
                     Err(stop) => Err(Box::new(self.close(&session.finish(stop).await))),
                 }
             }
@@ -118,7 +126,7 @@ impl Runner {
 
     /// Lets the agent work until the run is over.
     pub async fn drive(&self, ready: ReadyRun, surroundings: &mut Surroundings) -> RunResult {
-        let ReadyRun(mut session) = ready;
+        let ReadyRun { mut session, grant } = ready;
         let agent = session.state().started.spec.agent.clone();
         let stop = match session.state().concluded {
             // The program died between the agent's last action and the run's ending.
@@ -126,7 +134,25 @@ impl Runner {
             None => agent::drive(&agent, &mut session, surroundings).await,
         };
         let recorder = session.finish(stop).await;
+        self.release(grant);
         self.close(&recorder)
+    }
+
+    /// Takes the devices that a run asks for.
+    fn grant(&self, spec: &RunSpec) -> Result<Option<GpuGrant>, Failure> {
+        let Some(request) = &spec.gpus else { return Ok(None) };
+        let gpus = self.gpus.as_ref().ok_or_else(|| {
+            Failure::new(Boundary::Sandbox, "the run asks for GPUs, and nobody has looked for any")
+        })?;
+        Ok(Some(gpus.take(request, spec.runtime)?))
+    }
+
+    /// Frees the devices. The sandbox is gone with all that ran in it: what still computes there is somebody else's.
+    fn release(&self, grant: Option<GpuGrant>) {
+        let Some(grant) = grant else { return };
+        if let Some(users) = tokio::task::block_in_place(|| grant.users()) {
+            (self.warn)(&format!("GPUs of the run are still in use after its end: {users}"));
+        }
     }
 
     /// Writes what is derived and says how the run stands.

@@ -87,9 +87,11 @@ impl Runner {
     /// Creates the folder and the first event of a new run.
     ///
     /// # Errors
-    /// The runs folder cannot be written.
+    /// The runs folder cannot be written, or the GPUs that the run asks for are not free.
     pub fn create(&self, runs: &Path, new: NewRun) -> Result<OpenRun, Failure> {
+        let mut grant = self.grant(&new.spec)?;
         let folder = RunFolder::create(runs, Timestamp::now())?;
+        grant.as_mut().map_or(Ok(()), |grant| grant.hold_for(folder.id()))?;
         let lock = folder.lock()?;
         let spec = externalised(new.spec, &folder)?;
         let agent_files = agent_files(&spec);
@@ -115,13 +117,14 @@ impl Runner {
         for warning in super::derived::write_plan_files(&recorder) {
             (self.warn)(&warning);
         }
-        Ok(OpenRun { recorder, agent_files, past: Past::default(), reenacted: Vec::new() })
+        Ok(OpenRun { recorder, agent_files, past: Past::default(), reenacted: Vec::new(), grant })
     }
 
     /// Opens an existing run to go on with it, under `limits` if new totals were asked for.
     ///
     /// # Errors
-    /// The log is damaged or from a newer program, another process works on the run, or the limit that ended it stands.
+    /// The log is damaged or from a newer program, another process works on the run, or the limit that ended it
+    /// stands, or its GPUs are not free.
     pub fn reopen(
         &self,
         folder: RunFolder,
@@ -155,6 +158,8 @@ impl Runner {
                 Resumption::NeedsRaisedLimit | Resumption::GoesOn => Event::RunResumed,
             },
         };
+        let mut grant = self.grant(&recorder.state.started.spec)?;
+        grant.as_mut().map_or(Ok(()), |grant| grant.hold_for(&run_id)).map_err(Failure::from)?;
         let killed = recorder.state.ended.is_none();
         let mut lines = lines;
         lines.push(recorder.append(reopening)?);
@@ -171,7 +176,7 @@ impl Runner {
         settle(&mut recorder, &mut lines)?;
         let past = past(&recorder.state, &lines)?;
         let reenacted = super::fork::unfinished(&recorder.state, &lines);
-        Ok(Reopened::GoesOn(Box::new(OpenRun { recorder, agent_files, past, reenacted })))
+        Ok(Reopened::GoesOn(Box::new(OpenRun { recorder, agent_files, past, reenacted, grant })))
     }
 }
 

@@ -13,6 +13,7 @@ use researchgym_core::state::RunState;
 
 use super::{OpenRun, Runner, outside};
 use crate::gateway::{RunGateway, teller};
+use crate::gpu::{GpuAccess, GpuGrant};
 use crate::materials::Materials;
 use crate::network::{self, Proxy};
 use crate::sandbox::{GATEWAY_PORT, GATEWAY_SOCKET, ReadOnlyMount, Sandbox, SandboxSpec, WorkingFolder};
@@ -58,9 +59,12 @@ pub(super) async fn bring_up(runner: &Runner, open: &mut OpenRun) -> Result<Work
     if open.recorder.state.started.spec.runtime == Runtime::Host {
         let_through(&open.recorder.folder)?;
     }
+    let gpus = open.grant.as_ref().map_or_else(Vec::new, |grant| grant.devices().to_vec());
+    note_users(open)?;
     let sandbox = Sandbox::start(&runner.workbench.sandboxes, specification, Vec::new()).await?;
     let isolation = sandbox.isolation().clone().reaching(reach);
-    if let Err(failure) = open.recorder.append(Event::WorkspaceReady { isolation, snapshot, protected }) {
+    if let Err(failure) = open.recorder.append(Event::WorkspaceReady { isolation, snapshot, protected, gpus })
+    {
         sandbox.stop().await;
         return Err(failure);
     }
@@ -164,18 +168,32 @@ fn specification(
     if let Some(files) = &open.agent_files {
         read_only.push(ReadOnlyMount { source: files.clone(), target: "/agent".into() });
     }
+    let gpus = open.grant.as_ref().map(GpuGrant::access);
+    let mut environment = environment(&open.recorder.state, materials.path("/researchgym/bin:"), ways);
+    environment.extend(gpus.iter().flat_map(GpuAccess::environment));
     SandboxSpec {
         runtime: started.spec.runtime,
         image: started.spec.image.clone(),
         name: format!("{}-agent", started.run_id),
         working_folder: WorkingFolder::Writable { source: workspace.to_path_buf() },
         read_only,
-        environment: environment(&open.recorder.state, materials.path("/researchgym/bin:"), ways),
+        environment,
         resources: task.resources.clone(),
+        gpus,
         session: true,
         gateway: ways.counter.map(|counter| counter.server.socket().to_path_buf()),
         proxy: ways.proxy.and_then(Proxy::socket).map(Path::to_path_buf),
     }
+}
+
+/// Says in the log that others compute on the run's devices: then what it measures is not its own.
+fn note_users(open: &mut OpenRun) -> Result<(), Failure> {
+    let users = open.grant.as_ref().and_then(|grant| tokio::task::block_in_place(|| grant.users()));
+    if let Some(users) = users {
+        let text = format!("GPUs of this run are in use by other programs at its start: {users}");
+        open.recorder.append(Event::Noted { text })?;
+    }
+    Ok(())
 }
 
 /// Without isolation there is no bind mount: started as root, commands run as an unprivileged user who must be able to

@@ -123,7 +123,7 @@ fn start_process(
             }
             let prepared = local::prepare(bubblewrap, executable, spec, namespace)
                 .map_err(system("preparing the arguments of bubblewrap"))?;
-            (prepared, None, isolated(machine, group.is_some()))
+            (prepared, None, with_gpus(isolated(machine, group.is_some()), spec))
         }
         Runtime::Docker => unreachable!("containers are launched by the module for them"),
         Runtime::Host => {
@@ -131,7 +131,8 @@ fn start_process(
             let private = unisolated::prepare(machine, executable, spec, &mut setup)?;
             let mut command = Command::new(executable);
             command.arg("guest").env_clear().current_dir("/");
-            (Prepared { command, kept: Vec::new() }, Some(private), not_isolated(machine, group.is_some()))
+            let isolation = with_gpus(not_isolated(machine, group.is_some()), spec);
+            (Prepared { command, kept: Vec::new() }, Some(private), isolation)
         }
     };
     let Prepared { mut command, mut kept } = prepared;
@@ -328,6 +329,18 @@ fn limits_in_force(machine: &Machine, has_group: bool) -> (Vec<String>, Vec<Stri
     let names =
         |limits: Vec<(Controller, &str)>| limits.into_iter().map(|(_, name)| name.to_owned()).collect();
     (names(enforced), names(missing))
+}
+
+/// Where a sandbox has GPUs, whether those of others are kept from it.
+pub(super) fn with_gpus(mut isolation: Isolation, spec: &SandboxSpec) -> Isolation {
+    if spec.gpus.is_some() {
+        let list = match spec.runtime.is_isolated() {
+            true => &mut isolation.enforced,
+            false => &mut isolation.missing,
+        };
+        list.push("gpu_devices".to_owned());
+    }
+    isolation
 }
 
 pub(super) fn memory_file() -> io::Result<File> {

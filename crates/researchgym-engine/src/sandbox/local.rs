@@ -1,7 +1,7 @@
 //! The `local` runtime: what bubblewrap is told.
 //!
 //! The root is an allow-list: `/usr` with the links to it, named files of `/etc`, and what the specification mounts.
-//! Everything is `nosuid,nodev`; what may be written is the working folder and sized memory file systems. The
+//! Everything is `nosuid,nodev` but the device nodes of granted GPUs; what may be written is the working folder and sized memory file systems. The
 //! arguments go through a descriptor and the environment is empty, because the first process of the sandbox would
 //! otherwise show both to everyone inside.
 
@@ -72,6 +72,9 @@ pub(super) fn prepare(
     let mut arguments = Arguments::default();
     arguments.namespaces(namespace)?;
     arguments.root()?;
+    for node in spec.gpus.iter().flat_map(|gpus| &gpus.nodes) {
+        arguments.bind("--dev-bind", &node.source, &node.target);
+    }
     arguments.memory_file_systems(spec);
     arguments.bind("--ro-bind", executable, GUEST);
     for (socket, target) in [(&spec.gateway, GATEWAY_SOCKET), (&spec.proxy, PROXY_SOCKET)] {

@@ -60,7 +60,7 @@ pub(super) fn bubblewrap() -> Result<Bubblewrap, String> {
 }
 
 /// The first executable of that name in `PATH`.
-pub(super) fn find_program(name: &str) -> Option<PathBuf> {
+pub(crate) fn find_program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into());
     std::env::split_paths(&path)
         .map(|folder| folder.join(name))

@@ -32,6 +32,7 @@ pub use error::SandboxError;
 pub use host::SandboxHost;
 pub(crate) use local::GUEST;
 pub use local::{GATEWAY_PORT, GATEWAY_SOCKET, PROXY_PORT, PROXY_SOCKET};
+pub(crate) use machine::find_program;
 pub use outcome::{ExecOutcome, FileRefusal, SessionRequest, Usage};
 pub(crate) use ownership::take_back;
 pub use report::{Finding, MachineReport};

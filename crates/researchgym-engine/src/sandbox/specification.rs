@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use researchgym_core::isolation::{Image, Runtime};
 use researchgym_core::task::Resources;
 
+use crate::gpu::GpuAccess;
+
 /// Where an agent's sandbox has its working folder.
 pub(super) const WORKSPACE: &str = "/workspace";
 
@@ -27,6 +29,8 @@ pub struct SandboxSpec {
     pub environment: BTreeMap<String, String>,
     /// Limits.
     pub resources: Resources,
+    /// The GPUs that are to be seen; none of the machine's are otherwise (but in the `host` runtime, which hides nothing).
+    pub gpus: Option<GpuAccess>,
     /// Whether programs inside may talk to the session: a socket at `/run/researchgym/session.sock`.
     pub session: bool,
     /// A listening Unix socket of the host, absolute, that programs inside may connect to: it is at [`GATEWAY_SOCKET`]

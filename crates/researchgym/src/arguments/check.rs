@@ -2,6 +2,8 @@
 
 use clap::{Args, ValueEnum};
 
+use super::GpuArguments;
+
 /// A runtime that isolates, and its image.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct CheckPlace {
@@ -11,6 +13,8 @@ pub(crate) struct CheckPlace {
     /// The containers' image, with `--runtime docker` [default: the task's, else `docker.image` of the settings]
     #[arg(long, value_name = "NAME")]
     pub(crate) image: Option<String>,
+    #[command(flatten)]
+    pub(crate) gpus: GpuArguments,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

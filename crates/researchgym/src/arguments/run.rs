@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::{ModelArguments, NetworkArguments, Places, place};
+use super::{GpuArguments, ModelArguments, NetworkArguments, Places, place};
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {
@@ -49,6 +49,8 @@ pub(crate) struct RunArguments {
     /// The containers' image, with `--runtime docker` [default: the task's, else `docker.image` of the settings]
     #[arg(long, value_name = "NAME")]
     pub(crate) image: Option<String>,
+    #[command(flatten)]
+    pub(crate) gpus: GpuArguments,
     #[command(flatten)]
     pub(crate) reach: NetworkArguments,
     /// Print the plan and start nothing

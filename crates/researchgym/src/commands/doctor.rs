@@ -5,14 +5,24 @@
 use researchgym_core::failure::Failure;
 use researchgym_core::spec::SCHEMA;
 use researchgym_engine::audit::{self, Cleaned, Holder, Kind, Remains};
-use researchgym_engine::sandbox::SandboxHost;
+use researchgym_engine::gpu::{self, GpuReport};
 use researchgym_engine::sandbox::docker::Orphan;
+use researchgym_engine::sandbox::{MachineReport, SandboxHost};
+use serde::Serialize;
 use serde_json::json;
 
-use super::on_runtime;
+use super::{gpus, on_runtime};
 use crate::arguments::DoctorArguments;
 use crate::output::{Outcome, Printer};
 use crate::settings::Settings;
+
+/// What programs read.
+#[derive(Serialize)]
+struct Machine<'a> {
+    #[serde(flatten)]
+    report: &'a MachineReport,
+    gpus: GpuReport,
+}
 
 pub(crate) fn doctor(arguments: &DoctorArguments, printer: &Printer) -> Outcome {
     let settings = Settings::resolve(&arguments.places)?;
@@ -22,10 +32,12 @@ pub(crate) fn doctor(arguments: &DoctorArguments, printer: &Printer) -> Outcome 
     }
     let mut report = sandboxes.probe();
     report.findings.extend(on_runtime(async { Ok(sandboxes.probe_engine().await) })?);
+    let gpus = gpu::report(&gpus::places());
     if printer.is_json() {
-        printer.json(&report);
+        printer.json(&Machine { report: &report, gpus });
     } else {
         printer.doctor(&report);
+        printer.gpus(&gpus);
     }
     Ok(if report.isolation { 0 } else { 3 })
 }

@@ -4,6 +4,7 @@ mod agents;
 mod config;
 mod doctor;
 mod gateway;
+mod gpus;
 mod grade;
 mod image;
 mod inside;

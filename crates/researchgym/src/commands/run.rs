@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use researchgym_core::failure::Failure;
+use researchgym_core::gpu::GpuRequest;
 use researchgym_core::isolation::Runtime;
 use researchgym_core::keys::repeat_seed;
 use researchgym_core::result::{RunResult, worst_exit_code};
@@ -16,6 +17,7 @@ use researchgym_core::task::Task;
 use researchgym_engine::agent::Surroundings;
 use researchgym_engine::catalogue::{Catalogue, LoadedTask};
 use researchgym_engine::dataset::Fetching;
+use researchgym_engine::gpu::Gpus;
 use researchgym_engine::materials::{Materials, Place};
 use researchgym_engine::model::{Door, Registry};
 use researchgym_engine::progress::Progress;
@@ -27,7 +29,7 @@ use researchgym_engine::workbench::Workbench;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::{agents, image, models, on_runtime};
+use super::{agents, gpus, image, models, on_runtime};
 use crate::arguments::{RunArguments, RuntimeName};
 use crate::error::{CommandError, input};
 use crate::output::{Console, Outcome, Person, Plan, Printer};
@@ -76,17 +78,19 @@ async fn start(arguments: &RunArguments, printer: &Printer) -> Outcome {
         printer.plan(&Plan { spec, task, loaded, repeat, parallel, settings, image });
         return Ok(0);
     }
+    let runs = arguments.repeat.unwrap_or(1);
+    let gpus = gpus::find(spec.gpus.as_ref(), runs.min(arguments.parallel))?;
     let sandboxes = sandboxes(&settings)?;
     let image = match wanted {
         Some(wanted) => Some(wanted.get(&loaded, &sandboxes, printer).await?),
         None => None,
     };
     let spec = RunSpec { image, ..spec };
-    let runs = arguments.repeat.unwrap_or(1);
     let console = || console(&spec.agent, runs, printer);
     let ways = Ways { door, web };
     let place = Place { sandboxes: &sandboxes, image: spec.image.as_ref() };
-    let table = Table { settings: &settings, loaded: &loaded, data_dir: spec.data_dir.as_deref(), place };
+    let table =
+        Table { settings: &settings, loaded: &loaded, data_dir: spec.data_dir.as_deref(), place, gpus };
     let runner = runner(table, ways, console, printer).await?;
     let Some(count) = arguments.repeat else {
         let open = runner.runner.create(&settings.runs, new(spec, &task, &loaded))?;
@@ -141,10 +145,11 @@ async fn resume(name: &str, arguments: &RunArguments, printer: &Printer) -> Outc
     let door = models::recorded(&spec, &folder, arguments, &settings, printer)?;
     let console = || console(&spec.agent, 1, printer);
     let ways = Ways { door, web: web::recorded(&state.started, &settings, printer)? };
+    let gpus = gpus::find(spec.gpus.as_ref(), 1)?;
     let sandboxes = sandboxes(&settings)?;
     image::recorded(spec.image.as_ref(), &sandboxes).await?;
     let place = Place { sandboxes: &sandboxes, image: spec.image.as_ref() };
-    let table = Table { settings: &settings, loaded: &loaded, data_dir: data_dir.as_deref(), place };
+    let table = Table { settings: &settings, loaded: &loaded, data_dir: data_dir.as_deref(), place, gpus };
     let runner = runner(table, ways, console, printer).await?;
     let result = match runner.runner.reopen(folder, raised) {
         Ok(Reopened::Over(result)) => {
@@ -203,6 +208,7 @@ struct Table<'a> {
     loaded: &'a LoadedTask,
     data_dir: Option<&'a str>,
     place: Place<'a>,
+    gpus: Option<Arc<Gpus>>,
 }
 
 fn sandboxes(settings: &Settings) -> Result<SandboxHost, CommandError> {
@@ -217,7 +223,7 @@ async fn runner(
 ) -> Result<Running, CommandError> {
     let cancelled = signals::watch(printer)
         .map_err(|error| CommandError::input(format!("signals cannot be watched: {error}")))?;
-    let Table { settings, loaded, data_dir, place } = table;
+    let Table { settings, loaded, data_dir, place, gpus } = table;
     let listener = |progress: Progress<'_>| printer.preparing(&progress);
     let fetching = Fetching { data_dir: data_dir.map(Path::new), download: false, listener: &listener };
     let materials = Materials::gather(&settings.home, loaded, place, fetching).await?;
@@ -230,6 +236,7 @@ async fn runner(
         warn: Arc::new(move |text: &str| warner.warn(text)),
         door: ways.door,
         web: ways.web,
+        gpus,
         cancelled,
     };
     Ok(Running { runner, console })
@@ -318,6 +325,7 @@ fn specification(
         seed_given: arguments.seed.is_some(),
         runtime: arguments.runtime.map_or(Runtime::Local, runtime),
         image: None,
+        gpus: gpus::wanted(arguments.gpus.gpus.as_ref(), &task),
         limits: Limits {
             working_ms: hours,
             steps: arguments.steps.as_deref().map(steps).transpose()?.flatten(),
@@ -364,6 +372,10 @@ fn same(arguments: &RunArguments, spec: &RunSpec) -> Result<(), CommandError> {
             arguments.image.is_some()
                 && arguments.image.as_ref() != spec.image.as_ref().map(|image| &image.name),
         ),
+        ("--gpus", {
+            let given = arguments.gpus.gpus.as_ref();
+            given.is_some_and(|given| given != spec.gpus.as_ref().unwrap_or(&GpuRequest::Count(0)))
+        }),
         (
             "--model",
             arguments.fork.is_none()

@@ -7,7 +7,7 @@ use researchgym_core::failure::Failure;
 use researchgym_core::isolation::Runtime;
 use researchgym_core::spec::SCHEMA;
 use researchgym_engine::catalogue::{Catalogue, LoadedTask, scaffold};
-use researchgym_engine::check::{CheckReport, check};
+use researchgym_engine::check::{Asked, CheckReport, check};
 use researchgym_engine::dataset::Fetching;
 use researchgym_engine::materials::{Materials, Place};
 use researchgym_engine::progress::Progress;
@@ -16,7 +16,7 @@ use researchgym_engine::sandbox::SandboxHost;
 use researchgym_engine::workbench::Workbench;
 use serde_json::json;
 
-use super::{image, on_runtime};
+use super::{gpus, image, on_runtime};
 use crate::arguments::{CheckPlace, IsolatedRuntime, Places, TaskCommand};
 use crate::error::{CommandError, Kind, input};
 use crate::output::{Outcome, Printer};
@@ -194,6 +194,8 @@ async fn check_one(
         Some(wanted) => Some(wanted.get(loaded, &sandboxes, printer).await?),
         None => None,
     };
+    let request = gpus::wanted(place.gpus.gpus.as_ref(), &loaded.task);
+    let gpus = gpus::find(request.as_ref(), 1)?;
     let place = Place { sandboxes: &sandboxes, image: image.as_ref() };
     let materials = Materials::gather(&settings.home, loaded, place, fetching).await?;
     let workbench = Workbench::new(&settings.home, sandboxes, materials)?;
@@ -205,7 +207,9 @@ async fn check_one(
         warn: Arc::new(move |text: &str| warner.warn(text)),
         door: None,
         web: None,
+        gpus,
         cancelled,
     };
-    Ok(check(&runner, loaded, runs.path(), CHECK_SEED).await?)
+    let asked = Asked { seed: CHECK_SEED, gpus: request };
+    Ok(check(&runner, loaded, runs.path(), asked).await?)
 }

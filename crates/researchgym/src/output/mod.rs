@@ -3,6 +3,7 @@
 mod audit;
 mod doctor;
 mod gateway;
+mod gpus;
 mod inspection;
 mod models;
 mod person;

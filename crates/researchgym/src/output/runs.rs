@@ -13,6 +13,7 @@ use researchgym_engine::runner::Regraded;
 use researchgym_engine::store::Verification;
 
 use super::Printer;
+use super::gpus::granted;
 use super::words::{bytes, counted, duration, metrics, money, number, table};
 
 impl Printer {
@@ -297,6 +298,9 @@ fn summary(result: &RunResult) -> Vec<String> {
     }
     rows.push(vec!["isolation".to_owned(), isolation(result)]);
     rows.extend(network(&result.network).map(|words| vec!["network".to_owned(), words]));
+    if !result.gpus.is_empty() {
+        rows.push(vec!["GPUs".to_owned(), granted(&result.gpus)]);
+    }
     for finding in &result.integrity {
         rows.push(vec!["finding".to_owned(), format!("{}: {}", finding.kind, finding.evidence)]);
     }

@@ -11,6 +11,7 @@ mod disk;
 mod docker;
 mod endings;
 mod gateway;
+mod gpus;
 mod grading;
 mod inspect;
 mod kill;

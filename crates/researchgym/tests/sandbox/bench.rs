@@ -87,7 +87,8 @@ impl Bench {
             std::fs::create_dir(folder.path().join(name)).unwrap();
         }
         let host = host_in(&folder);
-        let resources = Resources { memory_mib: 256, cpus: 2.0, pids: 64, workspace_mib: 64, tmp_mib: 32 };
+        let resources =
+            Resources { memory_mib: 256, cpus: 2.0, pids: 64, workspace_mib: 64, tmp_mib: 32, gpus: 0 };
         Bench { runtime, folder, host, resources, image: None }
     }
 
@@ -117,6 +118,7 @@ impl Bench {
             }],
             environment: BTreeMap::from(environment.map(|(name, value)| (name.to_owned(), value.to_owned()))),
             resources: self.resources.clone(),
+            gpus: None,
             session: true,
             gateway: None,
             proxy: None,

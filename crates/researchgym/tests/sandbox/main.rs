@@ -13,6 +13,7 @@ mod crash;
 mod docker;
 mod files;
 mod gateway;
+mod gpus;
 mod isolation;
 mod limits;
 mod network;

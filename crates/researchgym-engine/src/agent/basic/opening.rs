@@ -3,6 +3,7 @@
 use researchgym_core::action::Action;
 use researchgym_core::event::RunStarted;
 use researchgym_core::failure::Failure;
+use researchgym_core::gpu::Gpu;
 use researchgym_core::model::{Input, Message};
 use researchgym_core::network::NetworkPolicy;
 use researchgym_core::observation::Observation;
@@ -47,6 +48,7 @@ impl Opening {
             "description": description,
             "web": session.state().started.spec.web,
             "network": network(&session.state().started),
+            "gpus": session.state().gpus.iter().map(gpu).collect::<Vec<_>>().join(", "),
             "idea_hint": idea_hint,
             "time": or_unlimited(limits.working_ms.map(time)),
             "budget": or_unlimited(limits.budget.map(dollars)),
@@ -154,6 +156,13 @@ fn network(started: &RunStarted) -> String {
     }
 }
 
+fn gpu(gpu: &Gpu) -> String {
+    match gpu.memory_mib {
+        Some(memory_mib) => format!("{} ({memory_mib} MiB)", gpu.name),
+        None => gpu.name.clone(),
+    }
+}
+
 fn metrics(metrics: &Metrics) -> String {
     let shown: Vec<String> = metrics.iter().map(|(name, value)| format!("{name} = {value}")).collect();
     shown.join(", ")
@@ -185,7 +194,7 @@ mod tests {
         let mut values = facts(&task, true);
         let more = json!({
             "description": "Bend rings.", "idea_hint": null, "time": "30 min", "budget": "$2.00", "tokens": "unlimited",
-            "steps": "100", "web": false, "network": "Expect no network in the sandbox: use what is installed.",
+            "steps": "100", "web": false, "gpus": "", "network": "Expect no network in the sandbox: use what is installed.",
         });
         values.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let text = Prompts::new().unwrap().text(Prompt::Task, &values).unwrap();
@@ -220,6 +229,12 @@ Bend rings.
         let reached = "use what is installed.\n* `web_search` and `web_browser` reach the web from outside the sandbox. Some addresses are blocked.\n\n# Tools";
         let text = Prompts::new().unwrap().text(Prompt::Task, &values).unwrap();
         assert!(text.contains(reached), "{text}");
+        values["gpus"] = json!("NVIDIA A100 (40960 MiB)");
+        let text = Prompts::new().unwrap().text(Prompt::Task, &values).unwrap();
+        assert!(
+            text.contains("256 processes.\n* GPUs, for you alone: NVIDIA A100 (40960 MiB).\n* A command"),
+            "{text}"
+        );
         values["idea_hint"] = json!("Bend them twice.");
         let text = Prompts::new().unwrap().text(Prompt::Task, &values).unwrap();
         assert!(text.ends_with("improve on it:\n\nBend them twice."), "{text}");

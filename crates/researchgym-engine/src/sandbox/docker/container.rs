@@ -17,6 +17,7 @@ use rustix::process::{Pid, Signal};
 use super::control::Folder;
 use super::engine::{Engine, Facts};
 use super::error::is_not_found;
+use super::gpus;
 use super::image::ImageFacts;
 use crate::sandbox::local::{GATEWAY_SOCKET, GUEST, PROXY_SOCKET, SESSION_SOCKET};
 use crate::sandbox::{SandboxSpec, WorkingFolder};
@@ -108,7 +109,7 @@ pub(super) fn request(spec: &SandboxSpec, around: &Surroundings<'_>) -> Containe
         hostname: Some("sandbox".to_owned()),
         user: Some(format!("{uid}:{gid}")),
         working_dir: Some("/".to_owned()),
-        env: Some(Vec::new()),
+        env: Some(gpus::environment(spec)),
         tty: Some(false),
         open_stdin: Some(false),
         // An image's own check would be a program started in the container by the engine.
@@ -147,6 +148,7 @@ fn host_config(spec: &SandboxSpec, around: &Surroundings<'_>) -> HostConfig {
         memory_swap: facts.memory.then_some(memory),
         nano_cpus: facts.cpu.then_some((spec.resources.cpus * 1e9) as i64),
         pids_limit: facts.pids.then_some(bytes(spec.resources.pids + OUR_PROCESSES)),
+        device_requests: gpus::device_requests(spec, facts),
         shm_size: Some(bytes(shared_bytes(spec))),
         tmpfs: Some(memory_file_systems(spec, around.image)),
         mounts: Some(mounts(spec, around)),
@@ -256,9 +258,18 @@ mod tests {
             working_folder: WorkingFolder::Writable { source: "/runs/r/workspace".into() },
             read_only: vec![mount("/old", "/environment"), mount("/new", "/environment")],
             environment: BTreeMap::new(),
-            resources: Resources { memory_mib: 256, cpus: 1.5, pids: 10, workspace_mib: 64, tmp_mib: 512 },
+            resources: Resources {
+                memory_mib: 256,
+                cpus: 1.5,
+                pids: 10,
+                workspace_mib: 64,
+                tmp_mib: 512,
+                ..Resources::default()
+            },
             session: true,
             gateway: None,
+            proxy: None,
+            gpus: None,
         };
         let volumes = volumes.iter().map(|&volume| volume.to_owned()).collect();
         let image = ImageFacts { id: "sha256:1".to_owned(), volumes, ..ImageFacts::default() };

@@ -89,6 +89,12 @@ pub enum EngineError {
         /// The kernel's words.
         source: std::io::Error,
     },
+    /// It cannot give GPUs to containers.
+    #[error("the container engine gives no GPU to a container: {reason}")]
+    NoGpus {
+        /// Its words.
+        reason: String,
+    },
     /// The engine stopped answering.
     #[error("{doing}: the container engine does not answer: {reason}")]
     Lost {
@@ -133,6 +139,9 @@ impl EngineError {
             }
             EngineError::Build { .. } => {
                 "build it by hand to see all that it says: `docker build` in the task's folder"
+            }
+            EngineError::NoGpus { .. } => {
+                "install nvidia-container-toolkit, then `nvidia-ctk runtime configure --runtime=docker` and restart Docker, or `nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml` for Podman; or use --runtime local"
             }
             EngineError::Path { .. } | EngineError::Refused { .. } => return None,
         };

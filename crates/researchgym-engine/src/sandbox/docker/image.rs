@@ -168,6 +168,7 @@ impl Images<'_> {
             }],
             environment: BTreeMap::from([("PATH".to_owned(), "/usr/local/bin:/usr/bin:/bin".to_owned())]),
             resources: Resources::default(),
+            gpus: None,
             session: false,
             gateway: None,
             proxy: None,

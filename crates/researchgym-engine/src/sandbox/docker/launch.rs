@@ -16,7 +16,7 @@ use super::engine::{Engine, Facts};
 use super::error::words;
 use super::image::ImageFacts;
 use super::orphans::{self, Owner};
-use super::{EngineError, isolation};
+use super::{EngineError, gpus, isolation};
 use crate::sandbox::cgroup::Group;
 use crate::sandbox::host::Inner;
 use crate::sandbox::launch::{self as common, Launched, Process};
@@ -41,6 +41,7 @@ pub(in crate::sandbox) async fn launch(
     inherited: Vec<OwnedFd>,
 ) -> Result<Launched, SandboxError> {
     let engine = host.engine().await?;
+    gpus::check(&spec, &engine.facts)?;
     let Some(image) = &spec.image else {
         let what = "a container needs an image".to_owned();
         return Err(SandboxError::Specification { name: spec.name, what });
@@ -137,14 +138,17 @@ async fn start(
         .client
         .create_container(None, request)
         .await
-        .map_err(EngineError::refused("making a container"))?
+        .map_err(|error| {
+            gpus::refusal(spec, &error).unwrap_or_else(|| EngineError::refused("making a container")(error))
+        })?
         .id;
     let connected = async {
-        engine
-            .client
-            .start_container(&id, None)
-            .await
-            .map_err(|error| failed(spec, format!("the container engine says: {}", words(&error))))?;
+        engine.client.start_container(&id, None).await.map_err(|error| {
+            match gpus::refusal(spec, &error) {
+                Some(refusal) => refusal.into(),
+                None => failed(spec, format!("the container engine says: {}", words(&error))),
+            }
+        })?;
         accept(engine, spec, &id, &listener, user).await
     };
     let (control, pid) = match connected.await {
@@ -171,7 +175,7 @@ async fn start(
         group,
         slot: None,
         setup,
-        isolation: isolation::isolation(&engine.facts),
+        isolation: common::with_gpus(isolation::isolation(&engine.facts), spec),
         private: None,
     })
 }

@@ -9,6 +9,7 @@ mod container;
 mod control;
 mod engine;
 mod error;
+mod gpus;
 mod image;
 mod isolation;
 mod launch;

@@ -43,6 +43,7 @@ fn started() -> Event {
             limits: Limits { working_ms: None, steps: None, budget: None, tokens: None },
             web: false,
             network: None,
+            gpus: None,
             data_dir: None,
         },
         task: Box::new(researchgym_core::task::parse(TASK, "task.toml").unwrap()),

@@ -11,7 +11,7 @@ use researchgym_engine::store::{RunFolder, read_log};
 
 use super::{Table, Ways, budget, conclude, console, hours, runner, same, sandboxes, steps, tokens, web};
 use crate::arguments::RunArguments;
-use crate::commands::{image, models};
+use crate::commands::{gpus, image, models};
 use crate::error::{CommandError, input};
 use crate::output::{Outcome, Printer};
 use crate::settings::Settings;
@@ -41,10 +41,11 @@ pub(super) async fn fork(place: &str, arguments: &RunArguments, printer: &Printe
     let data_dir = data_dir.or(spec.data_dir.clone());
     let show = || console(&spec.agent, 1, printer);
     let ways = Ways { door: door.clone(), web: web::recorded(&state.started, &settings, printer)? };
+    let gpus = gpus::find(spec.gpus.as_ref(), 1)?;
     let sandboxes = sandboxes(&settings)?;
     image::recorded(spec.image.as_ref(), &sandboxes).await?;
     let place = Place { sandboxes: &sandboxes, image: spec.image.as_ref() };
-    let table = Table { settings: &settings, loaded: &loaded, data_dir: data_dir.as_deref(), place };
+    let table = Table { settings: &settings, loaded: &loaded, data_dir: data_dir.as_deref(), place, gpus };
     let running = runner(table, ways, show, printer).await?;
     let change = |old: RunSpec| RunSpec {
         limits,
