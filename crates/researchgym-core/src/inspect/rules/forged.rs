@@ -24,7 +24,8 @@ fn event_lines(step: &Step) -> Option<Finding> {
         // An event's `prev` stands near its beginning.
         let first = super::super::excerpt::boundary(&step.output, at.saturating_sub(200));
         let begin = step.output[first..*at].rfind('\n').map_or(first, |newline| first + newline + 1);
-        let line = step.output[begin..].lines().next().unwrap_or_default();
+        let last = super::super::excerpt::boundary(&step.output, begin + 4000);
+        let line = step.output[begin..last].lines().next().unwrap_or_default();
         let is_event =
             line.trim_start().starts_with('{') && line.contains("\"seq\"") && line.contains("\"event\"");
         is_event
