@@ -42,7 +42,7 @@ impl Runner {
             steps: agent_steps(rest),
         })?;
         let folder = RunFolder::create(runs, Timestamp::now())?;
-        let lock = folder.lock()?;
+        let lock = self.take(&folder)?;
         source.blobs().share_with(&folder.blobs())?;
         let spec = externalised(change(whole.started.spec.clone()), &folder)?;
         let spec = RunSpec {
