@@ -176,6 +176,10 @@ impl Cycle<'_> {
     fn strike(&self, working: &mut Working, parent: u32, fault: Fault) -> Outcome<bool> {
         // Guests of grader and players are as good as the agent's.
         let one = |role: Role| {
+            // A child that has not become another program yet looks like its parent.
+            if role == Role::Parent {
+                return Some(parent);
+            }
             let found = family::find(parent, role);
             (!found.is_empty()).then(|| found[(self.plan.seed as usize / 7) % found.len()])
         };

@@ -87,14 +87,14 @@ fn clear_older_than(parent: &Path, age: Duration) {
     let entries = std::fs::read_dir(parent).into_iter().flatten().flatten();
     let folders: Vec<PathBuf> =
         entries.map(|entry| entry.path()).filter(|path| is_older(path, age)).collect();
-    for path in folders {
-        let _ = remove_unheld(&path);
+    for path in folders.iter().filter(|path| !hold::is_held(path)) {
+        let _ = remove_unheld(path);
     }
 }
 
 /// Removes a folder with all in it, unless somebody holds it. Follows no link.
 pub(crate) fn remove_unheld(path: &Path) -> io::Result<()> {
-    let _lock = hold::take(path)?;
+    let _lock = hold::take_own(path)?;
     clear_folder(path).map_err(io::Error::other)?;
     std::fs::remove_dir(path)
 }

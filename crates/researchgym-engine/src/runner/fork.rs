@@ -46,7 +46,7 @@ impl Runner {
         let mut grant = self.grant(&spec)?;
         let folder = RunFolder::create(runs, Timestamp::now())?;
         grant.as_mut().map_or(Ok(()), |grant| grant.hold_for(folder.id())).map_err(Failure::from)?;
-        let lock = folder.lock()?;
+        let lock = self.take(&folder)?;
         source.blobs().share_with(&folder.blobs())?;
         let spec = externalised(spec, &folder)?;
         let spec = RunSpec {

@@ -16,7 +16,7 @@ use researchgym_core::task::Task;
 
 use super::{OpenRun, Runner};
 use crate::session::{Past, Recorder, Unfinished, record, unanswered};
-use crate::store::{EventLog, RunFolder, StoreError};
+use crate::store::{EventLog, RunFolder, RunLock, StoreError};
 
 /// A run that is asked for.
 pub struct NewRun {
@@ -92,7 +92,7 @@ impl Runner {
         let mut grant = self.grant(&new.spec)?;
         let folder = RunFolder::create(runs, Timestamp::now())?;
         grant.as_mut().map_or(Ok(()), |grant| grant.hold_for(folder.id()))?;
-        let lock = folder.lock()?;
+        let lock = self.take(&folder)?;
         let spec = externalised(new.spec, &folder)?;
         let agent_files = agent_files(&spec);
         let grading_secret = match spec.seed_given {
@@ -120,6 +120,15 @@ impl Runner {
         Ok(OpenRun { recorder, agent_files, past: Past::default(), reenacted: Vec::new(), grant })
     }
 
+    /// Takes a run for this process, and has it tidied should this process be killed.
+    pub(super) fn take(&self, folder: &RunFolder) -> Result<RunLock, StoreError> {
+        let lock = folder.lock()?;
+        if let Err(error) = self.workbench.sandboxes.tidy_run_after_us(folder.root()) {
+            (self.warn)(&error.to_string());
+        }
+        Ok(lock)
+    }
+
     /// Opens an existing run to go on with it, under `limits` if new totals were asked for.
     ///
     /// # Errors
@@ -130,7 +139,7 @@ impl Runner {
         folder: RunFolder,
         limits: impl FnOnce(&Limits) -> Limits,
     ) -> Result<Reopened, OpenError> {
-        let lock = folder.lock()?;
+        let lock = self.take(&folder)?;
         let (log, lines, torn) = EventLog::reopen(&folder)?;
         let run_id = folder.id().to_owned();
         let state =

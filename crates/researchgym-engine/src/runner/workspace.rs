@@ -75,9 +75,6 @@ pub(super) async fn bring_up(runner: &Runner, open: &mut OpenRun) -> Result<Work
         (runner.warn)(&warning);
     }
     let run = open.recorder.folder.root();
-    if let Err(error) = runner.workbench.sandboxes.tidy_run_after_us(run) {
-        (runner.warn)(&error.to_string());
-    }
     let desk = match Desk::open(run) {
         Ok(desk) => Some(desk),
         Err(error) => {

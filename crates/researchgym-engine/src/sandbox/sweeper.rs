@@ -5,8 +5,8 @@
 //! we die. It is in a session of its own, so that an interrupt at the terminal does not end it.
 
 use std::io::{self, BufRead as _, Write as _};
-use std::path::Path;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -20,27 +20,24 @@ use crate::{hold, scratch};
 /// How long a killed process may take to be gone.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The running sweeper.
+/// The running sweeper, and all that it was told, for the next one should it be killed.
 #[derive(Debug)]
 pub(super) struct Sweeper {
-    orders: Mutex<Option<ChildStdin>>,
-    _process: Child,
+    executable: PathBuf,
+    running: Mutex<Running>,
+}
+
+#[derive(Debug)]
+struct Running {
+    process: Child,
+    orders: String,
 }
 
 impl Sweeper {
     /// Starts it.
     pub(super) fn start(executable: &Path) -> io::Result<Sweeper> {
-        let mut process = Command::new(executable)
-            .arg("sweep")
-            .arg(std::process::id().to_string())
-            .env_clear()
-            .current_dir("/")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()?;
-        let orders = Mutex::new(process.stdin.take());
-        Ok(Sweeper { orders, _process: process })
+        let running = Mutex::new(Running { process: start(executable)?, orders: String::new() });
+        Ok(Sweeper { executable: executable.to_owned(), running })
     }
 
     /// To be removed after us: a control group with all below it.
@@ -64,12 +61,36 @@ impl Sweeper {
     }
 
     fn order(&self, what: char, folder: &Path) -> io::Result<()> {
-        let mut orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
-        match orders.as_mut() {
-            Some(orders) => orders.write_all(format!("{what}{}\0", folder.display()).as_bytes()),
-            None => Ok(()),
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let order = format!("{what}{}\0", folder.display());
+        running.orders.push_str(&order);
+        match tell(&mut running.process, &order) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+            told => return told,
         }
+        // It was killed.
+        running.process.wait()?;
+        running.process = start(&self.executable)?;
+        let Running { process, orders } = &mut *running;
+        tell(process, orders)
     }
+}
+
+fn start(executable: &Path) -> io::Result<Child> {
+    Command::new(executable)
+        .arg("sweep")
+        .arg(std::process::id().to_string())
+        .env_clear()
+        .current_dir("/")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+}
+
+fn tell(process: &mut Child, orders: &str) -> io::Result<()> {
+    let pipe = process.stdin.as_mut().expect("it was started with a pipe");
+    pipe.write_all(orders.as_bytes())
 }
 
 /// Waits until a process is gone altogether. The kernel closes what a killed process had open one after the other: the
@@ -84,7 +105,7 @@ fn wait_for_the_end_of(owner: Option<u32>) {
 
 /// Removes the socket and the half-written files of a run on which nobody works.
 fn hang_up(run: &Path) {
-    if let Ok(_lock) = hold::take(&run.join(LOCK)) {
+    if let Ok(_lock) = hold::take_own(&run.join(LOCK)) {
         // Most were removed by their owner.
         let _ = std::fs::remove_file(run.join(CONTROL_SOCKET));
         let _ = remove_unfinished(run);

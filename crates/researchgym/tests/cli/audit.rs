@@ -289,3 +289,34 @@ fn a_sweeper_at_work_is_waited_for() {
     wait(clean);
     assert!(!folder.exists());
 }
+
+#[test]
+fn a_killed_sweeper_is_followed_by_another() {
+    if !can_isolate() {
+        return;
+    }
+    let _alone = alone();
+    let world = World::new();
+    let script = world.script(&[exec("until [ -e go ]; do sleep 0.02; done"), answer(5), submit()]);
+    let child = world.start(&world.scripted_words("tiny", &script, &[]));
+    let run = world.wait_for_log("the command", |log| log.contains("until"));
+    let sweepers = || -> Vec<i32> {
+        let list = format!("/proc/{0}/task/{0}/children", child.id());
+        // Threads have children of their own.
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", child.id())).into_iter().flatten().flatten();
+        let lists = tasks.map(|task| task.path().join("children")).chain([PathBuf::from(list)]);
+        let texts: Vec<String> = lists.filter_map(|list| std::fs::read_to_string(list).ok()).collect();
+        let pids = texts.iter().flat_map(|text| text.split_ascii_whitespace());
+        let is_sweeper = |pid: &i32| {
+            let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            String::from_utf8_lossy(&words).contains("\0sweep\0")
+        };
+        pids.filter_map(|pid| pid.parse().ok()).filter(is_sweeper).collect()
+    };
+    let first = sweepers()[0];
+    let pid = rustix::process::Pid::from_raw(first).expect("a number");
+    rustix::process::kill_process(pid, Signal::KILL).expect("it is there");
+    std::fs::write(run.join("workspace/input/go"), "").expect("a file");
+    assert_eq!(wait(child).outcome(), (0, json!("submitted"), json!(5.0)));
+    world.wait_until_nothing_is_left();
+}
