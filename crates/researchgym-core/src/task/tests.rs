@@ -431,3 +431,32 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_image_has_one_source_that_contains_nothing_hidden() {
+    let container = |keys: &str, expected: &[&str]| {
+        check("memory_mib = 1024", &format!("memory_mib = 1024\n[container]\n{keys}"), expected);
+    };
+    let advice = "put it into a folder of its own, such as `container/Dockerfile`";
+    container(
+        "dockerfile = \"Dockerfile\"",
+        &[&format!(
+            "t.toml:36:1: key `container.dockerfile`: lies beside hidden files, which its image could contain; {advice}"
+        )],
+    );
+    for hidden in ["grader", "grader/image", "solutions"] {
+        container(
+            &format!("dockerfile = \"{hidden}/Dockerfile\""),
+            &[&format!(
+                "t.toml:36:1: key `container.dockerfile`: lies with hidden files, which its image could contain; {advice}"
+            )],
+        );
+    }
+    container(
+        "dockerfile = \"image/Dockerfile\"\nimage = \"a\"",
+        &["t.toml:35:2: key `container`: names both a Dockerfile and an image; keep one of them"],
+    );
+    container("", &["t.toml:35:2: key `container`: names no image; write `dockerfile` or `image`"]);
+    let text = WHOLE.replace("[resources]", "[container]\ndockerfile = \"image/Dockerfile\"\n[resources]");
+    assert!(parse(&text, "t.toml").is_ok());
+}

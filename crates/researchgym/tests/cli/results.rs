@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::support::{World, answer, can_isolate, exec, submit, validate};
 
 /// Keys are only ever added to this list.
-const KEYS: [&str; 32] = [
+const KEYS: [&str; 33] = [
     "schema",
     "run",
     "run_id",
@@ -16,6 +16,7 @@ const KEYS: [&str; 32] = [
     "model",
     "seed",
     "runtime",
+    "image",
     "isolation",
     "state",
     "ending",
@@ -59,7 +60,7 @@ fn the_result_says_all_that_is_documented() {
     assert!(run.is_absolute() && run.join("events.jsonl").is_file());
     let expected = json!({
         "schema": 1, "task": "tiny", "variant": "default", "agent": "scripted", "model": null, "seed": 11,
-        "runtime": "local", "state": "ended", "ending": "submitted", "boundary": null, "error": null,
+        "runtime": "local", "image": null, "state": "ended", "ending": "submitted", "boundary": null, "error": null,
         "primary": { "name": "score", "direction": "maximize" },
         "score": { "score": 3.0 }, "score_split": "test",
         "best_score": { "score": 7.0 }, "best_split": "validation",

@@ -26,7 +26,7 @@ fn wrong_words_are_named() {
         assert!(message.contains(expected), "{message}");
     };
     check(&["run", "tiny"], "not provided:\n  <AGENT>");
-    check(&["run", "tiny", "tuner", "--runtime", "docker"], "[possible values: local, host]");
+    check(&["run", "tiny", "tuner", "--runtime", "podman"], "[possible values: local, docker, host]");
     check(&["run", "tiny", "scripted", "--no-such-flag"], "--no-such-flag");
     check(&["run", "no-such-task", "tuner"], "no-such-task");
     check(&["run", "tiny", "no-such-agent"], "no-such-agent");

@@ -52,7 +52,7 @@ fn unknown_keys_are_warned_of_with_the_nearest() {
     );
     check(
         "[quantum]\nx = 1",
-        "/f:1: `quantum` is not known and has no effect; known are providers, models, prices",
+        "/f:1: `quantum` is not known and has no effect; known are providers, models, prices, docker",
     );
 }
 

@@ -236,3 +236,99 @@ fn bind(source: &Path, target: &str, read_only: bool) -> Mount {
 fn bytes(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use researchgym_core::isolation::{Image, Runtime};
+    use researchgym_core::task::Resources;
+
+    use super::*;
+    use crate::sandbox::ReadOnlyMount;
+
+    fn asked(facts: &Facts, user: ContainerUser, volumes: &[&str]) -> (ContainerCreateBody, String) {
+        let folder = Folder::make(user.inside.uid, user.inside.gid).unwrap();
+        let mount =
+            |source: &str, target: &str| ReadOnlyMount { source: source.into(), target: target.into() };
+        let spec = SandboxSpec {
+            runtime: Runtime::Docker,
+            image: Some(Image { name: "i".to_owned(), id: "sha256:1".to_owned() }),
+            name: "r-agent".to_owned(),
+            working_folder: WorkingFolder::Writable { source: "/runs/r/workspace".into() },
+            read_only: vec![mount("/old", "/environment"), mount("/new", "/environment")],
+            environment: BTreeMap::new(),
+            resources: Resources { memory_mib: 256, cpus: 1.5, pids: 10, workspace_mib: 64, tmp_mib: 512 },
+            session: true,
+            gateway: None,
+        };
+        let volumes = volumes.iter().map(|&volume| volume.to_owned()).collect();
+        let image = ImageFacts { id: "sha256:1".to_owned(), volumes, ..ImageFacts::default() };
+        let around = Surroundings {
+            facts,
+            image: &image,
+            executable: Path::new("/bin/researchgym"),
+            folder: &folder,
+            user,
+            labels: HashMap::new(),
+        };
+        (request(&spec, &around), folder.path().display().to_string())
+    }
+
+    fn user(uid: u32, keeps_id: bool) -> ContainerUser {
+        let user = User { uid, gid: uid };
+        ContainerUser { inside: user, outside: user, keeps_id }
+    }
+
+    #[test]
+    fn only_what_was_asked_for_is_mounted_and_only_the_workspace_can_be_written() {
+        let facts = Facts { memory: true, pids: true, cpu: true, ..Facts::default() };
+        let (body, own) = asked(&facts, user(7, false), &["/environment", "/cache"]);
+        let host = body.host_config.unwrap();
+        let seen: Vec<(String, String, bool)> = host
+            .mounts
+            .unwrap()
+            .into_iter()
+            .map(|mount| {
+                (mount.source.unwrap().replace(&own, "OWN"), mount.target.unwrap(), mount.read_only.unwrap())
+            })
+            .collect();
+        let expected = [
+            ("/bin/researchgym", "/researchgym/bin/researchgym", true),
+            ("OWN/control.sock", "/researchgym/control.sock", true),
+            ("OWN/passwd", "/etc/passwd", true),
+            ("OWN/group", "/etc/group", true),
+            ("OWN/resolv.conf", "/etc/resolv.conf", true),
+            ("/runs/r/workspace", "/workspace", false),
+            ("/new", "/environment", true),
+        ];
+        assert_eq!(seen, expected.map(|(source, target, only)| (source.to_owned(), target.to_owned(), only)));
+        let sizes: BTreeMap<String, String> = host.tmpfs.unwrap().into_iter().collect();
+        let sized = |size: &str, mode: &str| format!("rw,exec,nosuid,nodev,size={size},mode={mode}");
+        let expected = BTreeMap::from([
+            ("/cache".to_owned(), sized("1048576", "1777")),
+            ("/run".to_owned(), sized("1048576", "0755")),
+            ("/run/researchgym".to_owned(), sized("65536", "1777")),
+            ("/tmp".to_owned(), sized("134217728", "1777")),
+            ("/var/tmp".to_owned(), sized("1048576", "1777")),
+        ]);
+        assert_eq!(sizes, expected);
+        assert_eq!((body.user.as_deref(), body.env), (Some("7:7"), Some(Vec::new())));
+        let limits = (host.memory, host.memory_swap, host.nano_cpus, host.pids_limit, host.shm_size);
+        assert_eq!(limits, (Some(256 << 20), Some(256 << 20), Some(1_500_000_000), Some(11), Some(64 << 20)));
+    }
+
+    #[test]
+    fn each_kind_of_engine_is_asked_in_its_own_way() {
+        let check = |facts: Facts, keeps_id: bool, namespace: Option<&str>, security: &[&str]| {
+            let host = asked(&facts, user(7, keeps_id), &[]).0.host_config.unwrap();
+            assert_eq!((host.userns_mode.as_deref(), host.memory), (namespace, None), "{facts:?}");
+            assert_eq!(host.security_opt.unwrap(), security);
+        };
+        check(Facts::default(), false, None, &["no-new-privileges"]);
+        check(Facts { remaps_users: true, ..Facts::default() }, false, Some("host"), &["no-new-privileges"]);
+        check(Facts { rootless: true, ..Facts::default() }, true, Some("keep-id"), &["no-new-privileges"]);
+        let labelled = Facts { selinux: true, ..Facts::default() };
+        check(labelled, false, None, &["no-new-privileges", "label=disable"]);
+    }
+}

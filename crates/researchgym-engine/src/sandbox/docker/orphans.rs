@@ -23,6 +23,8 @@ const NAMESPACE: &str = "researchgym.pid_namespace";
 /// How often and how long containers that do not go are removed again.
 const INTERVAL: Duration = Duration::from_millis(200);
 const ATTEMPTS: u32 = 50;
+/// How often in a row there must be none: one may still have been in the making when its owner ended.
+const ENOUGH: u32 = 4;
 
 /// A process in a way that no other process will ever be named.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -122,11 +124,16 @@ pub(in crate::sandbox) fn remove_all_of(order: &str) {
     let Ok((owner, socket)) = serde_json::from_str::<(Owner, PathBuf)>(order) else { return };
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
     runtime.block_on(async {
+        let mut empty = 0;
         for _ in 0..ATTEMPTS {
-            match remove_once(&owner, &socket).await {
-                Ok(0) => return,
-                Ok(_) | Err(_) => tokio::time::sleep(INTERVAL).await,
+            empty = match remove_once(&owner, &socket).await {
+                Ok(0) => empty + 1,
+                Ok(_) | Err(_) => 0,
+            };
+            if empty == ENOUGH {
+                return;
             }
+            tokio::time::sleep(INTERVAL).await;
         }
     });
 }
