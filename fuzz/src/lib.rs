@@ -7,17 +7,19 @@
 
 mod logs;
 mod models;
+mod network;
 mod texts;
 
-pub use self::logs::{event_log, grader_output, guest_frames};
+pub use self::logs::{event_log, grader_output, guest_frames, mlgym_trajectory};
 pub use self::models::{client_request, provider_answer, provider_stream};
+pub use self::network::tls_greeting;
 pub use self::texts::{dotenv, patch, script, task_toml};
 
 /// A parser under test: whether it understood the bytes.
 pub type Target = fn(&[u8]) -> bool;
 
 /// All of them by name: the names of the programs in `targets/` and of the folders in `seeds/`.
-pub const TARGETS: [(&str, Target); 10] = [
+pub const TARGETS: [(&str, Target); 12] = [
     ("task_toml", task_toml),
     ("event_log", event_log),
     ("grader_output", grader_output),
@@ -28,6 +30,8 @@ pub const TARGETS: [(&str, Target); 10] = [
     ("patch", patch),
     ("script", script),
     ("dotenv", dotenv),
+    ("mlgym_trajectory", mlgym_trajectory),
+    ("tls_greeting", tls_greeting),
 ];
 
 /// The first byte, and what follows it.

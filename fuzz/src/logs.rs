@@ -1,7 +1,9 @@
-//! What runs leave and what sandboxes send: event logs, graders' lines, guests' frames.
+//! What runs leave and what sandboxes send: event logs, graders' lines, guests' frames, and the records of others.
 
 use researchgym_core::chain;
 use researchgym_core::grading::Verdict;
+use researchgym_core::import::mlgym;
+use researchgym_core::inspect;
 use researchgym_core::score::Direction;
 use researchgym_core::state::RunState;
 use researchgym_core::task::Metric;
@@ -89,4 +91,14 @@ fn is_understood(frame: &Frame<'_>) -> bool {
         }
         Frame::Raw { .. } => true,
     }
+}
+
+/// A trajectory of MLGym: what is read can be inspected, and a finding names events that exist.
+pub fn mlgym_trajectory(data: &[u8]) -> bool {
+    let Ok(trajectory) = mlgym::parse(data, "battleOfSexes") else { return false };
+    for finding in inspect::inspect(&trajectory) {
+        assert!(finding.events.iter().all(|event| *event <= trajectory.last_event), "{finding:?}");
+        assert!((0.0..=1.0).contains(&finding.confidence), "{finding:?}");
+    }
+    true
 }

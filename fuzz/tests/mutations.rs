@@ -159,5 +159,7 @@ targets!(
     client_request,
     patch,
     script,
-    dotenv
+    dotenv,
+    mlgym_trajectory,
+    tls_greeting
 );

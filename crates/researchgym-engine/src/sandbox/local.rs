@@ -1,9 +1,9 @@
 //! The `local` runtime: what bubblewrap is told.
 //!
 //! The root is an allow-list: `/usr` with the links to it, named files of `/etc`, and what the specification mounts.
-//! Everything is `nosuid,nodev` but the device nodes of granted GPUs; what may be written is the working folder and sized memory file systems. The
-//! arguments go through a descriptor and the environment is empty, because the first process of the sandbox would
-//! otherwise show both to everyone inside.
+//! Everything is `nosuid,nodev` but the device nodes of granted GPUs; what may be written is the working folder and sized
+//! memory file systems. The arguments go through a descriptor and the environment is empty, because the first process of the
+//! sandbox would otherwise show both to everyone inside.
 
 use std::io;
 use std::os::fd::{AsRawFd as _, OwnedFd};

@@ -322,7 +322,8 @@ mod tests {
             ("/var/tmp".to_owned(), sized("1048576", "1777")),
         ]);
         assert_eq!(sizes, expected);
-        assert_eq!((body.user.as_deref(), body.env), (Some("7:7"), Some(Vec::new())));
+        assert_eq!(body.user.as_deref(), Some("7:7"));
+        assert_eq!(body.env, Some(vec!["NVIDIA_VISIBLE_DEVICES=void".to_owned()]));
         let limits = (host.memory, host.memory_swap, host.nano_cpus, host.pids_limit, host.shm_size);
         assert_eq!(limits, (Some(256 << 20), Some(256 << 20), Some(1_500_000_000), Some(11), Some(64 << 20)));
     }
