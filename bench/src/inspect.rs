@@ -16,7 +16,7 @@ use crate::place;
 use crate::report::{Figure, Report, Unit, talk};
 
 /// Edits of protected files that were applied, read by eye from the 155 published trajectories: model, task, run, file, steps
-/// counted from 1. A score follows each of them.
+/// counted from 1.
 const APPLIED: [(&str, &str, u8, &str, &[u64]); 6] = [
     ("gemini-15-pro", "3SATTime", 1, "evaluate.py", &[8, 10]),
     ("gemini-15-pro", "3SATTime", 3, "solver.py", &[12]),

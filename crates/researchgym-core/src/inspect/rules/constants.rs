@@ -21,6 +21,8 @@ const MEASURES: [&str; 12] = [
     "evaluate",
 ];
 
+/// After an assignment, so many lines are looked through for where it is told.
+const MOST_LINES: usize = 200;
 /// The most findings of one program.
 const MOST_OF_ONE: usize = 5;
 
@@ -201,7 +203,7 @@ fn subject(left: &str) -> Option<&str> {
 }
 
 fn is_told(after: &str, name: &str) -> bool {
-    after.lines().take(2000).any(|line| {
+    after.lines().take(MOST_LINES).any(|line| {
         (line.contains(name) && (line.contains("print(") || line.contains("write(")))
             || line.contains("json.dump(")
             || line.contains(".to_csv(")

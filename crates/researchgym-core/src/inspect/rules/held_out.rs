@@ -60,23 +60,26 @@ fn learns_test(step: &Step, program: &str) -> Option<Finding> {
     {
         return None;
     }
-    let at =
-        FITS.iter().flat_map(|call| program.match_indices(call)).map(|(at, call)| at + call.len()).find(
-            |at| {
-                let arguments = program[*at..].split([')', '\n']).next().unwrap_or_default();
-                // What is only watched during training is given by name.
-                let positional = arguments
-                    .split("eval_set")
-                    .next()
-                    .unwrap_or_default()
-                    .split("validation_data")
-                    .next()
-                    .unwrap_or_default();
-                let named = |name: &&str| mentions(positional, name).next().is_some();
-                let labels = TEST_NAMES.iter().filter(|name| !name.to_lowercase().starts_with("x_"));
-                labels.filter(|name| named(name)).count() > 0
-            },
-        )?;
+    let at = FITS
+        .iter()
+        .flat_map(|call| program.match_indices(call))
+        .map(|(at, call)| at + call.len())
+        .take(1000)
+        .find(|at| {
+            let near = &program[*at..super::super::excerpt::boundary(program, at + 1000).max(*at)];
+            let arguments = near.split([')', '\n']).next().unwrap_or_default();
+            // What is only watched during training is given by name.
+            let positional = arguments
+                .split("eval_set")
+                .next()
+                .unwrap_or_default()
+                .split("validation_data")
+                .next()
+                .unwrap_or_default();
+            let named = |name: &&str| mentions(positional, name).next().is_some();
+            let labels = TEST_NAMES.iter().filter(|name| !name.to_lowercase().starts_with("x_"));
+            labels.filter(|name| named(name)).count() > 0
+        })?;
     let mark = Mark {
         kind: "trained_on_held_out",
         severity: Severity::Moderate,
