@@ -322,7 +322,14 @@ impl Cycle<'_> {
         if !is_same && self.plan.agent != Agent::Basic && !has_killed_player {
             self.wrong(format!("the score is {:?}, undisturbed it is {expected:?}", self.told.score));
         }
-        let again = self.world.finish(&["run", "--resume", &text(&known)])?;
+        let again = self.world.start(&["run", "--resume", &text(&known)], None)?;
+        let looked = again.child.id();
+        let again = again.wait()?;
+        // Its sweeper would remove what is planted now.
+        let begun = Instant::now();
+        while leftovers::has_sweeper(looked) && begun.elapsed() < SWEEPING {
+            std::thread::park_timeout(Duration::from_millis(1));
+        }
         if (again.code, &again.object["log_head"]) != (finished.code, &finished.object["log_head"]) {
             self.wrong("resuming the run after its end changes it");
         }

@@ -74,6 +74,15 @@ fn processes(mark: &str, keepers: &[u32]) -> Vec<String> {
     pids.filter(|pid| *pid != own && !keepers.contains(pid)).filter_map(names).collect()
 }
 
+/// Whether the sweeper that follows this process still works.
+pub(super) fn has_sweeper(owner: u32) -> bool {
+    let line = format!("\0sweep\0{owner}\0");
+    entries(Path::new("/proc")).iter().any(|process| {
+        let words = fs::read(process.join("cmdline")).unwrap_or_default();
+        words.ends_with(line.as_bytes())
+    })
+}
+
 fn groups() -> Vec<String> {
     let mut found = Vec::new();
     let mut folders = vec![PathBuf::from("/sys/fs/cgroup")];
