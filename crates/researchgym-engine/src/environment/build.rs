@@ -10,7 +10,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 
 use super::EnvironmentError;
-use super::foreign::Interpreter;
+use super::foreign::{Interpreter, place_programs};
 use crate::progress::{Listener, Progress};
 
 /// How many of the last lines of `uv` an error shows.
@@ -70,14 +70,16 @@ impl Build<'_> {
         interpreter: &Interpreter,
         folder: &Path,
     ) -> Result<(), EnvironmentError> {
-        let unusable = |source| EnvironmentError::File { path: folder.to_owned(), source };
+        let unusable = |source: io::Error| EnvironmentError::File { path: folder.to_owned(), source };
         interpreter.lay_out(folder).map_err(unusable)?;
         let mut install = Command::new(self.uv);
         install.args(["pip", "install", "--require-hashes", "--no-build", "--link-mode", "copy"]);
         install.args(["--python-version", &interpreter.version, "--python-platform", &interpreter.platform]);
-        install.arg("--target").arg(interpreter.packages(folder));
+        let packages = interpreter.packages(folder);
+        install.arg("--target").arg(&packages);
         install.arg("--requirements").arg(self.requirements);
-        self.uv("pip install", install).await
+        self.uv("pip install", install).await?;
+        place_programs(&packages, folder).map_err(unusable)
     }
 
     async fn uv(&self, verb: &str, mut command: Command) -> Result<(), EnvironmentError> {

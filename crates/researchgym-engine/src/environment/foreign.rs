@@ -4,7 +4,7 @@
 //! needed. The folder is laid out as a virtual environment whose `bin/python3` points to where the image has its own.
 
 use std::io;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
 use super::EnvironmentError;
@@ -73,6 +73,48 @@ impl Interpreter {
     }
 }
 
+/// Moves the programs of packages, which `uv` puts beside these, to where programs are looked for, and lets those in Python
+/// start with the environment's own interpreter in place of the one that `uv` ran with.
+pub(super) fn place_programs(packages: &Path, folder: &Path) -> io::Result<()> {
+    let from = packages.join("bin");
+    let entries = match std::fs::read_dir(&from) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    for entry in entries {
+        let entry = entry?;
+        let target = folder.join("bin").join(entry.file_name());
+        if target.symlink_metadata().is_ok() || !entry.file_type()?.is_file() {
+            continue;
+        }
+        let content = std::fs::read(entry.path())?;
+        std::fs::write(&target, with_interpreter(content))?;
+        std::fs::set_permissions(&target, std::fs::Permissions::from_mode(0o755))?;
+    }
+    std::fs::remove_dir_all(&from)
+}
+
+/// A program in Python whose first lines name the environment's interpreter; all others as they are.
+fn with_interpreter(content: Vec<u8>) -> Vec<u8> {
+    // The way around the kernel's limit on the length of a first line.
+    let long: &[u8] = b"#!/bin/sh\n'''exec' ";
+    let end_of_long: &[u8] = b"\n' '''\n";
+    let position = |text: &[u8]| content.windows(text.len()).position(|window| window == text);
+    let rest = if content.starts_with(long) {
+        position(end_of_long).map(|start| start + end_of_long.len())
+    } else if content.starts_with(b"#!") {
+        let end = content.iter().position(|&byte| byte == b'\n').map(|end| end + 1);
+        end.filter(|&end| content[..end].windows(6).any(|window| window == b"python"))
+    } else {
+        None
+    };
+    match rest {
+        Some(rest) => [b"#!/environment/bin/python3\n", &content[rest..]].concat(),
+        None => content,
+    }
+}
+
 /// The newest of the platforms that `uv` knows whose wheels run with a version of glibc.
 fn manylinux(version: &str) -> Option<String> {
     let minor: u32 = version.strip_prefix("2.")?.split('.').next()?.parse().ok()?;
@@ -88,6 +130,18 @@ fn manylinux(version: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn programs_start_with_the_environments_interpreter() {
+        let check = |before: &str, after: &str| {
+            assert_eq!(String::from_utf8(with_interpreter(before.into())).unwrap(), after);
+        };
+        check("#!/root/env/bin/python\nimport x\n", "#!/environment/bin/python3\nimport x\n");
+        let long = "#!/bin/sh\n'''exec' '/a/b/python3' \"$0\" \"$@\"\n' '''\nimport x\n";
+        check(long, "#!/environment/bin/python3\nimport x\n");
+        check("#!/bin/sh\necho\n", "#!/bin/sh\necho\n");
+        check("\u{7f}ELF", "\u{7f}ELF");
+    }
 
     #[test]
     fn an_interpreter_is_known_by_what_it_says() {

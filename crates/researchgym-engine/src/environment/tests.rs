@@ -138,3 +138,33 @@ async fn what_is_missing_is_said_with_what_to_install() {
     );
     assert!(failure.hint.is_some_and(|hint| hint.starts_with("install uv: `pip install uv`")));
 }
+
+#[tokio::test]
+async fn an_environment_for_another_interpreter_needs_none_here() {
+    let home = tempfile::tempdir().unwrap();
+    if !available(home.path()) {
+        return;
+    }
+    let lock = home.path().join("requirements.txt");
+    fs::write(&lock, COWSAY).unwrap();
+    let environments = Environments::new(home.path());
+    let described = "/opt/other/bin/python3 | 3.12.4 (main) [GCC 12.2.0] | linux-x86_64 | glibc | 2.36";
+    let finished = Mutex::new(0);
+    let finish = |folder: std::path::PathBuf| {
+        *finished.lock().unwrap() += 1;
+        assert!(folder.join("pyvenv.cfg").is_file());
+        Box::pin(async { Ok(()) }) as futures_util::future::BoxFuture<'_, _>
+    };
+    let folder = environments
+        .ensure_for(described, &lock, &finish, &|_| {})
+        .await
+        .unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(environments.ensure_for(described, &lock, &finish, &|_| {}).await.unwrap(), folder);
+    assert_eq!(*finished.lock().unwrap(), 1);
+    assert_eq!(fs::read_link(folder.join("bin/python3")).unwrap(), Path::new("/opt/other/bin/python3"));
+    assert!(folder.join("lib/python3.12/site-packages/cowsay/__init__.py").is_file());
+    let script = fs::read_to_string(folder.join("bin/cowsay")).unwrap();
+    assert!(script.starts_with("#!/environment/bin/python3\n"), "{script}");
+    let settings = fs::read_to_string(folder.join("pyvenv.cfg")).unwrap();
+    assert_eq!(settings, "home = /opt/other/bin\ninclude-system-site-packages = false\nversion = 3.12.4\n");
+}

@@ -155,7 +155,8 @@ impl Images<'_> {
     }
 
     async fn ask(&self, image: &Image) -> Result<ImagePrograms, SandboxError> {
-        let folder = crate::scratch::folder(&self.host.inner.home().join("scratch"))
+        // Programs of the container, which are another user's, look at it.
+        let folder = crate::scratch::named(&self.host.inner.home().join("scratch"), "image-", 0o755)
             .map_err(|source| SandboxError::System { doing: "making a folder", source })?;
         let specification = SandboxSpec {
             runtime: Runtime::Docker,
