@@ -260,7 +260,7 @@ fn what_is_asked_for_is_in_the_plan() {
     let check = |more: &[&str], expected: Value| {
         let task = folder.display().to_string();
         let words = machine.world.scripted_words(&task, &script, more);
-        let printed = machine.finish(&[&words[..], &["--dry-run"]].concat()).stdout;
+        let printed = machine.finish(&[&words[..], &["--dry-run", "--output", "json"]].concat()).stdout;
         let plan: Value = serde_json::from_str(&printed).unwrap();
         assert_eq!(plan["spec"]["gpus"], expected, "{more:?}");
     };
