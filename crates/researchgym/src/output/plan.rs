@@ -1,5 +1,6 @@
 //! `run --dry-run`: what would be done, as the object that the run would record or in words.
 
+use researchgym_core::gpu::GpuRequest;
 use researchgym_core::isolation::Runtime;
 use researchgym_core::score::Direction;
 use researchgym_core::spec::{AgentSpec, BasicMode, BasicSpec, ModelSpec, RunSpec, SCHEMA};
@@ -94,6 +95,9 @@ impl Plan<'_> {
         if let Some(image) = &self.image {
             rows.push(row("image", image.clone()));
         }
+        if let Some(gpus) = &spec.gpus {
+            rows.push(row("GPUs", wanted(gpus)));
+        }
         let (agent, grader) = (spec.agent_network(&task.network), task.network.grader);
         rows.push(row("network", format!("{agent} for the agent, {grader} for the grader")));
         rows.push(row("web", if spec.web { "may be searched and read" } else { "none" }.to_owned()));
@@ -114,6 +118,14 @@ fn agent(agent: &AgentSpec) -> String {
         AgentSpec::Scripted { .. } | AgentSpec::Human | AgentSpec::External { .. } => String::new(),
     };
     if more.is_empty() { agent.name().to_owned() } else { format!("{} ({more})", agent.name()) }
+}
+
+fn wanted(gpus: &GpuRequest) -> String {
+    match gpus {
+        GpuRequest::Count(count) => format!("{count}, for each run"),
+        GpuRequest::All => "all".to_owned(),
+        GpuRequest::Devices(devices) => devices.join(", "),
+    }
 }
 
 fn with_flags(basic: &BasicSpec) -> String {

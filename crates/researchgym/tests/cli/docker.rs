@@ -53,14 +53,22 @@ fn an_image_belongs_to_containers() {
     let script = world.script(&[submit()]);
     let local = world.finish(&world.scripted_words("tiny", &script, &["--image", "x"]));
     assert_eq!(local.code, 2, "{local:?}");
-    let plan = world.finish(&world.scripted_words("tiny", &script, &["--runtime", "docker", "--dry-run", "--output", "json"]));
+    let plan = world.finish(&world.scripted_words(
+        "tiny",
+        &script,
+        &["--runtime", "docker", "--dry-run", "--output", "json"],
+    ));
     let plan: Value = serde_json::from_str(&plan.stdout).expect("a plan");
     assert_eq!(
         (&plan["spec"]["runtime"], &plan["image"]),
         (&json!("docker"), &json!("python:3.12-slim-bookworm"))
     );
     world.file("researchgym.toml", "[docker]\nimage = \"mine:1\"\n");
-    let plan = world.finish(&world.scripted_words("tiny", &script, &["--runtime", "docker", "--dry-run", "--output", "json"]));
+    let plan = world.finish(&world.scripted_words(
+        "tiny",
+        &script,
+        &["--runtime", "docker", "--dry-run", "--output", "json"],
+    ));
     let plan: Value = serde_json::from_str(&plan.stdout).expect("a plan");
     assert_eq!(plan["image"], "mine:1");
 }

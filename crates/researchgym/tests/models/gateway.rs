@@ -126,7 +126,8 @@ fn a_call_that_is_under_way_at_a_kill_is_booked_at_its_hold() {
             (log.matches("\"type\":\"model_asked\"").count() > 1).then_some(run)
         });
         let folders = [temporary.clone(), world.path("home/scratch")];
-        let gateways = || folders.iter().map(|folder| begins_with(folder, "gateway-")).sum::<usize>();
+        let gateways =
+            || folders.iter().map(|folder| begins_with(folder, "researchgym-gateway-")).sum::<usize>();
         assert_eq!(gateways(), 1, "{runtime}");
         signal(&child, Signal::KILL);
         wait(child);

@@ -57,6 +57,7 @@ fn learns_test(step: &Step, program: &str) -> Option<Finding> {
     if ["train_test_split", "KFold", "ShuffleSplit", "random_split"]
         .iter()
         .any(|split| program.contains(split))
+        || !TEST_NAMES.iter().any(|name| program.contains(name))
     {
         return None;
     }

@@ -280,7 +280,7 @@ fn half_a_price_is_refused_with_its_place() {
     let check = |keys: &str, expected: &str| {
         let text = format!("[models.\"a/b\"]\nmax_output = 9\n{keys}");
         let error = registry_of(&text, &[], Options::default()).unwrap_err().to_string();
-        let (file, said) = error.split_once("researchgym.toml:").unwrap();
+        let (file, said) = error.split_once("settings.toml:").unwrap();
         assert!(file.starts_with('/'), "{error}");
         let known = "and no list knows what the model costs: `input` and `output` are both needed";
         assert_eq!(said, format!("{expected}, {known}"));
@@ -305,7 +305,7 @@ fn a_host_beyond_ascii_is_refused_with_its_place() {
             format!("[providers.b]\nwire = \"chat\"\nbase_url = \"https://{host}/v1\"\nlocal = true\n");
         let registry = registry_of(&text, &[], priced()).unwrap();
         let error = registry.resolve("b/m").unwrap_err().to_string();
-        let (before, after) = error.split_once("researchgym.toml:3").unwrap();
+        let (before, after) = error.split_once("settings.toml:3").unwrap();
         assert!(before.starts_with("the address of the provider `b`, from `base_url` of [providers.b] in /"));
         assert_eq!(after, ", names a host in letters beyond ASCII; write it as `xn--...`", "{host}");
     }

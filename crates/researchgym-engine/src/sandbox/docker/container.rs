@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use bollard::models::{
     ContainerCreateBody, HealthConfig, HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig, Mount,
-    MountBindOptions, MountBindOptionsPropagationEnum, MountType,
+    MountBindOptions, MountBindOptionsPropagationEnum, MountType, ResourcesUlimits,
 };
 use bollard::query_parameters::{RemoveContainerOptions, WaitContainerOptions};
 use futures_util::StreamExt as _;
 use researchgym_core::wire::User;
-use rustix::process::{Pid, Signal};
+use rustix::process::{Pid, Resource, Signal};
 
 use super::control::Folder;
 use super::engine::{Engine, Facts};
@@ -26,6 +26,9 @@ use crate::sandbox::{SandboxSpec, WorkingFolder};
 pub(super) const CONTROL_SOCKET: &str = "/researchgym/control.sock";
 /// The guest.
 pub(super) const OUR_PROCESSES: u64 = 1;
+/// Open files and processes of a user in a container of Podman.
+const OPEN_FILES: u64 = 65_536;
+const PROCESSES: u64 = 16_384;
 /// How long a container may take to end by itself before it is removed by force.
 const END_TIME: Duration = Duration::from_secs(5);
 /// How long an engine may take to remove one by force.
@@ -149,12 +152,25 @@ fn host_config(spec: &SandboxSpec, around: &Surroundings<'_>) -> HostConfig {
         nano_cpus: facts.cpu.then_some((spec.resources.cpus * 1e9) as i64),
         pids_limit: facts.pids.then_some(bytes(spec.resources.pids + OUR_PROCESSES)),
         device_requests: gpus::device_requests(spec, facts),
+        ulimits: facts.is_podman().then(user_limits),
         shm_size: Some(bytes(shared_bytes(spec))),
         tmpfs: Some(memory_file_systems(spec, around.image)),
         mounts: Some(mounts(spec, around)),
         log_config: Some(HostConfigLogConfig { typ: Some("none".to_owned()), config: None }),
         ..Default::default()
     }
+}
+
+/// Podman raises these to a million unless it is told otherwise, which an engine without `CAP_SYS_RESOURCE` may not. The guest
+/// sets lower ones for what it starts.
+fn user_limits() -> Vec<ResourcesUlimits> {
+    let own = rustix::process::getrlimit(Resource::Nofile).maximum.unwrap_or(OPEN_FILES);
+    let limit = |name: &str, number: u64| ResourcesUlimits {
+        name: Some(name.to_owned()),
+        soft: Some(bytes(number)),
+        hard: Some(bytes(number)),
+    };
+    vec![limit("nofile", own.min(OPEN_FILES)), limit("nproc", PROCESSES)]
 }
 
 fn tmp_bytes(spec: &SandboxSpec) -> u64 {

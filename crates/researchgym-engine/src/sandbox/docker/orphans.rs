@@ -20,6 +20,9 @@ const STARTED: &str = "researchgym.started";
 const BOOT: &str = "researchgym.boot";
 const NAMESPACE: &str = "researchgym.pid_namespace";
 
+/// States that every engine means alike. What has ended the engine removes by itself.
+const KNOWN_STATES: [&str; 3] = ["created", "running", "paused"];
+
 /// How often and how long containers that do not go are removed again.
 const INTERVAL: Duration = Duration::from_millis(200);
 const ATTEMPTS: u32 = 50;
@@ -159,9 +162,20 @@ async fn list(
     client: &Docker,
     labels: Vec<String>,
 ) -> Result<Vec<(String, HashMap<String, String>)>, bollard::errors::Error> {
-    let filters = HashMap::from([("label".to_owned(), labels)]);
-    let options = ListContainersOptions { all: true, filters: Some(filters), ..Default::default() };
-    let found = client.list_containers(Some(options)).await?;
+    let mut filters = HashMap::from([("label".to_owned(), labels)]);
+    let options = |filters: &HashMap<String, Vec<String>>| ListContainersOptions {
+        all: true,
+        filters: Some(filters.clone()),
+        ..Default::default()
+    };
+    let found = match client.list_containers(Some(options(&filters))).await {
+        // Podman has a state that the Docker API does not know, and which it counts as `exited`: without it, then.
+        Err(bollard::errors::Error::JsonDataError { .. }) => {
+            filters.insert("status".to_owned(), KNOWN_STATES.map(str::to_owned).to_vec());
+            client.list_containers(Some(options(&filters))).await?
+        }
+        answer => answer?,
+    };
     Ok(found
         .into_iter()
         .filter_map(|container| Some((container.id?, container.labels.unwrap_or_default())))
