@@ -1,12 +1,14 @@
 //! What the values of a well-formed task file must mean: finite numbers, plain paths, names that exist.
 
+mod datasets;
 mod network;
+mod tunable;
 
 use std::collections::BTreeSet;
 
 use super::document::{Document, KeyPath};
 use super::problem::Problem;
-use super::{Baseline, DEFAULT_VARIANT, Parameter, Range, TASK_SCHEMA, Task, TaskLimits};
+use super::{Baseline, DEFAULT_VARIANT, Parameter, TASK_SCHEMA, Task, TaskLimits};
 use crate::score::Metrics;
 
 /// The longest limit of time that a file may set, in hours: more than a year.
@@ -285,104 +287,9 @@ impl Checker<'_> {
         self.above_zero(limits.command_timeout_s, &path.key("command_timeout_s"));
     }
 
-    fn datasets(&mut self) {
-        let mut names = BTreeSet::new();
-        let mut files = BTreeSet::new();
-        for (index, dataset) in self.task.datasets.iter().enumerate() {
-            let path = KeyPath::of("datasets").index(index);
-            if !names.insert(&dataset.name) {
-                let message = format!("{:?} names an earlier dataset too", dataset.name);
-                self.report(&path.key("name"), message, "give each its own name");
-            }
-            self.path(&dataset.file, &path.key("file"));
-            if dataset.file.contains('/') {
-                self.report(&path.key("file"), "is in a folder", "write the file name alone");
-            }
-            if !(dataset.url.starts_with("https://") || dataset.url.starts_with("http://")) {
-                self.report(
-                    &path.key("url"),
-                    format!("is {:?}", dataset.url),
-                    "write an https or http address",
-                );
-            }
-            self.above_zero(dataset.bytes, &path.key("bytes"));
-            self.command(&dataset.prepare, &path.key("prepare"));
-            if dataset.visible.is_empty() && dataset.hidden.is_empty() {
-                self.report(&path, "makes no file", "name what `prepare` writes in `visible` and `hidden`");
-            }
-            for (section, listed) in [("visible", &dataset.visible), ("hidden", &dataset.hidden)] {
-                self.paths(listed, &path.key(section));
-                for (index, file) in listed.iter().enumerate() {
-                    if !files.insert(file) {
-                        let key = path.key(section).index(index);
-                        self.report(
-                            &key,
-                            format!("`{file}` is listed before"),
-                            "list each file of `/data` once",
-                        );
-                    }
-                }
-            }
-        }
-    }
-
     fn parameters(&mut self) {
         for (name, parameter) in &self.task.parameters {
             self.finite(parameter, &KeyPath::of("parameters").key(name));
-        }
-    }
-
-    fn tunable(&mut self) {
-        let Some(tunable) = &self.task.tunable else { return };
-        let path = KeyPath::of("tunable");
-        self.path(&tunable.file, &path.key("file"));
-        if tunable.apply.trim().is_empty() {
-            self.report(
-                &path.key("apply"),
-                "is empty",
-                "write the command that turns the file into a submission",
-            );
-        }
-        self.above_zero(tunable.trials, &path.key("trials"));
-        if tunable.parameters.is_empty() {
-            self.report(&path.key("parameters"), "is empty", "declare at least one parameter");
-        }
-        for (name, range) in &tunable.parameters {
-            let path = path.key("parameters").key(name);
-            match range {
-                Range::Float { low, high, log } => {
-                    if !(low.is_finite() && high.is_finite()) {
-                        self.report(&path, "has a bound that is not finite", "write finite bounds");
-                    } else if low >= high {
-                        self.report(
-                            &path,
-                            format!("has low {low} not below high {high}"),
-                            "write low < high",
-                        );
-                    }
-                    if *log && *low <= 0.0 {
-                        let message = format!("is searched on a logarithmic scale from {low}");
-                        self.report(&path.key("low"), message, "write a low above 0 or drop `log`");
-                    }
-                }
-                Range::Int { low, high } => {
-                    if low >= high {
-                        self.report(
-                            &path,
-                            format!("has low {low} not below high {high}"),
-                            "write low < high",
-                        );
-                    }
-                }
-                Range::Choice { choices } => {
-                    if choices.is_empty() {
-                        self.report(&path.key("choices"), "is empty", "list at least one value");
-                    }
-                    for (index, choice) in choices.iter().enumerate() {
-                        self.finite(choice, &path.key("choices").index(index));
-                    }
-                }
-            }
         }
     }
 
