@@ -149,7 +149,7 @@ impl NetworkUse {
 }
 
 /// An address as the log has it: without credentials and without its query, which may hold keys, and not longer than
-/// [`LONGEST_URL`].
+/// 500 characters.
 pub fn shown_url(url: &str) -> String {
     let (address, query) = url.split_once('?').map_or((url, ""), |(address, _)| (address, "?..."));
     let (scheme, rest) = address.split_once("://").map_or(("", address), |(scheme, rest)| (scheme, rest));
