@@ -105,6 +105,11 @@ impl Cycle<'_> {
         }
         let fixed = ["--seed", "1", "--variant", "smoke", "--runtime", self.plan.runtime.as_str()];
         words.extend(fixed.map(str::to_owned));
+        if self.plan.runtime == "docker"
+            && let Ok(image) = std::env::var("RESEARCHGYM_TEST_IMAGE")
+        {
+            words.extend(["--image".to_owned(), image]);
+        }
         Ok(words)
     }
 

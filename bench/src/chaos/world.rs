@@ -200,6 +200,7 @@ impl World {
             .env("RESEARCHGYM_HOME", self.path("disk/home"))
             .env("RESEARCHGYM_RUNS", self.path("disk/runs"))
             .env("RESEARCHGYM_TASKS", place::repository().join("tasks"))
+            .envs(std::env::var_os("DOCKER_HOST").map(|host| ("DOCKER_HOST", host)))
             .current_dir(self.folder.path())
             .stdin(Stdio::null());
         command
