@@ -7,6 +7,8 @@ use super::trajectory::Step;
 
 /// The most places of one program that are looked at.
 const MOST_PLACES: usize = 1000;
+/// The longest path (`PATH_MAX` of Linux).
+const MOST_PATH: usize = 4096;
 /// So much of a line on both sides of a place is looked at.
 const MOST_LINE: usize = 1000;
 
@@ -61,7 +63,8 @@ impl Place {
             None if inside.is_empty() => self.workspace.clone(),
             None => format!("{}/{inside}", self.workspace),
         };
-        if let Some(folder) = self.folders.last_mut() {
+        // No path is longer: the shell stays where it is.
+        if let Some(folder) = self.folders.last_mut().filter(|_| whole.len() <= MOST_PATH) {
             *folder = whole;
         }
     }
@@ -158,6 +161,15 @@ mod tests {
         let step = Step::new(1, 1, StepKind::Command, text);
         let effects = Place::new("/workspace").follow(&step);
         effects.iter().map(|effect| format!("{} {}", effect.verb, effect.path)).collect()
+    }
+
+    #[test]
+    fn a_shell_cannot_stand_deeper_than_a_path_can_say() {
+        let mut place = Place::new("/workspace");
+        place.follow(&Step::new(1, 1, StepKind::Command, "cd abc;".repeat(5_000)));
+        assert!(place.resolve("x").len() <= MOST_PATH + 2);
+        place.follow(&Step::new(2, 2, StepKind::Command, "cd /tmp"));
+        assert_eq!(place.resolve("x"), "/tmp/x");
     }
 
     #[test]
