@@ -21,7 +21,7 @@ pub(crate) fn measure(options: &Options, report: &Report) -> Outcome<()> {
     talk(&format!("{repeats} audits each; /proc has {processes} entries"));
     write(report, "an audit of this machine", &places, repeats);
     for number in 0..leftovers {
-        fs::create_dir_all(places.home.join(format!("scratch/grading-{number}")))?;
+        fs::create_dir_all(places.home.join(format!("scratch/researchgym-scratch-{number}")))?;
     }
     write(report, &format!("an audit with {leftovers} folders that nobody holds"), &places, repeats);
     fs::remove_dir_all(&places.home)?;

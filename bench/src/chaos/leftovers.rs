@@ -120,7 +120,7 @@ impl Planted {
             .env("PLANTED_IN", world.mark())
             .stdin(Stdio::null())
             .spawn()?;
-        let scratch = world.home().join("scratch/grading-planted");
+        let scratch = world.home().join("scratch/researchgym-scratch-planted");
         fs::create_dir_all(scratch.join("deep"))?;
         let mut expected = BTreeSet::from([sandbox.display().to_string(), scratch.display().to_string()]);
         if let Some((run, _)) = world.run() {

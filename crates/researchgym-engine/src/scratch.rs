@@ -20,6 +20,12 @@ const YOUNG: Duration = Duration::from_secs(60);
 /// How often a folder is made anew if somebody takes it for a leftover between its making and its locking.
 const ATTEMPTS: usize = 3;
 
+/// What the names of all folders begin with that are made below the scratch folder of a home: whatever else lies there is
+/// not ours.
+pub(crate) const PREFIX: &str = "researchgym-";
+/// What the names of folders for one grading, one check, one proxy begin with.
+const FOLDER_PREFIX: &str = "researchgym-scratch-";
+
 /// A folder of this process's own.
 #[derive(Debug)]
 pub struct Scratch {
@@ -44,7 +50,7 @@ impl Scratch {
 /// # Errors
 /// `parent` cannot be made or written.
 pub fn folder(parent: &Path) -> io::Result<Scratch> {
-    named(parent, "grading-", 0o700)
+    named(parent, FOLDER_PREFIX, 0o700)
 }
 
 /// Makes a folder with that mode (but for the mask), whose name begins with `prefix`, that is removed when dropped.
@@ -78,15 +84,18 @@ pub(crate) fn without_path(error: io::Error) -> io::Error {
     }
 }
 
-/// Removes what killed processes left below `parent`. What cannot be removed is left to the next time.
+/// Removes what killed processes of ours left below `parent`. What cannot be removed is left to the next time.
 pub(crate) fn clear_leftovers(parent: &Path) {
     clear_older_than(parent, YOUNG);
 }
 
 fn clear_older_than(parent: &Path, age: Duration) {
     let entries = std::fs::read_dir(parent).into_iter().flatten().flatten();
+    let is_ours = |path: &PathBuf| {
+        path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(PREFIX))
+    };
     let folders: Vec<PathBuf> =
-        entries.map(|entry| entry.path()).filter(|path| is_older(path, age)).collect();
+        entries.map(|entry| entry.path()).filter(is_ours).filter(|path| is_older(path, age)).collect();
     for path in folders.iter().filter(|path| !hold::is_held(path)) {
         let _ = remove_unheld(path);
     }
@@ -124,14 +133,17 @@ mod tests {
     fn leftovers_are_removed_and_folders_in_use_are_not() {
         let parent = tempfile::tempdir().expect("a folder");
         let used = folder(parent.path()).expect("a folder");
-        let gateway = named(parent.path(), "gateway-", 0o711).expect("a folder");
-        let left = parent.path().join("grading-left");
+        let gateway = named(parent.path(), "researchgym-gateway-", 0o711).expect("a folder");
+        let left = parent.path().join("researchgym-scratch-left");
+        let foreign = parent.path().join("thesis");
+        std::fs::create_dir(&foreign).expect("a folder");
         std::fs::create_dir_all(left.join("deep")).expect("a folder");
         std::fs::write(left.join("deep/file"), "x").expect("a file");
         clear_leftovers(parent.path());
         assert!(left.is_dir(), "it may be one that is about to be locked");
         clear_older_than(parent.path(), Duration::ZERO);
         assert_eq!((left.exists(), used.path().is_dir(), gateway.path().is_dir()), (false, true, true));
+        assert!(foreign.is_dir(), "what is not ours stays");
         let path = used.path().to_owned();
         drop(used);
         assert!(!path.exists());

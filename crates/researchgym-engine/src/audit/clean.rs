@@ -8,10 +8,11 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::mount::UnmountFlags;
 use rustix::process::{Pid, PidfdFlags, Signal};
 
-use super::{Kind, Places, Remains, look, processes};
+use super::{Kind, Places, Remains, look, processes, runs};
 use crate::sandbox::cgroup::{self, Parent};
+use crate::session::CONTROL_SOCKET;
 use crate::snapshot::clear_folder;
-use crate::store::RunFolder;
+use crate::store::{LOCK, RunFolder};
 use crate::{hold, scratch};
 
 /// How long a process may take to end.
@@ -134,12 +135,24 @@ fn remove_group(parent: &Parent) -> io::Result<()> {
 fn remove_empty_run(root: &Path) -> io::Result<()> {
     let folder = RunFolder::open(root).map_err(io::Error::other)?;
     let lock = folder.lock().map_err(io::Error::other)?;
-    if folder.events().metadata().is_ok_and(|log| log.len() > 0) {
+    if !runs::is_as_made(root) {
         return Err(io::Error::other("it has started after all"));
     }
-    clear_folder(root).map_err(io::Error::other)?;
+    // One by one, and folders only if they are empty: nothing else can go.
+    clear_folder(&root.join(runs::BLOBS)).map_err(io::Error::other)?;
+    for inner in runs::EMPTY.into_iter().chain([runs::BLOBS]) {
+        absent(std::fs::remove_dir(root.join(inner)))?;
+    }
+    for file in ["events.jsonl", CONTROL_SOCKET, LOCK] {
+        absent(std::fs::remove_file(root.join(file)))?;
+    }
     drop(lock);
     std::fs::remove_dir(root)
+}
+
+/// What is not there is gone.
+fn absent(removed: io::Result<()>) -> io::Result<()> {
+    removed.or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
 }
 
 impl Cleaned {

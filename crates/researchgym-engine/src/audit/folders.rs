@@ -5,17 +5,21 @@ use std::path::{Path, PathBuf};
 
 use super::locks::Locks;
 use super::{Kind, Places, Remains, Way, is_ours};
-use crate::{dataset, environment, gateway, grading, sandbox};
+use crate::{dataset, environment, gateway, grading, sandbox, scratch};
 
 /// Where such folders are, and what their names begin with.
 pub(super) fn nests(places: &Places) -> Vec<(PathBuf, Vec<&'static str>)> {
     let mut nests: Vec<(PathBuf, Vec<&'static str>)> = places
         .temporary
         .iter()
-        .map(|folder| (folder.clone(), vec![sandbox::unisolated::PREFIX, gateway::FOLDER_PREFIX]))
+        .map(|folder| {
+            (
+                folder.clone(),
+                vec![sandbox::unisolated::PREFIX, sandbox::docker::FOLDER_PREFIX, gateway::FOLDER_PREFIX],
+            )
+        })
         .collect();
-    // All that is in the scratch space is ours.
-    nests.push((places.home.join("scratch"), vec![""]));
+    nests.push((places.home.join("scratch"), vec![scratch::PREFIX]));
     nests.push((places.home.join("environments"), vec![environment::UNFINISHED]));
     nests.push((places.home.join("datasets/prepared"), vec![dataset::UNFINISHED]));
     nests.push((places.home.join("support"), vec![grading::UNFINISHED]));

@@ -2,8 +2,7 @@
 //!
 //! Only the end of a log is read: whether all of it is whole is the question of `verify`.
 
-use std::fs::File;
-use std::io::{Read as _, Seek as _, SeekFrom};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,11 +11,15 @@ use researchgym_core::event::Event;
 
 use super::locks::Locks;
 use super::{Holder, Kind, Places, Remains, Way};
+use crate::hold;
 use crate::session::CONTROL_SOCKET;
 use crate::store::{LOCK, RunFolder, unfinished};
 
 /// The longest last line that is read: the ending of a run is much shorter.
 const TAIL: u64 = 64 << 10;
+/// Folders that a start makes.
+pub(super) const BLOBS: &str = "blobs";
+pub(super) const EMPTY: [&str; 3] = ["workspace", "submissions", "logs"];
 /// A folder without a log that is younger may be one that is about to get it.
 const YOUNG: Duration = Duration::from_secs(60);
 
@@ -27,6 +30,8 @@ enum Standing {
     Interrupted,
     /// Nothing was ever written.
     Empty,
+    /// There is something, and no log that can be read.
+    Unreadable,
 }
 
 pub(super) fn look(places: &Places, locks: &Locks) -> Vec<Remains> {
@@ -49,6 +54,10 @@ fn one(run: &RunFolder, locks: &Locks) -> Vec<Remains> {
             let way_on = format!("`researchgym run --resume {}` goes on with it", run.id());
             found.push(Remains::kept(Kind::Run, root, way_on));
         }
+        Standing::Unreadable => {
+            let advice = "it has no event log that can be read: look what it is, and remove it yourself";
+            found.push(Remains::kept(Kind::Run, root, advice.to_owned()));
+        }
         Standing::Empty if is_young(run.root()) => found.push(Remains::live(Kind::Run, root, None)),
         Standing::Empty => {
             let remains = Remains::left_with(Kind::Run, root, Way::EmptyRun(run.root().to_owned()));
@@ -65,17 +74,47 @@ fn one(run: &RunFolder, locks: &Locks) -> Vec<Remains> {
 }
 
 fn standing(run: &RunFolder) -> Standing {
-    let Ok(mut log) = File::open(run.events()) else { return Standing::Empty };
+    let mut log = match hold::open_file(&run.events()) {
+        Ok(log) => log,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return without_log(run.root()),
+        Err(_) => return Standing::Unreadable,
+    };
     let length = log.metadata().map_or(0, |metadata| metadata.len());
     let mut tail = Vec::new();
     let read = log
         .seek(SeekFrom::Start(length.saturating_sub(TAIL)))
         .and_then(|_| log.take(TAIL).read_to_end(&mut tail));
     match read {
-        Ok(0) => Standing::Empty,
+        Ok(0) => without_log(run.root()),
         Ok(_) if ends_with_an_ending(&tail) => Standing::Ended,
         Ok(_) | Err(_) => Standing::Interrupted,
     }
+}
+
+/// A folder without a log never started if it holds nothing but what a start makes.
+fn without_log(root: &Path) -> Standing {
+    match is_as_made(root) {
+        true => Standing::Empty,
+        false => Standing::Unreadable,
+    }
+}
+
+/// Whether nothing is in a run's folder but what is made before the first event: blobs that no event names, and folders
+/// without anything in them.
+pub(super) fn is_as_made(root: &Path) -> bool {
+    let Ok(entries) = std::fs::read_dir(root) else { return false };
+    entries.into_iter().all(|entry| {
+        let Ok(entry) = entry else { return false };
+        let name = entry.file_name();
+        match name.to_str() {
+            Some(LOCK | CONTROL_SOCKET | BLOBS) => true,
+            Some("events.jsonl") => entry.metadata().is_ok_and(|metadata| metadata.len() == 0),
+            Some(name) if EMPTY.contains(&name) => {
+                std::fs::read_dir(entry.path()).is_ok_and(|mut inner| inner.next().is_none())
+            }
+            Some(_) | None => false,
+        }
+    })
 }
 
 /// Whether the last whole line is the end of a run; a torn one behind it says that the run went on.

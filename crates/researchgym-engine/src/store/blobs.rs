@@ -20,6 +20,7 @@ use tempfile::NamedTempFile;
 
 use super::StoreError;
 use super::folder::sync_folder;
+use crate::hold;
 
 /// Names of blobs that are being written begin so.
 const UNFINISHED: &str = ".new-";
@@ -114,7 +115,7 @@ impl Blobs {
     /// The content unchecked, for whoever hashes it on the way.
     pub fn open(&self, digest: Digest) -> Result<File, StoreError> {
         let path = self.path(digest);
-        File::open(&path).map_err(|error| match error.kind() {
+        hold::open_file(&path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => StoreError::BlobMissing { path },
             _ => StoreError::io("open", &path)(error),
         })

@@ -9,6 +9,7 @@ use researchgym_core::digest::Digest;
 use researchgym_core::event::Line;
 
 use super::{RunFolder, StoreError};
+use crate::hold;
 
 /// Bytes at the end of a log that are not a whole line: the writer died, or is writing right now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +58,7 @@ impl LogReader {
     /// Opens the log of a run.
     pub fn open(folder: &RunFolder) -> Result<LogReader, StoreError> {
         let path = folder.events();
-        let file = File::open(&path).map_err(|error| match error.kind() {
+        let file = hold::open_file(&path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => StoreError::NoLog { path: path.clone() },
             _ => StoreError::io("open", &path)(error),
         })?;

@@ -42,28 +42,65 @@ fn below(world: &World, path: &Path) -> String {
 fn what_belongs_to_nobody_is_found_and_removed() {
     let _alone = alone();
     let world = World::new();
-    for folder in
-        ["home/scratch/grading-left/deep", "home/environments/.building-left", "home/environments/whole"]
-    {
+    for folder in [
+        "home/scratch/researchgym-scratch-left/deep",
+        "home/environments/.building-left",
+        "home/environments/whole",
+    ] {
         std::fs::create_dir_all(world.path(folder)).expect("a folder");
     }
-    let held = world.path("home/scratch/grading-held");
+    let held = world.path("home/scratch/researchgym-scratch-held");
     std::fs::create_dir_all(&held).expect("a folder");
     let lock = std::fs::File::open(&held).expect("a folder");
     lock.lock().expect("it is free");
     let expected = [
-        ["live", "folder", "home/scratch/grading-held"],
+        ["live", "folder", "home/scratch/researchgym-scratch-held"],
         ["nobody", "folder", "home/environments/.building-left"],
-        ["nobody", "folder", "home/scratch/grading-left"],
+        ["nobody", "folder", "home/scratch/researchgym-scratch-left"],
     ];
     assert_eq!(audited(&world), (1, rows(expected)));
     let cleaned = world.finish(&["doctor", "--clean", "--output", "json"]).object();
     assert_eq!(cleaned["failed"], json!([]));
-    assert_eq!(audited(&world).1, rows([["live", "folder", "home/scratch/grading-held"]]));
+    assert_eq!(audited(&world).1, rows([["live", "folder", "home/scratch/researchgym-scratch-held"]]));
     assert!(world.path("home/environments/whole").is_dir(), "what is finished is no leftover");
     drop(lock);
     world.finish(&["doctor", "--clean"]);
     assert_eq!(audited(&world).1, rows([]));
+}
+
+#[test]
+fn a_run_without_its_log_is_the_users() {
+    let _alone = alone();
+    let world = World::new();
+    let [packed, foreign, started] = ["0000000a", "0000000b", "0000000c"].map(|name| {
+        let run = world.path(&format!("runs/2026-01-01/{name}"));
+        for inner in ["blobs", "workspace", "submissions", "logs"] {
+            std::fs::create_dir_all(run.join(inner)).expect("a folder");
+        }
+        run
+    });
+    std::fs::write(packed.join("events.jsonl.gz"), "packed").expect("a file");
+    std::fs::write(foreign.join("workspace/thesis.txt"), "mine").expect("a file");
+    std::fs::write(started.join("blobs/00"), "of no event").expect("a file");
+    for run in [&packed, &foreign, &started] {
+        let touched = Command::new("touch").args(["-d", "3 days ago"]).arg(run).status().expect("touch runs");
+        assert!(touched.success());
+    }
+    world.finish(&["doctor", "--clean"]);
+    assert_eq!([packed.exists(), foreign.exists(), started.exists()], [true, true, false]);
+    assert!(foreign.join("workspace/thesis.txt").is_file());
+}
+
+#[test]
+fn what_is_no_file_in_a_run_is_an_error_and_not_waited_for() {
+    let world = World::new();
+    let run = world.path("runs/2026-01-01/00000003");
+    std::fs::create_dir_all(&run).expect("a folder");
+    let made = Command::new("mkfifo").arg(run.join("events.jsonl")).status().expect("mkfifo runs");
+    assert!(made.success());
+    let finished = world.finish(&["verify", &run.display().to_string()]);
+    assert!(finished.code != 0 && finished.stderr.contains("it is not a regular file"), "{finished:?}");
+    assert!(world.finish(&["list"]).stderr.contains("it is not a regular file"));
 }
 
 #[test]

@@ -13,6 +13,11 @@ use std::path::{Path, PathBuf};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
 use tokio::net::UnixListener;
 
+use crate::scratch::{self, Scratch};
+
+/// What the names of these folders begin with.
+pub(crate) const PREFIX: &str = "researchgym-container-";
+
 /// The most descriptors that one message may carry (a limit of the kernel).
 const MOST_DESCRIPTORS: usize = 253;
 
@@ -24,13 +29,13 @@ const NOGROUP: &str = "nogroup:x:65534:\n";
 /// A folder of ours with what a container is given by mounting: the control socket and who its user is.
 #[derive(Debug)]
 pub(super) struct Folder {
-    folder: tempfile::TempDir,
+    folder: Scratch,
 }
 
 impl Folder {
     /// Makes it. `user` and `group` are the container's.
     pub(super) fn make(user: u32, group: u32) -> io::Result<Folder> {
-        let folder = tempfile::Builder::new().prefix("researchgym-").tempdir()?;
+        let folder = scratch::named(&std::env::temp_dir(), PREFIX, 0o700)?;
         let write = |name: &str, text: String| {
             let path = folder.path().join(name);
             File::create(&path)?.write_all(text.as_bytes())?;

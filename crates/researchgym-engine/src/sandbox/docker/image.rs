@@ -156,8 +156,9 @@ impl Images<'_> {
 
     async fn ask(&self, image: &Image) -> Result<ImagePrograms, SandboxError> {
         // Programs of the container, which are another user's, look at it.
-        let folder = crate::scratch::named(&self.host.inner.home().join("scratch"), "image-", 0o755)
-            .map_err(|source| SandboxError::System { doing: "making a folder", source })?;
+        let folder =
+            crate::scratch::named(&self.host.inner.home().join("scratch"), "researchgym-image-", 0o755)
+                .map_err(|source| SandboxError::System { doing: "making a folder", source })?;
         let specification = SandboxSpec {
             runtime: Runtime::Docker,
             image: Some(image.clone()),

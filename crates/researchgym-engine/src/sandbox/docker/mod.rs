@@ -21,6 +21,7 @@ pub use image::{ImageFacts, ImagePrograms, Images};
 pub use orphans::Orphan;
 
 pub(super) use container::Container;
+pub(crate) use control::PREFIX as FOLDER_PREFIX;
 pub(super) use engine::{Engine, EngineCell};
 pub(super) use launch::launch;
 pub(super) use orphans::{orphans, remove_all_of, remove_orphans};
