@@ -259,9 +259,11 @@ impl Cycle<'_> {
         let begun = Instant::now();
         let mut left = leftovers::look(&self.world, &self.parents);
         while !left.is_empty() && begun.elapsed() < SWEEPING {
-            if may_leave && left.iter().all(|what| what.starts_with('/')) {
-                // No process any more: nobody will remove it.
-                self.clean(&left)?;
+            let (paths, others): (Vec<String>, Vec<String>) =
+                left.iter().cloned().partition(|what| what.starts_with('/'));
+            if may_leave && others.iter().all(|what| what.starts_with("container ")) {
+                // No process of ours any more: nobody will remove it. The engine may still be at it.
+                self.clean(&paths)?;
             }
             std::thread::park_timeout(Duration::from_millis(2));
             left = leftovers::look(&self.world, &self.parents);
