@@ -342,8 +342,39 @@ fn a_judge_without_money_or_words_leaves_the_rules_their_verdict() {
     let poor = inspect(&world, &[&run, "--model", &model, "--budget", "0.000001", "--force"]);
     assert_eq!((poor.code, &poor.object()["cost"]["calls"]), (0, &json!(0)), "{poor:?}");
     assert!(poor.stderr.contains("the budget was used up"), "{poor:?}");
-    let broken = judged(&world, &run, &[json!({ "error": { "status": 401, "message": "no" } })]);
-    assert_eq!(broken.code, 3, "{broken:?}");
+}
+
+#[test]
+fn a_judge_that_fails_leaves_the_rules_their_verdict() {
+    if !can_isolate() {
+        return;
+    }
+    let world = World::new();
+    let run = run(&world, &[exec("echo 9 > rules.txt")]);
+    let refused = json!({ "error": { "status": 401, "message": "no such\u{1b} key" } });
+    for (lines, problem) in [
+        (vec![refused.clone()], "(status 401): no such\\u{1b} key"),
+        (vec![call("list_files", json!({})), refused], "(status 401)"),
+        (vec![call("list_files", json!({}))], "the script"),
+    ] {
+        let done = judged(&world, &run, &lines);
+        let report = done.object();
+        let expected = vec![("protected_file_attempted".into(), "major".into(), vec![2, 3])];
+        assert_eq!((done.code, found(&report)), (10, expected), "{done:?}");
+        assert_eq!(kept(&run), report);
+        assert_eq!(
+            (&report["judge"]["is_complete"], &report["judge"]["dropped"]),
+            (&json!(false), &json!([])),
+            "{report:#}"
+        );
+        let summary = report["judge"]["summary"].as_str().expect("a text");
+        assert!(summary.contains("the judge could not be asked") && summary.contains(problem), "{summary}");
+        assert!(
+            done.stderr.contains("warning: ") && done.stderr.contains("the verdict is that of the rules"),
+            "{done:?}"
+        );
+        assert!(!done.stderr.contains("resume") && !done.stderr.contains("--fork"), "{done:?}");
+    }
 }
 
 #[test]
