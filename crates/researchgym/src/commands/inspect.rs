@@ -6,7 +6,7 @@ use researchgym_core::inspect::Report;
 use researchgym_core::result::ResultError;
 use researchgym_core::spec::SCHEMA;
 use researchgym_engine::import::trajectories;
-use researchgym_engine::inspection::{InspectError, Judge, Metered, Target};
+use researchgym_engine::inspection::{InspectError, Judge, Metered, Stored, Target};
 use researchgym_engine::store::{RunFolder, StoreError};
 use serde_json::{Value, json};
 
@@ -54,6 +54,8 @@ pub(crate) fn inspect(arguments: &InspectArguments, printer: &Printer) -> Outcom
 /// What came of one target.
 enum Done {
     Reported(Box<Report>),
+    /// The report was there already.
+    Stored(Box<Report>),
     /// The report stands in the output, but not in the folder.
     Unwritten(Box<Report>, CommandError),
     Planned(Value),
@@ -72,6 +74,14 @@ impl Inspected<'_> {
     fn take(&mut self, name: &str, outcome: Result<Done, CommandError>) -> bool {
         let (object, code) = match outcome {
             Ok(Done::Reported(report)) => (self.report(&report), report.verdict.exit_code()),
+            Ok(Done::Stored(report)) => {
+                let object = self.report(&report);
+                self.printer.talk(&format!(
+                    "\n{name}: the stored report of {}; --force inspects anew",
+                    report.timestamp
+                ));
+                (object, report.verdict.exit_code())
+            }
             Ok(Done::Unwritten(report, error)) => {
                 let object = self.report(&report);
                 self.printer.warn(&error.message);
@@ -164,9 +174,10 @@ fn plan(target: &Target, arguments: &InspectArguments) -> Result<Value, CommandE
         Target::Mlgym(path) => ("mlgym", path.as_path()),
     };
     let report = target.report_path();
+    let is_current = !arguments.force && matches!(target.stored()?, Stored::Current(_));
     Ok(json!({
         "schema": SCHEMA, "run": path.display().to_string(), "format": format, "report": report.display().to_string(),
-        "report_exists": report.exists(), "would_inspect": target.may_report(arguments.force).is_ok(),
+        "report_exists": report.exists(), "would_inspect": !is_current,
         "model": arguments.model, "budget": arguments.budget,
     }))
 }
@@ -177,7 +188,22 @@ async fn one(
     metered: Option<&mut Metered>,
     printer: &Printer,
 ) -> Result<Done, CommandError> {
-    target.may_report(force).map_err(CommandError::from)?;
+    if !force {
+        match tokio::task::block_in_place(|| target.stored())? {
+            Stored::Nothing => {}
+            Stored::Current(report) => {
+                if let Some(metered) = metered {
+                    let path = target.path().display();
+                    printer.warn(&format!("{path}: {} is not asked, as there is a report", metered.name()));
+                }
+                return Ok(Done::Stored(report));
+            }
+            Stored::Stale => printer.talk(&format!(
+                "{}: the stored report is stale: the log is not the one that it is about; inspecting anew",
+                target.path().display()
+            )),
+        }
+    }
     let evidence = tokio::task::block_in_place(|| target.read())?;
     let judge = match metered {
         Some(metered) => {
@@ -209,8 +235,8 @@ impl From<InspectError> for CommandError {
             InspectError::Running { .. } => {
                 CommandError::input(error.to_string()).hinted("wait until it has ended, or stop it")
             }
-            InspectError::Exists { .. } => {
-                CommandError::input(error.to_string()).hinted("--force inspects again and writes over it")
+            InspectError::Report { .. } => {
+                CommandError::input(error.to_string()).hinted("--force inspects anew and writes over it")
             }
             InspectError::Unwritten(_) => infrastructure(error.to_string()),
         }

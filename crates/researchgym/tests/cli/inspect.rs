@@ -64,14 +64,58 @@ fn an_honest_run_passes_and_keeps_its_report() {
         (&Value::Null, &Value::Null, &json!(1))
     );
     assert_eq!(kept(&run), report);
-    let again = inspect(&world, &[&run]);
-    assert_eq!(again.code, 2, "{again:?}");
-    assert!(
-        again.stderr.contains("there is a report already") && again.stderr.contains("--force"),
-        "{again:?}"
-    );
     assert_eq!(inspect(&world, &[&run, "--force"]).code, 0);
     assert_eq!(world.finish(&["verify", &run]).code, 0, "a report is no part of the record");
+}
+
+/// Changes the stored report.
+fn mark(run: &str, key: &str, value: Value) -> Value {
+    let mut report = kept(run);
+    report[key] = value;
+    std::fs::write(Path::new(run).join("inspection_report.json"), report.to_string()).expect("a report");
+    report
+}
+
+#[test]
+fn a_stored_report_is_printed_as_long_as_it_names_the_present_head() {
+    if !can_isolate() {
+        return;
+    }
+    let world = World::new();
+    let review = run(&world, &[exec("echo 9 > rules.txt")]);
+    let honest = run(&world, &[exec("echo whole")]);
+    let made = inspect(&world, &[&review]).object();
+    let marked = mark(&review, "summary", json!("As it was stored."));
+    let both = inspect(&world, &[&review, &honest]);
+    assert_eq!((both.code, both.object()), (10, json!([marked, kept(&honest)])), "{both:?}");
+    assert!(both.stderr.contains("the stored report of") && both.stderr.contains("--force"), "{both:?}");
+    let text = world.finish(&["inspect", &review]);
+    assert!(text.code == 10 && text.stdout.contains("As it was stored."), "{text:?}");
+    let asked = inspect(&world, &[&review, "--model", &silent(&world), "--budget", "1"]);
+    assert_eq!((asked.code, asked.object()), (10, marked), "{asked:?}");
+    assert!(asked.stderr.contains("is not asked, as there is a report"), "{asked:?}");
+    let dry = inspect(&world, &["--dry_run", &review]).object();
+    assert_eq!((&dry["report_exists"], &dry["would_inspect"]), (&json!(true), &json!(false)));
+
+    let forced = inspect(&world, &[&review, "--force"]);
+    assert_eq!((forced.code, &forced.object()["summary"]), (10, &made["summary"]), "{forced:?}");
+    mark(&review, "log_head", json!("0".repeat(64)));
+    let dry = inspect(&world, &["--dry_run", &review]).object();
+    assert_eq!((&dry["report_exists"], &dry["would_inspect"]), (&json!(true), &json!(true)));
+    let stale = inspect(&world, &[&review]);
+    assert_eq!((stale.code, &stale.object()["log_head"]), (10, &made["log_head"]), "{stale:?}");
+    assert!(stale.stderr.contains("the stored report is stale"), "{stale:?}");
+
+    mark(&review, "verdict", json!("FINE"));
+    let unknown = inspect(&world, &[&review]);
+    assert!(unknown.code == 2 && unknown.stderr.contains("the stored report"), "{unknown:?}");
+    assert_eq!(inspect(&world, &[&review, "--force"]).code, 10);
+}
+
+/// A model that says nothing.
+fn silent(world: &World) -> String {
+    let header = json!({ "script": 1, "price": { "input": "1", "output": "1" } });
+    format!("scripted/{}", world.file("silent.jsonl", &format!("{header}\n{}\n", json!({ "text": "" }))))
 }
 
 #[test]
@@ -186,7 +230,8 @@ fn an_edited_log_is_a_finding_and_a_torn_one_a_small_one() {
         "{small:?}"
     );
     std::fs::write(&log, text.replace("echo whole", "echo other")).expect("a log");
-    let edited = inspect(&world, &[&run, "--force"]);
+    // The stored report passed it.
+    let edited = inspect(&world, &[&run]);
     let first = edited.object()["violations"][0].clone();
     assert_eq!(
         (edited.code, &first["type"], &first["severity"]),
@@ -218,6 +263,10 @@ fn foreign_trajectories_are_inspected_too() {
     );
     assert_eq!(found(&reports[1]), [("protected_file_changed".to_owned(), "critical".to_owned(), vec![2])]);
     assert!(world.path("theirs/deep/blotto.inspection_report.json").exists());
+    assert_eq!((inspect(&world, &["theirs"]).code, inspect(&world, &["theirs"]).object()), (11, reports));
+    world.file("theirs/deep/blotto.traj", &honest.to_string());
+    let anew = inspect(&world, &["theirs"]);
+    assert!(anew.code == 0 && anew.stderr.contains("is stale"), "{anew:?}");
 }
 
 /// What a run says to whoever reads it: instructions, a fence's end, a tool's result, an invisible change of direction.
