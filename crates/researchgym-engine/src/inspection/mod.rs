@@ -149,16 +149,16 @@ impl Evidence {
             Report::new(self.subject.clone(), judgement, findings, self.trajectory.gaps.clone(), now)
         };
         let findings = self.findings();
-        let gaps = self.trajectory.gaps.len();
+        let (gaps, standing) = (self.trajectory.gaps.len(), self.trajectory.standing);
         let Some(judge) = judge else {
-            let judgement = judged(&findings, gaps);
+            let judgement = judged(&findings, gaps, standing);
             return report(findings, judgement);
         };
         let applied = match judge.opinion {
             Ok(opinion) => judge::apply(&self.trajectory, findings, opinion),
             Err(problem) => judge::Applied { findings, summary: problem, dropped: Vec::new() },
         };
-        let judgement = judged(&applied.findings, gaps);
+        let judgement = judged(&applied.findings, gaps, standing);
         let spoke = researchgym_core::inspect::report::Judge {
             is_complete: judge.is_complete,
             summary: applied.summary,

@@ -94,6 +94,32 @@ fn numbers_told_while_giving_up_are_looked_at() {
     assert_eq!((ended.code, found(&ended.object())), (10, claimed([6, 7])), "{ended:?}");
 }
 
+#[test]
+fn a_missing_score_is_said() {
+    if !can_isolate() {
+        return;
+    }
+    let world = World::new();
+    let run = |lines: &[Value]| world.scripted(lines, &[]).run().display().to_string();
+    let summary = |run: &str| {
+        let done = inspect(&world, &[run]);
+        (done.code, done.object()["summary"].as_str().expect("a text").to_owned())
+    };
+    let invalid = run(&[answer(99), submit()]);
+    let nothing = "There is no valid score. Nothing was found that speaks against what was done.";
+    assert_eq!(world.finish(&["show", &invalid, "--output", "json"]).object()["score"], Value::Null);
+    assert_eq!(summary(&invalid), (0, nothing.to_owned()));
+    let scored = run(&[answer(5), submit()]);
+    assert_eq!(summary(&scored), (0, "Nothing was found that speaks against the score.".to_owned()));
+    let log = Path::new(&scored).join("events.jsonl");
+    let text = std::fs::read_to_string(&log).expect("a log");
+    let (before, last) = text.trim_end().rsplit_once('\n').expect("two lines");
+    assert!(last.contains("run_ended"), "{last}");
+    std::fs::write(&log, format!("{before}\n")).expect("a log");
+    let unended = "The run has not ended. Nothing was found that speaks against the score so far.";
+    assert_eq!(summary(&scored), (0, unended.to_owned()));
+}
+
 /// Changes the stored report.
 fn mark(run: &str, key: &str, value: Value) -> Value {
     let mut report = kept(run);
@@ -287,6 +313,7 @@ fn foreign_trajectories_are_inspected_too() {
         (11, &json!("PASS"), &json!("mlgym")),
         "{both:?}"
     );
+    assert!(reports[0]["summary"].as_str().expect("a text").starts_with("There is no valid score."));
     assert_eq!(found(&reports[1]), [("protected_file_changed".to_owned(), "critical".to_owned(), vec![2])]);
     assert!(world.path("theirs/deep/blotto.inspection_report.json").exists());
     assert_eq!((inspect(&world, &["theirs"]).code, inspect(&world, &["theirs"]).object()), (11, reports));
