@@ -31,7 +31,7 @@ pub(crate) fn inspect(arguments: &InspectArguments, printer: &Printer) -> Outcom
         let mut inspected = Inspected { printer, objects: Vec::new(), code: 0 };
         for (name, target) in targets {
             let outcome = match target {
-                Ok(target) if arguments.dry_run => Ok(Done::Planned(plan(&target, arguments)?)),
+                Ok(target) if arguments.dry_run => plan(&target, arguments),
                 Ok(target) => {
                     let one = one(&target, arguments.force, metered.as_mut(), printer);
                     tokio::select! {
@@ -58,7 +58,8 @@ enum Done {
     Stored(Box<Report>),
     /// The report stands in the output, but not in the folder.
     Unwritten(Box<Report>, CommandError),
-    Planned(Value),
+    /// What would be done, for scripts and in words.
+    Planned(Value, String),
     Stopped,
 }
 
@@ -87,9 +88,9 @@ impl Inspected<'_> {
                 self.printer.warn(&error.message);
                 (object, error.exit_code())
             }
-            Ok(Done::Planned(plan)) => {
+            Ok(Done::Planned(plan, words)) => {
                 if !self.printer.is_json() {
-                    self.printer.data(&format!("{plan:#}"));
+                    self.printer.data(&words);
                 }
                 (plan, 0)
             }
@@ -127,7 +128,7 @@ impl Inspected<'_> {
                 all => self.printer.json(&all),
             }
         }
-        if let Some(metered) = metered {
+        if let Some(metered) = metered.filter(|metered| metered.was_asked()) {
             self.printer.talk(&format!("{} was paid {:.6} USD", metered.name(), metered.spent().as_usd()));
         }
     }
@@ -148,6 +149,11 @@ fn worst(one: u8, other: u8) -> u8 {
 
 /// What a word of the command line means: a run, a foreign file, or all foreign files below a folder.
 fn targets(name: &str, settings: &Settings) -> Vec<(String, Result<Target, CommandError>)> {
+    if name.is_empty() {
+        let error = CommandError::input("an empty name is no run")
+            .hinted("name a run by its id or folder, or a .traj file or a folder with such");
+        return vec![(name.to_owned(), Err(error))];
+    }
     let path = absolute(&settings.here, Path::new(name));
     if path.is_file() && path.extension().is_some_and(|extension| extension == "traj") {
         return vec![(name.to_owned(), Ok(Target::Mlgym(path)))];
@@ -165,21 +171,43 @@ fn targets(name: &str, settings: &Settings) -> Vec<(String, Result<Target, Comma
         true => Ok(Target::Run(folder)),
         false => Err(StoreError::NoLog { path: folder.events() }),
     });
-    vec![(name.to_owned(), found.map_err(input))]
+    let found = found.map_err(|error| match path.exists() {
+        // Something is there, but nothing that can be inspected.
+        true if !path.join("events.jsonl").exists() => {
+            CommandError::input(format!("`{name}`: no events.jsonl and no .traj there"))
+        }
+        _ => input(error),
+    });
+    vec![(name.to_owned(), found)]
 }
 
-fn plan(target: &Target, arguments: &InspectArguments) -> Result<Value, CommandError> {
+fn plan(target: &Target, arguments: &InspectArguments) -> Result<Done, CommandError> {
     let (format, path) = match target {
         Target::Run(folder) => ("researchgym", folder.root()),
         Target::Mlgym(path) => ("mlgym", path.as_path()),
     };
     let report = target.report_path();
     let is_current = !arguments.force && matches!(target.stored()?, Stored::Current(_));
-    Ok(json!({
+    let judge = match (&arguments.model, &arguments.budget) {
+        (Some(model), Some(budget)) if budget == "unlimited" => format!(", {model} judges without a budget"),
+        (Some(model), Some(budget)) => format!(", {model} judges within {budget} USD"),
+        _ => String::new(),
+    };
+    let words = match (is_current, report.exists()) {
+        (true, _) => format!("would print the stored report on {}; --force inspects anew", path.display()),
+        (false, true) => {
+            format!("would inspect {}{judge}, and write over {}", path.display(), report.display())
+        }
+        (false, false) => {
+            format!("would inspect {}{judge}, and write {}", path.display(), report.display())
+        }
+    };
+    let plan = json!({
         "schema": SCHEMA, "run": path.display().to_string(), "format": format, "report": report.display().to_string(),
         "report_exists": report.exists(), "would_inspect": !is_current,
         "model": arguments.model, "budget": arguments.budget,
-    }))
+    });
+    Ok(Done::Planned(plan, words))
 }
 
 async fn one(

@@ -221,7 +221,23 @@ fn a_dry_run_writes_nothing() {
         (dry.code, &dry.object()["would_inspect"], &dry.object()["report_exists"]),
         (0, &json!(true), &json!(false))
     );
-    assert!(!Path::new(&run).join("inspection_report.json").exists());
+    let report = Path::new(&run).join("inspection_report.json");
+    assert!(!report.exists());
+    let words = |more: &[&str]| {
+        let dry = world.finish(&[&["inspect", "--dry_run", run.as_str()], more].concat());
+        (dry.code, dry.stdout, dry.stderr)
+    };
+    let model = silent(&world);
+    let judged = ["--model", model.as_str(), "--budget", "2"];
+    let shown = report.display();
+    let expected = format!("would inspect {run}, {model} judges within 2 USD, and write {shown}\n");
+    assert_eq!(words(&judged), (0, expected, String::new()));
+    assert_eq!(words(&[]), (0, format!("would inspect {run}, and write {shown}\n"), String::new()));
+    assert_eq!(inspect(&world, &[&run]).code, 0);
+    let expected = format!("would print the stored report on {run}; --force inspects anew\n");
+    assert_eq!(words(&[]), (0, expected, String::new()));
+    let expected = format!("would inspect {run}, and write over {shown}\n");
+    assert_eq!(words(&["--force"]), (0, expected, String::new()));
 }
 
 #[test]
@@ -229,9 +245,13 @@ fn misuse_is_refused() {
     let world = World::new();
     std::fs::create_dir_all(world.path("empty")).expect("a folder");
     let foreign = world.file("blotto.traj", "{}");
+    let notes = world.file("notes.json", "{}");
     for (words, expected) in [
         (vec!["nowhere"], "no run"),
-        (vec!["./empty"], "no event log"),
+        (vec!["./empty"], "`./empty`: no events.jsonl and no .traj there"),
+        (vec!["empty"], "`empty`: no events.jsonl and no .traj there"),
+        (vec![notes.as_str()], "notes.json`: no events.jsonl and no .traj there"),
+        (vec![""], "an empty name is no run"),
         (vec![foreign.as_str()], "no trajectory of MLGym"),
         (vec!["x", "--model", "scripted/x"], "--budget"),
         (vec!["x", "--budget", "1"], "--model"),
