@@ -171,12 +171,14 @@ fn targets(name: &str, settings: &Settings) -> Vec<(String, Result<Target, Comma
         true => Ok(Target::Run(folder)),
         false => Err(StoreError::NoLog { path: folder.events() }),
     });
-    let found = found.map_err(|error| match path.exists() {
+    let found = found.map_err(|error| match error {
         // Something is there, but nothing that can be inspected.
-        true if !path.join("events.jsonl").exists() => {
+        StoreError::NoRun { .. } | StoreError::NotAFolder { .. } | StoreError::NoLog { .. }
+            if path.exists() =>
+        {
             CommandError::input(format!("`{name}`: no events.jsonl and no .traj there"))
         }
-        _ => input(error),
+        error => input(error),
     });
     vec![(name.to_owned(), found)]
 }
