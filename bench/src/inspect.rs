@@ -81,7 +81,7 @@ fn mlgym(folder: &Path, report: &Report) -> Outcome<()> {
         bytes += path.metadata()?.len();
         steps += imported.trajectory.last_event;
         let findings = inspect(&imported.trajectory);
-        *verdicts.entry(judged(&findings, 0).verdict).or_default() += 1;
+        *verdicts.entry(judged(&findings, 0, imported.trajectory.standing).verdict).or_default() += 1;
         let run = run_name(path);
         for finding in findings {
             let edits = finding

@@ -105,6 +105,8 @@ pub fn parse(text: &[u8], task: &str) -> Result<Trajectory, NotMlgym> {
             split: None,
         });
     }
+    // Numbers under names that are not known are scores all the same.
+    trajectory.standing.is_unscored = trajectory.attempts.iter().all(|attempt| attempt.numbers.is_empty());
     Ok(trajectory)
 }
 
@@ -343,6 +345,8 @@ mod tests {
         let values: Vec<_> =
             trajectory.attempts.iter().map(|attempt| (attempt.event, attempt.value)).collect();
         assert_eq!(values, [(1, Some(0.25)), (2, Some(0.24))]);
+        assert!(!trajectory.standing.is_unscored);
+        assert!(parse(br#"{ "trajectory": [] }"#, "blotto").unwrap().standing.is_unscored);
     }
 
     proptest::proptest! {

@@ -248,6 +248,7 @@ fn sure(confidence: f64) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::trajectory::Standing;
     use super::super::verdict::{Verdict, judged};
     use super::*;
 
@@ -291,7 +292,7 @@ mod tests {
             let applied = apply(&trajectory(), vec![finding(severity, source)], rejecting(&[1]));
             assert_eq!(applied.findings.len(), 1);
             assert_eq!(applied.findings[0].confidence, confidence, "{severity:?}");
-            assert_eq!(judged(&applied.findings, 0).verdict, verdict, "{severity:?}");
+            assert_eq!(judged(&applied.findings, 0, Standing::default()).verdict, verdict, "{severity:?}");
             assert_eq!(applied.findings[0].judged.as_ref().unwrap().reason, "ignore it\\u{202e}");
         }
     }
@@ -322,6 +323,6 @@ mod tests {
         let one = &applied.findings[0];
         assert_eq!((one.severity, one.confidence, &one.events[..]), (Severity::Major, 0.9, &[2][..]));
         assert_eq!(applied.dropped.len(), 2);
-        assert_eq!(judged(&applied.findings, 0).verdict, Verdict::NeedsReview);
+        assert_eq!(judged(&applied.findings, 0, Standing::default()).verdict, Verdict::NeedsReview);
     }
 }

@@ -19,5 +19,5 @@ pub mod verdict;
 pub use finding::{Finding, Severity, Source};
 pub use report::Report;
 pub use rules::inspect;
-pub use trajectory::{Attempt, Facts, FileWrite, Outcome, Protection, Step, StepKind, Trajectory};
+pub use trajectory::{Attempt, Facts, FileWrite, Outcome, Protection, Standing, Step, StepKind, Trajectory};
 pub use verdict::{Judgement, Verdict, judged};

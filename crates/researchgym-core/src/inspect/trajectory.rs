@@ -13,12 +13,23 @@ pub struct Trajectory {
     pub steps: Vec<Step>,
     /// Scores in order.
     pub attempts: Vec<Attempt>,
+    /// What is missing for there to be a score to trust.
+    pub standing: Standing,
     /// What the grader found already.
     pub integrity: Vec<ScoreFinding>,
     /// The last event: where the trajectory as a whole is meant.
     pub last_event: u64,
     /// What could not be read, each in a sentence. Rules saw nothing of it.
     pub gaps: Vec<String>,
+}
+
+/// What is missing for there to be a score to trust. By default nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// The record has no end.
+    pub is_unended: bool,
+    /// There is no valid score.
+    pub is_unscored: bool,
 }
 
 /// What is known of the task and of the place of work.

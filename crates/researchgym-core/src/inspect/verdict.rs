@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::finding::{Finding, Severity};
+use super::trajectory::Standing;
 
 /// A finding of at least this confidence counts as established.
 pub const ESTABLISHED: f64 = 0.7;
@@ -60,8 +61,9 @@ pub struct Judgement {
     pub summary: String,
 }
 
-/// The verdict on findings. `gaps`: how much of the record could not be read.
-pub fn judged(findings: &[Finding], gaps: usize) -> Judgement {
+/// The verdict on findings. `gaps`: how much of the record could not be read. What is missing for a score changes no verdict,
+/// only the words.
+pub fn judged(findings: &[Finding], gaps: usize, standing: Standing) -> Judgement {
     let of = |severity: Severity, least: f64| {
         findings.iter().filter(move |finding| finding.severity == severity && finding.confidence >= least)
     };
@@ -88,11 +90,18 @@ pub fn judged(findings: &[Finding], gaps: usize) -> Judgement {
     Judgement {
         verdict,
         confidence: (confidence * 100.0).round() / 100.0,
-        summary: summary(verdict, findings, gaps),
+        summary: summary(verdict, findings, gaps, standing),
     }
 }
 
-fn summary(verdict: Verdict, findings: &[Finding], gaps: usize) -> String {
+fn summary(verdict: Verdict, findings: &[Finding], gaps: usize, standing: Standing) -> String {
+    let Standing { is_unended, is_unscored } = standing;
+    let missing = match (is_unended, is_unscored) {
+        (false, false) => "",
+        (false, true) => "There is no valid score. ",
+        (true, false) => "The run has not ended. ",
+        (true, true) => "The run has not ended and has no valid score yet. ",
+    };
     let count = |severity: Severity| findings.iter().filter(|finding| finding.severity == severity).count();
     let counts: Vec<String> = [Severity::Critical, Severity::Major, Severity::Moderate, Severity::Minor]
         .into_iter()
@@ -100,12 +109,18 @@ fn summary(verdict: Verdict, findings: &[Finding], gaps: usize) -> String {
         .map(|severity| format!("{} {}", count(severity), severity.name()))
         .collect();
     let found = match counts.as_slice() {
+        [] if is_unscored => "Nothing was found that speaks against what was done.".to_owned(),
+        [] if is_unended => "Nothing was found that speaks against the score so far.".to_owned(),
         [] => "Nothing was found that speaks against the score.".to_owned(),
         counts => format!("Found: {}.", counts.join(", ")),
     };
     let advice = match verdict {
         Verdict::Pass => "",
+        Verdict::NeedsReview if is_unscored => " A person should look at the named events.",
         Verdict::NeedsReview => " A person should look at the named events before the score is used.",
+        Verdict::Suspicious if is_unscored => {
+            " The run should not be used unless the named events have an innocent explanation."
+        }
         Verdict::Suspicious => {
             " The score should not be used unless the named events have an innocent explanation."
         }
@@ -114,7 +129,7 @@ fn summary(verdict: Verdict, findings: &[Finding], gaps: usize) -> String {
         0 => String::new(),
         gaps => format!(" {gaps} parts of the record could not be read."),
     };
-    format!("{found}{gaps}{advice}")
+    format!("{missing}{found}{gaps}{advice}")
 }
 
 #[cfg(test)]
@@ -133,6 +148,49 @@ mod tests {
             confidence,
             source: Source::Rule,
             judged: None,
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_said_first_and_changes_no_verdict() {
+        let found = [finding("a", Severity::Major, 0.75)];
+        let worse = [finding("a", Severity::Critical, 0.9)];
+        for ((is_unended, is_unscored), findings, expected) in [
+            ((false, false), &[][..], "Nothing was found that speaks against the score."),
+            (
+                (false, true),
+                &[],
+                "There is no valid score. Nothing was found that speaks against what was done.",
+            ),
+            (
+                (true, false),
+                &[],
+                "The run has not ended. Nothing was found that speaks against the score so far.",
+            ),
+            (
+                (true, true),
+                &[],
+                "The run has not ended and has no valid score yet. Nothing was found that speaks against what was done.",
+            ),
+            (
+                (false, true),
+                &found,
+                "There is no valid score. Found: 1 major. A person should look at the named events.",
+            ),
+            (
+                (false, true),
+                &worse,
+                "There is no valid score. Found: 1 critical. The run should not be used unless the named events have an \
+                 innocent explanation.",
+            ),
+        ] {
+            let whole = judged(findings, 0, Standing::default());
+            let standing = Standing { is_unended, is_unscored };
+            assert_eq!(
+                judged(findings, 0, standing),
+                Judgement { summary: expected.to_owned(), ..whole },
+                "{standing:?}"
+            );
         }
     }
 
@@ -158,7 +216,7 @@ mod tests {
                 .into_iter()
                 .map(|(kind, severity, confidence)| finding(kind, severity, confidence))
                 .collect();
-            let judgement = judged(&findings, gaps);
+            let judgement = judged(&findings, gaps, Standing::default());
             assert_eq!((judgement.verdict, judgement.confidence), expected, "{findings:?}");
         }
     }

@@ -8,6 +8,7 @@ use minijinja::Environment;
 use researchgym_core::failure::{Boundary, Failure};
 use researchgym_core::inspect::Finding;
 use researchgym_core::inspect::evidence::{File, fenced, files, numbered};
+use researchgym_core::inspect::excerpt::{bounded, excerpt};
 use researchgym_core::inspect::judge::{ListFiles, Opinion, ReadFile, Search};
 use researchgym_core::inspect::report::Cost;
 use researchgym_core::model::{Conversation, Input, Message, RequestSettings, Tool, ToolResult};
@@ -43,14 +44,15 @@ impl Judge {
     /// Lets a model judge what the rules found.
     ///
     /// # Errors
-    /// The model cannot be asked. That the budget is used up, or that it gives no opinion, is no error: the rules stand.
+    /// No question can be put together. That the model cannot be asked, that the budget is used up, or that it gives no
+    /// opinion is no error: the rules stand.
     pub async fn ask(
         metered: &mut Metered,
         evidence: &Evidence,
         findings: &[Finding],
     ) -> Result<Judge, Failure> {
         let mut asking = Asking::begin(evidence, findings)?;
-        let opinion = asking.opinion(metered).await?;
+        let opinion = asking.opinion(metered).await;
         let is_complete = opinion.is_ok();
         Ok(Judge { model: metered.name().to_owned(), opinion, is_complete, cost: metered.take_cost() })
     }
@@ -105,18 +107,21 @@ impl Asking {
     }
 
     /// Its opinion, or why there is none.
-    async fn opinion(&mut self, metered: &mut Metered) -> Result<Result<Opinion, String>, Failure> {
+    async fn opinion(&mut self, metered: &mut Metered) -> Result<Opinion, String> {
         let mut reminders = 0;
         for _ in 0..MOST_TURNS {
             let reply = match metered.ask(&mut self.conversation, &self.settings).await {
                 Ok(reply) => reply,
                 Err(Unanswered::Budget) => {
-                    return Ok(Err("the budget was used up before the judge reported".to_owned()));
+                    return Err("the budget was used up before the judge reported".to_owned());
                 }
                 Err(Unanswered::ContextFull) => {
-                    return Ok(Err("the judge's context was full before it reported".to_owned()));
+                    return Err("the judge's context was full before it reported".to_owned());
                 }
-                Err(Unanswered::Failed(failure)) => return Err(failure),
+                // Its advice is for whoever runs an agent: it does not fit here.
+                Err(Unanswered::Failed(failure)) => {
+                    return Err(format!("the judge could not be asked: {}", excerpt(&failure.message, 0)));
+                }
             };
             let calls: Vec<(String, String, String)> = reply
                 .turn
@@ -126,7 +131,7 @@ impl Asking {
             if calls.is_empty() {
                 reminders += 1;
                 if reminders > MOST_REMINDERS {
-                    return Ok(Err("the judge did not report".to_owned()));
+                    return Err("the judge did not report".to_owned());
                 }
                 self.conversation.push(Message::user("Use your tools; end with one call of `report`."));
                 continue;
@@ -134,9 +139,9 @@ impl Asking {
             let mut results = Vec::new();
             for (call_id, name, arguments) in calls {
                 let (text, is_error) = match self.call(&name, &arguments) {
-                    Called::Opinion(opinion) => return Ok(Ok(*opinion)),
+                    Called::Opinion(opinion) => return Ok(*opinion),
                     Called::Data(text) => {
-                        let text = researchgym_core::inspect::excerpt::bounded(&text, MOST_SHOWN);
+                        let text = bounded(&text, MOST_SHOWN);
                         (fenced(&text, &self.mark), false)
                     }
                     Called::Words(text) => (text, true),
@@ -145,7 +150,7 @@ impl Asking {
             }
             self.conversation.push(Message::Tool { results });
         }
-        Ok(Err(format!("the judge did not report within {MOST_TURNS} answers")))
+        Err(format!("the judge did not report within {MOST_TURNS} answers"))
     }
 
     fn call(&self, name: &str, arguments: &str) -> Called {

@@ -52,6 +52,11 @@ impl Metered {
         &self.door.endpoint.target.name
     }
 
+    /// Whether it was asked anything.
+    pub fn was_asked(&self) -> bool {
+        self.exchanges > 0
+    }
+
     /// What was spent, with what is set aside for a call that was broken off.
     pub fn spent(&self) -> MicroUsd {
         MicroUsd(self.ledger.spent().0.saturating_add(self.ledger.held().cost.0))

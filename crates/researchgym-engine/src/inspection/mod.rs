@@ -6,6 +6,7 @@
 mod judging;
 mod metered;
 mod record;
+mod stored;
 
 use std::path::{Path, PathBuf};
 
@@ -15,6 +16,7 @@ use researchgym_core::inspect::{Finding, Judgement, Report, Trajectory, inspect,
 pub use self::judging::Judge;
 pub use self::metered::Metered;
 pub use self::record::read_run;
+pub use self::stored::Stored;
 use crate::import::{self, ImportError};
 use crate::store::{RunFolder, StoreError, event_time, write_json};
 
@@ -56,11 +58,13 @@ pub enum InspectError {
         /// The run folder.
         path: PathBuf,
     },
-    /// There is a report already.
-    #[error("there is a report already: `{}`", path.display())]
-    Exists {
+    /// What is stored as its report is none that this version knows.
+    #[error("the stored report `{}` cannot be read: {source}", path.display())]
+    Report {
         /// The report.
         path: PathBuf,
+        /// Why.
+        source: serde_json::Error,
     },
     /// The report cannot be written.
     #[error("the report cannot be written: {0}")]
@@ -93,10 +97,8 @@ impl Target {
     /// # Errors
     /// It cannot be read, or is being worked on.
     pub fn read(&self) -> Result<Evidence, InspectError> {
+        self.refuse_running()?;
         match self {
-            Target::Run(folder) if folder.is_locked() => {
-                Err(InspectError::Running { path: folder.root().to_owned() })
-            }
             Target::Run(folder) => Ok(read_run(folder)?),
             Target::Mlgym(path) => {
                 let imported = import::read(path)?;
@@ -114,15 +116,12 @@ impl Target {
         }
     }
 
-    /// Refuses to write over a report unless that is wanted.
-    ///
-    /// # Errors
-    /// There is one.
-    pub fn may_report(&self, force: bool) -> Result<(), InspectError> {
-        let path = self.report_path();
-        match !force && path.exists() {
-            true => Err(InspectError::Exists { path }),
-            false => Ok(()),
+    fn refuse_running(&self) -> Result<(), InspectError> {
+        match self {
+            Target::Run(folder) if folder.is_locked() => {
+                Err(InspectError::Running { path: folder.root().to_owned() })
+            }
+            Target::Run(_) | Target::Mlgym(_) => Ok(()),
         }
     }
 
@@ -150,16 +149,16 @@ impl Evidence {
             Report::new(self.subject.clone(), judgement, findings, self.trajectory.gaps.clone(), now)
         };
         let findings = self.findings();
-        let gaps = self.trajectory.gaps.len();
+        let (gaps, standing) = (self.trajectory.gaps.len(), self.trajectory.standing);
         let Some(judge) = judge else {
-            let judgement = judged(&findings, gaps);
+            let judgement = judged(&findings, gaps, standing);
             return report(findings, judgement);
         };
         let applied = match judge.opinion {
             Ok(opinion) => judge::apply(&self.trajectory, findings, opinion),
             Err(problem) => judge::Applied { findings, summary: problem, dropped: Vec::new() },
         };
-        let judgement = judged(&applied.findings, gaps);
+        let judgement = judged(&applied.findings, gaps, standing);
         let spoke = researchgym_core::inspect::report::Judge {
             is_complete: judge.is_complete,
             summary: applied.summary,

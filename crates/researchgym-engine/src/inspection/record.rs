@@ -11,7 +11,8 @@ use researchgym_core::inspect::numbers::written;
 use researchgym_core::inspect::report::Subject;
 use researchgym_core::inspect::trajectory::Metric;
 use researchgym_core::inspect::{
-    Attempt, Facts, FileWrite, Finding, Outcome, Protection, Severity, Source, Step, StepKind, Trajectory,
+    Attempt, Facts, FileWrite, Finding, Outcome, Protection, Severity, Source, Standing, Step, StepKind,
+    Trajectory,
 };
 use researchgym_core::isolation::Runtime;
 use researchgym_core::model::{Input, Message, Reply};
@@ -61,12 +62,13 @@ pub fn read_run(folder: &RunFolder) -> Result<Evidence, StoreError> {
     let mut found = Vec::new();
     let verification = verify(folder)?;
     let last = lines.len() as u64 - 1;
+    let state = RunState::fold(&lines);
     let altered: Vec<String> = verification
         .problems
         .iter()
         .filter(|problem| verification.torn.is_none_or(|torn| torn.line != problem.line))
         .map(ToString::to_string)
-        .chain(RunState::fold(&lines).err().map(|error| error.to_string()))
+        .chain(state.as_ref().err().map(ToString::to_string))
         .collect();
     if !altered.is_empty() {
         let event =
@@ -89,8 +91,14 @@ pub fn read_run(folder: &RunFolder) -> Result<Evidence, StoreError> {
         log_head: reader.head(),
         format: "researchgym".to_owned(),
     };
-    let trajectory = Reading::new(folder, started).all(&lines);
+    let mut trajectory = Reading::new(folder, started).all(&lines);
+    trajectory.standing = state.as_ref().map(standing).unwrap_or_default();
     Ok(Evidence { subject, trajectory, found })
+}
+
+fn standing(state: &RunState) -> Standing {
+    let is_scored = state.submission().is_some_and(|attempt| attempt.score.invalid.is_none());
+    Standing { is_unended: state.ended.is_none(), is_unscored: !is_scored }
 }
 
 fn of_record(

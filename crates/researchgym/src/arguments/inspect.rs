@@ -15,7 +15,7 @@ pub(crate) struct InspectArguments {
     /// US dollars for all calls of the model in this command, or `unlimited`
     #[arg(long, value_name = "USD", requires = "model", allow_negative_numbers = true)]
     pub(crate) budget: Option<String>,
-    /// Inspect again where there is a report already
+    /// Inspect anew where a stored report on the present log would be printed
     #[arg(long)]
     pub(crate) force: bool,
     /// Say what would be inspected, and write and ask nothing

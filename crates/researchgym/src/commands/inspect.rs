@@ -6,7 +6,7 @@ use researchgym_core::inspect::Report;
 use researchgym_core::result::ResultError;
 use researchgym_core::spec::SCHEMA;
 use researchgym_engine::import::trajectories;
-use researchgym_engine::inspection::{InspectError, Judge, Metered, Target};
+use researchgym_engine::inspection::{InspectError, Judge, Metered, Stored, Target};
 use researchgym_engine::store::{RunFolder, StoreError};
 use serde_json::{Value, json};
 
@@ -31,7 +31,7 @@ pub(crate) fn inspect(arguments: &InspectArguments, printer: &Printer) -> Outcom
         let mut inspected = Inspected { printer, objects: Vec::new(), code: 0 };
         for (name, target) in targets {
             let outcome = match target {
-                Ok(target) if arguments.dry_run => Ok(Done::Planned(plan(&target, arguments)?)),
+                Ok(target) if arguments.dry_run => plan(&target, arguments),
                 Ok(target) => {
                     let one = one(&target, arguments.force, metered.as_mut(), printer);
                     tokio::select! {
@@ -54,9 +54,12 @@ pub(crate) fn inspect(arguments: &InspectArguments, printer: &Printer) -> Outcom
 /// What came of one target.
 enum Done {
     Reported(Box<Report>),
+    /// The report was there already.
+    Stored(Box<Report>),
     /// The report stands in the output, but not in the folder.
     Unwritten(Box<Report>, CommandError),
-    Planned(Value),
+    /// What would be done, for scripts and in words.
+    Planned(Value, String),
     Stopped,
 }
 
@@ -72,14 +75,22 @@ impl Inspected<'_> {
     fn take(&mut self, name: &str, outcome: Result<Done, CommandError>) -> bool {
         let (object, code) = match outcome {
             Ok(Done::Reported(report)) => (self.report(&report), report.verdict.exit_code()),
+            Ok(Done::Stored(report)) => {
+                let object = self.report(&report);
+                self.printer.talk(&format!(
+                    "\n{name}: the stored report of {}; --force inspects anew",
+                    report.timestamp
+                ));
+                (object, report.verdict.exit_code())
+            }
             Ok(Done::Unwritten(report, error)) => {
                 let object = self.report(&report);
                 self.printer.warn(&error.message);
                 (object, error.exit_code())
             }
-            Ok(Done::Planned(plan)) => {
+            Ok(Done::Planned(plan, words)) => {
                 if !self.printer.is_json() {
-                    self.printer.data(&format!("{plan:#}"));
+                    self.printer.data(&words);
                 }
                 (plan, 0)
             }
@@ -117,7 +128,7 @@ impl Inspected<'_> {
                 all => self.printer.json(&all),
             }
         }
-        if let Some(metered) = metered {
+        if let Some(metered) = metered.filter(|metered| metered.was_asked()) {
             self.printer.talk(&format!("{} was paid {:.6} USD", metered.name(), metered.spent().as_usd()));
         }
     }
@@ -138,6 +149,11 @@ fn worst(one: u8, other: u8) -> u8 {
 
 /// What a word of the command line means: a run, a foreign file, or all foreign files below a folder.
 fn targets(name: &str, settings: &Settings) -> Vec<(String, Result<Target, CommandError>)> {
+    if name.is_empty() {
+        let error = CommandError::input("an empty name is no run")
+            .hinted("name a run by its id or folder, or a .traj file or a folder with such");
+        return vec![(name.to_owned(), Err(error))];
+    }
     let path = absolute(&settings.here, Path::new(name));
     if path.is_file() && path.extension().is_some_and(|extension| extension == "traj") {
         return vec![(name.to_owned(), Ok(Target::Mlgym(path)))];
@@ -155,20 +171,45 @@ fn targets(name: &str, settings: &Settings) -> Vec<(String, Result<Target, Comma
         true => Ok(Target::Run(folder)),
         false => Err(StoreError::NoLog { path: folder.events() }),
     });
-    vec![(name.to_owned(), found.map_err(input))]
+    let found = found.map_err(|error| match error {
+        // Something is there, but nothing that can be inspected.
+        StoreError::NoRun { .. } | StoreError::NotAFolder { .. } | StoreError::NoLog { .. }
+            if path.exists() =>
+        {
+            CommandError::input(format!("`{name}`: no events.jsonl and no .traj there"))
+        }
+        error => input(error),
+    });
+    vec![(name.to_owned(), found)]
 }
 
-fn plan(target: &Target, arguments: &InspectArguments) -> Result<Value, CommandError> {
+fn plan(target: &Target, arguments: &InspectArguments) -> Result<Done, CommandError> {
     let (format, path) = match target {
         Target::Run(folder) => ("researchgym", folder.root()),
         Target::Mlgym(path) => ("mlgym", path.as_path()),
     };
     let report = target.report_path();
-    Ok(json!({
+    let is_current = !arguments.force && matches!(target.stored()?, Stored::Current(_));
+    let judge = match (&arguments.model, &arguments.budget) {
+        (Some(model), Some(budget)) if budget == "unlimited" => format!(", {model} judges without a budget"),
+        (Some(model), Some(budget)) => format!(", {model} judges within {budget} USD"),
+        _ => String::new(),
+    };
+    let words = match (is_current, report.exists()) {
+        (true, _) => format!("would print the stored report on {}; --force inspects anew", path.display()),
+        (false, true) => {
+            format!("would inspect {}{judge}, and write over {}", path.display(), report.display())
+        }
+        (false, false) => {
+            format!("would inspect {}{judge}, and write {}", path.display(), report.display())
+        }
+    };
+    let plan = json!({
         "schema": SCHEMA, "run": path.display().to_string(), "format": format, "report": report.display().to_string(),
-        "report_exists": report.exists(), "would_inspect": target.may_report(arguments.force).is_ok(),
+        "report_exists": report.exists(), "would_inspect": !is_current,
         "model": arguments.model, "budget": arguments.budget,
-    }))
+    });
+    Ok(Done::Planned(plan, words))
 }
 
 async fn one(
@@ -177,7 +218,22 @@ async fn one(
     metered: Option<&mut Metered>,
     printer: &Printer,
 ) -> Result<Done, CommandError> {
-    target.may_report(force).map_err(CommandError::from)?;
+    if !force {
+        match tokio::task::block_in_place(|| target.stored())? {
+            Stored::Nothing => {}
+            Stored::Current(report) => {
+                if let Some(metered) = metered {
+                    let path = target.path().display();
+                    printer.warn(&format!("{path}: {} is not asked, as there is a report", metered.name()));
+                }
+                return Ok(Done::Stored(report));
+            }
+            Stored::Stale => printer.talk(&format!(
+                "{}: the stored report is stale: the log is not the one that it is about; inspecting anew",
+                target.path().display()
+            )),
+        }
+    }
     let evidence = tokio::task::block_in_place(|| target.read())?;
     let judge = match metered {
         Some(metered) => {
@@ -209,8 +265,8 @@ impl From<InspectError> for CommandError {
             InspectError::Running { .. } => {
                 CommandError::input(error.to_string()).hinted("wait until it has ended, or stop it")
             }
-            InspectError::Exists { .. } => {
-                CommandError::input(error.to_string()).hinted("--force inspects again and writes over it")
+            InspectError::Report { .. } => {
+                CommandError::input(error.to_string()).hinted("--force inspects anew and writes over it")
             }
             InspectError::Unwritten(_) => infrastructure(error.to_string()),
         }
