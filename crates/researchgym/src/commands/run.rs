@@ -29,6 +29,7 @@ use researchgym_engine::workbench::Workbench;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use super::model::declared;
 use super::{agents, gpus, image, models, on_runtime};
 use crate::arguments::{RunArguments, RuntimeName};
 use crate::error::{CommandError, input};
@@ -57,15 +58,16 @@ pub(crate) fn run(arguments: RunArguments, printer: &Printer) -> Outcome {
 /// New runs.
 async fn start(arguments: &RunArguments, printer: &Printer) -> Outcome {
     let settings = Settings::resolve(&arguments.places)?;
+    let merged = declared(&settings.here, printer)?;
     let (task, agent) = (required(&arguments.task), required(&arguments.agent));
     let loaded = Catalogue::new(settings.tasks.clone()).find(task).map_err(input)?;
-    let door = models::named(arguments, &settings, printer)?;
+    let door = models::named(arguments, (&settings, &merged), printer)?;
     let web = web::way(&loaded.task, &settings, printer)?;
     let spec = RunSpec {
         web: web.is_some(),
         ..specification(arguments, &settings, &loaded, agent, door.as_deref())?
     };
-    let wanted = image::wanted(spec.runtime, arguments.image.as_deref(), &loaded, &settings)?;
+    let wanted = image::wanted(spec.runtime, arguments.image.as_deref(), &loaded, &merged)?;
     let task =
         loaded.task.with_variant(&spec.variant).map_err(|error| CommandError::input(error.to_string()))?;
     if spec.agent == AgentSpec::Human && arguments.repeat.unwrap_or(1) > 1 {
@@ -120,6 +122,7 @@ async fn resume(name: &str, arguments: &RunArguments, printer: &Printer) -> Outc
         return Err(CommandError::input("--resume goes on with one run; leave --repeat and --dry-run out"));
     }
     let settings = Settings::resolve(&arguments.places)?;
+    let merged = declared(&settings.here, printer)?;
     let folder = RunFolder::find(&settings.runs, name).map_err(input)?;
     let reading = researchgym_engine::store::read_log(&folder).map_err(input)?;
     let state = researchgym_core::state::RunState::fold(&reading.lines)
@@ -142,7 +145,7 @@ async fn resume(name: &str, arguments: &RunArguments, printer: &Printer) -> Outc
     }
     let data_dir = settings.data_dir(&arguments.data_dir)?.map(|path| path.display().to_string());
     let data_dir = data_dir.or(spec.data_dir.clone());
-    let door = models::recorded(&spec, &folder, arguments, &settings, printer)?;
+    let door = models::recorded(&spec, &folder, arguments, (&settings, &merged), printer)?;
     let console = || console(&spec.agent, 1, printer);
     let ways = Ways { door, web: web::recorded(&state.started, &settings, printer)? };
     let gpus = gpus::find(spec.gpus.as_ref(), 1)?;

@@ -238,3 +238,33 @@ fn a_task_without_a_hint_is_named_with_those_that_have_one() {
     });
     assert_eq!((refused.code, &refused.object()["error"]), (2, &expected));
 }
+
+#[test]
+fn settings_are_read_by_runs_that_need_none_of_them() {
+    let world = World::new();
+    let script = world.script(&[submit()]);
+    let run = world.scripted_words("tiny", &script, &["--dry-run"]);
+    let check = ["task", "check", "tiny", "--runtime", "docker", "--image", "x"];
+    for (text, expected) in [
+        ("[docker", "researchgym.toml:1: "),
+        ("[docker]\nimage = 3", "researchgym.toml:2: "),
+        ("[providers.mine]\nkey_env = \"not a name\"", "researchgym.toml:2: `key_env`"),
+    ] {
+        world.file("researchgym.toml", text);
+        let message = message(&world, &run);
+        assert!(message.contains(expected), "{message}");
+        let finished = world.finish(&check);
+        assert!(finished.code == 2 && finished.stderr.contains(expected), "{finished:?}");
+    }
+    let docker = world.scripted_words("tiny", &script, &["--dry-run", "--runtime", "docker"]);
+    world.file("researchgym.toml", "[dokcer]\n[docker]\nimagge = \"x\"\n");
+    let shown = world.finish(&["config", "show"]);
+    let warnings: Vec<&str> = shown.stderr.lines().filter(|line| line.starts_with("warning: ")).collect();
+    assert_eq!(warnings.len(), 2, "{shown:?}");
+    for words in [&run, &docker] {
+        let finished = world.finish(words);
+        assert_eq!(finished.code, 0, "{finished:?}");
+        let told: Vec<&str> = finished.stderr.lines().filter(|line| line.starts_with("warning: ")).collect();
+        assert_eq!(told, warnings);
+    }
+}
