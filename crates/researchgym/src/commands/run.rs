@@ -11,7 +11,7 @@ use researchgym_core::failure::Failure;
 use researchgym_core::gpu::GpuRequest;
 use researchgym_core::isolation::Runtime;
 use researchgym_core::keys::repeat_seed;
-use researchgym_core::result::{RunResult, worst_exit_code};
+use researchgym_core::result::{Context, RunResult, worst_exit_code};
 use researchgym_core::spec::{AgentSpec, BasicMode, Limits, MicroUsd, RunSpec, SCHEMA};
 use researchgym_core::task::Task;
 use researchgym_engine::agent::Surroundings;
@@ -21,8 +21,9 @@ use researchgym_engine::gpu::Gpus;
 use researchgym_engine::materials::{Materials, Place};
 use researchgym_engine::model::{Door, Registry};
 use researchgym_engine::progress::Progress;
-use researchgym_engine::runner::{NewRun, OpenRun, Reopened, Runner};
+use researchgym_engine::runner::{NewRun, OpenRun, Prospect, Reopened, Runner, prospect};
 use researchgym_engine::sandbox::SandboxHost;
+use researchgym_engine::session::{Change, LimitChanges};
 use researchgym_engine::store::RunFolder;
 use researchgym_engine::web::Web;
 use researchgym_engine::workbench::Workbench;
@@ -133,12 +134,22 @@ async fn resume(name: &str, arguments: &RunArguments, printer: &Printer) -> Outc
     let steps = arguments.steps.as_deref().map(steps).transpose()?;
     let budget = arguments.budget.as_deref().map(budget).transpose()?;
     let tokens = arguments.tokens.as_deref().map(tokens).transpose()?;
-    let raised = |old: &Limits| Limits {
-        working_ms: hours.unwrap_or(old.working_ms),
-        steps: steps.unwrap_or(old.steps),
-        budget: budget.unwrap_or(old.budget),
-        tokens: tokens.unwrap_or(old.tokens),
+    let change = |total: Option<u64>| total.map_or(Change::Unlimited, Change::To);
+    let changes = LimitChanges {
+        working_ms: hours.map(change),
+        steps: steps.map(change),
+        budget: budget.map(|total| change(total.map(|total| total.0))),
+        tokens: tokens.map(change),
     };
+    if prospect(&state, &changes)? == Prospect::Over {
+        let context = Context {
+            run: folder.root().display().to_string(),
+            log_head: reading.head,
+            is_running: folder.is_locked(),
+            segment_ms: Some(0),
+        };
+        return Ok(over(&RunResult::of(&state, context), printer));
+    }
     let loaded = LoadedTask::open(Path::new(&spec.task_dir)).map_err(input)?;
     if loaded.digest != state.started.digests.task {
         printer.warn(&format!("the folder of task {} has changed since the run began", spec.task));
@@ -154,16 +165,22 @@ async fn resume(name: &str, arguments: &RunArguments, printer: &Printer) -> Outc
     let place = Place { sandboxes: &sandboxes, image: spec.image.as_ref() };
     let table = Table { settings: &settings, loaded: &loaded, data_dir: data_dir.as_deref(), place, gpus };
     let runner = runner(table, ways, console, printer).await?;
-    let result = match runner.runner.reopen(folder, raised) {
+    let result = match runner.runner.reopen(folder, &changes) {
         Ok(Reopened::Over(result)) => {
-            printer.talk("This run is over; its stored result follows.");
-            *result
+            runner.console.finish();
+            return Ok(over(&result, printer));
         }
         Ok(Reopened::GoesOn(open)) => runner.one(*open, printer).await,
         Err(error) => return Err(CommandError::from(error)),
     };
     runner.console.finish();
     Ok(conclude(&[result], false, printer))
+}
+
+/// What is left to say of a run that cannot go on.
+fn over(result: &RunResult, printer: &Printer) -> u8 {
+    printer.talk("This run is over; its stored result follows.");
+    conclude(std::slice::from_ref(result), false, printer)
 }
 
 fn required(word: &Option<String>) -> &str {

@@ -2,9 +2,12 @@
 
 use std::process::Command;
 
+use researchgym_core::event::Event;
+use researchgym_core::isolation::{Image, Runtime};
+use researchgym_engine::store::{EventLog, RunFolder, read_log};
 use serde_json::{Value, json};
 
-use crate::support::{Finished, World, answer, exec, say, submit, validate};
+use crate::support::{Finished, World, answer, can_isolate, exec, name, say, submit, validate};
 
 /// The image to test with, if there is an engine; says so if not.
 fn image() -> Option<String> {
@@ -128,4 +131,49 @@ fn a_killed_run_goes_on_in_a_new_container() {
     assert_eq!(resumed.code, 0, "{resumed:?}");
     assert_eq!(resumed.object()["ending"], "submitted");
     assert!(run.join("workspace/input/kept").exists());
+}
+
+/// Makes the log of a run that of one in containers.
+fn pretend_containers(world: &World, run: &Finished) {
+    let folder = RunFolder::find(&world.path("runs"), &name(&run.run())).expect("the run");
+    let lines = read_log(&folder).expect("a log").lines;
+    std::fs::remove_file(folder.events()).expect("a log");
+    let mut log = EventLog::create(&folder).expect("a log");
+    for line in lines {
+        let mut event = line.event;
+        if let Event::RunStarted(started) = &mut event {
+            started.spec.runtime = Runtime::Docker;
+            started.spec.image = Some(Image { name: "gone".to_owned(), id: "sha256:0".to_owned() });
+        }
+        log.append(&line.time, event).expect("a line");
+    }
+}
+
+#[test]
+fn what_needs_no_container_looks_for_no_engine() {
+    if !can_isolate() {
+        return;
+    }
+    let world = World::new();
+    let submitted = world.scripted(&[answer(5), submit()], &[]);
+    let cut = world.scripted(&[answer(5), exec("true"), submit()], &["--steps", "2"]);
+    for run in [&submitted, &cut] {
+        pretend_containers(&world, run);
+    }
+    let resume = |run: &Finished, more: &[&str]| {
+        let path = run.run().display().to_string();
+        let mut command = world.command(&[&["run", "--resume", &path], more].concat());
+        Finished::of(command.env("DOCKER_HOST", "unix:///nowhere").output().expect("the binary starts"))
+    };
+    let over = resume(&submitted, &[]);
+    assert_eq!((over.code, &over.object()["score"]), (0, &submitted.object()["score"]), "{over:?}");
+    assert!(over.stderr.contains("its stored result follows"), "{over:?}");
+    for (more, expected) in
+        [(vec![], "step limit of 2"), (vec!["--steps", "1"], "--steps: the run has used 2")]
+    {
+        let refused = resume(&cut, &more);
+        assert!(refused.code == 2 && refused.stderr.contains(expected), "{refused:?}");
+    }
+    let sought = resume(&cut, &["--steps", "9"]);
+    assert!(sought.code == 3 && sought.stderr.contains("no container engine was found"), "{sought:?}");
 }
