@@ -422,10 +422,14 @@ fn same(arguments: &RunArguments, spec: &RunSpec) -> Result<(), CommandError> {
         ),
     ];
     if let Some((flag, _)) = changed.into_iter().find(|(_, changed)| *changed) {
-        return Err(CommandError::input(format!(
-            "{flag}: a run that goes on keeps what it was started with"
-        ))
-        .hinted(format!("leave {flag} out, or start a new run; another model can go on with --fork")));
+        let (who, other) = match arguments.fork {
+            Some(_) => ("a fork keeps what the other run was started with", ""),
+            None => {
+                ("a run that goes on keeps what it was started with", "; another model can go on with --fork")
+            }
+        };
+        return Err(CommandError::input(format!("{flag}: {who}"))
+            .hinted(format!("leave {flag} out, or start a new run{other}")));
     }
     match &arguments.agent {
         Some(agent) if agents::canonical(agent) != spec.agent.name() && !agent.ends_with(".toml") => {

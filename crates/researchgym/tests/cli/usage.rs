@@ -268,3 +268,28 @@ fn settings_are_read_by_runs_that_need_none_of_them() {
         assert_eq!(told, warnings);
     }
 }
+
+#[test]
+fn a_provider_without_an_address_is_told_which_key_it_lacks() {
+    let world = World::new();
+    for text in ["[providers.new]", "[providers.new]\nlocal = true"] {
+        world.file("researchgym.toml", text);
+        let message = message(&world, &["run", "tiny", "basic-agent", "--model", "new/x"]);
+        assert_eq!(message, "there is no address for the provider `new`: it has no `base_url`");
+    }
+}
+
+#[test]
+fn a_fork_is_not_told_to_fork() {
+    let world = World::new();
+    let run = world.scripted(&[exec("true"), submit()], &["--runtime", "host"]);
+    let hint = |way: &str| {
+        let place = format!("{}{}", run.run().display(), if way == "--fork" { "@1" } else { "" });
+        let refused = world.finish(&["run", way, &place, "--network", "gateway"]);
+        assert_eq!(refused.code, 2, "{refused:?}");
+        refused.object()["error"]["hint"].as_str().expect("a hint").to_owned()
+    };
+    let alone = "leave --network out, or start a new run";
+    assert_eq!(hint("--fork"), alone);
+    assert_eq!(hint("--resume"), format!("{alone}; another model can go on with --fork"));
+}
