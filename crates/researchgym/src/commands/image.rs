@@ -1,6 +1,7 @@
 //! The image of a run's containers: `--image`, else the task's own, else the settings', else a common one.
 
 use researchgym_core::failure::Failure;
+use researchgym_core::image::{IMAGE_FORM, check_image_name};
 use researchgym_core::isolation::{Image, Runtime};
 use researchgym_engine::catalogue::LoadedTask;
 use researchgym_engine::model::settings::Merged;
@@ -30,10 +31,11 @@ pub(crate) fn wanted(
     merged: &Merged,
 ) -> Result<Option<Wanted>, CommandError> {
     match (runtime, given) {
-        (Runtime::Docker, Some(name)) if name.trim().is_empty() => {
-            return Err(CommandError::input("--image: the name is empty"));
+        (Runtime::Docker, Some(name)) => {
+            check_image_name(name)
+                .map_err(|error| CommandError::input(format!("--image: {error}")).hinted(IMAGE_FORM))?;
+            return Ok(Some(Wanted::Named(name.to_owned())));
         }
-        (Runtime::Docker, Some(name)) => return Ok(Some(Wanted::Named(name.to_owned()))),
         (Runtime::Docker, None) => {}
         (Runtime::Local | Runtime::Host, Some(_)) => {
             return Err(CommandError::input(format!(

@@ -1,5 +1,6 @@
 //! `--runtime docker` from the command line: what is refused without an engine, and whole runs with one.
 
+use std::io::{Read as _, Write as _};
 use std::process::Command;
 
 use researchgym_core::event::Event;
@@ -176,4 +177,89 @@ fn what_needs_no_container_looks_for_no_engine() {
     }
     let sought = resume(&cut, &["--steps", "9"]);
     assert!(sought.code == 3 && sought.stderr.contains("no container engine was found"), "{sought:?}");
+}
+
+#[test]
+fn images_that_cannot_be_are_refused_before_the_engine_is_asked() {
+    let world = World::new();
+    let script = world.script(&[submit()]);
+    let check = |task: &str, more: &[&str], expected: &str| {
+        for dry in [&[][..], &["--dry-run"]] {
+            let words = [&world.scripted_words(task, &script, more), dry].concat();
+            let mut command = world.command(&words);
+            let output = command.env("DOCKER_HOST", "unix:///nowhere").output().expect("the binary starts");
+            let finished = Finished::of(output);
+            assert!(finished.code == 2 && finished.stderr.contains(expected), "{finished:?}");
+        }
+    };
+    let docker = ["--runtime", "docker"];
+    let given = |name| ["--runtime", "docker", "--image", name];
+    check("tiny", &given("Bad Name!!"), "--image: `Bad Name!!` cannot be the name of an image");
+    check("tiny", &given(""), "--image: the name of the image is empty");
+    check("tiny", &given("mine:"), "hint: write [REGISTRY/]NAME[:TAG][@DIGEST]");
+    world.file("researchgym.toml", "[docker]\nimage = \"\"\n");
+    check("tiny", &docker, "researchgym.toml:2: `image` of [docker]: the name of the image is empty; write");
+    std::fs::remove_file(world.path("researchgym.toml")).expect("a file");
+    let made = world.finish(&["task", "new", "boxed", "--dir", &world.path("").display().to_string()]);
+    let file = world.path("boxed/task.toml");
+    let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{error}: {made:?}"));
+    let folder = world.path("boxed").display().to_string();
+    for (container, expected) in [
+        ("dockerfile = \"box/Dockerfile\"", "key `container.dockerfile`: there is no file `box/Dockerfile`"),
+        ("image = \"Bad Name!!\"", "key `container.image`: cannot be the name of an image"),
+    ] {
+        std::fs::write(&file, format!("{text}\n[container]\n{container}\n")).expect("a file");
+        check(&folder, &docker, expected);
+    }
+}
+
+/// A socket that answers as an engine does that is asked what it is.
+fn engine_that_says_what_it_is(path: &std::path::Path, info: Value) {
+    let listener = std::os::unix::net::UnixListener::bind(path).expect("a socket");
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.expect("a connection");
+            let mut asked = Vec::new();
+            let mut byte = [0];
+            while !asked.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|read| read > 0) {
+                asked.push(byte[0]);
+            }
+            let asked = String::from_utf8_lossy(&asked).into_owned();
+            let version = json!({ "Version": "20.10.24", "ApiVersion": "1.41", "Os": "linux" });
+            let body = if asked.contains("/info") { &info } else { &version }.to_string();
+            let _ = write!(
+                stream,
+                "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+                body.len()
+            );
+        }
+    });
+}
+
+#[test]
+fn doctor_says_what_containers_keep_apart() {
+    let world = World::new();
+    let doctor = |socket: &str, more: &[&str]| {
+        let mut command = world.command(&[&["doctor"], more].concat());
+        let host = format!("unix://{}", world.path(socket).display());
+        Finished::of(command.env("DOCKER_HOST", host).output().expect("the binary starts"))
+    };
+    let info = |memory: bool| {
+        json!({ "Driver": "overlay2", "SecurityOptions": ["name=seccomp,profile=default"],
+            "MemoryLimit": memory, "PidsLimit": true, "CpuCfsQuota": true })
+    };
+    engine_that_says_what_it_is(&world.path("weak.sock"), info(false));
+    engine_that_says_what_it_is(&world.path("whole.sock"), info(true));
+    let weak = doctor("weak.sock", &["--output", "json"]).object()["runtimes"]["docker"].clone();
+    assert_eq!((&weak["level"], &weak["missing"]), (&json!("partial"), &json!(["memory"])), "{weak}");
+    assert!(weak["enforced"].as_array().is_some_and(|all| all.contains(&json!("no_network"))), "{weak}");
+    for (socket, expected) in [
+        ("weak.sock", "--runtime docker: isolates; not enforced: memory\n"),
+        ("whole.sock", "--runtime docker: isolates and limits everything that it can\n"),
+    ] {
+        let told = doctor(socket, &[]);
+        assert!(told.stdout.contains(expected), "{told:?}");
+    }
+    let none = doctor("none.sock", &["--output", "json"]).object();
+    assert_eq!(none["runtimes"].get("docker"), None);
 }
