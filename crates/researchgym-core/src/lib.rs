@@ -11,6 +11,7 @@ pub mod event;
 pub mod failure;
 pub mod gpu;
 pub mod grading;
+pub mod image;
 pub mod import;
 pub mod inspect;
 pub mod integrity;

@@ -67,6 +67,7 @@ impl From<OpenError> for CommandError {
             OpenError::LimitStands { flag, .. } => {
                 CommandError::input(error.to_string()).hinted(format!("give a higher total with {flag}"))
             }
+            OpenError::Limit(error) => CommandError::input(error.to_string()),
             OpenError::NoStep { .. } | OpenError::HalfForked { .. } | OpenError::State { .. } => {
                 CommandError::input(error.to_string())
             }

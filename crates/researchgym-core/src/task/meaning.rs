@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use super::document::{Document, KeyPath};
 use super::problem::Problem;
 use super::{Baseline, DEFAULT_VARIANT, Parameter, TASK_SCHEMA, Task, TaskLimits};
+use crate::image::{IMAGE_FORM, check_image_name};
 use crate::score::Metrics;
 
 /// The longest limit of time that a file may set, in hours: more than a year.
@@ -215,7 +216,11 @@ impl Checker<'_> {
                     self.report(&path, "lies with hidden files, which its image could contain", advice);
                 }
             }
-            (None, Some(_)) => {}
+            (None, Some(image)) => {
+                if check_image_name(image).is_err() {
+                    self.report(&path.key("image"), "cannot be the name of an image", IMAGE_FORM);
+                }
+            }
         }
     }
 

@@ -93,6 +93,10 @@ impl FileCheck<'_> {
         if let Some(environment) = &task.environment {
             check.expect("environment.requirements", &environment.requirements, Kind::File);
         }
+        if let Some(dockerfile) = task.container.as_ref().and_then(|container| container.dockerfile.as_ref())
+        {
+            check.expect("container.dockerfile", dockerfile, Kind::File);
+        }
         if let Some(tunable) = &task.tunable {
             check.expect("tunable.file", &format!("{}/{}", task.workspace.starter, tunable.file), Kind::File);
         }

@@ -18,7 +18,7 @@ use researchgym_core::result::RunResult;
 use researchgym_core::spec::{AgentSpec, RunSpec};
 use tokio::sync::watch;
 
-pub use self::open::{NewRun, OpenError, Reopened};
+pub use self::open::{NewRun, OpenError, Prospect, Reopened, prospect};
 pub use self::regrade::{Regraded, regrade};
 use self::workspace::Workplace;
 pub(crate) use self::workspace::unlock;

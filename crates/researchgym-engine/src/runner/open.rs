@@ -15,7 +15,7 @@ use researchgym_core::state::{Begun, RunState};
 use researchgym_core::task::Task;
 
 use super::{OpenRun, Runner};
-use crate::session::{Past, Recorder, Unfinished, record, unanswered};
+use crate::session::{LimitChanges, LimitError, Past, Recorder, Unfinished, record, unanswered};
 use crate::store::{EventLog, RunFolder, RunLock, StoreError};
 
 /// A run that is asked for.
@@ -41,6 +41,9 @@ pub enum OpenError {
         /// The flag that raises it.
         flag: &'static str,
     },
+    /// A new total is one that no run can work under.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
     /// It has fewer steps.
     #[error("run {run_id} has {steps} steps; there is no step {step}")]
     NoStep {
@@ -129,16 +132,12 @@ impl Runner {
         Ok(lock)
     }
 
-    /// Opens an existing run to go on with it, under `limits` if new totals were asked for.
+    /// Opens an existing run to go on with it, under new totals if they were asked for.
     ///
     /// # Errors
     /// The log is damaged or from a newer program, another process works on the run, or the limit that ended it
-    /// stands, or its GPUs are not free.
-    pub fn reopen(
-        &self,
-        folder: RunFolder,
-        limits: impl FnOnce(&Limits) -> Limits,
-    ) -> Result<Reopened, OpenError> {
+    /// stands, a new total is below what is used, or its GPUs are not free.
+    pub fn reopen(&self, folder: RunFolder, changes: &LimitChanges) -> Result<Reopened, OpenError> {
         let lock = self.take(&folder)?;
         let (log, lines, torn) = EventLog::reopen(&folder)?;
         let run_id = folder.id().to_owned();
@@ -152,20 +151,14 @@ impl Runner {
         }
         let agent_files = agent_files(&state.started.spec);
         let mut recorder = Recorder::reopen(folder, lock, log, state, self.observer.clone());
-        let limits = limits(&recorder.state.limits);
+        let limits = match prospect(&recorder.state, changes)? {
+            Prospect::Over => return Ok(Reopened::Over(Box::new(recorder.result(Some(0))))),
+            Prospect::GoesOn { limits } => limits,
+        };
         let raised = limits != recorder.state.limits;
         let reopening = match &recorder.state.ended {
-            None => Event::RunResumed,
-            Some(ended) => match ended.ending.resumption() {
-                Resumption::Nothing => return Ok(Reopened::Over(Box::new(recorder.result(Some(0))))),
-                Resumption::NeedsRaisedLimit if stands(ended.ending, &limits, &recorder.state) => {
-                    return Err(limit_stands(&recorder.state));
-                }
-                Resumption::NeedsRaisedLimit | Resumption::GoesOn if raised => {
-                    Event::RunExtended { limits: limits.clone() }
-                }
-                Resumption::NeedsRaisedLimit | Resumption::GoesOn => Event::RunResumed,
-            },
+            Some(_) if raised => Event::RunExtended { limits: limits.clone() },
+            Some(_) | None => Event::RunResumed,
         };
         let mut grant = self.grant(&recorder.state.started.spec)?;
         grant.as_mut().map_or(Ok(()), |grant| grant.hold_for(&run_id)).map_err(Failure::from)?;
@@ -186,6 +179,36 @@ impl Runner {
         let past = past(&recorder.state, &lines)?;
         let reenacted = super::fork::unfinished(&recorder.state, &lines);
         Ok(Reopened::GoesOn(Box::new(OpenRun { recorder, agent_files, past, reenacted, grant })))
+    }
+}
+
+/// What resuming a run comes to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Prospect {
+    /// It is over: its stored result stands, whatever totals are asked for.
+    Over,
+    /// It goes on.
+    GoesOn {
+        /// Its totals from then on.
+        limits: Limits,
+    },
+}
+
+/// Says what resuming a run comes to from its log alone, before anything is set up for it.
+///
+/// # Errors
+/// The limit that ended it stands, or a new total is below what is used.
+pub fn prospect(state: &RunState, changes: &LimitChanges) -> Result<Prospect, OpenError> {
+    let resumption = state.ended.as_ref().map(|ended| (ended.ending, ended.ending.resumption()));
+    if matches!(resumption, Some((_, Resumption::Nothing))) {
+        return Ok(Prospect::Over);
+    }
+    let limits = changes.apply(&state.limits, state.used())?;
+    match resumption {
+        Some((ending, Resumption::NeedsRaisedLimit)) if stands(ending, &limits, state) => {
+            Err(limit_stands(state))
+        }
+        _ => Ok(Prospect::GoesOn { limits }),
     }
 }
 

@@ -3,11 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+use researchgym_core::isolation::Runtime;
+
 use super::docker::{self, Engine, EngineCell, Orphan};
 use super::machine::{self, Bubblewrap, Machine};
 use super::slots::Slots;
 use super::sweeper::Sweeper;
-use super::{Finding, MachineReport, SandboxError, probe};
+use super::{MachineReport, SandboxError, probe};
 
 /// Starts sandboxes. One per process; clones share everything.
 #[derive(Clone)]
@@ -69,12 +71,12 @@ impl SandboxHost {
         probe::probe(&self.inner)
     }
 
-    /// Looks for a container engine and what it can do.
-    pub async fn probe_engine(&self) -> Vec<Finding> {
-        match Engine::find().await {
-            Ok(engine) => docker::probe(Ok(&engine)),
-            Err(error) => docker::probe(Err(&error)),
-        }
+    /// Looks for a container engine and what it can do, and adds it to the report.
+    pub async fn probe_engine(&self, report: &mut MachineReport) {
+        let engine = Engine::find().await;
+        let (findings, isolation) = docker::probe(engine.as_deref());
+        report.findings.extend(findings);
+        report.runtimes.extend(isolation.map(|isolation| (Runtime::Docker.name(), isolation)));
     }
 
     /// The containers of processes of ours that are gone.

@@ -5,7 +5,7 @@ use researchgym_engine::model::registry::Options;
 use researchgym_engine::model::settings;
 use serde_json::json;
 
-use super::model::{registry, variable};
+use super::model::{declared, registry, variable};
 use crate::arguments::ConfigCommand;
 use crate::output::{Outcome, Printer};
 use crate::settings::here;
@@ -19,7 +19,8 @@ pub(crate) fn config(command: &ConfigCommand, printer: &Printer) -> Outcome {
 fn show(printer: &Printer) -> Outcome {
     let here = here()?;
     let files = settings::files(&variable, &here);
-    let (registry, merged) = registry(Options { here, ..Options::default() }, printer)?;
+    let merged = declared(&here, printer)?;
+    let registry = registry(&merged, Options { here, ..Options::default() })?;
     let keys = registry.keys();
     if printer.is_json() {
         let files: Vec<_> =

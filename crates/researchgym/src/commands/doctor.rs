@@ -31,7 +31,10 @@ pub(crate) fn doctor(arguments: &DoctorArguments, printer: &Printer) -> Outcome 
         return remains(arguments.clean, &settings, &sandboxes, printer);
     }
     let mut report = sandboxes.probe();
-    report.findings.extend(on_runtime(async { Ok(sandboxes.probe_engine().await) })?);
+    on_runtime(async {
+        sandboxes.probe_engine(&mut report).await;
+        Ok(())
+    })?;
     let gpus = gpu::report(&gpus::places());
     if printer.is_json() {
         printer.json(&Machine { report: &report, gpus });

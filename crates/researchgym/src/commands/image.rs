@@ -1,16 +1,15 @@
 //! The image of a run's containers: `--image`, else the task's own, else the settings', else a common one.
 
 use researchgym_core::failure::Failure;
+use researchgym_core::image::{IMAGE_FORM, check_image_name};
 use researchgym_core::isolation::{Image, Runtime};
 use researchgym_engine::catalogue::LoadedTask;
-use researchgym_engine::model::settings;
+use researchgym_engine::model::settings::Merged;
 use researchgym_engine::progress::Progress;
 use researchgym_engine::sandbox::SandboxHost;
 
-use super::model::variable;
 use crate::error::CommandError;
 use crate::output::Printer;
-use crate::settings::Settings;
 
 /// The image of tasks that declare none, where the settings name none: bash, Python and glibc.
 const DEFAULT: &str = "python:3.12-slim-bookworm";
@@ -29,13 +28,14 @@ pub(crate) fn wanted(
     runtime: Runtime,
     given: Option<&str>,
     loaded: &LoadedTask,
-    settings: &Settings,
+    merged: &Merged,
 ) -> Result<Option<Wanted>, CommandError> {
     match (runtime, given) {
-        (Runtime::Docker, Some(name)) if name.trim().is_empty() => {
-            return Err(CommandError::input("--image: the name is empty"));
+        (Runtime::Docker, Some(name)) => {
+            check_image_name(name)
+                .map_err(|error| CommandError::input(format!("--image: {error}")).hinted(IMAGE_FORM))?;
+            return Ok(Some(Wanted::Named(name.to_owned())));
         }
-        (Runtime::Docker, Some(name)) => return Ok(Some(Wanted::Named(name.to_owned()))),
         (Runtime::Docker, None) => {}
         (Runtime::Local | Runtime::Host, Some(_)) => {
             return Err(CommandError::input(format!(
@@ -52,9 +52,8 @@ pub(crate) fn wanted(
             None => Wanted::Built,
         }));
     }
-    let merged = settings::load(&settings::files(&variable, &settings.here))
-        .map_err(|error| CommandError::input(error.to_string()).hinted("see docs/reference/settings.md"))?;
-    Ok(Some(Wanted::Named(merged.settings.docker.image.unwrap_or_else(|| DEFAULT.to_owned()))))
+    let image = merged.settings.docker.image.clone();
+    Ok(Some(Wanted::Named(image.unwrap_or_else(|| DEFAULT.to_owned()))))
 }
 
 impl Wanted {

@@ -10,6 +10,7 @@ use researchgym_engine::inspection::{InspectError, Judge, Metered, Stored, Targe
 use researchgym_engine::store::{RunFolder, StoreError};
 use serde_json::{Value, json};
 
+use super::model::declared;
 use super::run::budget;
 use super::{models, on_runtime};
 use crate::arguments::InspectArguments;
@@ -21,7 +22,12 @@ use crate::signals;
 pub(crate) fn inspect(arguments: &InspectArguments, printer: &Printer) -> Outcome {
     let settings = Settings::resolve(&arguments.places)?;
     let money = arguments.budget.as_deref().map(budget).transpose()?.flatten();
-    let door = models::judge(arguments.model.as_deref(), &arguments.models, &settings, printer)?;
+    let door = models::judge(
+        arguments.model.as_deref(),
+        &arguments.models,
+        (&settings, &declared(&settings.here, printer)?),
+        printer,
+    )?;
     let mut metered = door.map(|door| Metered::new(door, money));
     let targets: Vec<(String, Result<Target, CommandError>)> =
         arguments.runs.iter().flat_map(|name| targets(name, &settings)).collect();

@@ -1,5 +1,7 @@
 //! `model list | show`, and the registry of models that all commands use.
 
+use std::path::Path;
+
 use researchgym_core::spec::SCHEMA;
 use researchgym_engine::model::registry::{Description, Options};
 use researchgym_engine::model::settings::{self, Merged};
@@ -13,7 +15,8 @@ use crate::settings::here;
 
 pub(crate) fn model(command: ModelCommand, printer: &Printer) -> Outcome {
     let here = here()?;
-    let (registry, _) = registry(Options { here, ..Options::default() }, printer)?;
+    let merged = declared(&here, printer)?;
+    let registry = registry(&merged, Options { here, ..Options::default() })?;
     match command {
         ModelCommand::List { provider } => {
             let provider = provider.as_deref().map(|name| registry.provider_name(name)).transpose()?;
@@ -24,16 +27,20 @@ pub(crate) fn model(command: ModelCommand, printer: &Printer) -> Outcome {
     }
 }
 
-/// Reads settings, `.env` and price lists, and tells what has no effect.
-pub(super) fn registry(options: Options, printer: &Printer) -> Result<(Registry, Merged), CommandError> {
-    let merged = settings::load(&settings::files(&variable, &options.here))
+/// Reads the settings' files, and tells what in them has no effect.
+pub(super) fn declared(here: &Path, printer: &Printer) -> Result<Merged, CommandError> {
+    let merged = settings::load(&settings::files(&variable, here))
         .map_err(|error| CommandError::input(error.to_string()).hinted("see docs/reference/settings.md"))?;
     for warning in &merged.warnings {
         printer.warn(warning);
     }
+    Ok(merged)
+}
+
+/// Reads `.env` and price lists.
+pub(super) fn registry(merged: &Merged, options: Options) -> Result<Registry, CommandError> {
     let variables = Variables::with_dotenv(&variable, &options.here)?;
-    let registry = Registry::new(&merged, options, &variables)?;
-    Ok((registry, merged))
+    Ok(Registry::new(merged, options, &variables)?)
 }
 
 /// One variable of the environment.

@@ -7,6 +7,7 @@ use researchgym_core::failure::{Boundary, Failure};
 use researchgym_core::model::RetryPolicy;
 use researchgym_core::spec::{ModelSpec, RunSpec};
 use researchgym_engine::model::registry::{Options, price_flag};
+use researchgym_engine::model::settings::Merged;
 use researchgym_engine::model::{Client, Door, Endpoint, Registry};
 use researchgym_engine::store::RunFolder;
 
@@ -19,7 +20,7 @@ use crate::settings::Settings;
 /// The way to the model that `--model` names.
 pub(super) fn named(
     arguments: &RunArguments,
-    settings: &Settings,
+    (settings, merged): (&Settings, &Merged),
     printer: &Printer,
 ) -> Result<Option<Arc<Door>>, CommandError> {
     let Some(name) = &arguments.model else {
@@ -33,7 +34,7 @@ pub(super) fn named(
             false => Ok(None),
         };
     };
-    let registry = with_options(&arguments.models, settings, printer)?;
+    let registry = with_options(&arguments.models, (settings, merged), printer)?;
     door(registry.resolve(name)?, &registry).map(Some)
 }
 
@@ -41,7 +42,7 @@ pub(super) fn named(
 pub(super) fn judge(
     name: Option<&str>,
     models: &ModelArguments,
-    settings: &Settings,
+    (settings, merged): (&Settings, &Merged),
     printer: &Printer,
 ) -> Result<Option<Arc<Door>>, CommandError> {
     let Some(name) = name else {
@@ -53,7 +54,7 @@ pub(super) fn judge(
             false => Ok(None),
         };
     };
-    let registry = with_options(models, settings, printer)?;
+    let registry = with_options(models, (settings, merged), printer)?;
     door(registry.resolve(name)?, &registry).map(Some)
 }
 
@@ -62,11 +63,11 @@ pub(super) fn recorded(
     spec: &RunSpec,
     folder: &RunFolder,
     arguments: &RunArguments,
-    settings: &Settings,
+    (settings, merged): (&Settings, &Merged),
     printer: &Printer,
 ) -> Result<Option<Arc<Door>>, CommandError> {
     let Some(model) = &spec.model_spec else { return Ok(None) };
-    let registry = with_options(&arguments.models, settings, printer)?;
+    let registry = with_options(&arguments.models, (settings, merged), printer)?;
     let model = with_script(model, folder)?;
     door(registry.endpoint_of(&model)?, &registry).map(Some)
 }
@@ -85,7 +86,7 @@ fn with_script(model: &ModelSpec, folder: &RunFolder) -> Result<ModelSpec, Comma
 
 fn with_options(
     models: &ModelArguments,
-    settings: &Settings,
+    (settings, merged): (&Settings, &Merged),
     printer: &Printer,
 ) -> Result<Registry, CommandError> {
     let price = models.price.as_deref().map(price_flag).transpose();
@@ -98,7 +99,7 @@ fn with_options(
         cassette: models.cassette.clone(),
         trusts_project: models.trust_project_settings,
     };
-    let (registry, _) = registry(options, printer)?;
+    let registry = registry(merged, options)?;
     printer.hide(registry.redactor().clone());
     Ok(registry)
 }

@@ -11,7 +11,7 @@ use researchgym_core::failure::Failure;
 use researchgym_core::gpu::GpuRequest;
 use researchgym_core::isolation::Runtime;
 use researchgym_core::keys::repeat_seed;
-use researchgym_core::result::{RunResult, worst_exit_code};
+use researchgym_core::result::{Context, RunResult, worst_exit_code};
 use researchgym_core::spec::{AgentSpec, BasicMode, Limits, MicroUsd, RunSpec, SCHEMA};
 use researchgym_core::task::Task;
 use researchgym_engine::agent::Surroundings;
@@ -21,14 +21,16 @@ use researchgym_engine::gpu::Gpus;
 use researchgym_engine::materials::{Materials, Place};
 use researchgym_engine::model::{Door, Registry};
 use researchgym_engine::progress::Progress;
-use researchgym_engine::runner::{NewRun, OpenRun, Reopened, Runner};
+use researchgym_engine::runner::{NewRun, OpenRun, Prospect, Reopened, Runner, prospect};
 use researchgym_engine::sandbox::SandboxHost;
+use researchgym_engine::session::{Change, LimitChanges};
 use researchgym_engine::store::RunFolder;
 use researchgym_engine::web::Web;
 use researchgym_engine::workbench::Workbench;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use super::model::declared;
 use super::{agents, gpus, image, models, on_runtime};
 use crate::arguments::{RunArguments, RuntimeName};
 use crate::error::{CommandError, input};
@@ -57,15 +59,16 @@ pub(crate) fn run(arguments: RunArguments, printer: &Printer) -> Outcome {
 /// New runs.
 async fn start(arguments: &RunArguments, printer: &Printer) -> Outcome {
     let settings = Settings::resolve(&arguments.places)?;
+    let merged = declared(&settings.here, printer)?;
     let (task, agent) = (required(&arguments.task), required(&arguments.agent));
     let loaded = Catalogue::new(settings.tasks.clone()).find(task).map_err(input)?;
-    let door = models::named(arguments, &settings, printer)?;
+    let door = models::named(arguments, (&settings, &merged), printer)?;
     let web = web::way(&loaded.task, &settings, printer)?;
     let spec = RunSpec {
         web: web.is_some(),
         ..specification(arguments, &settings, &loaded, agent, door.as_deref())?
     };
-    let wanted = image::wanted(spec.runtime, arguments.image.as_deref(), &loaded, &settings)?;
+    let wanted = image::wanted(spec.runtime, arguments.image.as_deref(), &loaded, &merged)?;
     let task =
         loaded.task.with_variant(&spec.variant).map_err(|error| CommandError::input(error.to_string()))?;
     if spec.agent == AgentSpec::Human && arguments.repeat.unwrap_or(1) > 1 {
@@ -120,6 +123,7 @@ async fn resume(name: &str, arguments: &RunArguments, printer: &Printer) -> Outc
         return Err(CommandError::input("--resume goes on with one run; leave --repeat and --dry-run out"));
     }
     let settings = Settings::resolve(&arguments.places)?;
+    let merged = declared(&settings.here, printer)?;
     let folder = RunFolder::find(&settings.runs, name).map_err(input)?;
     let reading = researchgym_engine::store::read_log(&folder).map_err(input)?;
     let state = researchgym_core::state::RunState::fold(&reading.lines)
@@ -130,19 +134,29 @@ async fn resume(name: &str, arguments: &RunArguments, printer: &Printer) -> Outc
     let steps = arguments.steps.as_deref().map(steps).transpose()?;
     let budget = arguments.budget.as_deref().map(budget).transpose()?;
     let tokens = arguments.tokens.as_deref().map(tokens).transpose()?;
-    let raised = |old: &Limits| Limits {
-        working_ms: hours.unwrap_or(old.working_ms),
-        steps: steps.unwrap_or(old.steps),
-        budget: budget.unwrap_or(old.budget),
-        tokens: tokens.unwrap_or(old.tokens),
+    let change = |total: Option<u64>| total.map_or(Change::Unlimited, Change::To);
+    let changes = LimitChanges {
+        working_ms: hours.map(change),
+        steps: steps.map(change),
+        budget: budget.map(|total| change(total.map(|total| total.0))),
+        tokens: tokens.map(change),
     };
+    if prospect(&state, &changes)? == Prospect::Over {
+        let context = Context {
+            run: folder.root().display().to_string(),
+            log_head: reading.head,
+            is_running: folder.is_locked(),
+            segment_ms: Some(0),
+        };
+        return Ok(over(&RunResult::of(&state, context), printer));
+    }
     let loaded = LoadedTask::open(Path::new(&spec.task_dir)).map_err(input)?;
     if loaded.digest != state.started.digests.task {
         printer.warn(&format!("the folder of task {} has changed since the run began", spec.task));
     }
     let data_dir = settings.data_dir(&arguments.data_dir)?.map(|path| path.display().to_string());
     let data_dir = data_dir.or(spec.data_dir.clone());
-    let door = models::recorded(&spec, &folder, arguments, &settings, printer)?;
+    let door = models::recorded(&spec, &folder, arguments, (&settings, &merged), printer)?;
     let console = || console(&spec.agent, 1, printer);
     let ways = Ways { door, web: web::recorded(&state.started, &settings, printer)? };
     let gpus = gpus::find(spec.gpus.as_ref(), 1)?;
@@ -151,16 +165,22 @@ async fn resume(name: &str, arguments: &RunArguments, printer: &Printer) -> Outc
     let place = Place { sandboxes: &sandboxes, image: spec.image.as_ref() };
     let table = Table { settings: &settings, loaded: &loaded, data_dir: data_dir.as_deref(), place, gpus };
     let runner = runner(table, ways, console, printer).await?;
-    let result = match runner.runner.reopen(folder, raised) {
+    let result = match runner.runner.reopen(folder, &changes) {
         Ok(Reopened::Over(result)) => {
-            printer.talk("This run is over; its stored result follows.");
-            *result
+            runner.console.finish();
+            return Ok(over(&result, printer));
         }
         Ok(Reopened::GoesOn(open)) => runner.one(*open, printer).await,
         Err(error) => return Err(CommandError::from(error)),
     };
     runner.console.finish();
     Ok(conclude(&[result], false, printer))
+}
+
+/// What is left to say of a run that cannot go on.
+fn over(result: &RunResult, printer: &Printer) -> u8 {
+    printer.talk("This run is over; its stored result follows.");
+    conclude(std::slice::from_ref(result), false, printer)
 }
 
 fn required(word: &Option<String>) -> &str {
@@ -402,10 +422,14 @@ fn same(arguments: &RunArguments, spec: &RunSpec) -> Result<(), CommandError> {
         ),
     ];
     if let Some((flag, _)) = changed.into_iter().find(|(_, changed)| *changed) {
-        return Err(CommandError::input(format!(
-            "{flag}: a run that goes on keeps what it was started with"
-        ))
-        .hinted(format!("leave {flag} out, or start a new run; another model can go on with --fork")));
+        let (who, other) = match arguments.fork {
+            Some(_) => ("a fork keeps what the other run was started with", ""),
+            None => {
+                ("a run that goes on keeps what it was started with", "; another model can go on with --fork")
+            }
+        };
+        return Err(CommandError::input(format!("{flag}: {who}"))
+            .hinted(format!("leave {flag} out, or start a new run{other}")));
     }
     match &arguments.agent {
         Some(agent) if agents::canonical(agent) != spec.agent.name() && !agent.ends_with(".toml") => {

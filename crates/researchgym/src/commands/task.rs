@@ -10,12 +10,14 @@ use researchgym_engine::catalogue::{Catalogue, LoadedTask, scaffold};
 use researchgym_engine::check::{Asked, CheckReport, check};
 use researchgym_engine::dataset::Fetching;
 use researchgym_engine::materials::{Materials, Place};
+use researchgym_engine::model::settings::Merged;
 use researchgym_engine::progress::Progress;
 use researchgym_engine::runner::Runner;
 use researchgym_engine::sandbox::SandboxHost;
 use researchgym_engine::workbench::Workbench;
 use serde_json::json;
 
+use super::model::declared;
 use super::{gpus, image, on_runtime};
 use crate::arguments::{CheckPlace, IsolatedRuntime, Places, TaskCommand};
 use crate::error::{CommandError, Kind, input};
@@ -125,6 +127,7 @@ fn check_all(
     printer: &Printer,
 ) -> Outcome {
     let settings = Settings::resolve(places)?;
+    let merged = declared(&settings.here, printer)?;
     let catalogue = Catalogue::new(settings.tasks.clone());
     let wanted: Vec<(String, Result<LoadedTask, CommandError>)> = match all {
         true => catalogue.list().into_iter().map(|entry| (entry.name, entry.loaded.map_err(input))).collect(),
@@ -142,7 +145,13 @@ fn check_all(
             Err(error) => CheckReport::unreadable(&name, problem(&error)),
             Ok(loaded) => {
                 has_parameters = loaded.task.tunable.is_some();
-                match on_runtime(check_one(&settings, &loaded, place, data_dir.as_deref(), printer)) {
+                match on_runtime(check_one(
+                    (&settings, &merged),
+                    &loaded,
+                    place,
+                    data_dir.as_deref(),
+                    printer,
+                )) {
                     // What one task lacks, such as its data, is no reason to leave the others unchecked.
                     Err(error) if error.kind == Kind::Input => CheckReport::unready(&name, problem(&error)),
                     outcome => outcome?,
@@ -175,7 +184,7 @@ fn problem(error: &CommandError) -> String {
 }
 
 async fn check_one(
-    settings: &Settings,
+    (settings, merged): (&Settings, &Merged),
     loaded: &LoadedTask,
     place: &CheckPlace,
     data_dir: Option<&std::path::Path>,
@@ -190,7 +199,7 @@ async fn check_one(
         IsolatedRuntime::Local => Runtime::Local,
         IsolatedRuntime::Docker => Runtime::Docker,
     };
-    let image = match image::wanted(runtime, place.image.as_deref(), loaded, settings)? {
+    let image = match image::wanted(runtime, place.image.as_deref(), loaded, merged)? {
         Some(wanted) => Some(wanted.get(loaded, &sandboxes, printer).await?),
         None => None,
     };

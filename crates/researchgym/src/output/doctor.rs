@@ -28,7 +28,7 @@ impl Printer {
             let missing = isolation.missing.join(", ");
             self.data(&match isolation.level {
                 IsolationLevel::Full => format!("\n--runtime {name}: isolates and limits everything that it can"),
-                IsolationLevel::Partial => format!("\n--runtime {name}: isolates; not limited: {missing}"),
+                IsolationLevel::Partial => format!("\n--runtime {name}: isolates; not enforced: {missing}"),
                 IsolationLevel::None => format!(
                     "\n--runtime {name}: keeps nothing apart ({missing}). An agent can read hidden answers and whatever its user can \
                      read: docs/guide/cheating.md says which cheats work there"

@@ -109,7 +109,7 @@ fn full(event: &Event, state: &RunState) -> Option<String> {
         }
         Event::WorkspaceReady { isolation, .. } => match isolation.missing.as_slice() {
             [] => "  sandbox ready, fully isolated".to_owned(),
-            missing => format!("  sandbox ready; not enforced on this machine: {}", missing.join(", ")),
+            missing => format!("  sandbox ready; not enforced: {}", missing.join(", ")),
         },
         Event::Acted { origin, action, .. } => {
             let number = match origin {

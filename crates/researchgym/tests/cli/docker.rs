@@ -1,10 +1,14 @@
 //! `--runtime docker` from the command line: what is refused without an engine, and whole runs with one.
 
+use std::io::{Read as _, Write as _};
 use std::process::Command;
 
+use researchgym_core::event::Event;
+use researchgym_core::isolation::{Image, Runtime};
+use researchgym_engine::store::{EventLog, RunFolder, read_log};
 use serde_json::{Value, json};
 
-use crate::support::{Finished, World, answer, exec, say, submit, validate};
+use crate::support::{Finished, World, answer, can_isolate, exec, name, say, submit, validate};
 
 /// The image to test with, if there is an engine; says so if not.
 fn image() -> Option<String> {
@@ -128,4 +132,134 @@ fn a_killed_run_goes_on_in_a_new_container() {
     assert_eq!(resumed.code, 0, "{resumed:?}");
     assert_eq!(resumed.object()["ending"], "submitted");
     assert!(run.join("workspace/input/kept").exists());
+}
+
+/// Makes the log of a run that of one in containers.
+fn pretend_containers(world: &World, run: &Finished) {
+    let folder = RunFolder::find(&world.path("runs"), &name(&run.run())).expect("the run");
+    let lines = read_log(&folder).expect("a log").lines;
+    std::fs::remove_file(folder.events()).expect("a log");
+    let mut log = EventLog::create(&folder).expect("a log");
+    for line in lines {
+        let mut event = line.event;
+        if let Event::RunStarted(started) = &mut event {
+            started.spec.runtime = Runtime::Docker;
+            started.spec.image = Some(Image { name: "gone".to_owned(), id: "sha256:0".to_owned() });
+        }
+        log.append(&line.time, event).expect("a line");
+    }
+}
+
+#[test]
+fn what_needs_no_container_looks_for_no_engine() {
+    if !can_isolate() {
+        return;
+    }
+    let world = World::new();
+    let submitted = world.scripted(&[answer(5), submit()], &[]);
+    let cut = world.scripted(&[answer(5), exec("true"), submit()], &["--steps", "2"]);
+    for run in [&submitted, &cut] {
+        pretend_containers(&world, run);
+    }
+    let resume = |run: &Finished, more: &[&str]| {
+        let path = run.run().display().to_string();
+        let mut command = world.command(&[&["run", "--resume", &path], more].concat());
+        Finished::of(command.env("DOCKER_HOST", "unix:///nowhere").output().expect("the binary starts"))
+    };
+    let over = resume(&submitted, &[]);
+    assert_eq!((over.code, &over.object()["score"]), (0, &submitted.object()["score"]), "{over:?}");
+    assert!(over.stderr.contains("its stored result follows"), "{over:?}");
+    for (more, expected) in
+        [(vec![], "step limit of 2"), (vec!["--steps", "1"], "--steps: the run has used 2")]
+    {
+        let refused = resume(&cut, &more);
+        assert!(refused.code == 2 && refused.stderr.contains(expected), "{refused:?}");
+    }
+    let sought = resume(&cut, &["--steps", "9"]);
+    assert!(sought.code == 3 && sought.stderr.contains("no container engine was found"), "{sought:?}");
+}
+
+#[test]
+fn images_that_cannot_be_are_refused_before_the_engine_is_asked() {
+    let world = World::new();
+    let script = world.script(&[submit()]);
+    let check = |task: &str, more: &[&str], expected: &str| {
+        for dry in [&[][..], &["--dry-run"]] {
+            let words = [&world.scripted_words(task, &script, more), dry].concat();
+            let mut command = world.command(&words);
+            let output = command.env("DOCKER_HOST", "unix:///nowhere").output().expect("the binary starts");
+            let finished = Finished::of(output);
+            assert!(finished.code == 2 && finished.stderr.contains(expected), "{finished:?}");
+        }
+    };
+    let docker = ["--runtime", "docker"];
+    let given = |name| ["--runtime", "docker", "--image", name];
+    check("tiny", &given("Bad Name!!"), "--image: `Bad Name!!` cannot be the name of an image");
+    check("tiny", &given(""), "--image: the name of the image is empty");
+    check("tiny", &given("mine:"), "hint: write [REGISTRY/]NAME[:TAG][@DIGEST]");
+    world.file("researchgym.toml", "[docker]\nimage = \"\"\n");
+    check("tiny", &docker, "researchgym.toml:2: `image` of [docker]: the name of the image is empty; write");
+    std::fs::remove_file(world.path("researchgym.toml")).expect("a file");
+    let made = world.finish(&["task", "new", "boxed", "--dir", &world.path("").display().to_string()]);
+    let file = world.path("boxed/task.toml");
+    let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{error}: {made:?}"));
+    let folder = world.path("boxed").display().to_string();
+    for (container, expected) in [
+        ("dockerfile = \"box/Dockerfile\"", "key `container.dockerfile`: there is no file `box/Dockerfile`"),
+        ("image = \"Bad Name!!\"", "key `container.image`: cannot be the name of an image"),
+    ] {
+        std::fs::write(&file, format!("{text}\n[container]\n{container}\n")).expect("a file");
+        check(&folder, &docker, expected);
+    }
+}
+
+/// A socket that answers as an engine does that is asked what it is.
+fn engine_that_says_what_it_is(path: &std::path::Path, info: Value) {
+    let listener = std::os::unix::net::UnixListener::bind(path).expect("a socket");
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.expect("a connection");
+            let mut asked = Vec::new();
+            let mut byte = [0];
+            while !asked.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|read| read > 0) {
+                asked.push(byte[0]);
+            }
+            let asked = String::from_utf8_lossy(&asked).into_owned();
+            let version = json!({ "Version": "20.10.24", "ApiVersion": "1.41", "Os": "linux" });
+            let body = if asked.contains("/info") { &info } else { &version }.to_string();
+            let _ = write!(
+                stream,
+                "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+                body.len()
+            );
+        }
+    });
+}
+
+#[test]
+fn doctor_says_what_containers_keep_apart() {
+    let world = World::new();
+    let doctor = |socket: &str, more: &[&str]| {
+        let mut command = world.command(&[&["doctor"], more].concat());
+        let host = format!("unix://{}", world.path(socket).display());
+        Finished::of(command.env("DOCKER_HOST", host).output().expect("the binary starts"))
+    };
+    let info = |memory: bool| {
+        json!({ "Driver": "overlay2", "SecurityOptions": ["name=seccomp,profile=default"],
+            "MemoryLimit": memory, "PidsLimit": true, "CpuCfsQuota": true })
+    };
+    engine_that_says_what_it_is(&world.path("weak.sock"), info(false));
+    engine_that_says_what_it_is(&world.path("whole.sock"), info(true));
+    let weak = doctor("weak.sock", &["--output", "json"]).object()["runtimes"]["docker"].clone();
+    assert_eq!((&weak["level"], &weak["missing"]), (&json!("partial"), &json!(["memory"])), "{weak}");
+    assert!(weak["enforced"].as_array().is_some_and(|all| all.contains(&json!("no_network"))), "{weak}");
+    for (socket, expected) in [
+        ("weak.sock", "--runtime docker: isolates; not enforced: memory\n"),
+        ("whole.sock", "--runtime docker: isolates and limits everything that it can\n"),
+    ] {
+        let told = doctor(socket, &[]);
+        assert!(told.stdout.contains(expected), "{told:?}");
+    }
+    let none = doctor("none.sock", &["--output", "json"]).object();
+    assert_eq!(none["runtimes"].get("docker"), None);
 }

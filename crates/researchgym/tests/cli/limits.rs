@@ -107,3 +107,25 @@ fn grading_is_not_working_time() {
     let (working, wall) = (object["seconds"].as_f64(), object["wall_seconds"].as_f64());
     assert!(working.zip(wall).is_some_and(|(working, wall)| wall > 2.0 * working), "{object}");
 }
+
+#[test]
+fn a_run_goes_on_under_no_total_below_what_it_has_used() {
+    if !can_isolate() {
+        return;
+    }
+    let world = World::new();
+    let run = world.scripted(
+        &[answer(5), json!({ "sleep_ms": 20 }), exec("true"), exec("true"), submit()],
+        &["--steps", "3"],
+    );
+    let log = run.run().join("events.jsonl");
+    let before = std::fs::read(&log).expect("a log");
+    for (more, expected) in [
+        (vec!["--steps", "2"], "--steps: the run has used 3 already, so its total cannot be 2"),
+        (vec!["--steps", "9", "--hours", "0.000001"], "--hours: the run has used"),
+    ] {
+        let refused = resume(&world, &run, &more);
+        assert!(refused.code == 2 && refused.stderr.contains(expected), "{refused:?}");
+    }
+    assert_eq!(std::fs::read(&log).expect("a log"), before);
+}

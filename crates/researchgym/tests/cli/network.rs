@@ -172,7 +172,7 @@ fn a_policy_that_means_nothing_is_refused_where_it_stands() {
         ("agent = \"allow-list\"", "network.agent", "name the hosts or package sources"),
         ("grader = \"gateway\"", "network.grader", "a grader has no model gateway"),
         ("agent = \"allow-list\"\nallow = [\"pypy\"]", "network.allow[0]", "did you mean `pypi`?"),
-        ("agent = \"open\"\nallow = [\"pypi\"]", "network.allow", "is used by no policy"),
+        ("agent = \"gateway\"\nallow = [\"pypi\"]", "network.allow", "is used by no policy"),
         ("agent = \"allow-list\"\nallow = [\"10.0.0.1\"]", "network.allow[0]", "is an IP address"),
         ("agent = \"open\"\ntraffic_mib = 0", "network.traffic_mib", "write a number above 0"),
         (
@@ -190,4 +190,19 @@ fn a_policy_that_means_nothing_is_refused_where_it_stands() {
             said.lines().any(|line| line.contains("task.toml:") && line.contains(&format!("key `{key}`")));
         assert!(has_place && said.contains(words), "{network}: {said}");
     }
+}
+
+#[test]
+fn an_open_task_can_be_run_with_its_list_alone() {
+    let world = World::new();
+    let plan = |network: &str| {
+        let folder = task(&world, network);
+        let script = world.script(&[submit()]);
+        let more = ["--network", "allow-list", "--dry-run", "--output", "json"];
+        world.finish(&world.scripted_words(&folder, &script, &more))
+    };
+    let without = plan("agent = \"open\"");
+    assert!(without.code == 2 && without.stderr.contains("add `allow`"), "{without:?}");
+    let with = plan("agent = \"open\"\nallow = [\"pypi\"]");
+    assert_eq!((with.code, &with.object()["spec"]["network"]), (0, &json!("allow-list")), "{with:?}");
 }

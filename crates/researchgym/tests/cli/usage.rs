@@ -238,3 +238,58 @@ fn a_task_without_a_hint_is_named_with_those_that_have_one() {
     });
     assert_eq!((refused.code, &refused.object()["error"]), (2, &expected));
 }
+
+#[test]
+fn settings_are_read_by_runs_that_need_none_of_them() {
+    let world = World::new();
+    let script = world.script(&[submit()]);
+    let run = world.scripted_words("tiny", &script, &["--dry-run"]);
+    let check = ["task", "check", "tiny", "--runtime", "docker", "--image", "x"];
+    for (text, expected) in [
+        ("[docker", "researchgym.toml:1: "),
+        ("[docker]\nimage = 3", "researchgym.toml:2: "),
+        ("[providers.mine]\nkey_env = \"not a name\"", "researchgym.toml:2: `key_env`"),
+    ] {
+        world.file("researchgym.toml", text);
+        let message = message(&world, &run);
+        assert!(message.contains(expected), "{message}");
+        let finished = world.finish(&check);
+        assert!(finished.code == 2 && finished.stderr.contains(expected), "{finished:?}");
+    }
+    let docker = world.scripted_words("tiny", &script, &["--dry-run", "--runtime", "docker"]);
+    world.file("researchgym.toml", "[dokcer]\n[docker]\nimagge = \"x\"\n");
+    let shown = world.finish(&["config", "show"]);
+    let warnings: Vec<&str> = shown.stderr.lines().filter(|line| line.starts_with("warning: ")).collect();
+    assert_eq!(warnings.len(), 2, "{shown:?}");
+    for words in [&run, &docker] {
+        let finished = world.finish(words);
+        assert_eq!(finished.code, 0, "{finished:?}");
+        let told: Vec<&str> = finished.stderr.lines().filter(|line| line.starts_with("warning: ")).collect();
+        assert_eq!(told, warnings);
+    }
+}
+
+#[test]
+fn a_provider_without_an_address_is_told_which_key_it_lacks() {
+    let world = World::new();
+    for text in ["[providers.new]", "[providers.new]\nlocal = true"] {
+        world.file("researchgym.toml", text);
+        let message = message(&world, &["run", "tiny", "basic-agent", "--model", "new/x"]);
+        assert_eq!(message, "there is no address for the provider `new`: it has no `base_url`");
+    }
+}
+
+#[test]
+fn a_fork_is_not_told_to_fork() {
+    let world = World::new();
+    let run = world.scripted(&[exec("true"), submit()], &["--runtime", "host"]);
+    let hint = |way: &str| {
+        let place = format!("{}{}", run.run().display(), if way == "--fork" { "@1" } else { "" });
+        let refused = world.finish(&["run", way, &place, "--network", "gateway"]);
+        assert_eq!(refused.code, 2, "{refused:?}");
+        refused.object()["error"]["hint"].as_str().expect("a hint").to_owned()
+    };
+    let alone = "leave --network out, or start a new run";
+    assert_eq!(hint("--fork"), alone);
+    assert_eq!(hint("--resume"), format!("{alone}; another model can go on with --fork"));
+}

@@ -53,7 +53,7 @@ pub enum ModelError {
         host: String,
     },
     /// The provider has no address.
-    #[error("there is no address for the provider `{provider}`")]
+    #[error("there is no address for the provider `{provider}`: it has no `base_url`")]
     MissingBaseUrl {
         /// The provider.
         provider: String,

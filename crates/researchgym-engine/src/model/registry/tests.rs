@@ -213,12 +213,18 @@ fn what_is_missing_is_named_with_what_mends_it() {
     );
     let bad = "the environment variable OPENAI_API_KEY does not hold a key: it is empty, or has characters that no key has";
     check("", &[("OPENAI_API_KEY", "sk secret")], "openai/gpt-4o", bad, "");
-    check("", &[], "azure/m", "there is no address for the provider `azure`", "set AZURE_OPENAI_ENDPOINT");
+    check(
+        "",
+        &[],
+        "azure/m",
+        "there is no address for the provider `azure`: it has no `base_url`",
+        "set AZURE_OPENAI_ENDPOINT",
+    );
     check(
         "[providers.a]\nkey_env = \"A\"",
         &[],
         "a/m",
-        "there is no address for the provider `a`",
+        "there is no address for the provider `a`: it has no `base_url`",
         "`base_url` in [providers.a]",
     );
     check(

@@ -1,9 +1,10 @@
 //! Puts the texts of settings files over one another.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use researchgym_core::image::{IMAGE_FORM, check_image_name};
 use researchgym_core::nearest::nearest;
 use serde::Deserialize as _;
 use toml::de::{DeTable, DeValue};
@@ -38,8 +39,11 @@ struct Leaf {
 pub(super) fn merge(texts: &[(PathBuf, String)]) -> Result<Merged, SettingsError> {
     let mut leaves: BTreeMap<Vec<String>, (Value, Entry)> = BTreeMap::new();
     let mut warnings = Vec::new();
+    let mut declared = BTreeSet::new();
     for (file, text) in texts {
-        for leaf in read(file, text, &mut warnings)? {
+        let (read, providers) = read(file, text, &mut warnings)?;
+        declared.extend(providers);
+        for leaf in read {
             let entry = Entry {
                 key: leaf.path.iter().map(|key| shown_key(key)).collect::<Vec<_>>().join("."),
                 value: shown_value(&leaf),
@@ -53,13 +57,21 @@ pub(super) fn merge(texts: &[(PathBuf, String)]) -> Result<Merged, SettingsError
     for (path, (value, _)) in &leaves {
         put(&mut root, path, value.clone());
     }
-    let settings = Settings::deserialize(root).expect("each value was read as part of its own file");
+    let mut settings = Settings::deserialize(root).expect("each value was read as part of its own file");
+    // One of which nothing is said has no leaf, and is declared all the same.
+    for name in declared {
+        settings.providers.entry(name).or_default();
+    }
     let entries = leaves.into_values().map(|(_, entry)| entry).collect();
     Ok(Merged { settings, entries, warnings })
 }
 
-/// Reads one file: checks it whole and gives its known values, with files named in it made absolute.
-fn read(file: &Path, text: &str, warnings: &mut Vec<String>) -> Result<Vec<Leaf>, SettingsError> {
+/// Reads one file: checks it whole and gives its known values, with files named in it made absolute, and its providers.
+fn read(
+    file: &Path,
+    text: &str,
+    warnings: &mut Vec<String>,
+) -> Result<(Vec<Leaf>, Vec<String>), SettingsError> {
     let wrong = |span: Option<Range<usize>>, problem: String| SettingsError {
         file: file.to_owned(),
         line: span.map(|span| line_at(text, span.start)),
@@ -105,6 +117,11 @@ fn read(file: &Path, text: &str, warnings: &mut Vec<String>) -> Result<Vec<Leaf>
             return Err(SettingsError { file: file.to_owned(), line: line_of("models", name), problem });
         }
     }
+    if let Some(Err(error)) = whole.docker.image.as_deref().map(check_image_name) {
+        let problem = format!("`image` of [docker]: {error}; {IMAGE_FORM}");
+        let own = leaves.iter().find(|leaf| leaf.path == ["docker", "image"]);
+        return Err(SettingsError { file: file.to_owned(), line: own.map(|leaf| leaf.line), problem });
+    }
     if is_of_project(file) {
         // Nobody vouches for themselves.
         for leaf in leaves.extract_if(.., |leaf| leaf.path[0] == "trusted_projects") {
@@ -121,7 +138,7 @@ fn read(file: &Path, text: &str, warnings: &mut Vec<String>) -> Result<Vec<Leaf>
             absolute(&mut leaf.value, folder);
         }
     }
-    Ok(leaves)
+    Ok((leaves, whole.providers.into_keys().collect()))
 }
 
 /// Goes through a file and gathers its leaves.

@@ -11,6 +11,7 @@ use researchgym_engine::store::{RunFolder, read_log};
 
 use super::{Table, Ways, budget, conclude, console, hours, runner, same, sandboxes, steps, tokens, web};
 use crate::arguments::RunArguments;
+use crate::commands::model::declared;
 use crate::commands::{gpus, image, models};
 use crate::error::{CommandError, input};
 use crate::output::{Outcome, Printer};
@@ -21,6 +22,7 @@ pub(super) async fn fork(place: &str, arguments: &RunArguments, printer: &Printe
         return Err(CommandError::input("--fork makes one run; leave --repeat and --dry-run out"));
     }
     let settings = Settings::resolve(&arguments.places)?;
+    let merged = declared(&settings.here, printer)?;
     let (name, step) = parse(place)?;
     let folder = RunFolder::find(&settings.runs, name).map_err(input)?;
     let reading = read_log(&folder).map_err(input)?;
@@ -33,8 +35,8 @@ pub(super) async fn fork(place: &str, arguments: &RunArguments, printer: &Printe
         printer.warn(&format!("the folder of task {} has changed since the run began", spec.task));
     }
     let door = match &arguments.model {
-        Some(_) => models::named(arguments, &settings, printer)?,
-        None => models::recorded(&spec, &folder, arguments, &settings, printer)?,
+        Some(_) => models::named(arguments, (&settings, &merged), printer)?,
+        None => models::recorded(&spec, &folder, arguments, (&settings, &merged), printer)?,
     };
     let limits = limits(arguments, &spec.limits)?;
     let data_dir = settings.data_dir(&arguments.data_dir)?.map(|path| path.display().to_string());
