@@ -1,6 +1,7 @@
 //! `researchgym verify`: everything that is wrong with a run folder, not only the first thing.
 
 use std::collections::HashSet;
+use std::io::Read as _;
 
 use researchgym_core::chain::{ChainError, check_place, parse_line};
 use researchgym_core::digest::Digest;
@@ -8,9 +9,15 @@ use researchgym_core::manifest::{NamedBlob, named_blobs};
 
 use super::read::{LogReader, TornTail};
 use super::{Blobs, RunFolder, StoreError};
+use crate::hold;
 
 /// How many problems are listed; beyond that the folder is simply broken.
 const MAX_PROBLEMS: usize = 100;
+
+/// More than the longest result.
+const MAX_STATUS: u64 = 4 << 20;
+const CUT: &str = "`status.json` names a `log_head` that no line has: lines were cut off or changed after that result was \
+                   told, or the machine lost power meanwhile";
 
 /// What a check of a run folder found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,7 +58,10 @@ impl std::fmt::Display for Problem {
 
 /// Checks chain, schema and the blobs that events name. Fails only if there is no log to check.
 pub fn verify(folder: &RunFolder) -> Result<Verification, StoreError> {
+    // Read first: a run that goes on meanwhile adds lines.
+    let told = told_head(folder);
     let mut checker = Checker {
+        told,
         blobs: folder.blobs(),
         checked: HashSet::new(),
         problems: Vec::new(),
@@ -83,6 +93,10 @@ pub fn verify(folder: &RunFolder) -> Result<Verification, StoreError> {
     if let Some(torn) = torn {
         checker.problem(torn.line, torn_message(torn));
     }
+    // A log that is broken or newer has problems of its own.
+    if checker.told.is_some() && checker.problems.is_empty() {
+        checker.problem(lines, CUT.to_owned());
+    }
     if lines == 0 && torn.is_none() {
         return Err(StoreError::EmptyLog { path: folder.events() });
     }
@@ -103,7 +117,21 @@ fn torn_message(torn: TornTail) -> String {
     )
 }
 
+/// The head that `status.json` tells, if it is there and can be read.
+fn told_head(folder: &RunFolder) -> Option<Digest> {
+    #[derive(serde::Deserialize)]
+    struct Status {
+        log_head: Digest,
+    }
+    let mut text = Vec::new();
+    let file = hold::open_file(&folder.status()).ok()?;
+    file.take(MAX_STATUS).read_to_end(&mut text).ok()?;
+    Some(serde_json::from_slice::<Status>(&text).ok()?.log_head)
+}
+
 struct Checker {
+    /// The head of the log that the last result told, until its line has come.
+    told: Option<Digest>,
     blobs: Blobs,
     checked: HashSet<Digest>,
     problems: Vec<Problem>,
@@ -134,6 +162,7 @@ impl Checker {
             }
         }
         self.head = digest;
+        self.told = self.told.filter(|told| *told != digest);
     }
 
     fn blob(&mut self, number: u64, named: NamedBlob) {

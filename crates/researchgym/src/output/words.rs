@@ -104,9 +104,9 @@ pub(crate) fn printable(text: &str) -> String {
         .collect()
 }
 
-/// Marks that make the text around them read in another order than it is written.
+/// Marks that make the text around them read in another order or in other lines than it is written.
 fn reorders(character: char) -> bool {
-    matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Rows in aligned columns, without a trailing blank.

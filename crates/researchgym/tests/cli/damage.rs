@@ -131,3 +131,18 @@ fn an_altered_artefact_is_told_apart_from_a_whole_log() {
     let verified = world.finish(&["verify", &run.display().to_string()]);
     assert!(verified.code == 1 && verified.stdout.contains("is missing"), "{verified:?}");
 }
+
+#[test]
+fn a_log_that_was_cut_after_its_result_was_told_is_not_whole() {
+    if !can_isolate() {
+        return;
+    }
+    let cut = damaged(|text| {
+        let lines: Vec<&str> = text.lines().collect();
+        lines[..lines.len() - 1].iter().map(|line| format!("{line}\n")).collect()
+    });
+    let verified = cut.ask(&["verify"]);
+    assert_eq!(verified.code, 1, "{verified:?}");
+    let said = "`status.json` names a `log_head` that no line has";
+    assert!(verified.stdout.contains(said) || verified.stderr.contains(said), "{verified:?}");
+}
