@@ -85,7 +85,7 @@ mod tests {
             ("cat answer.csv.bak", "answer.csv", false),
             ("see answer.csv.", "answer.csv", true),
             ("ls /grader/x", "/grader", true),
-            ("ls /work/grader", "/grader", false),
+            ("ls /mine/grader", "/grader", false),
             ("ls ./grader", "/grader", false),
             ("ls /graders", "/grader", false),
             ("open('/grader')", "/grader", true),
