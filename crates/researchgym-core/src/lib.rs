@@ -24,6 +24,7 @@ pub mod nearest;
 pub mod network;
 pub mod observation;
 pub mod patch;
+pub mod record;
 pub mod result;
 pub mod score;
 pub mod script;
