@@ -110,9 +110,7 @@ pub(super) fn exits(corpus: &Corpus<'_>) -> Option<Exits> {
     let is_mlgym =
         |record: &RunRecord| matches!(&record.origin, Origin::Foreign { program, .. } if program == MLGYM);
     let of_mlgym = || corpus.entries.iter().map(|run| run.record).filter(|record| is_mlgym(record));
-    if of_mlgym().next().is_none() {
-        return None;
-    }
+    of_mlgym().next()?;
     let mut statuses: BTreeMap<String, u64> = BTreeMap::new();
     for status in of_mlgym().filter_map(status) {
         *statuses.entry(status.to_owned()).or_default() += 1;
