@@ -4,11 +4,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::at_k::{AtK, best_at_k, listed, pass_at_k};
-use super::corpus::{Corpus, Entry, Task};
+use super::corpus::{Corpus, Entry};
 use super::options::Kind;
 use super::prices::Priced;
 use super::resample::Bootstrap;
 use super::sample::{Estimate, Spread, interquartile_mean, mean, median, sorted, standard_deviation};
+use super::tasks::Task;
 use crate::score::Direction;
 
 /// A contender on a task.

@@ -3,15 +3,16 @@
 //! Nothing is dropped in silence: a run that does not count stands in [`Corpus::left_out`], everything else that a reader must
 //! know is a warning.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::options::{Flagged, GroupBy, Kind, Options};
+use super::options::{Flagged, Kind, Options};
+use super::tasks::{Key, Task, labelled, settle_tasks, task_keys};
 use crate::record::{Origin, RunRecord};
 use crate::result::Progress;
-use crate::score::{Direction, Primary};
+use crate::score::Primary;
 
 /// A run that does not count, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -50,28 +51,6 @@ impl Reason {
     }
 }
 
-/// A task as it is compared on: an id, a variant and the metric that decides.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Task {
-    /// What tables call it: the id, with variant and metric where the id alone would mean two tasks. Unique.
-    pub label: String,
-    /// The id.
-    pub id: String,
-    /// The variant; empty where variants are the contenders.
-    pub variant: String,
-    /// The metric that decides, if it is known.
-    pub primary: Option<Primary>,
-    /// The primary metric to beat: of the first run, in the order of contenders, whose baseline has it.
-    pub baseline: Option<f64>,
-    /// Differences up to this are noise: the largest that a run tells; 0 if none does.
-    pub noise_floor: f64,
-    /// Runs that count.
-    pub runs: u64,
-    /// Of these, runs with a best attempt.
-    pub scored: u64,
-}
-
 /// A run that counts.
 pub(super) struct Entry<'a> {
     pub record: &'a RunRecord,
@@ -94,8 +73,6 @@ pub(super) struct Corpus<'a> {
     pub left_out: Vec<LeftOut>,
     pub warnings: Vec<String>,
 }
-
-type Key = (String, String, Option<(String, bool)>);
 
 impl<'a> Corpus<'a> {
     pub(super) fn of(records: &'a [RunRecord], options: &Options) -> Corpus<'a> {
@@ -174,64 +151,6 @@ fn chosen<'a>(records: &'a [RunRecord], options: &Options) -> (Vec<&'a RunRecord
     (counted, left_out)
 }
 
-/// The task of each run, by its id. A run that does not tell its metric belongs to the task of its name if there is just one.
-fn task_keys<'a>(
-    records: &[&'a RunRecord],
-    group_by: GroupBy,
-    warnings: &mut Vec<String>,
-) -> HashMap<&'a str, Key> {
-    let name = |record: &RunRecord| {
-        let variant = if group_by == GroupBy::Variant { String::new() } else { record.task.variant.clone() };
-        (record.task.id.clone(), variant)
-    };
-    let metric = |record: &RunRecord| {
-        let primary = record.task.primary.as_ref()?;
-        Some((primary.name.clone(), primary.direction == Direction::Minimize))
-    };
-    let mut metrics: BTreeMap<(String, String), BTreeSet<(String, bool)>> = BTreeMap::new();
-    for record in records {
-        metrics.entry(name(record)).or_default().extend(metric(record));
-    }
-    for ((id, variant), found) in metrics.iter().filter(|(_, found)| found.len() > 1) {
-        let list = found.iter().map(|(name, is_lower)| {
-            format!("{name} ({} is better)", if *is_lower { "lower" } else { "higher" })
-        });
-        let list = list.collect::<Vec<String>>().join(", ");
-        warnings.push(format!(
-            "task {} is decided by different metrics and kept apart: {list}",
-            named(id, variant)
-        ));
-    }
-    let mut without: BTreeMap<(String, String), u64> = BTreeMap::new();
-    let mut keys = HashMap::new();
-    for record in records {
-        let (id, variant) = name(record);
-        let own = metric(record).or_else(|| {
-            *without.entry((id.clone(), variant.clone())).or_default() += 1;
-            let found = &metrics[&(id.clone(), variant.clone())];
-            found.first().filter(|_| found.len() == 1).cloned()
-        });
-        keys.insert(record.run_id.as_str(), (id, variant, own));
-    }
-    for ((id, variant), count) in without {
-        let task = named(&id, &variant);
-        warnings.push(match metrics[&(id, variant)].len() {
-            0 => format!("no run on {task} tells which metric decides: its {count} runs have no score"),
-            1 => format!(
-                "{count} runs on {task} do not tell which metric decides: that of the others is taken"
-            ),
-            _ => {
-                format!("{count} runs on {task} do not tell which of its metrics decides: they have no score")
-            }
-        });
-    }
-    keys
-}
-
-fn named(id: &str, variant: &str) -> String {
-    if variant.is_empty() || variant == "default" { id.to_owned() } else { format!("{id}:{variant}") }
-}
-
 fn contenders(records: &[&RunRecord], options: &Options, warnings: &mut Vec<String>) -> Vec<String> {
     let mut found: BTreeSet<String> =
         records.iter().map(|record| options.group_by.contender(record)).collect();
@@ -247,39 +166,6 @@ fn contenders(records: &[&RunRecord], options: &Options, warnings: &mut Vec<Stri
     order
 }
 
-/// The tasks with labels as short as they can be.
-fn labelled(keys: &[Key]) -> Vec<Task> {
-    let count = |matches: &dyn Fn(&Key) -> bool| keys.iter().filter(|key| matches(key)).count();
-    keys.iter()
-        .map(|key| {
-            let (id, variant, metric) = key;
-            let mut label = named(id, variant);
-            if count(&|other| other.0 == *id && other.1 == *variant) > 1 {
-                label += &match metric {
-                    Some((name, _))
-                        if count(&|o| {
-                            o.0 == *id && o.1 == *variant && o.2.as_ref().is_some_and(|m| m.0 == *name)
-                        }) > 1 =>
-                    {
-                        format!(
-                            " ({name}, {})",
-                            if metric.as_ref().is_some_and(|m| m.1) { "lower" } else { "higher" }
-                        )
-                    }
-                    Some((name, _)) => format!(" ({name})"),
-                    None => " (metric unknown)".to_owned(),
-                };
-            }
-            let primary = metric.as_ref().map(|(name, is_lower)| Primary {
-                name: name.clone(),
-                direction: if *is_lower { Direction::Minimize } else { Direction::Maximize },
-            });
-            let (id, variant) = (id.clone(), variant.clone());
-            Task { label, id, variant, primary, baseline: None, noise_floor: 0.0, runs: 0, scored: 0 }
-        })
-        .collect()
-}
-
 /// The value of the best valid attempt, of equals the first, and that of the final submission.
 fn values(record: &RunRecord, primary: &Primary) -> [Option<f64>; 2] {
     let finite = |value: f64| Some(value).filter(|value| value.is_finite());
@@ -290,69 +176,6 @@ fn values(record: &RunRecord, primary: &Primary) -> [Option<f64>; 2] {
     values[Kind::Best as usize] = best;
     values[Kind::Submission as usize] = submission;
     values
-}
-
-fn settle_tasks(tasks: &mut [Task], entries: &mut [Entry<'_>], warnings: &mut Vec<String>) {
-    for (place, task) in tasks.iter_mut().enumerate() {
-        let mut baselines: Vec<f64> = Vec::new();
-        let mut floors: BTreeSet<u64> = BTreeSet::new();
-        let mut digests = BTreeSet::new();
-        let mut without = 0_u64;
-        for entry in entries.iter_mut().filter(|entry| entry.task == place) {
-            let record = entry.record;
-            task.runs += 1;
-            task.scored += u64::from(entry.values[0].is_some());
-            task.noise_floor = task.noise_floor.max(record.task.noise_floor);
-            floors.insert(record.task.noise_floor.to_bits());
-            digests.extend(record.task.digest);
-            let metrics = record.task.baseline.as_ref();
-            entry.baseline = task
-                .primary
-                .as_ref()
-                .and_then(|primary| metrics?.get(&primary.name).copied())
-                .filter(|value| value.is_finite());
-            match entry.baseline {
-                Some(value) if !baselines.contains(&value) => baselines.push(value),
-                Some(_) => {}
-                None => without += 1,
-            }
-        }
-        task.baseline = baselines.first().copied();
-        for entry in entries.iter_mut().filter(|entry| entry.task == place) {
-            entry.baseline = entry.baseline.or(task.baseline);
-        }
-        let label = &task.label;
-        if let (Some(primary), true) = (&task.primary, without > 0) {
-            warnings.push(match task.baseline {
-                None => format!("no run on {label} has a baseline with {}: nothing is compared with it", primary.name),
-                Some(value) => format!(
-                    "{without} of {} runs on {label} have no baseline with {}: {value} of the others is taken",
-                    task.runs, primary.name
-                ),
-            });
-        }
-        if baselines.len() > 1 {
-            let (low, high) = baselines.iter().fold((f64::MAX, f64::MIN), |(l, h), &b| (l.min(b), h.max(b)));
-            warnings.push(format!(
-                "runs on {label} have {} different baselines from {low} to {high}: {} of the first contender counts, and \
-                 each run's own for its improvement",
-                baselines.len(),
-                baselines[0]
-            ));
-        }
-        if floors.len() > 1 {
-            warnings.push(format!(
-                "runs on {label} have different noise floors: the largest, {}, counts",
-                task.noise_floor
-            ));
-        }
-        if digests.len() > 1 {
-            warnings.push(format!(
-                "runs on {label} were made with {} different versions of the task",
-                digests.len()
-            ));
-        }
-    }
 }
 
 fn ranges(entries: &[Entry<'_>], contenders: usize, tasks: usize) -> Vec<std::ops::Range<usize>> {
@@ -385,15 +208,18 @@ fn doubts(records: &[RunRecord], entries: &[Entry<'_>], tasks: &[Task], warnings
         }
     }
     if not_finite > 0 {
-        warnings.push(format!(
-            "{not_finite} runs have metrics that are not finite: these attempts have no score"
-        ));
+        let have = if not_finite == 1 { "run has" } else { "runs have" };
+        warnings
+            .push(format!("{not_finite} {have} metrics that are not finite: these attempts have no score"));
     }
     let copies: u64 = by_content.values().filter(|&&count| count > 1).map(|count| count - 1).sum();
     if copies > 0 {
-        warnings.push(format!(
-            "{copies} runs were read from the same bytes as another one and may be copies: they count"
-        ));
+        warnings.push(match copies {
+            1 => "1 run was read from the same bytes as another one and may be a copy: it counts".to_owned(),
+            _ => {
+                format!("{copies} runs were read from the same bytes as others and may be copies: they count")
+            }
+        });
     }
     for (place, task) in tasks.iter().enumerate() {
         let untold = entries.iter().filter(|entry| {
@@ -406,9 +232,10 @@ fn doubts(records: &[RunRecord], entries: &[Entry<'_>], tasks: &[Task], warnings
         });
         let untold = untold.count();
         if untold > 0 {
+            let (runs, were) = if untold == 1 { ("run", "was") } else { ("runs", "were") };
+            let label = &task.label;
             warnings.push(format!(
-                "{untold} runs on {} were graded, but never by the metric that decides",
-                task.label
+                "{untold} {runs} on {label} {were} graded, but never by the metric that decides"
             ));
         }
     }

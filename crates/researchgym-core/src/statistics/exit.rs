@@ -40,8 +40,8 @@ pub struct Completion {
 
 /// The categories of a raw status. An empty one is named by the last action, as in `unknown_error (ls)`.
 pub fn categories(status: &str) -> Vec<&str> {
-    const RUNTIME: [&str; 5] =
-        ["ls -R data/", "ls data/train/", "torchrun", "python train", "python baseline"];
+    const RUNTIME: [&str; 6] =
+        ["ls -R data/", "ls data/train/", "torchrun", "python train", "python baseline", "python evaluate"];
     let (kind, reason) = match status.split_once(" (") {
         Some((kind, reason)) => (kind, reason.strip_suffix(')').unwrap_or(reason)),
         None => (status, ""),
@@ -63,10 +63,7 @@ pub fn categories(status: &str) -> Vec<&str> {
         ("unknown_error", "validate") => vec!["Evaluation"],
         ("unknown_error", r#"open "data/train.csv" 0"#) => vec!["Permission"],
         ("unknown_error", action) if RUNTIME.iter().any(|start| action.starts_with(start)) => vec!["Runtime"],
-        ("unknown_error" | "submission_not_found" | "evaluation_format_error" | "autosubmission", _)
-        | (_, _) => {
-            vec![status]
-        }
+        _ => vec![status],
     }
 }
 
@@ -113,9 +110,7 @@ pub(super) fn exits(corpus: &Corpus<'_>) -> Option<Exits> {
     let is_mlgym =
         |record: &RunRecord| matches!(&record.origin, Origin::Foreign { program, .. } if program == MLGYM);
     let of_mlgym = || corpus.entries.iter().map(|run| run.record).filter(|record| is_mlgym(record));
-    if of_mlgym().next().is_none() {
-        return None;
-    }
+    of_mlgym().next()?;
     let mut statuses: BTreeMap<String, u64> = BTreeMap::new();
     for status in of_mlgym().filter_map(status) {
         *statuses.entry(status.to_owned()).or_default() += 1;

@@ -13,6 +13,8 @@ pub mod corpus;
 pub mod curve;
 pub mod exit;
 pub mod influence;
+pub mod integrity;
+mod intervals;
 mod options;
 pub mod pairs;
 pub mod prices;
@@ -22,22 +24,26 @@ pub mod resample;
 pub mod run;
 pub mod sample;
 pub mod standing;
+pub mod tasks;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use self::across::{Intervals, Profiles, Table};
-use self::behaviour::{Behaviour, Integrity};
+use self::across::{Profiles, Table};
+use self::behaviour::Behaviour;
 use self::cell::Cell;
-use self::corpus::{Corpus, LeftOut, Task};
+use self::corpus::{Corpus, LeftOut};
 use self::curve::Curves;
 use self::influence::Influence;
+use self::integrity::Integrity;
+use self::intervals::Intervals;
 use self::pairs::Pairs;
 use self::prices::Priced;
 use self::rank::Ranks;
 use self::resample::Bootstrap;
 use self::run::RunSummary;
 use self::standing::{Front, Standing};
+use self::tasks::Task;
 use crate::record::RunRecord;
 
 pub use self::options::{Flagged, GroupBy, Kind, Options, Settings};
@@ -144,7 +150,7 @@ impl Analysis {
             front: standing::front(&contenders),
             curves: curve::curves(&corpus, &priced),
             behaviour: behaviour::behaviour(&corpus),
-            integrity: behaviour::integrity(&corpus),
+            integrity: integrity::integrity(&corpus),
             contenders,
         }
     }

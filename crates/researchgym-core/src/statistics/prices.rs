@@ -93,7 +93,10 @@ impl Priced {
         let joined = |names: BTreeSet<String>| names.into_iter().collect::<Vec<String>>().join(", ");
         let mut warnings = Vec::new();
         if without_tokens > 0 {
-            warnings.push(format!("{without_tokens} runs tell no tokens: prices cannot tell their cost"));
+            warnings.push(format!(
+                "prices cannot tell what runs cost that tell no tokens: {without_tokens} of {}",
+                corpus.entries.len()
+            ));
         }
         if !unlisted.is_empty() {
             let list = joined(unlisted);

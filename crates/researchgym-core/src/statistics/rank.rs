@@ -7,8 +7,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::across::{Intervals, Table, row_name};
+use super::across::{Table, row_name};
 use super::corpus::Corpus;
+use super::intervals::Intervals;
 use super::options::Kind;
 use super::published::TaskScores;
 use super::sample::Interval;
@@ -101,7 +102,7 @@ pub(super) fn ranks(corpus: &Corpus<'_>, table: &Table, kind: Kind, intervals: &
             mean_place: if tasks.is_empty() { 0.0 } else { most - points[row] as f64 / tasks.len() as f64 },
         })
         .collect();
-    borda.sort_by(|one, other| other.points.cmp(&one.points));
+    borda.sort_by_key(|row| std::cmp::Reverse(row.points));
     let mut mean: Vec<MeanRankRow> = (0..rows)
         .map(|row| MeanRankRow {
             contender: row_name(corpus, row),

@@ -19,6 +19,9 @@ pub struct Bootstrap {
     pub confidence: f64,
 }
 
+/// A statistic of an ascending sample; `None` if it is too small.
+pub type Statistic = fn(&[f64]) -> Option<f64>;
+
 /// A source of draws.
 pub struct Draws(ChaCha8Rng);
 
@@ -65,7 +68,7 @@ impl Bootstrap {
     pub fn of_sample<const N: usize>(
         &self,
         values: &[f64],
-        statistics: [fn(&[f64]) -> Option<f64>; N],
+        statistics: [Statistic; N],
     ) -> [Option<Interval>; N] {
         let values = sorted(values.iter().copied());
         if values.len() < MIN_FOR_INTERVAL || self.resamples == 0 {
