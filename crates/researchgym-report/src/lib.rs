@@ -3,3 +3,6 @@
 //! Takes what `researchgym-core` describes and gives texts and bytes. It reads no store, knows no clock and prints nothing.
 
 pub mod leaderboard;
+pub mod story;
+
+pub use self::story::{Call, Story};
