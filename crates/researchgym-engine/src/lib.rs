@@ -21,6 +21,7 @@ pub mod materials;
 pub mod model;
 pub mod network;
 pub mod progress;
+pub mod records;
 pub mod runner;
 pub mod sandbox;
 pub mod scratch;

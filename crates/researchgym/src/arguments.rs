@@ -3,6 +3,7 @@
 
 mod check;
 mod doctor;
+mod filters;
 mod gateway;
 mod gpus;
 mod inspect;
@@ -21,6 +22,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::check::{CheckPlace, IsolatedRuntime};
 pub(crate) use self::doctor::DoctorArguments;
+pub(crate) use self::filters::Filters;
 pub(crate) use self::gateway::{GatewayArguments, Listen};
 pub(crate) use self::gpus::GpuArguments;
 pub(crate) use self::inspect::InspectArguments;

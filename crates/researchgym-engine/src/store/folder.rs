@@ -64,7 +64,9 @@ impl RunFolder {
 
     /// The run meant by a path, an id, or the beginning of an id that no other run below `runs` shares.
     pub fn find(runs: &Path, name: &str) -> Result<RunFolder, StoreError> {
-        if name.contains('/') || Path::new(name).join("events.jsonl").exists() {
+        if name.contains('/')
+            || ["events.jsonl", "imported.jsonl"].iter().any(|log| Path::new(name).join(log).exists())
+        {
             return RunFolder::open(Path::new(name));
         }
         let mut candidates: Vec<RunFolder> =
@@ -122,6 +124,16 @@ impl RunFolder {
     /// The event log.
     pub fn events(&self) -> PathBuf {
         self.root.join("events.jsonl")
+    }
+
+    /// What an import wrote, if the run is somebody else's: the record, then a step a line (decision 19).
+    pub fn imported(&self) -> PathBuf {
+        self.root.join("imported.jsonl")
+    }
+
+    /// Whether the run was imported: then it has no event log.
+    pub fn is_imported(&self) -> bool {
+        self.imported().is_file()
     }
 
     /// Where torn lines that were cut off the log are kept.

@@ -5,6 +5,7 @@ mod doctor;
 mod gateway;
 mod gpus;
 mod inspection;
+mod listing;
 mod models;
 mod person;
 mod plan;
