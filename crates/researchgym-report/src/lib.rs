@@ -3,6 +3,8 @@
 //! Takes what `researchgym-core` describes and gives texts and bytes. It reads no store, knows no clock and prints nothing.
 
 pub mod leaderboard;
+pub mod conversations;
 pub mod story;
+pub mod tables;
 
 pub use self::story::{Call, Story};

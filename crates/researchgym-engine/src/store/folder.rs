@@ -43,7 +43,8 @@ impl RunFolder {
         }
     }
 
-    fn create_inner(&self) -> Result<(), StoreError> {
+    /// Makes the folders that every run has.
+    pub(crate) fn create_inner(&self) -> Result<(), StoreError> {
         for inner in [self.blobs_path(), self.workspace(), self.submissions(), self.logs()] {
             fs::create_dir_all(&inner).map_err(StoreError::io("create", &inner))?;
         }
@@ -200,7 +201,8 @@ fn sorted_names(folder: &Path) -> Vec<String> {
     names
 }
 
-fn is_day(name: &str) -> bool {
+/// Whether a name is that of a day's folder.
+pub(crate) fn is_day(name: &str) -> bool {
     name.len() == 10
         && name.bytes().enumerate().all(|(at, byte)| match at {
             4 | 7 => byte == b'-',
@@ -208,6 +210,7 @@ fn is_day(name: &str) -> bool {
         })
 }
 
-fn is_id(name: &str) -> bool {
+/// Whether a name is that of a run's folder.
+pub(crate) fn is_id(name: &str) -> bool {
     name.len() == 8 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
