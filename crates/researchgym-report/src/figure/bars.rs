@@ -39,17 +39,26 @@ pub(crate) enum Measure {
 
 const ROW: f64 = 13.0;
 
-/// Bars side by side, each part with its number where there is room.
+/// Bars side by side, each part with its number where there is room, below a key.
 pub(crate) fn draw(chart: &Chart) -> Scene {
+    let key: Vec<(Ink, String)> = used_parts(chart).into_iter().map(|part| chart.parts[part].clone()).collect();
+    drawn(chart, &key)
+}
+
+/// The same without a key, where rows have the names of their parts.
+pub(crate) fn plain(chart: &Chart) -> Scene {
+    drawn(chart, &[])
+}
+
+fn drawn(chart: &Chart, key: &[(Ink, String)]) -> Scene {
     let mut probe = Scene::new(WIDTH, 0.0);
     let used = used_parts(chart);
-    let key: Vec<(Ink, String)> = used.iter().map(|part| chart.parts[*part].clone()).collect();
     let names = frame::widest(chart.rows.iter().map(|row| row.name.as_str()), LABEL_SIZE, 150.0);
     let left = EDGE + names + 8.0;
-    let top = frame::key(&mut probe, left, EDGE, &key);
+    let top = frame::key(&mut probe, left, EDGE, key);
     let height = top + chart.rows.len() as f64 * ROW + TICK_SIZE + LABEL_SIZE + 10.0 + EDGE;
     let mut scene = Scene::new(WIDTH, height);
-    frame::key(&mut scene, left, EDGE, &key);
+    frame::key(&mut scene, left, EDGE, key);
     let totals: Vec<String> = chart.rows.iter().map(|row| total_told(chart.measure, row)).collect();
     let total_width = frame::widest(totals.iter().map(String::as_str), TICK_SIZE, 80.0);
     let area = Area {

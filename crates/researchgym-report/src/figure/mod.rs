@@ -3,6 +3,7 @@
 //! A chart kind lays plain data out as a drawing (`scene`); `svg` and `pdf` write drawings. Nothing here knows statistics but `atlas`, which makes
 //! the figures of a report.
 
+mod atlas;
 mod bars;
 mod cells;
 mod csv;
@@ -23,7 +24,8 @@ pub(crate) mod svg;
 
 use self::scene::Scene;
 
-pub use self::font::plain;
+pub(crate) use self::atlas::{Atlas, Cast, atlas, metric};
+pub(crate) use self::font::plain;
 
 /// A figure: a picture with its words and its data.
 #[derive(Clone, Debug, PartialEq)]

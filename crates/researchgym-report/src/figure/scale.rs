@@ -35,6 +35,11 @@ impl Scale {
         Scale { low, high: if high > low { high } else { low + 1.0 }, is_log: false }
     }
 
+    /// A scale of powers of ten between these exponents.
+    pub(crate) fn powers(low: f64, high: f64) -> Scale {
+        Scale { low, high: if high > low { high } else { low + 1.0 }, is_log: true }
+    }
+
     /// A scale of powers that holds all positive values.
     pub(crate) fn log(values: impl IntoIterator<Item = f64>) -> Scale {
         let positive = values.into_iter().filter(|value| *value > 0.0).map(f64::log10);
