@@ -2,9 +2,12 @@
 //!
 //! Takes what `researchgym-core` describes and gives texts and bytes. It reads no store, knows no clock and prints nothing.
 
-pub mod leaderboard;
 pub mod conversations;
+mod figure;
+pub mod leaderboard;
+mod palette;
 pub mod story;
 pub mod tables;
 
+pub use self::figure::{Figure, FigureError};
 pub use self::story::{Call, Story};
