@@ -3,7 +3,7 @@
 use researchgym_core::statistics::Analysis;
 use researchgym_core::statistics::across::{ProfileRow, Profiles};
 use researchgym_core::statistics::cell::Cell;
-use researchgym_core::statistics::corpus::Task;
+use researchgym_core::statistics::tasks::Task;
 use researchgym_core::statistics::published::Areas;
 
 use super::super::csv::{Csv, Value};

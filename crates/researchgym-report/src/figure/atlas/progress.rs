@@ -2,7 +2,7 @@
 
 use researchgym_core::score::Direction;
 use researchgym_core::statistics::Analysis;
-use researchgym_core::statistics::corpus::Task;
+use researchgym_core::statistics::tasks::Task;
 use researchgym_core::statistics::curve::{Axis as Spending, Average, Curve, Spent};
 
 use super::super::csv::{Csv, Value};
