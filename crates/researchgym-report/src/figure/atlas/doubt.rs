@@ -18,16 +18,28 @@ fn flagged(analysis: &Analysis, cast: &Cast) -> Drawn {
     }
     let mut csv = Csv::new(&["contender", "task", "runs", "flagged"]);
     for cell in &analysis.cells {
-        csv.line([Value::Text(&cell.contender), Value::Text(&cell.task), Value::Count(cell.runs), Value::Count(cell.flagged)]);
+        csv.line([
+            Value::Text(&cell.contender),
+            Value::Text(&cell.task),
+            Value::Count(cell.runs),
+            Value::Count(cell.flagged),
+        ]);
     }
     let cell = |contender: &str, task: &str| {
-        let Some(cell) = analysis.cells.iter().find(|cell| cell.contender == contender && cell.task == task) else {
+        let Some(cell) = analysis.cells.iter().find(|cell| cell.contender == contender && cell.task == task)
+        else {
             return cells::Cell::default();
         };
         cells::Cell {
             share: Some(cell.flagged as f64 / cell.runs.max(1) as f64),
             text: if cell.flagged > 0 { format!("{}/{}", cell.flagged, cell.runs) } else { "·".to_owned() },
-            tip: format!("{} on {}: {} of {} runs flagged", cast.name(contender), task, cell.flagged, cell.runs),
+            tip: format!(
+                "{} on {}: {} of {} runs flagged",
+                cast.name(contender),
+                task,
+                cell.flagged,
+                cell.runs
+            ),
         }
     };
     let row = |contender: &str| analysis.tasks.iter().map(|task| cell(contender, &task.label)).collect();
@@ -52,13 +64,22 @@ fn influence(analysis: &Analysis, cast: &Cast) -> Drawn {
     if let Some(flagged) = &influence.flagged {
         lines.push(("without all flagged runs".to_owned(), flagged));
     }
-    let most = lines.iter().flat_map(|(_, changes)| changes.best.iter().flatten()).map(|change| change.abs()).fold(1e-9, f64::max);
+    let most = lines
+        .iter()
+        .flat_map(|(_, changes)| changes.best.iter().flatten())
+        .map(|change| change.abs())
+        .fold(1e-9, f64::max);
     let mut csv = Csv::new(&["left_out", "contender", "change_of_area", "tau_max"]);
     let mut drawn = Vec::new();
     for (name, changes) in &lines {
         let mut row = Vec::new();
         for (contender, change) in contenders.iter().zip(&changes.best) {
-            csv.line([Value::Text(name), Value::Text(contender), Value::Number(*change), Value::Number(Some(changes.tau_max))]);
+            csv.line([
+                Value::Text(name),
+                Value::Text(contender),
+                Value::Number(*change),
+                Value::Number(Some(changes.tau_max)),
+            ]);
             row.push(match change {
                 Some(change) => cells::Cell {
                     share: Some(change.abs() / most),
