@@ -143,7 +143,7 @@ impl Matter<'_> {
     }
 
     fn tasks(&self, name: &dyn Fn(&str) -> String) -> Section {
-        let of_task = |(number, task): (usize, &researchgym_core::statistics::corpus::Task)| {
+        let of_task = |(number, task): (usize, &researchgym_core::statistics::tasks::Task)| {
             let prefix = format!("score-{:02}", number + 1);
             let is_own = |figure: &&Figure| figure.id.starts_with(&prefix);
             Block {

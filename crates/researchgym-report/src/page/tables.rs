@@ -3,10 +3,10 @@
 use researchgym_core::score::Severity;
 use researchgym_core::statistics::Analysis;
 use researchgym_core::statistics::across::ProfileRow;
-use researchgym_core::statistics::corpus::Task;
 use researchgym_core::statistics::published::Areas;
 use researchgym_core::statistics::sample::{Estimate, Interval, Spread};
 use researchgym_core::statistics::standing::Standing;
+use researchgym_core::statistics::tasks::Task;
 
 use super::model::{Entry, Table};
 use crate::figure::number::{decimals, dollars, duration, percent, signed, significant};

@@ -3,15 +3,14 @@
 use researchgym_core::statistics::Analysis;
 use researchgym_core::statistics::across::{ProfileRow, Profiles};
 use researchgym_core::statistics::cell::Cell;
-use researchgym_core::statistics::corpus::Task;
 use researchgym_core::statistics::published::Areas;
+use researchgym_core::statistics::tasks::Task;
 
 use super::super::csv::{Csv, Value};
 use super::super::frame::Axis;
 use super::super::scale::Scale;
 use super::super::{Figure, cells, curves, intervals, number};
 use super::{Cast, Drawn, ends, high, low, metric, slug};
-use crate::palette::Ink;
 
 pub(super) fn figures(analysis: &Analysis, cast: &Cast) -> Vec<Drawn> {
     let mut drawn = vec![
@@ -276,7 +275,7 @@ fn pairs(analysis: &Analysis, cast: &Cast) -> Drawn {
         rows: order.iter().map(|contender| cast.name(contender)).collect(),
         columns: order.iter().map(|contender| cast.name(contender)).collect(),
         cells: order.iter().map(|row| order.iter().map(|column| cell(row, column)).collect()).collect(),
-        ink: Ink::Part(0),
+        part: 0,
     };
     let caption = format!(
         "The chance that a run of the row's contender ends with a better final submission than a run of the column's, averaged over tasks. *: p < 0.05 after \

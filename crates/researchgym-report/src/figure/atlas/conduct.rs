@@ -141,7 +141,7 @@ fn exits(analysis: &Analysis, cast: &Cast) -> Drawn {
         rows: exits.categories.by_contender.iter().map(|row| cast.name(&row.name)).collect(),
         columns: columns.iter().map(|name| (*name).clone()).collect(),
         cells: drawn,
-        ink: Ink::Part(0),
+        part: 0,
     };
     let caption = format!(
         "Exit categories as MLGym counts them: a run counts once in each of its categories. {} runs tell their status, {} do not.",

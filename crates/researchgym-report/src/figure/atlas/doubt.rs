@@ -6,7 +6,6 @@ use researchgym_core::statistics::influence::AreaChanges;
 use super::super::csv::{Csv, Value};
 use super::super::{Figure, cells, number};
 use super::{Cast, Drawn};
-use crate::palette::Ink;
 
 pub(super) fn figures(analysis: &Analysis, cast: &Cast) -> Vec<Drawn> {
     vec![flagged(analysis, cast), influence(analysis, cast)]
@@ -47,7 +46,7 @@ fn flagged(analysis: &Analysis, cast: &Cast) -> Drawn {
         rows: analysis.contenders.iter().map(|standing| cast.name(&standing.contender)).collect(),
         columns: analysis.tasks.iter().map(|task| task.label.clone()).collect(),
         cells: analysis.contenders.iter().map(|standing| row(&standing.contender)).collect(),
-        ink: Ink::Part(3),
+        part: 3,
     };
     let caption = "Runs with something that makes their score unusable, of all runs of a contender on a task. A dot: runs, none flagged. Empty: no runs.";
     Ok(Figure::new("flagged", "Flagged runs", caption, cells::draw(&chart), csv.text()))
@@ -95,7 +94,7 @@ fn influence(analysis: &Analysis, cast: &Cast) -> Drawn {
         rows: lines.into_iter().map(|(name, _)| name).collect(),
         columns: contenders.iter().map(|contender| cast.name(contender)).collect(),
         cells: drawn,
-        ink: Ink::Part(11),
+        part: 11,
     };
     let caption = "How the published area (AUP) of best attempts changes when one task is left out, or all flagged runs: the darker, the more. One task can \
                    set the scale of all areas.";

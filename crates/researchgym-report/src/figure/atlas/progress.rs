@@ -2,8 +2,8 @@
 
 use researchgym_core::score::Direction;
 use researchgym_core::statistics::Analysis;
-use researchgym_core::statistics::corpus::Task;
 use researchgym_core::statistics::curve::{Average, Axis as Spending, Curve, Spent};
+use researchgym_core::statistics::tasks::Task;
 
 use super::super::csv::{Csv, Value};
 use super::super::frame::Axis;
