@@ -5,9 +5,11 @@
 pub mod conversations;
 mod figure;
 pub mod leaderboard;
+mod page;
 mod palette;
 pub mod story;
 pub mod tables;
 
 pub use self::figure::{Figure, FigureError};
+pub use self::page::{PageFacts, Report, ReportError, report};
 pub use self::story::{Call, Story};

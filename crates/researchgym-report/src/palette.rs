@@ -5,7 +5,7 @@
 
 /// What a mark is coloured as; what that is depends on the ground.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Ink {
+pub(crate) enum Ink {
     /// Words.
     Text,
     /// Words of less weight: ticks, notes.
@@ -27,7 +27,7 @@ pub enum Ink {
 }
 
 /// Red, green and blue.
-pub type Rgb = (u8, u8, u8);
+pub(crate) type Rgb = (u8, u8, u8);
 
 /// Hues on light and on dark ground.
 const HUES: [(u32, u32); HUE_COUNT] = [
@@ -41,7 +41,7 @@ const HUES: [(u32, u32); HUE_COUNT] = [
 ];
 
 /// How many hues there are before dashes must tell contenders apart.
-pub const HUE_COUNT: usize = 7;
+pub(crate) const HUE_COUNT: usize = 7;
 
 /// Parts on light and on dark ground, and whether dark words stand on them.
 const PARTS: [(u32, u32, bool); PART_COUNT] = [
@@ -61,7 +61,7 @@ const PARTS: [(u32, u32, bool); PART_COUNT] = [
 ];
 
 /// How many parts there are.
-pub const PART_COUNT: usize = 13;
+pub(crate) const PART_COUNT: usize = 13;
 
 fn rgb(hex: u32) -> Rgb {
     ((hex >> 16) as u8, (hex >> 8) as u8, hex as u8)
@@ -69,7 +69,7 @@ fn rgb(hex: u32) -> Rgb {
 
 impl Ink {
     /// All there are, in a fixed order.
-    pub fn all() -> impl Iterator<Item = Ink> {
+    pub(crate) fn all() -> impl Iterator<Item = Ink> {
         let fixed = [Ink::Text, Ink::Muted, Ink::Axis, Ink::Grid, Ink::Band, Ink::Ground];
         let hues = (0..HUE_COUNT as u8).map(Ink::Hue);
         let parts = (0..PART_COUNT as u8).flat_map(|part| [Ink::Part(part), Ink::OnPart(part)]);
@@ -77,7 +77,7 @@ impl Ink {
     }
 
     /// The colour on light ground, and on paper.
-    pub fn light(self) -> Rgb {
+    pub(crate) fn light(self) -> Rgb {
         rgb(match self {
             Ink::Text => 0x1b1b1b,
             Ink::Muted => 0x5a5f66,
@@ -93,7 +93,7 @@ impl Ink {
     }
 
     /// The colour on dark ground.
-    pub fn dark(self) -> Rgb {
+    pub(crate) fn dark(self) -> Rgb {
         rgb(match self {
             Ink::Text => 0xe9ebed,
             Ink::Muted => 0xa9afb6,
@@ -111,7 +111,7 @@ impl Ink {
     }
 
     /// The name that style sheets know it by.
-    pub fn name(self) -> String {
+    pub(crate) fn name(self) -> String {
         match self {
             Ink::Text => "text".to_owned(),
             Ink::Muted => "muted".to_owned(),
@@ -126,14 +126,43 @@ impl Ink {
     }
 }
 
+/// How bright a colour is (Web Content Accessibility Guidelines 2.2, "relative luminance").
+fn luminance((red, green, blue): Rgb) -> f64 {
+    let part = |value: u8| {
+        let value = f64::from(value) / 255.0;
+        if value <= 0.03928 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+    };
+    0.2126 * part(red) + 0.7152 * part(green) + 0.0722 * part(blue)
+}
+
+/// How well two colours are told apart, from 1 to 21 (the same guidelines, "contrast ratio").
+fn contrast(one: Rgb, other: Rgb) -> f64 {
+    let (one, other) = (luminance(one), luminance(other));
+    (one.max(other) + 0.05) / (one.min(other) + 0.05)
+}
+
+/// The ink of words on a part of which so much covers the ground: what is read best on both grounds.
+pub(crate) fn on_shaded(part: u8, opacity: f64) -> Ink {
+    let mixed = |over: Rgb, under: Rgb| {
+        let mix = |over: u8, under: u8| {
+            (f64::from(over) * opacity + f64::from(under) * (1.0 - opacity)).round() as u8
+        };
+        (mix(over.0, under.0), mix(over.1, under.1), mix(over.2, under.2))
+    };
+    let light = mixed(Ink::Part(part).light(), Ink::Ground.light());
+    let dark = mixed(Ink::Part(part).dark(), Ink::Ground.dark());
+    let read = |ink: Ink| contrast(ink.light(), light).min(contrast(ink.dark(), dark));
+    if read(Ink::OnPart(part)) > read(Ink::Text) { Ink::OnPart(part) } else { Ink::Text }
+}
+
 /// How a colour is written in style sheets.
-pub fn css(colour: Rgb) -> String {
+pub(crate) fn css(colour: Rgb) -> String {
     format!("#{:02x}{:02x}{:02x}", colour.0, colour.1, colour.2)
 }
 
 /// How a line is broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dash {
+pub(crate) enum Dash {
     /// Not at all.
     Solid,
     /// Into dashes.
@@ -144,7 +173,7 @@ pub enum Dash {
 
 impl Dash {
     /// Lengths of strokes and gaps.
-    pub fn lengths(self) -> &'static [f64] {
+    pub(crate) fn lengths(self) -> &'static [f64] {
         match self {
             Dash::Solid => &[],
             Dash::Dashed => &[4.5, 2.0],
@@ -155,7 +184,7 @@ impl Dash {
 
 /// The form of a marker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Marker {
+pub(crate) enum Marker {
     /// A filled circle.
     Disc,
     /// A circle.
@@ -166,7 +195,7 @@ pub enum Marker {
 
 /// What tells one contender from all others in every figure of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Style {
+pub(crate) struct Style {
     /// Its colour.
     pub ink: Ink,
     /// Its line.
@@ -177,7 +206,7 @@ pub struct Style {
 
 impl Style {
     /// The style of the contender with this number.
-    pub fn of(number: usize) -> Style {
+    pub(crate) fn of(number: usize) -> Style {
         let (dash, marker) = match (number / HUE_COUNT) % 3 {
             0 => (Dash::Solid, Marker::Disc),
             1 => (Dash::Dashed, Marker::Ring),
@@ -187,7 +216,7 @@ impl Style {
     }
 
     /// The style of the baseline, which is nobody's.
-    pub fn baseline() -> Style {
+    pub(crate) fn baseline() -> Style {
         Style { ink: Ink::Axis, dash: Dash::Dashed, marker: Marker::Diamond }
     }
 }
@@ -195,20 +224,6 @@ impl Style {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn luminance((red, green, blue): Rgb) -> f64 {
-        let part = |value: u8| {
-            let value = f64::from(value) / 255.0;
-            if value <= 0.03928 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
-        };
-        0.2126 * part(red) + 0.7152 * part(green) + 0.0722 * part(blue)
-    }
-
-    /// Web Content Accessibility Guidelines 2.2, "contrast ratio".
-    fn contrast(one: Rgb, other: Rgb) -> f64 {
-        let (one, other) = (luminance(one), luminance(other));
-        (one.max(other) + 0.05) / (one.min(other) + 0.05)
-    }
 
     #[test]
     fn words_and_lines_stand_out_on_both_grounds() {

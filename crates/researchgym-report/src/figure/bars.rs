@@ -41,7 +41,8 @@ const ROW: f64 = 13.0;
 
 /// Bars side by side, each part with its number where there is room, below a key.
 pub(crate) fn draw(chart: &Chart) -> Scene {
-    let key: Vec<(Ink, String)> = used_parts(chart).into_iter().map(|part| chart.parts[part].clone()).collect();
+    let key: Vec<(Ink, String)> =
+        used_parts(chart).into_iter().map(|part| chart.parts[part].clone()).collect();
     drawn(chart, &key)
 }
 

@@ -3,7 +3,7 @@
 use super::font::{self, Weight};
 use super::frame::{self, EDGE, LABEL_SIZE, TICK_SIZE, WIDTH};
 use super::scene::{Anchor, Area, Outline, Scene, Words};
-use crate::palette::Ink;
+use crate::palette::{self, Ink};
 
 /// Rows and columns with a value where they meet.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,7 +13,7 @@ pub(crate) struct Chart {
     /// By row, then by column.
     pub(crate) cells: Vec<Vec<Cell>>,
     /// What the shade is made of.
-    pub(crate) ink: Ink,
+    pub(crate) part: u8,
 }
 
 /// One cell.
@@ -57,34 +57,38 @@ pub(crate) fn draw(chart: &Chart) -> Scene {
             let x = left + column as f64 * column_width;
             let area =
                 Area { left: x + 0.5, top: y + 0.5, right: x + column_width - 0.5, bottom: y + ROW - 0.5 };
-            draw_cell(&mut scene, &area, cell, chart.ink);
+            draw_cell(&mut scene, &area, cell, chart.part);
         }
     }
     scene
 }
 
-fn draw_cell(scene: &mut Scene, area: &Area, cell: &Cell, ink: Ink) {
+fn draw_cell(scene: &mut Scene, area: &Area, cell: &Cell, part: u8) {
     let tip = (!cell.tip.is_empty()).then(|| cell.tip.clone());
     let share = cell.share.filter(|share| share.is_finite()).map(|share| share.clamp(0.0, 1.0));
     let Area { left, top, right, bottom } = *area;
     let corners = vec![(left, top), (right, top), (right, bottom), (left, bottom)];
     match share {
         Some(share) if share > 0.0 => {
-            let fill = Some((ink, 0.12 + 0.88 * share));
+            let fill = Some((Ink::Part(part), opacity(share)));
             scene.shape(Outline::Closed(corners), fill, None, tip);
         }
         Some(_) => scene.shape(Outline::Closed(corners), Some((Ink::Band, 0.6)), None, tip),
         None => {}
     }
     let ink = match share {
-        Some(share) if share > 0.55 => super::bars::on(ink),
-        Some(share) if share > 0.0 => Ink::Text,
+        Some(share) if share > 0.0 => palette::on_shaded(part, opacity(share)),
         _ => Ink::Muted,
     };
     let size = TICK_SIZE - 0.3;
     let text = font::fitted(&cell.text, area.width() - 1.0, size, Weight::Regular);
     let (x, y) = area.middle();
     scene.words(Words::new((x, y + 0.36 * size), text, size).ink(ink).anchor(Anchor::Middle));
+}
+
+/// How much of the ground a cell of this share covers.
+fn opacity(share: f64) -> f64 {
+    0.1 + 0.9 * share
 }
 
 /// A column's name in lines: broken between its words, and where small letters meet capitals.

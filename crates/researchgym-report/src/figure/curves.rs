@@ -5,7 +5,7 @@ use super::frame::{self, Axis, EDGE, LABEL_SIZE, Shown, TICK_SIZE, TITLE_SIZE, W
 use super::placing;
 use super::scale::Scale;
 use super::scene::{Area, Outline, Pen, Place, Scene, Words};
-use crate::palette::{Dash, Ink};
+use crate::palette::{Dash, Ink, Style};
 
 /// Lines over one axis.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,7 +69,14 @@ pub(crate) fn grid(panels: &[Panel], columns: usize, panel_height: f64) -> Scene
         };
         let title = font::fitted(&panel.title, column_width - 8.0, TITLE_SIZE, Weight::Bold);
         scene.words(Words::new((left, top + TITLE_SIZE - 1.0), title, TITLE_SIZE).bold());
-        draw(&mut scene, &area, panel);
+        draw(
+            &mut scene,
+            &area,
+            &Panel {
+                reference: panel.reference.as_ref().map(|(value, _)| (*value, String::new())),
+                ..panel.clone()
+            },
+        );
     }
     if let Some(panel) = panels.first() {
         let whole = Area {
@@ -90,6 +97,9 @@ fn everyone(panels: &[Panel]) -> Vec<Shown> {
         if !shown.contains(&curve.shown) {
             shown.push(curve.shown.clone());
         }
+    }
+    if panels.iter().any(|panel| panel.reference.is_some()) {
+        shown.push(Shown { name: "baseline".to_owned(), style: Style::baseline() });
     }
     shown
 }

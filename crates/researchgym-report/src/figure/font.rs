@@ -101,7 +101,7 @@ pub(crate) fn wrapped(text: &str, most: f64, size: f64, weight: Weight) -> Vec<S
 }
 
 /// A name as it may be shown: no control signs, no signs that turn the direction of writing, nothing that XML cannot hold.
-pub fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     let shown = |letter: char| match letter {
         '\u{202a}'..='\u{202e}'
         | '\u{2066}'..='\u{2069}'

@@ -93,6 +93,9 @@ pub(crate) fn floor(scene: &mut Scene, area: &Area) {
 /// A key: squares with their names, in rows from left to right; what is below it begins at the height that it gives.
 pub(crate) fn key(scene: &mut Scene, left: f64, top: f64, entries: &[(Ink, String)]) -> f64 {
     const SQUARE: f64 = 7.0;
+    let all: f64 =
+        entries.iter().map(|(_, name)| SQUARE + 15.5 + font::width(name, LABEL_SIZE, Weight::Regular)).sum();
+    let left = if all > scene.width - EDGE - left { EDGE } else { left };
     let (mut x, mut y) = (left, top);
     let most = scene.width - EDGE - left;
     for (ink, name) in entries {

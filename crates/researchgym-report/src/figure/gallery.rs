@@ -1,7 +1,5 @@
 //! Every kind of chart with hard data: what must hold for all drawings, and pictures to look at (`RESEARCHGYM_GALLERY=DIR`).
 
-use proptest::prelude::*;
-
 use super::frame::{Axis, Shown};
 use super::scale::Scale;
 use super::scene::{Mark, Outline, Scene};
@@ -226,7 +224,7 @@ fn flags() -> cells::Chart {
         rows: MODELS.iter().map(|(name, _, _)| (*name).to_owned()).collect(),
         columns: columns.iter().map(|name| (*name).to_owned()).collect(),
         cells: cells.collect(),
-        ink: Ink::Part(3),
+        part: 3,
     }
 }
 

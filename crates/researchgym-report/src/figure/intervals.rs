@@ -121,7 +121,7 @@ pub(crate) fn grid(panels: &[Panel], columns: usize) -> Scene {
         scene.words(
             Words::new((area.left, top + TITLE_SIZE + TICK_SIZE + 1.5), unit, TICK_SIZE).ink(Ink::Muted),
         );
-        draw(&mut scene, &area, panel, &Axis::new("", panel.scale(), 3), ROW);
+        draw(&mut scene, &area, panel, &Axis::new("", panel.scale(), 4), ROW);
         if column == 0 {
             for (number, row) in panel.rows.iter().enumerate() {
                 name(&mut scene, &area, row, area.top + (number as f64 + 0.5) * ROW, names, TICK_SIZE);
@@ -161,20 +161,20 @@ fn draw(scene: &mut Scene, area: &Area, panel: &Panel, axis: &Axis, row_height: 
 fn draw_row(scene: &mut Scene, area: &Area, scale: &Scale, row: &Row, y: f64) {
     let Some(value) = row.value.filter(|value| value.is_finite()) else {
         let words = Words::new((area.left + 2.0, y + 2.0), "no score", TICK_SIZE - 1.2);
-        return scene.words(words.ink(Ink::Muted));
+        return scene.words(words.ink(Ink::Muted).lit());
     };
     let tip = format!("{}: {}", row.shown.name, told(row));
     if let Some((low, high)) = row.interval {
         let at = |value: f64| frame::across(area, scale, value).clamp(area.left, area.right);
         scene.line(vec![(at(low), y), (at(high), y)], Pen::solid(row.shown.style.ink, 1.3));
-        for (bound, side) in [(low, -1.0), (high, 1.0)] {
+        for bound in [low, high] {
             if scale.holds(bound) {
                 scene.line(
                     vec![(at(bound), y - 1.8), (at(bound), y + 1.8)],
                     Pen::solid(row.shown.style.ink, 0.8),
                 );
             } else {
-                arrow(scene, area, y, side, row);
+                arrow(scene, area, y, side(scale, bound), row);
             }
         }
     }
@@ -193,12 +193,17 @@ fn draw_row(scene: &mut Scene, area: &Area, scale: &Scale, row: &Row, y: f64) {
         scene.marker((frame::across(area, scale, value), y), row.shown.style, 2.5, Some(tip));
         return;
     }
-    let side = if scale.share(value) < 0.0 { -1.0 } else { 1.0 };
+    let side = side(scale, value);
     arrow(scene, area, y, side, row);
     let (x, anchor) =
         if side < 0.0 { (area.left + 6.0, Anchor::Start) } else { (area.right - 6.0, Anchor::End) };
     scene
         .words(Words::new((x, y + 2.3), number::significant(value, 2), TICK_SIZE - 0.7).anchor(anchor).lit());
+}
+
+/// At which edge a value lies that the scale does not hold.
+fn side(scale: &Scale, value: f64) -> f64 {
+    if scale.share(value) < 0.0 { -1.0 } else { 1.0 }
 }
 
 /// What tells that something lies beyond the edge.

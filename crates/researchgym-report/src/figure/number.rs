@@ -1,7 +1,7 @@
 //! Numbers as people read them: few digits, a true minus sign, powers of ten where zeros would have to be counted.
 
 /// A number with so many significant digits.
-pub fn significant(value: f64, digits: usize) -> String {
+pub(crate) fn significant(value: f64, digits: usize) -> String {
     if !value.is_finite() {
         return "–".to_owned();
     }
@@ -17,7 +17,7 @@ pub fn significant(value: f64, digits: usize) -> String {
 }
 
 /// A number with so many decimals, or a power of ten where it would be long.
-pub fn decimals(value: f64, places: usize) -> String {
+pub(crate) fn decimals(value: f64, places: usize) -> String {
     if !value.is_finite() {
         return "–".to_owned();
     }
@@ -28,18 +28,18 @@ pub fn decimals(value: f64, places: usize) -> String {
 }
 
 /// A difference: with its sign.
-pub fn signed(value: f64, digits: usize) -> String {
+pub(crate) fn signed(value: f64, digits: usize) -> String {
     let text = significant(value, digits);
     if value > 0.0 && text != "0" { format!("+{text}") } else { text }
 }
 
 /// A share in percent.
-pub fn percent(share: f64) -> String {
+pub(crate) fn percent(share: f64) -> String {
     if share.is_finite() { format!("{}%", decimals(share * 100.0, 0)) } else { "–".to_owned() }
 }
 
 /// An amount of money.
-pub fn dollars(amount: f64) -> String {
+pub(crate) fn dollars(amount: f64) -> String {
     match amount {
         amount if !amount.is_finite() => "–".to_owned(),
         0.0 => "$0".to_owned(),
@@ -50,7 +50,7 @@ pub fn dollars(amount: f64) -> String {
 }
 
 /// A span of time.
-pub fn duration(seconds: f64) -> String {
+pub(crate) fn duration(seconds: f64) -> String {
     match seconds {
         seconds if !seconds.is_finite() => "–".to_owned(),
         seconds if seconds < 9.95 => format!("{} s", decimals(seconds, 1)),

@@ -62,7 +62,7 @@ pub(crate) fn around(points: &[Place], sizes: &[(f64, f64)], bounds: Area, taken
                 let on_taken: f64 = taken.iter().map(|taken| area.overlap(taken)).sum();
                 let inside = candidate.0.area.overlap(&bounds);
                 let outside = candidate.0.area.width() * candidate.0.area.height() - inside;
-                candidate.1 + 12.0 * labels + 6.0 * on_dots + 1.5 * on_taken + 40.0 * outside
+                candidate.1 + 12.0 * labels + 6.0 * on_dots + 3.0 * on_taken + 40.0 * outside
             };
             let best =
                 candidates(*point, *size).into_iter().min_by(|one, other| cost(one).total_cmp(&cost(other)));

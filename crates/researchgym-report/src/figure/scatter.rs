@@ -83,7 +83,10 @@ pub(crate) fn draw(chart: &Chart) -> Scene {
         );
         let words =
             Words::new((area.right - 2.0, y - 3.0), name, TICK_SIZE).ink(Ink::Muted).anchor(Anchor::End);
-        taken.push(words.area());
+        taken.extend([
+            words.area(),
+            Area { left: whole.left, top: y, right: area.right, bottom: y }.grown(0.5),
+        ]);
         scene.words(words);
     }
     let at = |point: &Point| -> Place {
@@ -94,10 +97,21 @@ pub(crate) fn draw(chart: &Chart) -> Scene {
         };
         (x, frame::up(&area, &up.scale, point.up))
     };
-    draw_front(&mut scene, &area, &points, &at, &mut taken);
+    let corners = front(&area, &points, &at);
+    for pair in corners.windows(2) {
+        let (one, other) = (pair[0], pair[1]);
+        let line = Area {
+            left: one.0.min(other.0),
+            top: one.1.min(other.1),
+            right: one.0.max(other.0),
+            bottom: one.1.max(other.1),
+        };
+        taken.push(line.grown(0.5));
+    }
     for point in &points {
         draw_bars(&mut scene, &area, &across.scale, &up.scale, point, at(point), &mut taken);
     }
+    draw_front(&mut scene, corners, &mut taken);
     for point in &points {
         scene.marker(at(point), point.shown.style, 3.4, Some(point.shown.name.clone()));
     }
@@ -107,41 +121,45 @@ pub(crate) fn draw(chart: &Chart) -> Scene {
     scene
 }
 
-fn draw_front(
-    scene: &mut Scene,
-    area: &Area,
-    points: &[&Point],
-    at: &dyn Fn(&Point) -> Place,
-    taken: &mut Vec<Area>,
-) {
+/// The corners of the line through those whom nobody beats.
+fn front(area: &Area, points: &[&Point], at: &dyn Fn(&Point) -> Place) -> Vec<Place> {
     let mut front: Vec<Place> = points.iter().filter(|point| point.is_front).map(|point| at(point)).collect();
     front.sort_by(|one, other| one.0.total_cmp(&other.0));
-    let Some(last) = front.last().copied() else { return };
+    let end = front.last().map(|last| (area.right, last.1));
     let mut corners: Vec<Place> = Vec::new();
-    for (x, y) in front.into_iter().chain([(area.right, last.1)]) {
+    for (x, y) in front.into_iter().chain(end) {
         if let Some((_, before)) = corners.last().copied() {
             corners.push((x, before));
         }
         corners.push((x, y));
     }
-    for pair in corners.windows(2) {
-        let (one, other) = (pair[0], pair[1]);
-        taken.push(
-            Area {
-                left: one.0.min(other.0),
-                top: one.1.min(other.1),
-                right: one.0.max(other.0),
-                bottom: one.1.max(other.1),
-            }
-            .grown(0.8),
-        );
-    }
-    let text = "Pareto front";
-    let words =
-        Words::new((area.right - 2.0, last.1 - 3.0), text, TICK_SIZE).ink(Ink::Muted).anchor(Anchor::End);
-    taken.push(words.area());
+    corners
+}
+
+/// The front with its name, which stands over one of its level pieces where least is in the way.
+fn draw_front(scene: &mut Scene, corners: Vec<Place>, taken: &mut Vec<Area>) {
+    let place = |x: f64, y: f64| {
+        Words::new((x, y - 2.8), "Pareto front", TICK_SIZE).ink(Ink::Muted).anchor(Anchor::End).lit()
+    };
+    let level = corners.windows(2).filter(|pair| pair[0].1 == pair[1].1);
+    let places = level.flat_map(|pair| {
+        let (left, right) = (pair[0].0, pair[1].0);
+        (0..12)
+            .map(move |step| right - 6.0 - f64::from(step) * (right - left) / 12.0)
+            .map(move |x| (x, pair[0].1, left))
+    });
+    let words = places.map(|(x, y, left)| {
+        let words = place(x, y);
+        let area = words.area();
+        let lies_on: f64 = taken.iter().map(|taken| taken.overlap(&area)).sum();
+        (words, lies_on + (left + 4.0 - area.left).max(0.0) * 10.0)
+    });
+    let best = words.min_by(|one, other| one.1.total_cmp(&other.1));
     scene.line(corners, Pen { ink: Ink::Muted, width: 0.9, dash: Dash::Solid });
-    scene.words(words.lit());
+    if let Some((words, _)) = best {
+        taken.push(words.area());
+        scene.words(words);
+    }
 }
 
 fn draw_bars(

@@ -53,9 +53,11 @@ pub(crate) fn inline(scene: &Scene, title: &str) -> String {
 fn element(scene: &Scene, title: &str, caption: &str, style: &str) -> String {
     let (width, height) = (length(scene.width), length(scene.height));
     let mut out = String::new();
+    // A page's own elements need no namespace.
+    let namespace = if style.is_empty() { "" } else { " xmlns=\"http://www.w3.org/2000/svg\"" };
     let _ = write!(
         out,
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}pt\" height=\"{height}pt\" role=\"img\" \
+        "<svg{namespace} viewBox=\"0 0 {width} {height}\" width=\"{width}pt\" height=\"{height}pt\" role=\"img\" \
          aria-label=\"{}\" font-family=\"{FAMILIES}\">",
         escaped(title)
     );

@@ -3,15 +3,14 @@
 use researchgym_core::statistics::Analysis;
 use researchgym_core::statistics::across::{ProfileRow, Profiles};
 use researchgym_core::statistics::cell::Cell;
-use researchgym_core::statistics::tasks::Task;
 use researchgym_core::statistics::published::Areas;
+use researchgym_core::statistics::tasks::Task;
 
 use super::super::csv::{Csv, Value};
 use super::super::frame::Axis;
 use super::super::scale::Scale;
 use super::super::{Figure, cells, curves, intervals, number};
 use super::{Cast, Drawn, ends, high, low, metric, slug};
-use crate::palette::Ink;
 
 pub(super) fn figures(analysis: &Analysis, cast: &Cast) -> Vec<Drawn> {
     let mut drawn = vec![
@@ -28,7 +27,15 @@ pub(super) fn figures(analysis: &Analysis, cast: &Cast) -> Vec<Drawn> {
 }
 
 fn averages(analysis: &Analysis, cast: &Cast) -> Drawn {
-    let mut csv = Csv::new(&["contender", "average_submission", "low", "high", "average_best", "tasks_with_baseline", "tasks_improved"]);
+    let mut csv = Csv::new(&[
+        "contender",
+        "average_submission",
+        "low",
+        "high",
+        "average_best",
+        "tasks_with_baseline",
+        "tasks_improved",
+    ]);
     let mut rows = Vec::new();
     for standing in &analysis.contenders {
         let Some(average) = standing.submission.average else { continue };
@@ -52,7 +59,9 @@ fn averages(analysis: &Analysis, cast: &Cast) -> Drawn {
     if rows.is_empty() {
         return Err("average improvement: no task has a baseline".to_owned());
     }
-    rows.sort_by(|one, other| other.value.unwrap_or(f64::NEG_INFINITY).total_cmp(&one.value.unwrap_or(f64::NEG_INFINITY)));
+    rows.sort_by(|one, other| {
+        other.value.unwrap_or(f64::NEG_INFINITY).total_cmp(&one.value.unwrap_or(f64::NEG_INFINITY))
+    });
     let panel = intervals::Panel {
         title: String::new(),
         unit: "average improvement over the baseline (0 = baseline, 1 = ten times better)".to_owned(),
@@ -65,7 +74,13 @@ fn averages(analysis: &Analysis, cast: &Cast) -> Drawn {
          better, −1 ten times worse or no score. Hollow: the same by best attempts. {}",
         cast.notes()
     );
-    Ok(Figure::new("average-improvement", "Average improvement over the baseline", &caption, intervals::single(&panel), csv.text()))
+    Ok(Figure::new(
+        "average-improvement",
+        "Average improvement over the baseline",
+        &caption,
+        intervals::single(&panel),
+        csv.text(),
+    ))
 }
 
 /// The corners of a profile that is given at many points: where it rises, and its ends.
@@ -92,7 +107,13 @@ fn profile_csv(profiles: &Profiles, rows: &[ProfileRow]) -> String {
     csv.text()
 }
 
-fn profile_panel(profiles: &Profiles, rows: &[ProfileRow], cast: &Cast, across: Axis, up: &str) -> curves::Panel {
+fn profile_panel(
+    profiles: &Profiles,
+    rows: &[ProfileRow],
+    cast: &Cast,
+    across: Axis,
+    up: &str,
+) -> curves::Panel {
     let curve = |row: &ProfileRow| curves::Curve {
         shown: cast.shown(&row.contender),
         points: corners(&profiles.tau, &row.share, |tau| 10f64.powf(tau)),
@@ -121,7 +142,13 @@ fn published(analysis: &Analysis, cast: &Cast, kind: &str, words: &str, rows: &[
     let panel = profile_panel(profiles, rows, cast, across, "share of tasks within τ of the best");
     let areas: Vec<String> = ranked(rows)
         .into_iter()
-        .filter_map(|row| Some(format!("{} {}", if row.is_baseline { "baseline".to_owned() } else { cast.name(&row.contender) }, number::decimals(Areas::shown(row.area?), 3))))
+        .filter_map(|row| {
+            Some(format!(
+                "{} {}",
+                if row.is_baseline { "baseline".to_owned() } else { cast.name(&row.contender) },
+                number::decimals(Areas::shown(row.area?), 3)
+            ))
+        })
         .collect();
     let caption = format!(
         "For each τ, the share of {} tasks on which the best of a contender's {words} is within τ of the best of all, as MLGym computes it. Areas under the \
@@ -131,27 +158,46 @@ fn published(analysis: &Analysis, cast: &Cast, kind: &str, words: &str, rows: &[
     );
     let id = format!("profiles-{kind}");
     let title = format!("Performance profiles of {words}");
-    Ok(Figure::new(&id, &title, &caption, curves::single(&panel, height(rows.len())), profile_csv(profiles, rows)))
+    Ok(Figure::new(
+        &id,
+        &title,
+        &caption,
+        curves::single(&panel, height(rows.len())),
+        profile_csv(profiles, rows),
+    ))
 }
 
 fn ranked(rows: &[ProfileRow]) -> Vec<&ProfileRow> {
     let mut rows: Vec<&ProfileRow> = rows.iter().collect();
-    rows.sort_by(|one, other| other.area.unwrap_or(f64::NEG_INFINITY).total_cmp(&one.area.unwrap_or(f64::NEG_INFINITY)));
+    rows.sort_by(|one, other| {
+        other.area.unwrap_or(f64::NEG_INFINITY).total_cmp(&one.area.unwrap_or(f64::NEG_INFINITY))
+    });
     rows
 }
 
 fn comparable(analysis: &Analysis, cast: &Cast) -> Drawn {
     let profiles = &analysis.comparable;
-    let rows: Vec<ProfileRow> = profiles.submission.iter().filter(|row| !row.tasks.is_empty() || row.is_baseline).cloned().collect();
+    let rows: Vec<ProfileRow> =
+        profiles.submission.iter().filter(|row| !row.tasks.is_empty() || row.is_baseline).cloned().collect();
     if profiles.tasks.is_empty() || rows.is_empty() {
         return Err("profiles beside the baseline: no task has a baseline".to_owned());
     }
-    let across = Axis::new("score beside the baseline (τ; ← ten times better, 1 the same, ten times worse →)", Scale::powers(-1.0, 1.0), 8);
+    let across = Axis::new(
+        "score beside the baseline (τ; ← ten times better, 1 the same, ten times worse →)",
+        Scale::powers(-1.0, 1.0),
+        8,
+    );
     let panel = profile_panel(profiles, &rows, cast, across, "share of tasks at least that good");
     let caption = "The same for final submissions on a scale that does not hang on who is compared: ratios are to the baseline. A line further left and \
                    higher is better; the baseline's own line rises at 1.";
     let scene = curves::single(&panel, height(rows.len()));
-    Ok(Figure::new("profiles-comparable", "Profiles beside the baseline", caption, scene, profile_csv(profiles, &rows)))
+    Ok(Figure::new(
+        "profiles-comparable",
+        "Profiles beside the baseline",
+        caption,
+        scene,
+        profile_csv(profiles, &rows),
+    ))
 }
 
 fn ranks(analysis: &Analysis, cast: &Cast) -> Drawn {
@@ -161,12 +207,24 @@ fn ranks(analysis: &Analysis, cast: &Cast) -> Drawn {
         let Some(rank) = row.mean_rank else { continue };
         let shown = cast.shown(&row.contender);
         rows.push(intervals::Row { shown, value: Some(rank), interval: ends(row.interval), best: None });
-        csv.line([Value::Text(&row.contender), Value::Number(Some(rank)), low(row.interval), high(row.interval), Value::Count(row.tasks)]);
+        csv.line([
+            Value::Text(&row.contender),
+            Value::Number(Some(rank)),
+            low(row.interval),
+            high(row.interval),
+            Value::Count(row.tasks),
+        ]);
     }
     if rows.len() < 2 {
         return Err("ranks: fewer than two contenders".to_owned());
     }
-    let panel = intervals::Panel { title: String::new(), unit: "mean rank over tasks (1 = best)".to_owned(), rows, reference: None, noise: 0.0 };
+    let panel = intervals::Panel {
+        title: String::new(),
+        unit: "mean rank over tasks (1 = best)".to_owned(),
+        rows,
+        reference: None,
+        noise: 0.0,
+    };
     let caption = format!(
         "Ranks of the best final submissions, averaged over tasks; ties share their ranks, and who has no score is tied last. {}",
         cast.notes()
@@ -180,7 +238,8 @@ fn pairs(analysis: &Analysis, cast: &Cast) -> Drawn {
     if across.is_empty() || order.len() < 2 {
         return Err("probability of improvement: fewer than two contenders with runs on one task".to_owned());
     }
-    let mut csv = Csv::new(&["one", "other", "tasks", "probability_of_improvement", "low", "high", "p", "corrected_p"]);
+    let mut csv =
+        Csv::new(&["one", "other", "tasks", "probability_of_improvement", "low", "high", "p", "corrected_p"]);
     for pair in across {
         csv.line([
             Value::Text(&pair.one),
@@ -203,7 +262,11 @@ fn pairs(analysis: &Analysis, cast: &Cast) -> Drawn {
     let cell = |row: &String, column: &String| match chance(row, column) {
         Some((chance, p)) => cells::Cell {
             share: Some((chance - 0.5).max(0.0) * 2.0),
-            text: format!("{}{}", number::decimals(chance, 2), if p.is_some_and(|p| p < 0.05) { "*" } else { "" }),
+            text: format!(
+                "{}{}",
+                number::decimals(chance, 2),
+                if p.is_some_and(|p| p < 0.05) { "*" } else { "" }
+            ),
             tip: format!("{} better than {}: {}", cast.name(row), cast.name(column), number::percent(chance)),
         },
         None => cells::Cell::default(),
@@ -212,14 +275,20 @@ fn pairs(analysis: &Analysis, cast: &Cast) -> Drawn {
         rows: order.iter().map(|contender| cast.name(contender)).collect(),
         columns: order.iter().map(|contender| cast.name(contender)).collect(),
         cells: order.iter().map(|row| order.iter().map(|column| cell(row, column)).collect()).collect(),
-        ink: Ink::Part(0),
+        part: 0,
     };
     let caption = format!(
         "The chance that a run of the row's contender ends with a better final submission than a run of the column's, averaged over tasks. *: p < 0.05 after \
          Holm's correction for all pairs (Wilcoxon's signed-rank test over tasks). {}",
         cast.notes()
     );
-    Ok(Figure::new("improvement-pairs", "Probability of improvement", &caption, cells::draw(&chart), csv.text()))
+    Ok(Figure::new(
+        "improvement-pairs",
+        "Probability of improvement",
+        &caption,
+        cells::draw(&chart),
+        csv.text(),
+    ))
 }
 
 /// Contenders from the best average to the worst, which is the order of rows in all tasks.
@@ -227,7 +296,12 @@ fn order(analysis: &Analysis) -> Vec<&str> {
     let mut order: Vec<(&str, f64)> = analysis
         .contenders
         .iter()
-        .map(|standing| (standing.contender.as_str(), standing.submission.average.map_or(f64::NEG_INFINITY, |average| average.value)))
+        .map(|standing| {
+            (
+                standing.contender.as_str(),
+                standing.submission.average.map_or(f64::NEG_INFINITY, |average| average.value),
+            )
+        })
         .collect();
     order.sort_by(|one, other| other.1.total_cmp(&one.1));
     order.into_iter().map(|(contender, _)| contender).collect()
@@ -259,8 +333,19 @@ fn cell<'a>(analysis: &'a Analysis, contender: &str, task: &str) -> Option<&'a C
 
 fn scores_csv<'a>(analysis: &Analysis, tasks: impl Iterator<Item = &'a Task>, order: &[&str]) -> String {
     let mut csv = Csv::new(&[
-        "task", "metric", "contender", "runs", "scored", "mean_submission", "low", "high", "median_submission", "best_submission_at_k",
-        "best_attempt_at_k", "baseline", "noise_floor",
+        "task",
+        "metric",
+        "contender",
+        "runs",
+        "scored",
+        "mean_submission",
+        "low",
+        "high",
+        "median_submission",
+        "best_submission_at_k",
+        "best_attempt_at_k",
+        "baseline",
+        "noise_floor",
     ]);
     for task in tasks {
         for cell in order.iter().filter_map(|contender| cell(analysis, contender, &task.label)) {
@@ -290,7 +375,8 @@ const READING: &str = "Disc or ring: the mean of final submissions, with its int
 
 fn scores(analysis: &Analysis, cast: &Cast) -> Drawn {
     let order = order(analysis);
-    let panels: Vec<intervals::Panel> = analysis.tasks.iter().map(|task| panel(analysis, cast, task, &order)).collect();
+    let panels: Vec<intervals::Panel> =
+        analysis.tasks.iter().map(|task| panel(analysis, cast, task, &order)).collect();
     if panels.iter().all(|panel| panel.rows.iter().all(|row| row.value.is_none())) {
         return Err("scores by task: no run has a score".to_owned());
     }

@@ -48,8 +48,11 @@ pub(super) fn figures(analysis: &Analysis, cast: &Cast) -> Vec<Drawn> {
     let behaviour = &analysis.behaviour;
     let contender = |name: &str| cast.name(name);
     let task = super::font::plain;
-    let endings = |rows: &[Named<BTreeMap<Cause, u64>>], name: &dyn Fn(&str) -> String, by: &str| endings(rows, name, by);
-    let outcomes = |rows: &[Named<Outcomes>], name: &dyn Fn(&str) -> String, by: &str| outcomes(rows, name, by);
+    let endings = |rows: &[Named<BTreeMap<Cause, u64>>], name: &dyn Fn(&str) -> String, by: &str| {
+        endings(rows, name, by)
+    };
+    let outcomes =
+        |rows: &[Named<Outcomes>], name: &dyn Fn(&str) -> String, by: &str| outcomes(rows, name, by);
     let actions = &behaviour.actions;
     vec![
         endings(&behaviour.endings.by_contender, &contender, "contender"),
@@ -61,7 +64,13 @@ pub(super) fn figures(analysis: &Analysis, cast: &Cast) -> Vec<Drawn> {
         parts("actions-by-contender", "Actions by contender", "actions", &actions.by_contender, &contender),
         parts("actions-by-task", "Actions by task", "actions", &actions.by_task, &task),
         by_step(analysis),
-        parts("time-by-contender", "Time by category and contender", "time", &seconds(&behaviour.time_ms), &contender),
+        parts(
+            "time-by-contender",
+            "Time by category and contender",
+            "time",
+            &seconds(&behaviour.time_ms),
+            &contender,
+        ),
         edits(&behaviour.edits.by_contender, &contender),
     ]
 }
@@ -73,7 +82,8 @@ fn endings(rows: &[Named<BTreeMap<Cause, u64>>], name: &dyn Fn(&str) -> String, 
     let mut csv = Csv::new(&[by, "cause", "runs"]);
     let mut drawn = Vec::new();
     for row in rows {
-        let counts: Vec<u64> = CAUSES.iter().map(|(cause, _)| row.row.get(cause).copied().unwrap_or(0)).collect();
+        let counts: Vec<u64> =
+            CAUSES.iter().map(|(cause, _)| row.row.get(cause).copied().unwrap_or(0)).collect();
         for ((cause, _), count) in CAUSES.iter().zip(&counts).filter(|(_, count)| **count > 0) {
             csv.line([Value::Text(&row.name), Value::Text(cause.name()), Value::Count(*count)]);
         }
@@ -88,7 +98,13 @@ fn endings(rows: &[Named<BTreeMap<Cause, u64>>], name: &dyn Fn(&str) -> String, 
     let caption = format!(
         "How runs ended, by {by}: what the agent chose stands left, then limits, then what broke. A run counts once; n is its number of runs."
     );
-    Ok(Figure::new(&format!("endings-by-{by}"), &format!("Endings by {by}"), &caption, bars::draw(&chart), csv.text()))
+    Ok(Figure::new(
+        &format!("endings-by-{by}"),
+        &format!("Endings by {by}"),
+        &caption,
+        bars::draw(&chart),
+        csv.text(),
+    ))
 }
 
 fn exits(analysis: &Analysis, cast: &Cast) -> Drawn {
@@ -96,7 +112,15 @@ fn exits(analysis: &Analysis, cast: &Cast) -> Drawn {
         return Err("exit categories of MLGym: no run of MLGym tells its status".to_owned());
     };
     let columns: Vec<&String> = exits.categories.all.keys().collect();
-    let most = exits.categories.by_contender.iter().flat_map(|row| row.row.values()).max().copied().unwrap_or(1).max(1);
+    let most = exits
+        .categories
+        .by_contender
+        .iter()
+        .flat_map(|row| row.row.values())
+        .max()
+        .copied()
+        .unwrap_or(1)
+        .max(1);
     let mut csv = Csv::new(&["contender", "category", "runs"]);
     let mut drawn = Vec::new();
     for row in &exits.categories.by_contender {
@@ -117,7 +141,7 @@ fn exits(analysis: &Analysis, cast: &Cast) -> Drawn {
         rows: exits.categories.by_contender.iter().map(|row| cast.name(&row.name)).collect(),
         columns: columns.iter().map(|name| (*name).clone()).collect(),
         cells: drawn,
-        ink: Ink::Part(0),
+        part: 0,
     };
     let caption = format!(
         "Exit categories as MLGym counts them: a run counts once in each of its categories. {} runs tell their status, {} do not.",
@@ -143,10 +167,17 @@ fn outcomes(rows: &[Named<Outcomes>], name: &dyn Fn(&str) -> String, by: &str) -
             Value::Count(row.incomplete_or_failed),
             Value::Count(row.unknown),
         ]);
-        drawn.push(bars::Row { name: name(full), counts: vec![row.failed, row.incomplete], of: Some(row.runs) });
+        drawn.push(bars::Row {
+            name: name(full),
+            counts: vec![row.failed, row.incomplete],
+            of: Some(row.runs),
+        });
     }
     let chart = bars::Chart {
-        parts: vec![(Ink::Part(3), "failed: no score at all".to_owned()), (Ink::Part(2), "incomplete: a score, but cut short".to_owned())],
+        parts: vec![
+            (Ink::Part(3), "failed: no score at all".to_owned()),
+            (Ink::Part(2), "incomplete: a score, but cut short".to_owned()),
+        ],
         rows: drawn,
         measure: bars::Measure::Count,
         unit: "runs".to_owned(),
@@ -155,7 +186,13 @@ fn outcomes(rows: &[Named<Outcomes>], name: &dyn Fn(&str) -> String, by: &str) -
         "Runs by {by} without any score, and runs with a score that neither submitted nor used up their steps (MLGym's definitions), of all \
          runs in grey; the most first."
     );
-    Ok(Figure::new(&format!("failed-by-{by}"), &format!("Failed and incomplete runs by {by}"), &caption, bars::draw(&chart), csv.text()))
+    Ok(Figure::new(
+        &format!("failed-by-{by}"),
+        &format!("Failed and incomplete runs by {by}"),
+        &caption,
+        bars::draw(&chart),
+        csv.text(),
+    ))
 }
 
 fn overall(actions: &Tally<Category>) -> Drawn {
@@ -164,28 +201,44 @@ fn overall(actions: &Tally<Category>) -> Drawn {
     }
     let mut csv = Csv::new(&["category", "actions"]);
     let mut rows = Vec::new();
-    for (category, count) in Category::ALL.iter().filter_map(|category| Some((category, *actions.all.get(category)?))) {
+    for (category, count) in
+        Category::ALL.iter().filter_map(|category| Some((category, *actions.all.get(category)?)))
+    {
         csv.line([Value::Text(category.name()), Value::Count(count)]);
         let counts = Category::ALL.iter().map(|other| if other == category { count } else { 0 }).collect();
         rows.push(bars::Row { name: category.name().to_owned(), counts, of: None });
     }
     rows.sort_by_key(|row| std::cmp::Reverse(row.counts.iter().sum::<u64>()));
-    let chart = bars::Chart { parts: categories(), rows, measure: bars::Measure::Count, unit: "actions".to_owned() };
-    Ok(Figure::new("actions", "Actions", "What all steps of all runs were for.", bars::plain(&chart), csv.text()))
+    let chart =
+        bars::Chart { parts: categories(), rows, measure: bars::Measure::Count, unit: "actions".to_owned() };
+    Ok(Figure::new(
+        "actions",
+        "Actions",
+        "What all steps of all runs were for.",
+        bars::plain(&chart),
+        csv.text(),
+    ))
 }
 
 fn categories() -> Vec<(Ink, String)> {
     Category::ALL.iter().map(|category| (category_ink(*category), category.name().to_owned())).collect()
 }
 
-fn parts(id: &str, title: &str, unit: &str, rows: &[Named<BTreeMap<Category, u64>>], name: &dyn Fn(&str) -> String) -> Drawn {
+fn parts(
+    id: &str,
+    title: &str,
+    unit: &str,
+    rows: &[Named<BTreeMap<Category, u64>>],
+    name: &dyn Fn(&str) -> String,
+) -> Drawn {
     if rows.iter().all(|row| row.row.is_empty()) {
         return Err(format!("{}: no source tells", title.to_lowercase()));
     }
     let mut csv = Csv::new(&["name", "category", if unit == "time" { "seconds" } else { unit }]);
     let mut drawn = Vec::new();
     for row in rows.iter().filter(|row| !row.row.is_empty()) {
-        let counts: Vec<u64> = Category::ALL.iter().map(|category| row.row.get(category).copied().unwrap_or(0)).collect();
+        let counts: Vec<u64> =
+            Category::ALL.iter().map(|category| row.row.get(category).copied().unwrap_or(0)).collect();
         for (category, count) in Category::ALL.iter().zip(&counts).filter(|(_, count)| **count > 0) {
             csv.line([Value::Text(&row.name), Value::Text(category.name()), Value::Count(*count)]);
         }
@@ -194,10 +247,19 @@ fn parts(id: &str, title: &str, unit: &str, rows: &[Named<BTreeMap<Category, u64
     let left_out = rows.len() - drawn.len();
     let caption = format!(
         "Shares of {unit} by category{}.{}",
-        if unit == "time" { ", as far as sources tell how long steps took; n in seconds" } else { "; n counts all actions" },
+        if unit == "time" {
+            ", as far as sources tell how long steps took; n in seconds"
+        } else {
+            "; n counts all actions"
+        },
         if left_out > 0 { format!(" {left_out} rows without steps are not shown.") } else { String::new() }
     );
-    let chart = bars::Chart { parts: categories(), rows: drawn, measure: bars::Measure::Share, unit: unit.to_owned() };
+    let chart = bars::Chart {
+        parts: categories(),
+        rows: drawn,
+        measure: bars::Measure::Share,
+        unit: unit.to_owned(),
+    };
     Ok(Figure::new(id, title, &caption, bars::draw(&chart), csv.text()))
 }
 
@@ -224,7 +286,9 @@ fn by_step(analysis: &Analysis) -> Drawn {
             csv.line([Value::Count(step.step), Value::Text(category.name()), Value::Count(*count)]);
         }
     }
-    let counts = |actions: &BTreeMap<Category, u64>| Category::ALL.iter().map(|category| actions.get(category).copied().unwrap_or(0)).collect();
+    let counts = |actions: &BTreeMap<Category, u64>| {
+        Category::ALL.iter().map(|category| actions.get(category).copied().unwrap_or(0)).collect()
+    };
     let chart = layers::Chart {
         parts: categories(),
         steps: steps[..shown].iter().map(|step| counts(&step.actions)).collect(),
@@ -234,7 +298,13 @@ fn by_step(analysis: &Analysis) -> Drawn {
     let caption = format!(
         "What {} runs do at each of their steps; the height falls as runs end.{}",
         analysis.behaviour.runs_with_steps,
-        if shown < steps.len() { format!(" Steps after {shown}, which fewer than one run in a hundred reaches, are in the data alone.") } else { String::new() }
+        if shown < steps.len() {
+            format!(
+                " Steps after {shown}, which fewer than one run in a hundred reaches, are in the data alone."
+            )
+        } else {
+            String::new()
+        }
     );
     Ok(Figure::new("actions-by-step", "Actions by step", &caption, layers::draw(&chart), csv.text()))
 }
@@ -247,13 +317,26 @@ fn edits(rows: &[Named<Edits>], name: &dyn Fn(&str) -> String) -> Drawn {
     let mut drawn = Vec::new();
     for Named { name: full, row } in rows.iter().filter(|row| row.row.tried > 0) {
         csv.line([Value::Text(full), Value::Count(row.tried), Value::Count(row.rejected)]);
-        drawn.push(bars::Row { name: name(full), counts: vec![row.rejected, row.tried.saturating_sub(row.rejected)], of: None });
+        drawn.push(bars::Row {
+            name: name(full),
+            counts: vec![row.rejected, row.tried.saturating_sub(row.rejected)],
+            of: None,
+        });
     }
     let chart = bars::Chart {
-        parts: vec![(Ink::Part(3), "refused: changed nothing".to_owned()), (Ink::Part(4), "applied".to_owned())],
+        parts: vec![
+            (Ink::Part(3), "refused: changed nothing".to_owned()),
+            (Ink::Part(4), "applied".to_owned()),
+        ],
         rows: drawn,
         measure: bars::Measure::Share,
         unit: "edits".to_owned(),
     };
-    Ok(Figure::new("edits", "Edits refused", "Edits that were tried, and the share that was refused.", bars::draw(&chart), csv.text()))
+    Ok(Figure::new(
+        "edits",
+        "Edits refused",
+        "Edits that were tried, and the share that was refused.",
+        bars::draw(&chart),
+        csv.text(),
+    ))
 }

@@ -35,9 +35,30 @@ pub(super) fn figures(analysis: &Analysis, cast: &Cast) -> Vec<Drawn> {
     let baseline = |rows: &[ProfileRow]| rows.iter().find(|row| row.is_baseline).and_then(|row| row.area);
     let published_baseline = baseline(&analysis.published.best);
     vec![
-        draw(analysis, cast, &view("area-cost", "AUP against cost", PUBLISHED, DOLLARS, 1e6, "money"), &front.money, area, published_baseline),
-        draw(analysis, cast, &view("improvement-cost", "Improvement against cost", AVERAGE, DOLLARS, 1e6, "money"), &front.money, average, Some(0.0)),
-        draw(analysis, cast, &view("area-time", "AUP against time", PUBLISHED, MINUTES, 60_000.0, "time"), &front.time, area, published_baseline),
+        draw(
+            analysis,
+            cast,
+            &view("area-cost", "AUP against cost", PUBLISHED, DOLLARS, 1e6, "money"),
+            &front.money,
+            area,
+            published_baseline,
+        ),
+        draw(
+            analysis,
+            cast,
+            &view("improvement-cost", "Improvement against cost", AVERAGE, DOLLARS, 1e6, "money"),
+            &front.money,
+            average,
+            Some(0.0),
+        ),
+        draw(
+            analysis,
+            cast,
+            &view("area-time", "AUP against time", PUBLISHED, MINUTES, 60_000.0, "time"),
+            &front.time,
+            area,
+            published_baseline,
+        ),
     ]
 }
 
@@ -49,8 +70,11 @@ fn draw(
     achieved: fn(&Standing) -> Option<Estimate>,
     baseline: Option<f64>,
 ) -> Drawn {
-    let estimates: BTreeMap<&str, Estimate> =
-        analysis.contenders.iter().filter_map(|standing| Some((standing.contender.as_str(), achieved(standing)?))).collect();
+    let estimates: BTreeMap<&str, Estimate> = analysis
+        .contenders
+        .iter()
+        .filter_map(|standing| Some((standing.contender.as_str(), achieved(standing)?)))
+        .collect();
     let known: Vec<(&FrontPoint, Estimate)> =
         spent.iter().filter_map(|point| Some((point, *estimates.get(point.contender.as_str())?))).collect();
     if known.is_empty() {
@@ -58,7 +82,9 @@ fn draw(
     }
     let is_front = |point: &FrontPoint, value: f64| {
         !known.iter().any(|(other, estimate)| {
-            other.cost <= point.cost && estimate.value >= value && (other.cost < point.cost || estimate.value > value)
+            other.cost <= point.cost
+                && estimate.value >= value
+                && (other.cost < point.cost || estimate.value > value)
         })
     };
     let mut csv = Csv::new(&["contender", "mean_spent", "runs", "value", "low", "high", "is_on_front"]);
@@ -87,12 +113,19 @@ fn draw(
     let missing = analysis.contenders.len() - known.len();
     let missing = match missing {
         0 => String::new(),
-        missing => format!(" Not shown, since it is not known: {missing} of {} contenders.", analysis.contenders.len()),
+        missing => format!(
+            " Not shown, since it is not known: {missing} of {} contenders.",
+            analysis.contenders.len()
+        ),
     };
     let caption = format!(
         "{} The line joins those whom nobody beats at a lower or equal price (Pareto front). Costs are as they were recorded unless prices \
          were given, and recorded costs of different providers are not always comparable.{missing} {}",
-        if view.spent == "money" { "What a run costs on average against what it achieves." } else { "How long a run takes on average against what it achieves." },
+        if view.spent == "money" {
+            "What a run costs on average against what it achieves."
+        } else {
+            "How long a run takes on average against what it achieves."
+        },
         cast.notes()
     );
     let chart = scatter::Chart {

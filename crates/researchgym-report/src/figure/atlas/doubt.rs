@@ -6,7 +6,6 @@ use researchgym_core::statistics::influence::AreaChanges;
 use super::super::csv::{Csv, Value};
 use super::super::{Figure, cells, number};
 use super::{Cast, Drawn};
-use crate::palette::Ink;
 
 pub(super) fn figures(analysis: &Analysis, cast: &Cast) -> Vec<Drawn> {
     vec![flagged(analysis, cast), influence(analysis, cast)]
@@ -18,16 +17,28 @@ fn flagged(analysis: &Analysis, cast: &Cast) -> Drawn {
     }
     let mut csv = Csv::new(&["contender", "task", "runs", "flagged"]);
     for cell in &analysis.cells {
-        csv.line([Value::Text(&cell.contender), Value::Text(&cell.task), Value::Count(cell.runs), Value::Count(cell.flagged)]);
+        csv.line([
+            Value::Text(&cell.contender),
+            Value::Text(&cell.task),
+            Value::Count(cell.runs),
+            Value::Count(cell.flagged),
+        ]);
     }
     let cell = |contender: &str, task: &str| {
-        let Some(cell) = analysis.cells.iter().find(|cell| cell.contender == contender && cell.task == task) else {
+        let Some(cell) = analysis.cells.iter().find(|cell| cell.contender == contender && cell.task == task)
+        else {
             return cells::Cell::default();
         };
         cells::Cell {
             share: Some(cell.flagged as f64 / cell.runs.max(1) as f64),
             text: if cell.flagged > 0 { format!("{}/{}", cell.flagged, cell.runs) } else { "·".to_owned() },
-            tip: format!("{} on {}: {} of {} runs flagged", cast.name(contender), task, cell.flagged, cell.runs),
+            tip: format!(
+                "{} on {}: {} of {} runs flagged",
+                cast.name(contender),
+                task,
+                cell.flagged,
+                cell.runs
+            ),
         }
     };
     let row = |contender: &str| analysis.tasks.iter().map(|task| cell(contender, &task.label)).collect();
@@ -35,7 +46,7 @@ fn flagged(analysis: &Analysis, cast: &Cast) -> Drawn {
         rows: analysis.contenders.iter().map(|standing| cast.name(&standing.contender)).collect(),
         columns: analysis.tasks.iter().map(|task| task.label.clone()).collect(),
         cells: analysis.contenders.iter().map(|standing| row(&standing.contender)).collect(),
-        ink: Ink::Part(3),
+        part: 3,
     };
     let caption = "Runs with something that makes their score unusable, of all runs of a contender on a task. A dot: runs, none flagged. Empty: no runs.";
     Ok(Figure::new("flagged", "Flagged runs", caption, cells::draw(&chart), csv.text()))
@@ -52,13 +63,22 @@ fn influence(analysis: &Analysis, cast: &Cast) -> Drawn {
     if let Some(flagged) = &influence.flagged {
         lines.push(("without all flagged runs".to_owned(), flagged));
     }
-    let most = lines.iter().flat_map(|(_, changes)| changes.best.iter().flatten()).map(|change| change.abs()).fold(1e-9, f64::max);
+    let most = lines
+        .iter()
+        .flat_map(|(_, changes)| changes.best.iter().flatten())
+        .map(|change| change.abs())
+        .fold(1e-9, f64::max);
     let mut csv = Csv::new(&["left_out", "contender", "change_of_area", "tau_max"]);
     let mut drawn = Vec::new();
     for (name, changes) in &lines {
         let mut row = Vec::new();
         for (contender, change) in contenders.iter().zip(&changes.best) {
-            csv.line([Value::Text(name), Value::Text(contender), Value::Number(*change), Value::Number(Some(changes.tau_max))]);
+            csv.line([
+                Value::Text(name),
+                Value::Text(contender),
+                Value::Number(*change),
+                Value::Number(Some(changes.tau_max)),
+            ]);
             row.push(match change {
                 Some(change) => cells::Cell {
                     share: Some(change.abs() / most),
@@ -74,7 +94,7 @@ fn influence(analysis: &Analysis, cast: &Cast) -> Drawn {
         rows: lines.into_iter().map(|(name, _)| name).collect(),
         columns: contenders.iter().map(|contender| cast.name(contender)).collect(),
         cells: drawn,
-        ink: Ink::Part(11),
+        part: 11,
     };
     let caption = "How the published area (AUP) of best attempts changes when one task is left out, or all flagged runs: the darker, the more. One task can \
                    set the scale of all areas.";

@@ -54,9 +54,11 @@ pub(crate) struct Cast {
 
 impl Cast {
     pub(crate) fn of(analysis: &Analysis) -> Cast {
-        let full: Vec<&str> = analysis.contenders.iter().map(|standing| standing.contender.as_str()).collect();
+        let full: Vec<&str> =
+            analysis.contenders.iter().map(|standing| standing.contender.as_str()).collect();
         let shared = shared_prefix(&full);
-        let names = full.iter().map(|name| ((*name).to_owned(), font::plain(&name[shared.len()..]))).collect();
+        let names =
+            full.iter().map(|name| ((*name).to_owned(), font::plain(&name[shared.len()..]))).collect();
         Cast { names, notes: notes(analysis) }
     }
 
