@@ -11,5 +11,5 @@ pub mod story;
 pub mod tables;
 
 pub use self::figure::{Figure, FigureError};
-pub use self::page::{PageFacts, Report, ReportError, report};
+pub use self::page::{PageFacts, Report, ReportError, leaderboard_page, report};
 pub use self::story::{Call, Story};

@@ -188,6 +188,11 @@ pub fn event_time(now: Timestamp) -> String {
     format!("{now:.3}")
 }
 
+/// This moment, likewise.
+pub fn now() -> String {
+    event_time(Timestamp::now())
+}
+
 /// Makes the names in a folder durable.
 pub(crate) fn sync_folder(path: &Path) -> Result<(), StoreError> {
     let folder = fs::File::open(path).map_err(StoreError::io("open", path))?;

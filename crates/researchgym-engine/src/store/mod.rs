@@ -16,7 +16,7 @@ pub(crate) use blobs::hash_reader;
 pub use blobs::{BlobWriter, Blobs};
 pub use derived::{LogAppender, LogFile, write_json, write_metadata, write_plan, write_status};
 pub use error::StoreError;
-pub use folder::{RunFolder, event_time};
+pub use folder::{RunFolder, event_time, now};
 pub(crate) use folder::{is_day, is_id, sync_folder};
 pub(crate) use lock::LOCK;
 pub use lock::RunLock;

@@ -28,9 +28,7 @@ pub(crate) fn leaderboard(arguments: &LeaderboardArguments, printer: &Printer) -
         }
         OutputFormat::Md => printer.document(&markdown(&rows)),
         OutputFormat::Csv => printer.document(&csv(&rows)),
-        OutputFormat::Html => {
-            printer.document(&super::report::leaderboard_page(&analysis, &meant, arguments.sort.into()))
-        }
+        OutputFormat::Html => printer.document(&super::report::page(&analysis, &meant.records)?),
     }
     Ok(0)
 }

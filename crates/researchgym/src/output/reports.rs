@@ -42,7 +42,7 @@ impl Printer {
     }
 
     /// `report`
-    pub(crate) fn reported(&self, folder: &Path, figures: usize, analysis: &Analysis) {
+    pub(crate) fn reported(&self, page: &Path, figures: usize, analysis: &Analysis) {
         self.talk(&format!(
             "\n{} of {}, {}, {}",
             counted(analysis.runs.len() as u64, "run"),
@@ -51,6 +51,6 @@ impl Printer {
             counted(figures as u64, "figure"),
         ));
         self.counted_runs(analysis);
-        self.data(&folder.join("index.html").display().to_string());
+        self.data(&page.display().to_string());
     }
 }
