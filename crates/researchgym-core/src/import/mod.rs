@@ -6,6 +6,7 @@ pub mod inspect;
 pub mod json;
 pub mod mlgym;
 pub mod openevolve;
+pub mod researchgym_seed;
 pub mod steps;
 mod text;
 pub mod time;

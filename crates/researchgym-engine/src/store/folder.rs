@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use super::{Blobs, RunLock, StoreError};
+use super::{Blobs, IMPORTED, RunLock, StoreError};
 
 /// The folder of one run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,7 +64,8 @@ impl RunFolder {
 
     /// The run meant by a path, an id, or the beginning of an id that no other run below `runs` shares.
     pub fn find(runs: &Path, name: &str) -> Result<RunFolder, StoreError> {
-        if name.contains('/') || Path::new(name).join("events.jsonl").exists() {
+        let is_run = |file: &str| Path::new(name).join(file).exists();
+        if name.contains('/') || is_run("events.jsonl") || is_run(IMPORTED) {
             return RunFolder::open(Path::new(name));
         }
         let mut candidates: Vec<RunFolder> =
