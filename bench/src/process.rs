@@ -114,6 +114,11 @@ pub(crate) fn peak_memory_kib() -> u64 {
     kib(&fs::read_to_string("/proc/self/status").unwrap_or_default(), "VmHWM:").unwrap_or_default()
 }
 
+/// The most memory that a process had until now, in KiB; 0 when it is over.
+pub(crate) fn peak_memory_of(pid: u32) -> u64 {
+    kib(&fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default(), "VmHWM:").unwrap_or_default()
+}
+
 fn kib(text: &str, key: &str) -> Option<u64> {
     text.lines().find_map(|line| line.strip_prefix(key))?.split_whitespace().next()?.parse().ok()
 }

@@ -2,8 +2,9 @@
 
 use researchgym_core::chain;
 use researchgym_core::grading::Verdict;
-use researchgym_core::import::mlgym;
+use researchgym_core::import::{mlgym, recorded, researchgym_seed};
 use researchgym_core::inspect;
+use researchgym_core::record::{Foreign, RunRecord};
 use researchgym_core::score::Direction;
 use researchgym_core::state::RunState;
 use researchgym_core::task::Metric;
@@ -100,5 +101,51 @@ pub fn mlgym_trajectory(data: &[u8]) -> bool {
         assert!(finding.events.iter().all(|event| *event <= trajectory.last_event), "{finding:?}");
         assert!((0.0..=1.0).contains(&finding.confidence), "{finding:?}");
     }
+    true
+}
+
+/// A run folder of MLGym: what stands before a NUL byte is `results.json`, what stands behind it the trajectory; each may be empty.
+/// A record is written and read again, its steps have their numbers, and the rules can look at them.
+pub fn mlgym_record(data: &[u8]) -> bool {
+    let at = data.iter().position(|byte| *byte == 0).unwrap_or(data.len());
+    let (results, trajectory) = (&data[..at], data.get(at + 1..).unwrap_or_default());
+    let given = |bytes| Some(bytes).filter(|bytes: &&[u8]| !bytes.is_empty());
+    match mlgym::record(given(results), given(trajectory), "small__blotto__default__x_run_1") {
+        Ok(run) => foreign(run),
+        Err(_) => false,
+    }
+}
+
+/// A run folder of the first ResearchGym. The first byte says which file the rest is.
+pub fn researchgym_seed(data: &[u8]) -> bool {
+    const NAMES: [&str; 5] = [
+        "transcript.json",
+        "logs/transcript.json",
+        "logs/codex_output.jsonl",
+        "logs/cost_summary.json",
+        "metadata.json",
+    ];
+    let (first, rest) = choice(data);
+    let mut files = researchgym_seed::Files::from([("metadata.json".to_owned(), b"{}".to_vec())]);
+    files.insert(NAMES[usize::from(first) % NAMES.len()].to_owned(), rest.to_vec());
+    match researchgym_seed::record("0123abcd", &files) {
+        Ok(run) => foreign(run),
+        Err(_) => false,
+    }
+}
+
+/// What every imported run keeps to.
+fn foreign(run: Foreign) -> bool {
+    let Foreign { record, steps } = run;
+    let written = serde_json::to_string(&record).expect("a record can be written");
+    assert_eq!(serde_json::from_str::<RunRecord>(&written).expect("it can be read again"), record);
+    assert_eq!(record.actions.steps.len(), steps.len());
+    assert!(steps.iter().zip(1..).all(|(step, number)| step.number == number));
+    assert!(
+        record.attempts.iter().flat_map(|attempt| attempt.metrics.values()).all(|value| value.is_finite())
+    );
+    let trajectory = recorded(&record, steps.into_iter());
+    let findings = inspect::inspect(&trajectory);
+    assert!(findings.iter().flat_map(|finding| &finding.events).all(|event| *event <= trajectory.last_event));
     true
 }
