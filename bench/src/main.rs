@@ -29,6 +29,7 @@ mod server;
 mod snapshot;
 mod start;
 mod step;
+mod store;
 
 use std::process::ExitCode;
 
@@ -70,6 +71,7 @@ fn measure(options: &Options) -> Outcome<()> {
         "snapshot" => return snapshot::measure(options, &report),
         "gateway" => return gateway::measure(options, &report),
         "inspect" => return inspect::measure(options, &report),
+        "store" => return store::measure(options, &report),
         _ => {}
     }
     // The same kind of runtime as the program's own.

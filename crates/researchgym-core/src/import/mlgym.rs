@@ -1,8 +1,12 @@
-//! MLGym's `.traj` files as trajectories: which step edited which file with what, what came out, which scores were told.
+//! MLGym's run folders as records, and its `.traj` files as trajectories: which step edited which file with what, what came out, which scores were told.
 //!
 //! Steps are numbered from 1; findings name these numbers. What the file does not say stays unknown: there are no times of
 //! day, no exit codes, and the content of a file is known only where an edit brings it. A file that lies about itself is
 //! read as it stands.
+
+mod file;
+mod record;
+mod steps;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -12,15 +16,29 @@ use crate::inspect::trajectory::Metric;
 use crate::inspect::{Attempt, Facts, FileWrite, Outcome, Protection, Step, StepKind, Trajectory};
 use crate::score::Direction;
 
+pub use self::record::record;
+
 /// Where agents of MLGym work.
 pub const WORKSPACE: &str = "/home/agent/workspace";
 /// What the place of work itself prints to tell a score or the end of a command.
 const MARKS: [&str; 3] = ["<<VALIDATION||", "<<SUBMISSION||", "///PROCESS-DONE:"];
 
-/// A file is no trajectory of MLGym.
+/// Files are no run of MLGym.
 #[derive(Debug, thiserror::Error)]
-#[error("this is no trajectory of MLGym: {0}")]
-pub struct NotMlgym(#[from] serde_json::Error);
+pub enum NotMlgym {
+    /// A `.traj` file is not JSON, or has another form.
+    #[error("this is no trajectory of MLGym: {0}")]
+    Trajectory(#[from] serde_json::Error),
+    /// A `results.json` is not JSON, or has another form, and there is no trajectory to tell the scores.
+    #[error("results.json does not hold the scores of a run of MLGym: {0}")]
+    Results(serde_json::Error),
+    /// A `.traj` file is an object without steps.
+    #[error("this is no trajectory of MLGym: it has no list of steps")]
+    NoSteps,
+    /// There is nothing to read.
+    #[error("there is neither a results.json nor a trajectory")]
+    Nothing,
+}
 
 /// What is read of the file; all other keys are passed over.
 #[derive(Debug, Deserialize)]
@@ -115,7 +133,7 @@ fn step(number: u64, taken: &Taken) -> Step {
     let seen = taken.observation.as_deref().unwrap_or_default();
     let first = action.split_whitespace().next().unwrap_or_default();
     let step = match first {
-        _ if edit(action).is_some() => edited(number, action, taken, seen),
+        _ if edit(action).is_some() => edited(number, action, taken.state.as_deref(), seen),
         "create" => created(number, action, seen),
         "open" => Step::new(number, number, StepKind::Read, named(action)),
         "goto" | "scroll_up" | "scroll_down" => Step::new(number, number, StepKind::Read, ""),
@@ -154,11 +172,11 @@ fn edit(action: &str) -> Option<&str> {
 }
 
 /// The open file is edited, whatever else stands behind the range. The window that the editor shows names it best.
-fn edited(number: u64, action: &str, taken: &Taken, seen: &str) -> Step {
+fn edited(number: u64, action: &str, state: Option<&str>, seen: &str) -> Step {
     let is_applied = seen.contains("File updated. Please review");
     let path = match window_file(seen).filter(|_| is_applied) {
         Some(path) => path.to_owned(),
-        None => opened(action).map(str::to_owned).or_else(|| open_file(taken)).unwrap_or_default(),
+        None => opened(action).map(str::to_owned).or_else(|| open_file(state)).unwrap_or_default(),
     };
     let outcome = if is_applied { Outcome::Done } else { Outcome::Refused };
     let content = edit(action).map(str::to_owned);
@@ -190,8 +208,8 @@ fn named(action: &str) -> &str {
     }
 }
 
-fn open_file(taken: &Taken) -> Option<String> {
-    let state: Value = serde_json::from_str(taken.state.as_deref()?).ok()?;
+fn open_file(state: Option<&str>) -> Option<String> {
+    let state: Value = serde_json::from_str(state?).ok()?;
     state["open_file"].as_str().map(str::to_owned)
 }
 
@@ -206,14 +224,18 @@ fn is_window(seen: &str) -> bool {
     seen.trim_start().starts_with("[File: ")
 }
 
+/// What a validation told, from its score on.
+fn evaluation<'a>(action: &str, seen: &'a str) -> Option<&'a str> {
+    let told = &seen[seen.rfind("Evaluation Score: ")?..];
+    let is_told = matches!(action, "validate" | "submit") || seen.contains("valid submission artefact");
+    is_told.then_some(told)
+}
+
 /// The score that a validation told.
 fn told_score(taken: &Taken, number: u64, after_steps: usize, primary: Option<&str>) -> Option<Attempt> {
     let seen = taken.observation.as_deref()?;
     let action = taken.action.as_deref()?.trim();
-    let told = &seen[seen.rfind("Evaluation Score: ")?..];
-    if action != "validate" && action != "submit" && !seen.contains("valid submission artefact") {
-        return None;
-    }
+    let told = evaluation(action, seen)?;
     let numbers: Vec<Written> = written(told);
     let value = primary.and_then(|name| {
         let at = told.find(&format!("'{name}'"))? + name.len() + 2;

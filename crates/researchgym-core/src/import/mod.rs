@@ -1,4 +1,4 @@
-//! Trajectories of other systems, read into our own forms. Pure: bytes in, runs out.
+//! Trajectories of other systems, read into our own forms. Pure: bytes in, trajectories and records out.
 
 pub mod atif;
 pub mod ideas;
@@ -7,4 +7,5 @@ pub mod json;
 pub mod mlgym;
 pub mod openevolve;
 pub mod steps;
+mod text;
 pub mod time;

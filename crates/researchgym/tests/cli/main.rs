@@ -16,6 +16,7 @@ mod grading;
 mod inspect;
 mod kill;
 mod limits;
+mod listing;
 mod models;
 mod network;
 mod results;
