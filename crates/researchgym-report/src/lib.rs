@@ -10,6 +10,8 @@ pub mod inspect;
 pub mod leaderboard;
 mod page;
 mod palette;
+#[cfg(test)]
+mod peers;
 pub mod story;
 pub mod tables;
 
