@@ -63,7 +63,7 @@ impl Ideas {
             return;
         }
         let next =
-            self.ideas.range((epoch, 0)..=(epoch, u64::MAX)).next_back().map_or(0, |((_, last), _)| last + 1);
+            self.ideas.range((epoch, 0)..=(epoch, u64::MAX)).next_back().map_or(0, |((_, last), _)| last.saturating_add(1));
         let idea = of(&NUMBERS).unwrap_or(next);
         if let Some((name, direction, _)) = score {
             self.metric.get_or_insert((name.to_owned(), direction));
