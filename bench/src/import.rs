@@ -14,9 +14,6 @@ use crate::{Outcome, process, program};
 const COPIES: usize = 10;
 /// How often each pass is timed. The first of the program's is the import; in later ones all runs are there already.
 const ROUNDS: usize = 5;
-/// How often a process's memory is looked at. The kernel keeps the peak; only its last moments may be missed.
-const LOOK: Duration = Duration::from_millis(1);
-
 const PYTHON: &str = "import json, os, sys
 for folder, _, names in os.walk(sys.argv[1]):
     for name in names:
@@ -83,17 +80,11 @@ pub(crate) fn measure(options: &Options, report: &Report) -> Outcome<()> {
 fn timed(command: &mut Command) -> Outcome<(Duration, u64)> {
     let begun = Instant::now();
     let mut child: Child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
-    let mut peak = 0;
-    loop {
-        peak = peak.max(process::peak_memory_of(child.id()));
-        if let Some(status) = child.try_wait()? {
-            let took = begun.elapsed();
-            return match status.success() {
-                true => Ok((took, peak)),
-                false => Err(format!("{command:?} ended with {status}").into()),
-            };
-        }
-        std::thread::sleep(LOOK);
+    let peak = process::peak_memory_of(&mut child)?;
+    let took = begun.elapsed();
+    match child.wait()?.success() {
+        true => Ok((took, peak)),
+        false => Err(format!("{command:?} failed").into()),
     }
 }
 

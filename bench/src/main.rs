@@ -30,6 +30,7 @@ mod server;
 mod snapshot;
 mod start;
 mod step;
+mod store;
 
 use std::process::ExitCode;
 
@@ -72,6 +73,7 @@ fn measure(options: &Options) -> Outcome<()> {
         "gateway" => return gateway::measure(options, &report),
         "import" => return import::measure(options, &report),
         "inspect" => return inspect::measure(options, &report),
+        "store" => return store::measure(options, &report),
         _ => {}
     }
     // The same kind of runtime as the program's own.

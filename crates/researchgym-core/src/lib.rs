@@ -30,6 +30,7 @@ pub mod score;
 pub mod script;
 pub mod spec;
 pub mod state;
+pub mod statistics;
 pub mod task;
 pub mod web;
 pub mod wire;

@@ -60,6 +60,7 @@ fn started() -> Event {
             limits: limits(Some(100)),
             web: false,
             network: None,
+            tags: Vec::new(),
             data_dir: None,
         },
         task: Box::new(task),

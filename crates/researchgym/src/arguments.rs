@@ -3,12 +3,14 @@
 
 mod check;
 mod doctor;
+mod filters;
 mod gateway;
 mod gpus;
 mod import;
 mod inspect;
 mod model;
 mod network;
+mod report;
 mod run;
 mod runs;
 mod task;
@@ -22,12 +24,14 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::check::{CheckPlace, IsolatedRuntime};
 pub(crate) use self::doctor::DoctorArguments;
+pub(crate) use self::filters::Filters;
 pub(crate) use self::gateway::{GatewayArguments, Listen};
 pub(crate) use self::gpus::GpuArguments;
 pub(crate) use self::import::{ImportArguments, ImportFormat};
 pub(crate) use self::inspect::InspectArguments;
 pub(crate) use self::model::{ModelArguments, ModelCommand};
 pub(crate) use self::network::{NetworkArguments, PolicyName};
+pub(crate) use self::report::{Comparison, LeaderboardArguments, ReportArguments};
 pub(crate) use self::run::{RunArguments, RuntimeName, SamplerName};
 pub(crate) use self::runs::{
     GradeArguments, LimitArguments, ListArguments, NoteArguments, OneRun, ShowArguments,
@@ -59,6 +63,12 @@ pub(crate) enum OutputFormat {
     Text,
     /// For programs: JSON only.
     Json,
+    /// `report` and `leaderboard`: Markdown.
+    Md,
+    /// `report` and `leaderboard`: a page.
+    Html,
+    /// `report` and `leaderboard`: comma-separated values.
+    Csv,
 }
 
 #[derive(Debug, Subcommand)]
@@ -69,6 +79,12 @@ pub(crate) enum Command {
     List(ListArguments),
     /// Show one run: result, attempts, what is kept apart
     Show(ShowArguments),
+    /// Compare runs: a folder with a page, figures and tables
+    ///
+    /// With --output json, md, html or csv the analysis, the text, the page or the leaderboard goes to standard output.
+    Report(Box<ReportArguments>),
+    /// Compare runs in a line a contender
+    Leaderboard(Box<LeaderboardArguments>),
     /// Print a run again as it looked while it worked
     Replay(OneRun),
     /// Grade a run's attempts again with the same artefacts and seeds

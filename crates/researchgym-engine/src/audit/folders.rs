@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::locks::Locks;
 use super::{Kind, Places, Remains, Way, is_ours};
-use crate::{dataset, environment, gateway, grading, sandbox, scratch};
+use crate::{bundle, dataset, environment, gateway, grading, prune, sandbox, scratch};
 
 /// Where such folders are, and what their names begin with.
 pub(super) fn nests(places: &Places) -> Vec<(PathBuf, Vec<&'static str>)> {
@@ -23,6 +23,7 @@ pub(super) fn nests(places: &Places) -> Vec<(PathBuf, Vec<&'static str>)> {
     nests.push((places.home.join("environments"), vec![environment::UNFINISHED]));
     nests.push((places.home.join("datasets/prepared"), vec![dataset::UNFINISHED]));
     nests.push((places.home.join("support"), vec![grading::UNFINISHED]));
+    nests.push((places.runs.clone(), vec![prune::REMOVING, bundle::UNPACKING]));
     nests
 }
 

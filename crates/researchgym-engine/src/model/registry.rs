@@ -23,7 +23,7 @@ use serde_json::{Map, Value};
 
 pub use self::error::ModelError;
 use self::prices::Prices;
-pub use self::prices::{PriceFlagError, price_flag};
+pub use self::prices::{PriceFlagError, price_flag, read_prices};
 use self::provider::Provider;
 use super::cassette::Cassette;
 use super::endpoint::{Backend, Endpoint, Scripted};

@@ -43,7 +43,8 @@ impl RunFolder {
         }
     }
 
-    fn create_inner(&self) -> Result<(), StoreError> {
+    /// Makes the folders that every run has.
+    pub(crate) fn create_inner(&self) -> Result<(), StoreError> {
         for inner in [self.blobs_path(), self.workspace(), self.submissions(), self.logs()] {
             fs::create_dir_all(&inner).map_err(StoreError::io("create", &inner))?;
         }
@@ -64,8 +65,9 @@ impl RunFolder {
 
     /// The run meant by a path, an id, or the beginning of an id that no other run below `runs` shares.
     pub fn find(runs: &Path, name: &str) -> Result<RunFolder, StoreError> {
-        let is_run = |file: &str| Path::new(name).join(file).exists();
-        if name.contains('/') || is_run("events.jsonl") || is_run(IMPORTED) {
+        if name.contains('/')
+            || ["events.jsonl", IMPORTED].iter().any(|log| Path::new(name).join(log).exists())
+        {
             return RunFolder::open(Path::new(name));
         }
         let mut candidates: Vec<RunFolder> =
@@ -123,6 +125,16 @@ impl RunFolder {
     /// The event log.
     pub fn events(&self) -> PathBuf {
         self.root.join("events.jsonl")
+    }
+
+    /// What an import wrote, if the run is somebody else's: the record, then a step a line (decision 19).
+    pub fn imported(&self) -> PathBuf {
+        self.root.join(IMPORTED)
+    }
+
+    /// Whether the run was imported: then it has no event log.
+    pub fn is_imported(&self) -> bool {
+        self.imported().is_file()
     }
 
     /// Where torn lines that were cut off the log are kept.
@@ -189,7 +201,8 @@ fn sorted_names(folder: &Path) -> Vec<String> {
     names
 }
 
-fn is_day(name: &str) -> bool {
+/// Whether a name is that of a day's folder.
+pub(crate) fn is_day(name: &str) -> bool {
     name.len() == 10
         && name.bytes().enumerate().all(|(at, byte)| match at {
             4 | 7 => byte == b'-',
@@ -197,6 +210,7 @@ fn is_day(name: &str) -> bool {
         })
 }
 
-fn is_id(name: &str) -> bool {
+/// Whether a name is that of a run's folder.
+pub(crate) fn is_id(name: &str) -> bool {
     name.len() == 8 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }

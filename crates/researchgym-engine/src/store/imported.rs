@@ -29,18 +29,6 @@ const STAGING_PREFIX: &str = "researchgym-import-";
 /// How many ids are tried for a run whose first ones others have by chance.
 const MAX_IDS: u64 = 64;
 
-impl RunFolder {
-    /// Where the record and steps of an imported run are.
-    pub fn imported(&self) -> PathBuf {
-        self.root().join(IMPORTED)
-    }
-
-    /// Whether this is a run of somebody else's.
-    pub fn is_imported(&self) -> bool {
-        self.imported().is_file()
-    }
-}
-
 /// Takes runs of others into a runs folder. Threads may share it.
 #[derive(Debug)]
 pub struct Importer {

@@ -4,13 +4,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::Places;
+use super::{Filters, Places};
 
 #[derive(Debug, Args)]
 pub(crate) struct ListArguments {
-    /// Only runs of this task
-    #[arg(long, value_name = "TASK")]
-    pub(crate) task: Option<String>,
+    #[command(flatten)]
+    pub(crate) filters: Filters,
     #[command(flatten)]
     pub(crate) places: Places,
 }

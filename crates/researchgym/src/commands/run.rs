@@ -354,6 +354,7 @@ fn specification(
         },
         web: false,
         network: network::asked(&arguments.reach, &task)?,
+        tags: arguments.tag.clone(),
         data_dir: settings.data_dir(&arguments.data_dir)?.map(|path| path.display().to_string()),
     })
 }
@@ -392,6 +393,7 @@ fn same(arguments: &RunArguments, spec: &RunSpec) -> Result<(), CommandError> {
             arguments.image.is_some()
                 && arguments.image.as_ref() != spec.image.as_ref().map(|image| &image.name),
         ),
+        ("--tag", arguments.fork.is_none() && !arguments.tag.is_empty() && arguments.tag != spec.tags),
         ("--gpus", {
             let given = arguments.gpus.gpus.as_ref();
             given.is_some_and(|given| given != spec.gpus.as_ref().unwrap_or(&GpuRequest::Count(0)))

@@ -6,10 +6,12 @@ mod gateway;
 mod gpus;
 mod importing;
 mod inspection;
+mod listing;
 mod models;
 mod person;
 mod plan;
 mod progress;
+mod reports;
 mod runs;
 mod tasks;
 mod terminal;
@@ -69,6 +71,18 @@ impl Printer {
     /// Whether results are printed as JSON.
     pub(crate) fn is_json(&self) -> bool {
         self.format == OutputFormat::Json
+    }
+
+    /// The form in which results are wanted.
+    pub(crate) fn format(&self) -> OutputFormat {
+        self.format
+    }
+
+    /// A text of several lines on standard output.
+    pub(crate) fn document(&self, text: &str) {
+        for line in text.lines() {
+            self.data(line);
+        }
     }
 
     /// Whether a person sees standard error as it comes.

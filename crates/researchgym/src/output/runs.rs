@@ -68,25 +68,6 @@ impl Printer {
         }
     }
 
-    /// `list`
-    pub(crate) fn list(&self, results: &[RunResult], broken: &[(String, String)], runs: &Path) {
-        if results.is_empty() && broken.is_empty() {
-            let runs = runs.display();
-            self.talk(&format!("There are no such runs in {runs}. Make one: researchgym run blotto tuner"));
-        }
-        if !results.is_empty() {
-            for line in listing(results) {
-                self.data(&line);
-            }
-            if let Some(last) = results.last() {
-                self.talk(&format!("\nLook closer: researchgym show {}", spoken(last)));
-            }
-        }
-        for (_, problem) in broken {
-            self.warn(problem);
-        }
-    }
-
     /// `show`
     pub(crate) fn show(&self, result: &RunResult, state: &RunState) {
         for line in summary(result) {
@@ -178,13 +159,18 @@ impl Printer {
 
 /// What names a run in a command without `--runs-dir`: its id, or its folder if it is elsewhere.
 fn spoken(result: &RunResult) -> Cow<'_, str> {
+    named(&result.run_id, &result.run)
+}
+
+/// The same of a run by its id and folder.
+pub(super) fn named<'a>(id: &'a str, run: &'a str) -> Cow<'a, str> {
     let runs = std::env::var_os("RESEARCHGYM_RUNS").filter(|runs| !runs.is_empty());
     let runs = runs.unwrap_or_else(|| "runs".into());
     let usual = std::env::current_dir().map(|here| here.join(runs));
-    match Path::new(&result.run).ancestors().nth(2) {
-        Some(own) if usual.is_ok_and(|usual| usual == own) => Cow::Borrowed(&result.run_id),
-        _ if result.run.contains(char::is_whitespace) => Cow::Owned(format!("'{}'", result.run)),
-        _ => Cow::Borrowed(&result.run),
+    match Path::new(run).ancestors().nth(2) {
+        Some(own) if usual.is_ok_and(|usual| usual == own) => Cow::Borrowed(id),
+        _ if run.contains(char::is_whitespace) => Cow::Owned(format!("'{run}'")),
+        _ => Cow::Borrowed(run),
     }
 }
 
@@ -207,11 +193,7 @@ fn split(split: Split) -> &'static str {
 }
 
 fn listing(results: &[RunResult]) -> Vec<String> {
-    let mut rows = vec![
-        ["run", "task", "agent", "state", "score", "best", "baseline", "steps", "time", "USD"]
-            .map(str::to_owned)
-            .to_vec(),
-    ];
+    let mut rows = vec![HEADINGS.map(str::to_owned).to_vec()];
     for result in results {
         let value = |metrics: &Option<Metrics>| {
             let value = metrics.as_ref().and_then(|metrics| metrics.get(&result.primary.name));
@@ -235,6 +217,10 @@ fn listing(results: &[RunResult]) -> Vec<String> {
     }
     table(&rows)
 }
+
+/// Of tables with a run in each line.
+pub(super) const HEADINGS: [&str; 10] =
+    ["run", "task", "agent", "state", "score", "best", "baseline", "steps", "time", "USD"];
 
 fn state(result: &RunResult) -> &'static str {
     match (result.state, result.ending) {

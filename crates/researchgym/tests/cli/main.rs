@@ -17,6 +17,7 @@ mod import;
 mod inspect;
 mod kill;
 mod limits;
+mod listing;
 mod models;
 mod network;
 mod results;

@@ -51,6 +51,7 @@ pub(super) async fn fork(place: &str, arguments: &RunArguments, printer: &Printe
     let running = runner(table, ways, show, printer).await?;
     let change = |old: RunSpec| RunSpec {
         limits,
+        tags: if arguments.tag.is_empty() { old.tags.clone() } else { arguments.tag.clone() },
         data_dir,
         model: door.as_ref().map(|door| door.endpoint.target.name.clone()),
         model_spec: door.as_ref().map(|door| Box::new(Registry::spec_of(&door.endpoint))),

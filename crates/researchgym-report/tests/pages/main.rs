@@ -1,0 +1,4 @@
+//! Reports as readers get them.
+
+mod checks;
+mod published;
