@@ -14,6 +14,7 @@ mod floor;
 mod gateway;
 mod grading;
 mod http;
+mod import;
 mod inspect;
 mod load;
 mod mock;
@@ -70,6 +71,7 @@ fn measure(options: &Options) -> Outcome<()> {
         "audit" => return audit::measure(options, &report),
         "snapshot" => return snapshot::measure(options, &report),
         "gateway" => return gateway::measure(options, &report),
+        "import" => return import::measure(options, &report),
         "inspect" => return inspect::measure(options, &report),
         "store" => return store::measure(options, &report),
         _ => {}

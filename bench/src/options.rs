@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 /// All measurements.
-pub(crate) const NAMES: &str = "step, start, concurrent, docker, grading, cold, cheats, gateway, network, agent, chaos, audit, snapshot, inspect, store";
+pub(crate) const NAMES: &str = "step, start, concurrent, docker, grading, cold, cheats, gateway, network, agent, chaos, audit, snapshot, inspect, import, store";
 
 pub(crate) const USAGE: &str = "\
 usage: cargo run --release -p researchgym-bench -- NAME [--key value ..]
@@ -21,6 +21,7 @@ usage: cargo run --release -p researchgym-bench -- NAME [--key value ..]
   audit       [--repeats 20] [--leftovers 1000] [--runs 1000]
   snapshot    [--files 100000] [--megabytes 1000] [--repeats 5]
   inspect     [--mlgym DIR | --runs DIR]
+  import      [--program FILE]
   store       [--runs 10000] [--events 200] [--long 300000]";
 
 /// What is to be measured and how.
@@ -49,6 +50,7 @@ impl Options {
             "audit" => &["repeats", "leftovers", "runs"],
             "snapshot" => &["files", "megabytes", "repeats"],
             "inspect" => &["mlgym", "runs"],
+            "import" => &["program"],
             "store" => &["runs", "events", "long"],
             "mock" => &["turns", "delay-ms"],
             _ => return Err(format!("there is no measurement `{name}`; known are {NAMES}")),

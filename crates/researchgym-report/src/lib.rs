@@ -2,11 +2,16 @@
 //!
 //! Takes what `researchgym-core` describes and gives texts and bytes. It reads no store, knows no clock and prints nothing.
 
+pub mod atif;
 pub mod conversations;
+mod dialogue;
 mod figure;
+pub mod inspect;
 pub mod leaderboard;
 mod page;
 mod palette;
+#[cfg(test)]
+mod peers;
 pub mod story;
 pub mod tables;
 

@@ -6,6 +6,7 @@ mod doctor;
 mod filters;
 mod gateway;
 mod gpus;
+mod import;
 mod inspect;
 mod model;
 mod network;
@@ -26,6 +27,7 @@ pub(crate) use self::doctor::DoctorArguments;
 pub(crate) use self::filters::Filters;
 pub(crate) use self::gateway::{GatewayArguments, Listen};
 pub(crate) use self::gpus::GpuArguments;
+pub(crate) use self::import::{ImportArguments, ImportFormat};
 pub(crate) use self::inspect::InspectArguments;
 pub(crate) use self::model::{ModelArguments, ModelCommand};
 pub(crate) use self::network::{NetworkArguments, PolicyName};
@@ -89,6 +91,11 @@ pub(crate) enum Command {
     Grade(GradeArguments),
     /// Check a run's event log: chain, schema and blobs
     Verify(OneRun),
+    /// Take runs of other systems into the runs folder, read-only
+    ///
+    /// Exit code 0: all runs were taken or were there already; 1: some files are broken, the rest was taken; 2: there is nothing
+    /// to take; 130: stopped, what was imported is kept.
+    Import(ImportArguments),
     /// Look for what speaks against a run's score: rules first, then a model if one is named
     Inspect(Box<InspectArguments>),
     /// Work with tasks: list, show, check, new, fetch

@@ -82,7 +82,7 @@ pub fn read(trial: Trial<'_>, name: &str) -> Result<Foreign, NotAtif> {
     record.seed = ours.and_then(|ours| count(ours.get("seed")?));
     let mut run = Foreign { record, steps: Vec::new() };
     steps.iter().for_each(|step| push_step(&mut run, step));
-    times(&mut run.record, steps, &result);
+    times(&mut run.record, &trajectory, steps, &result);
     usage(&mut run.record, &trajectory["final_metrics"], &result);
     run.record.ending = ending(&run, &result, ours);
     match ours
@@ -166,13 +166,14 @@ fn model_used(run: &mut Foreign, step: &Value, model: Option<&str>) {
     let Some(model) = model else { return };
     let tokens = |key: &str| metrics.get(key).and_then(count).unwrap_or_default();
     let used = run.record.usage.models.entry(model.to_owned()).or_default();
-    used.calls += calls.unwrap_or(1);
-    used.usage.input += tokens("prompt_tokens");
-    used.usage.cache_read += tokens("cached_tokens");
-    used.usage.output += tokens("completion_tokens");
+    used.calls = used.calls.saturating_add(calls.unwrap_or(1));
+    let usage = &mut used.usage;
+    usage.input = usage.input.saturating_add(tokens("prompt_tokens"));
+    usage.cache_read = usage.cache_read.saturating_add(tokens("cached_tokens"));
+    usage.output = usage.output.saturating_add(tokens("completion_tokens"));
 }
 
-fn times(record: &mut RunRecord, steps: &[Value], result: &Value) {
+fn times(record: &mut RunRecord, trajectory: &Value, steps: &[Value], result: &Value) {
     let moments: Vec<Moment> =
         steps.iter().filter_map(|step| Moment::read(text(step, "timestamp")?)).collect();
     let phase = |phase: &Value| {
@@ -183,11 +184,13 @@ fn times(record: &mut RunRecord, steps: &[Value], result: &Value) {
     let whole = phase(result);
     let start = whole.or(agent).map(|(start, _)| start).or_else(|| moments.first().copied());
     record.started_at = start.map(|start| start.to_string());
-    record.usage.wall_ms = whole.and_then(|(start, end)| end.since(start));
-    record.usage.working_ms = match agent {
+    let ours = &trajectory["final_metrics"]["extra"];
+    let told = |key: &str| ours.get(key).and_then(count).filter(|_| trajectory["extra"].get(OURS).is_some());
+    record.usage.wall_ms = told("wall_ms").or_else(|| whole.and_then(|(start, end)| end.since(start)));
+    record.usage.working_ms = told("working_ms").or_else(|| match agent {
         Some((start, end)) => end.since(start),
         None => moments.last().zip(moments.first()).and_then(|(last, first)| last.since(*first)),
-    };
+    });
 }
 
 /// Totals count over sums of steps, which need not be complete.

@@ -6,6 +6,10 @@ pub mod inspect;
 pub mod json;
 pub mod mlgym;
 pub mod openevolve;
+mod recorded;
+pub mod researchgym_seed;
 pub mod steps;
 mod text;
 pub mod time;
+
+pub use self::recorded::recorded;

@@ -213,10 +213,13 @@ impl Checkpoint {
             record.left_out.push(format!("{} copies that migrated between islands", self.migrants));
         }
         if let Some(last) = self.last_iteration
-            && last + 1 > self.programs.len() as u64
+            && last >= self.programs.len() as u64
         {
             let held = self.programs.len();
-            record.left_out.push(format!("the checkpoint holds {held} programs of {} iterations", last + 1));
+            record.left_out.push(format!(
+                "the checkpoint holds {held} programs of {} iterations",
+                last.saturating_add(1)
+            ));
         }
         let others: std::collections::BTreeSet<&str> =
             self.programs.iter().flat_map(|program| &program.others).map(String::as_str).collect();

@@ -113,7 +113,7 @@ pub fn category(function: &str, arguments: &Value) -> Category {
 
 /// The command in a call's arguments.
 fn command(arguments: &Value) -> Option<String> {
-    ["command", "cmd", "code", "script", "keystrokes"].into_iter().find_map(|key| {
+    ["command", "cmd", "code", "script", "keystrokes", "action"].into_iter().find_map(|key| {
         match arguments.get(key)? {
             Value::String(text) => Some(text.clone()),
             Value::Array(words) => Some(words.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" ")),

@@ -39,6 +39,12 @@ impl Moment {
             .then_some(Moment((seconds * 1000.0) as i64))
     }
 
+    /// So many milliseconds later.
+    #[must_use]
+    pub fn later(self, milliseconds: u64) -> Moment {
+        Moment(self.0.saturating_add_unsigned(milliseconds))
+    }
+
     /// Milliseconds since an earlier one.
     pub fn since(self, earlier: Moment) -> Option<u64> {
         u64::try_from(self.0.checked_sub(earlier.0)?).ok()

@@ -141,7 +141,8 @@ impl ActionsRecord {
     pub fn push(&mut self, category: Category, took_ms: Option<u64>) {
         self.steps.push(category.letter());
         if let Some(took) = took_ms {
-            *self.took_ms.entry(category).or_default() += took;
+            let sum = self.took_ms.entry(category).or_default();
+            *sum = sum.saturating_add(took);
         }
     }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use super::{Blobs, RunLock, StoreError};
+use super::{Blobs, IMPORTED, RunLock, StoreError};
 
 /// The folder of one run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,7 +66,7 @@ impl RunFolder {
     /// The run meant by a path, an id, or the beginning of an id that no other run below `runs` shares.
     pub fn find(runs: &Path, name: &str) -> Result<RunFolder, StoreError> {
         if name.contains('/')
-            || ["events.jsonl", "imported.jsonl"].iter().any(|log| Path::new(name).join(log).exists())
+            || ["events.jsonl", IMPORTED].iter().any(|log| Path::new(name).join(log).exists())
         {
             return RunFolder::open(Path::new(name));
         }
@@ -129,7 +129,7 @@ impl RunFolder {
 
     /// What an import wrote, if the run is somebody else's: the record, then a step a line (decision 19).
     pub fn imported(&self) -> PathBuf {
-        self.root.join("imported.jsonl")
+        self.root.join(IMPORTED)
     }
 
     /// Whether the run was imported: then it has no event log.

@@ -6,6 +6,7 @@ mod blobs;
 mod derived;
 mod error;
 mod folder;
+mod imported;
 mod lock;
 mod log;
 mod read;
@@ -18,6 +19,7 @@ pub use derived::{LogAppender, LogFile, write_json, write_metadata, write_plan, 
 pub use error::StoreError;
 pub use folder::{RunFolder, event_time, now};
 pub(crate) use folder::{is_day, is_id, sync_folder};
+pub use imported::{IMPORTED, Importer, Written, read_record, read_steps};
 pub(crate) use lock::LOCK;
 pub use lock::RunLock;
 pub use log::EventLog;

@@ -7,7 +7,7 @@ use researchgym_core::result::ResultError;
 use researchgym_core::spec::SCHEMA;
 use researchgym_engine::import::trajectories;
 use researchgym_engine::inspection::{InspectError, Judge, Metered, Stored, Target};
-use researchgym_engine::store::{RunFolder, StoreError};
+use researchgym_engine::store::{IMPORTED, RunFolder, StoreError};
 use serde_json::{Value, json};
 
 use super::model::declared;
@@ -164,7 +164,7 @@ fn targets(name: &str, settings: &Settings) -> Vec<(String, Result<Target, Comma
     if path.is_file() && path.extension().is_some_and(|extension| extension == "traj") {
         return vec![(name.to_owned(), Ok(Target::Mlgym(path)))];
     }
-    if path.is_dir() && !path.join("events.jsonl").exists() {
+    if path.is_dir() && !path.join("events.jsonl").exists() && !path.join(IMPORTED).exists() {
         let found: Vec<PathBuf> = trajectories(&path);
         if !found.is_empty() {
             return found
@@ -173,9 +173,11 @@ fn targets(name: &str, settings: &Settings) -> Vec<(String, Result<Target, Comma
                 .collect();
         }
     }
-    let found = RunFolder::find(&settings.runs, name).and_then(|folder| match folder.events().exists() {
-        true => Ok(Target::Run(folder)),
-        false => Err(StoreError::NoLog { path: folder.events() }),
+    let found = RunFolder::find(&settings.runs, name).and_then(|folder| {
+        match folder.events().exists() || folder.is_imported() {
+            true => Ok(Target::Run(folder)),
+            false => Err(StoreError::NoLog { path: folder.events() }),
+        }
     });
     let found = found.map_err(|error| match error {
         // Something is there, but nothing that can be inspected.

@@ -8,6 +8,7 @@ mod gateway;
 mod gpus;
 mod grade;
 mod image;
+mod import;
 mod inside;
 mod inspect;
 mod leaderboard;
@@ -45,6 +46,7 @@ pub(crate) fn dispatch(command: Command, printer: &Printer) -> Outcome {
         Command::Replay(arguments) => replay::replay(&arguments, printer),
         Command::Grade(arguments) => grade::grade(&arguments, printer),
         Command::Verify(arguments) => verify::verify(&arguments, printer),
+        Command::Import(arguments) => import::import(&arguments, printer),
         Command::Inspect(arguments) => inspect::inspect(&arguments, printer),
         Command::Task(command) => task::task(command, printer),
         Command::Model(command) => model::model(command, printer),

@@ -4,6 +4,7 @@ mod audit;
 mod doctor;
 mod gateway;
 mod gpus;
+mod importing;
 mod inspection;
 mod listing;
 mod models;
@@ -28,6 +29,7 @@ use researchgym_engine::progress::Progress;
 use serde::Serialize;
 
 pub(crate) use self::gateway::Door;
+pub(crate) use self::importing::Importing;
 pub(crate) use self::person::Person;
 pub(crate) use self::plan::Plan;
 pub(crate) use self::progress::Console;

@@ -13,6 +13,7 @@ mod endings;
 mod gateway;
 mod gpus;
 mod grading;
+mod import;
 mod inspect;
 mod kill;
 mod limits;

@@ -118,7 +118,8 @@ fn a_trial_is_a_run() {
 fn rewards_are_read_from_their_files() {
     let trajectory = trajectory().to_string();
     let trajectory = trajectory.as_bytes();
-    let cases: [(Option<&[u8]>, Option<&[u8]>, Option<f64>, &str); 5] = [
+    type Case = (Option<&'static [u8]>, Option<&'static [u8]>, Option<f64>, &'static str);
+    let cases: [Case; 5] = [
         (None, Some(b" 0.25\n"), Some(0.25), ""),
         (Some(b"{\"reward\": 1}"), Some(b"0.25"), Some(1.0), ""),
         (None, Some(b"nan"), None, "rewards that are no numbers: reward"),

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::super::json::{milliseconds, text};
 use super::super::steps::{Call, push_call, push_words};
 use super::super::time::{Moment, normal};
+use super::OURS;
 use super::scores::Scores;
 use super::scoring::Scoring;
 use crate::record::{AttemptRecord, Foreign};
@@ -47,9 +48,9 @@ impl<'v> Reading<'v> {
         Reading {
             run,
             attachments: &sample["attachments"],
+            said: said(sample),
             answers: answers.filter_map(|message| Some((text(message, "tool_call_id")?, message))).collect(),
             evented: evented.filter_map(|event| text(event, "id")).collect(),
-            said: BTreeMap::new(),
             told: Vec::new(),
             told_ms: None,
         }
@@ -79,6 +80,10 @@ impl<'v> Reading<'v> {
                 "tool" => {
                     self.attempt();
                     self.used(event);
+                }
+                "info" if event["source"] == OURS => {
+                    let words = content(&event["data"], self.attachments);
+                    push_words(self.run, &words, text(event, "timestamp").and_then(normal), None);
                 }
                 _ if FRAMES.contains(&kind) => {}
                 _ => {
@@ -186,6 +191,20 @@ impl<'v> Reading<'v> {
         let kind = AttemptKind::Validate;
         attempts.push(attempt(attempts.len() as u64 + 1, kind, scores, after_steps, self.told_ms.take()));
     }
+}
+
+/// What messages say before calls: events of models tell it better, where there are any.
+fn said(sample: &Value) -> BTreeMap<&str, (Option<String>, Option<String>)> {
+    let mut said = BTreeMap::new();
+    for message in list(&sample["messages"]).iter().filter(|message| message["role"] == "assistant") {
+        let words = content(&message["content"], &sample["attachments"]);
+        let mut thought = Some(words).filter(|words| !words.trim().is_empty());
+        let model = text(message, "model").map(str::to_owned);
+        for id in list(&message["tool_calls"]).iter().filter_map(|call| text(call, "id")) {
+            said.insert(id, (thought.take(), model.clone()));
+        }
+    }
+    said
 }
 
 /// An attempt with these scores.

@@ -63,3 +63,6 @@ impl Story {
         }
     }
 }
+
+#[cfg(test)]
+pub(crate) mod samples;
