@@ -14,7 +14,7 @@ use super::sample::{Interval, mean};
 use crate::score::Direction;
 
 /// The most runs that are drawn for the intervals of all pairs; with more, fewer resamples are drawn, but at least 200.
-const MAX_DRAWS: usize = 100_000_000;
+const MAX_DRAWS: usize = 40_000_000;
 const MIN_RESAMPLES: u32 = 200;
 
 /// The most contenders of which all pairs are compared.
