@@ -174,7 +174,7 @@ pub(super) fn against_baselines(corpus: &Corpus<'_>, table: &Table, intervals: &
                     Some(TaskPlace {
                         task: corpus.tasks[task].label.clone(),
                         score,
-                        tau: -comparable(scores, row, kind, has_runs)?,
+                        tau: 0.0 - comparable(scores, row, kind, has_runs)?,
                         is_feasible: score.is_some(),
                     })
                 })
