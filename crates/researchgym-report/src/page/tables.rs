@@ -104,12 +104,8 @@ pub(super) fn task(analysis: &Analysis, number: usize, task: &Task, name: &dyn F
     cells.sort_by(|one, other| {
         worth(other).unwrap_or(f64::NEG_INFINITY).total_cmp(&worth(one).unwrap_or(f64::NEG_INFINITY))
     });
-    let values: Vec<f64> = cells
-        .iter()
-        .filter_map(|cell| cell.submission.mean)
-        .map(|mean| mean.value)
-        .chain(task.baseline)
-        .collect();
+    let known = |cell: &&Cell| [cell.submission.mean.map(|mean| mean.value), cell.best.at_k];
+    let values: Vec<f64> = cells.iter().flat_map(known).flatten().chain(task.baseline).collect();
     let places = number::places(&values);
     for cell in cells {
         let scores = &cell.submission;
