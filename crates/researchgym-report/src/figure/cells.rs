@@ -2,8 +2,10 @@
 
 use super::font::{self, Weight};
 use super::frame::{self, EDGE, LABEL_SIZE, TICK_SIZE, WIDTH};
-use super::scene::{Anchor, Area, Outline, Scene, Words};
+use super::scene::{Anchor, Area, Outline, Scene, TURN, Words};
 use crate::palette::{self, Ink};
+
+const ROW: f64 = 13.0;
 
 /// Rows and columns with a value where they meet.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,15 +29,35 @@ pub(crate) struct Cell {
     pub(crate) tip: String,
 }
 
-/// The table, its column names in lines above.
+/// The table, its column names above: in lines where they fit, else rising.
 pub(crate) fn draw(chart: &Chart) -> Scene {
-    const ROW: f64 = 13.0;
     let names = frame::widest(chart.rows.iter().map(String::as_str), LABEL_SIZE, 150.0);
     let left = EDGE + names + 8.0;
     let count = chart.columns.len().max(1) as f64;
     let column_width = ((WIDTH - EDGE - left) / count).min(60.0);
     let heads: Vec<Vec<String>> =
         chart.columns.iter().map(|name| head(&font::plain(name), column_width - 3.0)).collect();
+    let is_whole = |(head, name): (&Vec<String>, &String)| {
+        !head.iter().any(|line| line.contains('…')) || name.contains('…')
+    };
+    if heads.iter().zip(&chart.columns).all(is_whole) {
+        return below_lines(chart, names, left, column_width, &heads);
+    }
+    let (sine, cosine) = TURN.to_radians().sin_cos();
+    let widest = frame::widest(chart.columns.iter().map(String::as_str), TICK_SIZE, 80.0);
+    let column_width = ((WIDTH - EDGE - left - widest * cosine) / (count - 0.5)).min(60.0);
+    let top = EDGE + widest * sine + TICK_SIZE + 2.0;
+    let mut scene = Scene::new(WIDTH, top + chart.rows.len() as f64 * ROW + EDGE);
+    for (number, name) in chart.columns.iter().enumerate() {
+        let x = left + (number as f64 + 0.5) * column_width;
+        let name = font::fitted(&font::plain(name), widest, TICK_SIZE, Weight::Regular);
+        scene.words(Words::new((x, top - 4.0), name, TICK_SIZE).ink(Ink::Muted).turned());
+    }
+    rows(&mut scene, chart, names, Area { left, top, right: left + column_width, bottom: top + ROW });
+    scene
+}
+
+fn below_lines(chart: &Chart, names: f64, left: f64, column_width: f64, heads: &[Vec<String>]) -> Scene {
     let lines = heads.iter().map(Vec::len).max().unwrap_or(0) as f64;
     let top = EDGE + lines * (TICK_SIZE + 1.0) + 5.0;
     let mut scene = Scene::new(WIDTH, top + chart.rows.len() as f64 * ROW + EDGE);
@@ -47,6 +69,14 @@ pub(crate) fn draw(chart: &Chart) -> Scene {
             scene.words(words.ink(Ink::Muted).anchor(Anchor::Middle));
         }
     }
+    rows(&mut scene, chart, names, Area { left, top, right: left + column_width, bottom: top + ROW });
+    scene
+}
+
+/// Rows of cells, of which the first is given.
+fn rows(scene: &mut Scene, chart: &Chart, names: f64, first: Area) {
+    let Area { left, top, .. } = first;
+    let column_width = first.width();
     for (number, (name, cells)) in chart.rows.iter().zip(&chart.cells).enumerate() {
         let y = top + number as f64 * ROW;
         let name = font::fitted(&font::plain(name), names, LABEL_SIZE, Weight::Regular);
@@ -57,10 +87,9 @@ pub(crate) fn draw(chart: &Chart) -> Scene {
             let x = left + column as f64 * column_width;
             let area =
                 Area { left: x + 0.5, top: y + 0.5, right: x + column_width - 0.5, bottom: y + ROW - 0.5 };
-            draw_cell(&mut scene, &area, cell, chart.part);
+            draw_cell(scene, &area, cell, chart.part);
         }
     }
-    scene
 }
 
 fn draw_cell(scene: &mut Scene, area: &Area, cell: &Cell, part: u8) {

@@ -30,20 +30,43 @@ pub(crate) struct Curve {
 
 /// One panel with names at the ends of the lines.
 pub(crate) fn single(panel: &Panel, height: f64) -> Scene {
+    let (mut scene, area, label_width) = framed(panel, height, 14.0);
+    end_labels(&mut scene, &area, panel, label_width);
+    scene
+}
+
+/// One panel with a list of names beside it, in the order of the curves: for lines that end in one place.
+pub(crate) fn listed(panel: &Panel, height: f64, title: &str) -> Scene {
+    const SAMPLE: f64 = 14.0;
+    let (mut scene, area, label_width) = framed(panel, height, SAMPLE + 16.0);
+    let x = area.right + 10.0;
+    scene.words(Words::new((x + SAMPLE + 4.0, area.top - 6.0), title, TICK_SIZE).ink(Ink::Muted));
+    let step = ((area.height() + LABEL_SIZE) / panel.curves.len().max(1) as f64).min(LABEL_SIZE + 3.5);
+    for (number, curve) in panel.curves.iter().enumerate() {
+        let y = area.top + number as f64 * step + LABEL_SIZE * 0.6;
+        let style = curve.shown.style;
+        scene.line(vec![(x, y), (x + SAMPLE, y)], Pen::of(style, 1.6));
+        let name = font::fitted(&font::plain(&curve.shown.name), label_width, LABEL_SIZE, Weight::Regular);
+        scene.words(Words::new((x + SAMPLE + 4.0, y + 0.36 * LABEL_SIZE), name, LABEL_SIZE));
+    }
+    scene
+}
+
+/// The panel, what it covers, and how wide labels beside it may be.
+fn framed(panel: &Panel, height: f64, before_labels: f64) -> (Scene, Area, f64) {
     let mut scene = Scene::new(WIDTH, height);
     let names = panel.curves.iter().map(|curve| curve.shown.name.as_str());
     let label_width = frame::widest(names, LABEL_SIZE, 150.0);
     let area = Area {
         left: EDGE + panel.up.label_width() + 6.0,
         top: EDGE + TITLE_SIZE + 8.0,
-        right: WIDTH - EDGE - label_width - 16.0,
+        right: WIDTH - EDGE - label_width - 2.0 - before_labels,
         bottom: height - EDGE - TICK_SIZE - LABEL_SIZE - 9.0,
     };
     scene.words(Words::new((EDGE, EDGE + LABEL_SIZE), &panel.up.title, LABEL_SIZE));
     draw(&mut scene, &area, panel);
     frame::bottom_title(&mut scene, &area, &panel.across.title);
-    end_labels(&mut scene, &area, panel, label_width);
-    scene
+    (scene, area, label_width)
 }
 
 /// Many panels with one key.
@@ -52,7 +75,8 @@ pub(crate) fn grid(panels: &[Panel], columns: usize, panel_height: f64) -> Scene
     let mut probe = Scene::new(WIDTH, 0.0);
     let key_bottom = frame::line_key(&mut probe, EDGE, EDGE, &shown);
     let rows = panels.len().div_ceil(columns).max(1);
-    let step = panel_height + TITLE_SIZE + TICK_SIZE + 19.0;
+    let head = TITLE_SIZE + TICK_SIZE + 7.0;
+    let step = head + panel_height + TICK_SIZE + 13.0;
     let mut scene = Scene::new(WIDTH, key_bottom + rows as f64 * step + LABEL_SIZE + 6.0);
     frame::line_key(&mut scene, EDGE, EDGE, &shown);
     let labels = panels.iter().map(|panel| panel.up.label_width()).fold(0.0, f64::max);
@@ -63,12 +87,14 @@ pub(crate) fn grid(panels: &[Panel], columns: usize, panel_height: f64) -> Scene
         let top = key_bottom + row as f64 * step;
         let area = Area {
             left: left + labels + 5.0,
-            top: top + TITLE_SIZE + 5.0,
+            top: top + head,
             right: left + column_width - 6.0,
-            bottom: top + TITLE_SIZE + 5.0 + panel_height,
+            bottom: top + head + panel_height,
         };
         let title = font::fitted(&panel.title, column_width - 8.0, TITLE_SIZE, Weight::Bold);
         scene.words(Words::new((left, top + TITLE_SIZE - 1.0), title, TITLE_SIZE).bold());
+        let unit = font::fitted(&panel.up.title, column_width - 8.0, TICK_SIZE, Weight::Regular);
+        scene.words(Words::new((left, top + TITLE_SIZE + TICK_SIZE), unit, TICK_SIZE).ink(Ink::Muted));
         draw(
             &mut scene,
             &area,
@@ -116,12 +142,13 @@ fn draw(scene: &mut Scene, area: &Area, panel: &Panel) {
         scene.line(vec![(area.left, y), (area.right, y)], pen);
         scene.words(Words::new((area.left + 3.0, y - 2.5), name, TICK_SIZE).ink(Ink::Muted).lit());
     }
-    for curve in &panel.curves {
+    // The first of a list is drawn last, upon all others.
+    for curve in panel.curves.iter().rev() {
         let points = steps(area, &panel.across.scale, &panel.up.scale, &curve.points);
         scene.shape(
             Outline::Open(points),
             None,
-            Some(Pen::of(curve.shown.style, 1.4)),
+            Some(Pen::of(curve.shown.style, 1.3)),
             Some(curve.shown.name.clone()),
         );
     }

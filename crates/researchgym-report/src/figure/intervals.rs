@@ -52,7 +52,8 @@ impl Panel {
 pub(crate) fn single(panel: &Panel) -> Scene {
     const ROW: f64 = 12.5;
     let names = frame::widest(panel.rows.iter().map(|row| row.shown.name.as_str()), LABEL_SIZE, 150.0);
-    let told: Vec<String> = panel.rows.iter().map(told).collect();
+    let places = number::places(&panel.values());
+    let told: Vec<String> = panel.rows.iter().map(|row| told(row, places)).collect();
     let told_width = frame::widest(told.iter().map(String::as_str), TICK_SIZE, 150.0);
     let top = EDGE + if panel.reference.is_some() { TICK_SIZE + 5.0 } else { 2.0 };
     let height = top + panel.rows.len() as f64 * ROW + TICK_SIZE + LABEL_SIZE + 10.0 + EDGE;
@@ -73,7 +74,7 @@ pub(crate) fn single(panel: &Panel) -> Scene {
         scene.words(words.ink(Ink::Muted).anchor(Anchor::End));
     }
     if let Some((value, name)) = panel.reference.as_ref().filter(|(value, _)| axis.scale.holds(*value)) {
-        let text = format!("{name} {}", number::significant(*value, 3));
+        let text = format!("{name} {}", number::decimals(*value, places));
         let half = font::width(&text, TICK_SIZE, Weight::Regular) / 2.0;
         let x = frame::across(&area, &axis.scale, *value)
             .clamp(area.left + half, area.right.max(area.left + half) - half);
@@ -82,12 +83,12 @@ pub(crate) fn single(panel: &Panel) -> Scene {
     scene
 }
 
-fn told(row: &Row) -> String {
+fn told(row: &Row, places: usize) -> String {
     let Some(value) = row.value else { return "no score".to_owned() };
-    let value_text = number::significant(value, 3);
+    let value_text = number::decimals(value, places);
     match row.interval {
         Some((low, high)) => {
-            format!("{value_text} [{}, {}]", number::significant(low, 3), number::significant(high, 3))
+            format!("{value_text} [{}, {}]", number::decimals(low, places), number::decimals(high, places))
         }
         None => value_text,
     }
@@ -163,7 +164,7 @@ fn draw_row(scene: &mut Scene, area: &Area, scale: &Scale, row: &Row, y: f64) {
         let words = Words::new((area.left + 2.0, y + 2.0), "no score", TICK_SIZE - 1.2);
         return scene.words(words.ink(Ink::Muted).lit());
     };
-    let tip = format!("{}: {}", row.shown.name, told(row));
+    let tip = format!("{}: {}", row.shown.name, told(row, 4));
     if let Some((low, high)) = row.interval {
         let at = |value: f64| frame::across(area, scale, value).clamp(area.left, area.right);
         scene.line(vec![(at(low), y), (at(high), y)], Pen::solid(row.shown.style.ink, 1.3));
@@ -195,10 +196,18 @@ fn draw_row(scene: &mut Scene, area: &Area, scale: &Scale, row: &Row, y: f64) {
     }
     let side = side(scale, value);
     arrow(scene, area, y, side, row);
-    let (x, anchor) =
-        if side < 0.0 { (area.left + 6.0, Anchor::Start) } else { (area.right - 6.0, Anchor::End) };
-    scene
-        .words(Words::new((x, y + 2.3), number::significant(value, 2), TICK_SIZE - 0.7).anchor(anchor).lit());
+    let text = number::significant(value, 2);
+    let size = TICK_SIZE - 0.7;
+    let width = font::width(&text, size, Weight::Regular) + 3.0;
+    // Where the best stands in the way, the number stands behind it.
+    let best = row.best.filter(|best| scale.holds(*best)).map(|best| frame::across(area, scale, best));
+    let x = match best {
+        Some(best) if side < 0.0 && best < area.left + 10.0 + width => best + 5.0,
+        Some(best) if side > 0.0 && best > area.right - 10.0 - width => best - 5.0,
+        Some(_) | None => (if side < 0.0 { area.left } else { area.right }) - side * 6.0,
+    };
+    let anchor = if side < 0.0 { Anchor::Start } else { Anchor::End };
+    scene.words(Words::new((x, y + 2.3), text, size).anchor(anchor).lit());
 }
 
 /// At which edge a value lies that the scale does not hold.

@@ -33,6 +33,23 @@ pub(crate) fn signed(value: f64, digits: usize) -> String {
     if value > 0.0 && text != "0" { format!("+{text}") } else { text }
 }
 
+/// How many decimals tell these values apart: three digits of what they usually span.
+pub(crate) fn places(values: &[f64]) -> usize {
+    let Some((low, high)) = super::scale::usual(values) else { return 3 };
+    let span = if high > low { high - low } else { low.abs() };
+    if span > 0.0 { (2.0 - span.log10().floor()).clamp(0.0, 6.0) as usize } else { 3 }
+}
+
+/// A difference with so many decimals: with its sign.
+pub(crate) fn signed_decimals(value: f64, places: usize) -> String {
+    let text = decimals(value, places);
+    if value > 0.0 && text.chars().any(|digit| ('1'..='9').contains(&digit)) {
+        format!("+{text}")
+    } else {
+        text
+    }
+}
+
 /// A share in percent.
 pub(crate) fn percent(share: f64) -> String {
     if share.is_finite() { format!("{}%", decimals(share * 100.0, 0)) } else { "–".to_owned() }
@@ -159,6 +176,10 @@ mod tests {
         }
         assert_eq!(signed(0.5, 2), "+0.50");
         assert_eq!(signed(-0.5, 2), "−0.50");
+        assert_eq!(
+            [0.0296, -8.5e-5, -0.159].map(|value| signed_decimals(value, 3)),
+            ["+0.030", "0.000", "−0.159"]
+        );
         assert_eq!(decimals(-0.0001, 2), "0.00");
         assert_eq!(percent(0.256), "26%");
     }

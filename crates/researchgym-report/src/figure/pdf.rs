@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use krilla::Document;
 use krilla::SerializeSettings;
 use krilla::color::rgb;
-use krilla::geom::{Path, PathBuilder, Point};
+use krilla::geom::{Path, PathBuilder, Point, Transform};
 use krilla::metadata::Metadata;
 use krilla::num::NormalizedF32;
 use krilla::page::PageSettings;
@@ -15,7 +15,7 @@ use krilla::text::{Font, GlyphId, KrillaGlyph};
 
 use super::FigureError;
 use super::font::{Face, Weight};
-use super::scene::{Mark, Outline, Pen, Place, Scene, Shape, Words};
+use super::scene::{Mark, Outline, Pen, Place, Scene, Shape, TURN, Words};
 use crate::palette::Ink;
 
 /// What a circle's quarter has for handles, as a share of its radius.
@@ -145,7 +145,11 @@ fn draw_words(surface: &mut Surface<'_>, words: &Words) -> Result<(), FigureErro
             None,
         ));
     }
-    let start = Point::from_xy(words.left() as f32, words.place.1 as f32);
+    let (x, y) = (words.place.0 as f32, words.place.1 as f32);
+    if words.is_turned {
+        surface.push_transform(&Transform::from_rotate_at(-TURN as f32, x, y));
+    }
+    let start = Point::from_xy(words.left() as f32, y);
     if words.is_lit {
         surface.set_fill(None);
         surface.set_stroke(Some(stroke(&Pen::solid(Ink::Ground, 2.0))));
@@ -154,5 +158,8 @@ fn draw_words(surface: &mut Surface<'_>, words: &Words) -> Result<(), FigureErro
     surface.set_stroke(None);
     surface.set_fill(Some(Fill { paint: paint(words.ink).into(), ..Fill::default() }));
     surface.draw_glyphs(start, &glyphs, font, &words.text, words.size as f32, false);
+    if words.is_turned {
+        surface.pop();
+    }
     Ok(())
 }

@@ -89,6 +89,9 @@ impl Scale {
             if ticks.len() > about + 2 {
                 ticks = self.fine_log_ticks(&[1.0, 3.0]);
             }
+            if ticks.len() < 4 {
+                ticks = self.fine_log_ticks(&[1.0, 1.5, 2.0, 3.0, 5.0, 7.0]);
+            }
             return if ticks.len() < 2 {
                 self.fine_log_ticks(&[1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0])
             } else {
@@ -170,7 +173,7 @@ mod tests {
         assert_eq!(labels(Scale::between(0.0, 1.0), 5), ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
         assert_eq!(labels(Scale::between(-3.0, 47.0), 5), ["0", "10", "20", "30", "40"]);
         assert_eq!(labels(Scale::log([0.1, 100.0]), 5), ["0.1", "1", "10", "100"]);
-        assert_eq!(labels(Scale::log([1.0, 3.0]), 5), ["1", "2"]);
+        assert_eq!(labels(Scale::log([1.0, 3.0]), 5), ["1", "1.5", "2", "3"]);
         assert_eq!(labels(Scale::log([1e-9, 1e9]), 5), ["10⁻¹⁰", "10⁻⁵", "1", "10⁵", "10¹⁰"]);
     }
 

@@ -58,7 +58,12 @@ pub(crate) struct Words {
     pub(crate) anchor: Anchor,
     /// Whether the ground shines around them, so that they can be read over lines.
     pub(crate) is_lit: bool,
+    /// Whether they rise to the right around their place, by [`TURN`].
+    pub(crate) is_turned: bool,
 }
+
+/// By how many degrees turned words rise.
+pub(crate) const TURN: f64 = 50.0;
 
 /// Which part of words stands at their place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,6 +130,7 @@ impl Words {
             ink: Ink::Text,
             anchor: Anchor::Start,
             is_lit: false,
+            is_turned: false,
         }
     }
 
@@ -148,6 +154,11 @@ impl Words {
         self
     }
 
+    pub(crate) fn turned(mut self) -> Words {
+        self.is_turned = true;
+        self
+    }
+
     pub(crate) fn width(&self) -> f64 {
         font::width(&self.text, self.size, self.weight)
     }
@@ -164,6 +175,17 @@ impl Words {
     /// What they cover, from the height of capitals to below the baseline.
     pub(crate) fn area(&self) -> Area {
         let left = self.left();
+        if self.is_turned {
+            let (sine, cosine) = TURN.to_radians().sin_cos();
+            let (start, end) = (left - self.place.0, left - self.place.0 + self.width());
+            let rise = 0.74 * self.size;
+            return Area {
+                left: self.place.0 + start * cosine - rise * sine,
+                top: self.place.1 - end * sine - rise * cosine,
+                right: self.place.0 + end * cosine,
+                bottom: self.place.1 - start * sine,
+            };
+        }
         Area {
             left,
             top: self.place.1 - 0.74 * self.size,

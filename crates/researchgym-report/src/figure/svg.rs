@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::font::{FAMILIES, Weight};
-use super::scene::{Anchor, Mark, Outline, Pen, Place, Scene, Shape, Words};
+use super::scene::{Anchor, Mark, Outline, Pen, Place, Scene, Shape, TURN, Words};
 use crate::palette::{Ink, css};
 
 /// A text as XML and HTML can hold it.
@@ -172,9 +172,14 @@ fn write_words(out: &mut String, words: &Words) {
     } else {
         String::new()
     };
+    let turn = if words.is_turned {
+        format!(" transform=\"rotate(-{TURN} {} {})\"", length(words.place.0), length(words.place.1))
+    } else {
+        String::new()
+    };
     let _ = write!(
         out,
-        "<text class=\"{class}\" x=\"{}\" y=\"{}\" font-size=\"{}\" fill=\"{}\"{anchor}{weight}{light}{told}>{}</text>",
+        "<text class=\"{class}\" x=\"{}\" y=\"{}\" font-size=\"{}\" fill=\"{}\"{anchor}{weight}{light}{told}{turn}>{}</text>",
         length(words.place.0),
         length(words.place.1),
         length(words.size),

@@ -64,7 +64,8 @@ impl Matter<'_> {
         left_out.words = words::left_out(self.analysis);
         left_out.is_folded = true;
         blocks.push(left_out);
-        let untaken = words::not_taken_over(self.records);
+        let untaken: Vec<String> =
+            words::not_taken_over(self.records).iter().map(|line| plain(line)).collect();
         if !untaken.is_empty() {
             blocks.push(Block {
                 words: "Of sources, this could not be taken over:".to_owned(),

@@ -1,16 +1,17 @@
 //! The tables of a page.
 
-use researchgym_core::score::Severity;
+use researchgym_core::score::{Direction, Severity};
 use researchgym_core::statistics::Analysis;
 use researchgym_core::statistics::across::ProfileRow;
+use researchgym_core::statistics::cell::Cell;
 use researchgym_core::statistics::published::Areas;
 use researchgym_core::statistics::sample::{Estimate, Interval, Spread};
 use researchgym_core::statistics::standing::Standing;
 use researchgym_core::statistics::tasks::Task;
 
 use super::model::{Entry, Table};
-use crate::figure::number::{decimals, dollars, duration, percent, signed, significant};
-use crate::figure::plain;
+use crate::figure::number::{decimals, dollars, duration, percent, signed_decimals, significant};
+use crate::figure::{number, plain};
 
 /// How many runs a page lists; all of them are in the report's JSON.
 pub(super) const MAX_RUNS: usize = 2000;
@@ -57,12 +58,14 @@ pub(super) fn leaderboard(analysis: &Analysis) -> Table {
             Entry::words(&(place + 1).to_string()),
             Entry::words(&standing.agents.join(", ")),
             Entry::words(if models.is_empty() { "–" } else { &models }),
-            estimate(standing.submission.average, |value| signed(value, 3)),
+            estimate(standing.submission.average, |value| signed_decimals(value, 3)),
             Entry::number(
                 standing.tasks_improved as f64,
                 format!("{} of {}", standing.tasks_improved, standing.tasks_with_baseline),
             ),
-            estimate(standing.submission.published_area, |value| decimals(Areas::shown(value), 3)),
+            Entry::maybe(standing.submission.published_area, |area| {
+                Entry::number(area.value, decimals(Areas::shown(area.value), 3))
+            }),
             Entry::count(standing.runs).more(match standing.runs - standing.scored {
                 0 => String::new(),
                 failed => format!("{failed} failed"),
@@ -80,7 +83,6 @@ pub(super) fn task(analysis: &Analysis, number: usize, task: &Task, name: &dyn F
         format!("task-{number}"),
         &[
             "Contender",
-            "#Runs",
             "#Scored",
             "#Mean submission",
             "#Median",
@@ -91,29 +93,39 @@ pub(super) fn task(analysis: &Analysis, number: usize, task: &Task, name: &dyn F
             "#Cost",
         ],
     );
-    for cell in analysis.cells.iter().filter(|cell| cell.task == task.label) {
+    let mut cells: Vec<&Cell> = analysis.cells.iter().filter(|cell| cell.task == task.label).collect();
+    let worth = |cell: &Cell| {
+        let mean = cell.submission.mean.map(|mean| mean.value)?;
+        Some(match task.primary.as_ref().map(|primary| primary.direction) {
+            Some(Direction::Minimize) => -mean,
+            Some(Direction::Maximize) | None => mean,
+        })
+    };
+    cells.sort_by(|one, other| {
+        worth(other).unwrap_or(f64::NEG_INFINITY).total_cmp(&worth(one).unwrap_or(f64::NEG_INFINITY))
+    });
+    let known = |cell: &&Cell| [cell.submission.mean.map(|mean| mean.value), cell.best.at_k];
+    let values: Vec<f64> = cells.iter().flat_map(known).flatten().chain(task.baseline).collect();
+    let places = number::places(&values);
+    for cell in cells {
         let scores = &cell.submission;
-        let plain_number = |value: f64| Entry::number(value, significant(value, 4));
+        let value = |value: f64| Entry::number(value, decimals(value, places));
         let is_noise = scores.is_mean_gain_noise == Some(true);
+        let flagged = if cell.flagged > 0 { format!("{} flagged", cell.flagged) } else { String::new() };
         table.rows.push(vec![
-            Entry::words(&name(&cell.contender)).more(if cell.flagged > 0 {
-                format!("{} flagged", cell.flagged)
-            } else {
-                String::new()
-            }),
-            Entry::count(cell.runs),
-            Entry::count(scores.scored),
-            estimate(scores.mean, |value| significant(value, 4)),
-            Entry::maybe(scores.median, |median| plain_number(median.value)),
-            Entry::maybe(scores.at_k, plain_number),
-            Entry::maybe(cell.best.at_k, plain_number),
+            Entry::words(&name(&cell.contender)).more(flagged),
+            Entry::number(scores.scored as f64, format!("{} of {}", scores.scored, cell.runs)),
+            estimate(scores.mean, |value| decimals(value, places)),
+            Entry::maybe(scores.median, |median| value(median.value)),
+            Entry::maybe(scores.at_k, value),
+            Entry::maybe(cell.best.at_k, value),
             Entry::maybe(scores.mean_gain, |gain| {
-                Entry::number(gain, signed(gain, 3)).more(if is_noise { "noise" } else { "" })
+                Entry::number(gain, signed_decimals(gain, places)).more(if is_noise { "noise" } else { "" })
             }),
             Entry::maybe(scores.passed, |passed| {
                 Entry::number(passed as f64, format!("{passed} of {}", cell.runs))
             }),
-            money(cell.cost),
+            Entry::maybe(cell.cost, |cost| Entry::number(cost.mean, dollars(cost.mean / 1e6))),
         ]);
     }
     table
@@ -167,8 +179,10 @@ pub(super) fn with_and_without(kept: &Analysis, left_out: &Analysis, name: &dyn 
             Entry::words(&name(contender)),
             Entry::count(standing.runs),
             Entry::count(standing.flagged),
-            estimate(standing.submission.average, |value| signed(value, 3)),
-            estimate(without.and_then(|without| without.submission.average), |value| signed(value, 3)),
+            estimate(standing.submission.average, |value| signed_decimals(value, 3)),
+            estimate(without.and_then(|without| without.submission.average), |value| {
+                signed_decimals(value, 3)
+            }),
             shown_area(area(&kept.published.best, contender)),
             shown_area(area(&left_out.published.best, contender)),
             Entry::count(standing.tasks_improved),

@@ -7,7 +7,7 @@ use researchgym_core::statistics::published::Areas;
 use researchgym_core::statistics::tasks::Task;
 
 use super::super::csv::{Csv, Value};
-use super::super::frame::Axis;
+use super::super::frame::{Axis, Shown};
 use super::super::scale::Scale;
 use super::super::{Figure, cells, curves, intervals, number};
 use super::{Cast, Drawn, ends, high, low, metric, slug};
@@ -109,13 +109,20 @@ fn profile_csv(profiles: &Profiles, rows: &[ProfileRow]) -> String {
 
 fn profile_panel(
     profiles: &Profiles,
-    rows: &[ProfileRow],
+    rows: &[&ProfileRow],
     cast: &Cast,
     across: Axis,
     up: &str,
 ) -> curves::Panel {
-    let curve = |row: &ProfileRow| curves::Curve {
-        shown: cast.shown(&row.contender),
+    let shown = |row: &ProfileRow| {
+        let shown = cast.shown(&row.contender);
+        match row.area {
+            Some(area) => Shown { name: format!("{:.3}  {}", Areas::shown(area), shown.name), ..shown },
+            None => shown,
+        }
+    };
+    let curve = |row: &&ProfileRow| curves::Curve {
+        shown: shown(row),
         points: corners(&profiles.tau, &row.share, |tau| 10f64.powf(tau)),
         band: Vec::new(),
     };
@@ -139,22 +146,11 @@ fn published(analysis: &Analysis, cast: &Cast, kind: &str, words: &str, rows: &[
     }
     let last = profiles.tau.last().copied().unwrap_or(1.0);
     let across = Axis::new("times worse than the best of all (τ, logarithmic)", Scale::powers(0.0, last), 8);
-    let panel = profile_panel(profiles, rows, cast, across, "share of tasks within τ of the best");
-    let areas: Vec<String> = ranked(rows)
-        .into_iter()
-        .filter_map(|row| {
-            Some(format!(
-                "{} {}",
-                if row.is_baseline { "baseline".to_owned() } else { cast.name(&row.contender) },
-                number::decimals(Areas::shown(row.area?), 3)
-            ))
-        })
-        .collect();
+    let panel = profile_panel(profiles, &ranked(rows), cast, across, "share of tasks within τ of the best");
     let caption = format!(
-        "For each τ, the share of {} tasks on which the best of a contender's {words} is within τ of the best of all, as MLGym computes it. Areas under the \
-         profiles (AUP): {}. Their scale hangs on who is compared.",
-        profiles.tasks.len(),
-        areas.join(", ")
+        "For each τ, the share of {} tasks on which the best of a contender's {words} is within τ of the best of all, as MLGym \
+         computes it; beside it the areas under the profiles (AUP), the largest first. Their scale hangs on who is compared.",
+        profiles.tasks.len()
     );
     let id = format!("profiles-{kind}");
     let title = format!("Performance profiles of {words}");
@@ -162,7 +158,7 @@ fn published(analysis: &Analysis, cast: &Cast, kind: &str, words: &str, rows: &[
         &id,
         &title,
         &caption,
-        curves::single(&panel, height(rows.len())),
+        curves::listed(&panel, height(rows.len()), "AUP"),
         profile_csv(profiles, rows),
     ))
 }
@@ -187,10 +183,10 @@ fn comparable(analysis: &Analysis, cast: &Cast) -> Drawn {
         Scale::powers(-1.0, 1.0),
         8,
     );
-    let panel = profile_panel(profiles, &rows, cast, across, "share of tasks at least that good");
+    let panel = profile_panel(profiles, &ranked(&rows), cast, across, "share of tasks at least that good");
     let caption = "The same for final submissions on a scale that does not hang on who is compared: ratios are to the baseline. A line further left and \
-                   higher is better; the baseline's own line rises at 1.";
-    let scene = curves::single(&panel, height(rows.len()));
+                   higher is better; the baseline's own line rises at 1, and its area is 1.";
+    let scene = curves::listed(&panel, height(rows.len()), "area");
     Ok(Figure::new(
         "profiles-comparable",
         "Profiles beside the baseline",

@@ -76,7 +76,9 @@ pub(super) fn figures(analysis: &Analysis, cast: &Cast) -> Vec<Drawn> {
 }
 
 fn endings(rows: &[Named<BTreeMap<Cause, u64>>], name: &dyn Fn(&str) -> String, by: &str) -> Drawn {
-    if rows.iter().all(|row| row.row.is_empty()) {
+    let unknown = |row: &Named<BTreeMap<Cause, u64>>| row.row.get(&Cause::Unknown).copied().unwrap_or(0);
+    let known = |row: &Named<BTreeMap<Cause, u64>>| row.row.values().sum::<u64>() - unknown(row);
+    if rows.iter().all(|row| known(row) == 0) {
         return Err(format!("endings by {by}: no run tells how it ended"));
     }
     let mut csv = Csv::new(&[by, "cause", "runs"]);
@@ -87,7 +89,13 @@ fn endings(rows: &[Named<BTreeMap<Cause, u64>>], name: &dyn Fn(&str) -> String, 
         for ((cause, _), count) in CAUSES.iter().zip(&counts).filter(|(_, count)| **count > 0) {
             csv.line([Value::Text(&row.name), Value::Text(cause.name()), Value::Count(*count)]);
         }
-        drawn.push(bars::Row { name: name(&row.name), counts, of: None });
+        if known(row) > 0 {
+            drawn.push(bars::Row {
+                name: name(&row.name),
+                counts: counts[..CAUSES.len() - 1].to_vec(),
+                of: None,
+            });
+        }
     }
     let chart = bars::Chart {
         parts: CAUSES.iter().map(|(cause, part)| (Ink::Part(*part), cause.name().to_owned())).collect(),
@@ -95,8 +103,14 @@ fn endings(rows: &[Named<BTreeMap<Cause, u64>>], name: &dyn Fn(&str) -> String, 
         measure: bars::Measure::Share,
         unit: "runs".to_owned(),
     };
+    let missing: u64 = rows.iter().map(unknown).sum();
     let caption = format!(
-        "How runs ended, by {by}: what the agent chose stands left, then limits, then what broke. A run counts once; n is its number of runs."
+        "How runs ended, by {by}: what the agent chose stands left, then limits, then what broke. A run counts once; n is the number of runs.{}",
+        if missing > 0 {
+            format!(" Not shown: {missing} runs whose sources do not tell.")
+        } else {
+            String::new()
+        }
     );
     Ok(Figure::new(
         &format!("endings-by-{by}"),
@@ -108,10 +122,13 @@ fn endings(rows: &[Named<BTreeMap<Cause, u64>>], name: &dyn Fn(&str) -> String, 
 }
 
 fn exits(analysis: &Analysis, cast: &Cast) -> Drawn {
-    let Some(exits) = &analysis.behaviour.exits else {
+    let told = analysis.behaviour.exits.as_ref().filter(|exits| !exits.categories.all.is_empty());
+    let Some(exits) = told else {
         return Err("exit categories of MLGym: no run of MLGym tells its status".to_owned());
     };
-    let columns: Vec<&String> = exits.categories.all.keys().collect();
+    let mut columns: Vec<&String> = exits.categories.all.keys().collect();
+    columns.sort_by_key(|column| std::cmp::Reverse(exits.categories.all.get(*column)));
+    let rows: Vec<_> = exits.categories.by_contender.iter().filter(|row| !row.row.is_empty()).collect();
     let most = exits
         .categories
         .by_contender
@@ -123,7 +140,7 @@ fn exits(analysis: &Analysis, cast: &Cast) -> Drawn {
         .max(1);
     let mut csv = Csv::new(&["contender", "category", "runs"]);
     let mut drawn = Vec::new();
-    for row in &exits.categories.by_contender {
+    for row in &rows {
         let cell = |column: &&String| {
             let count = row.row.get(*column).copied().unwrap_or(0);
             cells::Cell {
@@ -138,7 +155,7 @@ fn exits(analysis: &Analysis, cast: &Cast) -> Drawn {
         drawn.push(columns.iter().map(cell).collect());
     }
     let chart = cells::Chart {
-        rows: exits.categories.by_contender.iter().map(|row| cast.name(&row.name)).collect(),
+        rows: rows.iter().map(|row| cast.name(&row.name)).collect(),
         columns: columns.iter().map(|name| (*name).clone()).collect(),
         cells: drawn,
         part: 0,

@@ -30,7 +30,9 @@ const MINUTES: &str = "mean time of a run in minutes (logarithmic)";
 pub(super) fn figures(analysis: &Analysis, cast: &Cast) -> Vec<Drawn> {
     let front = &analysis.front;
     let view = |id, title, up, across, unit, spent| View { id, title, up, across, unit, spent };
-    let area = |standing: &Standing| standing.best.published_area;
+    // A resample moves the scale of all published areas at once: their intervals tell nothing of their order.
+    let area =
+        |standing: &Standing| standing.best.published_area.map(|area| Estimate { interval: None, ..area });
     let average = |standing: &Standing| standing.submission.average;
     let baseline = |rows: &[ProfileRow]| rows.iter().find(|row| row.is_baseline).and_then(|row| row.area);
     let published_baseline = baseline(&analysis.published.best);
@@ -118,15 +120,24 @@ fn draw(
             analysis.contenders.len()
         ),
     };
-    let caption = format!(
-        "{} The line joins those whom nobody beats at a lower or equal price (Pareto front). Costs are as they were recorded unless prices \
-         were given, and recorded costs of different providers are not always comparable.{missing} {}",
-        if view.spent == "money" {
-            "What a run costs on average against what it achieves."
-        } else {
-            "How long a run takes on average against what it achieves."
-        },
+    let what = match view.spent {
+        "money" => "What a run costs on average against what it achieves.",
+        _ => "How long a run takes on average against what it achieves.",
+    };
+    let costs = match (view.spent, analysis.settings.is_priced) {
+        ("money", false) => {
+            " Costs are as they were recorded, which is not always comparable between providers."
+        }
+        ("money", true) => " Costs are computed from tokens and a table of prices.",
+        _ => "",
+    };
+    let intervals = if known.iter().any(|(_, estimate)| estimate.interval.is_some()) {
         cast.notes()
+    } else {
+        "Intervals of areas are not drawn: a resample moves the scale of all of them at once."
+    };
+    let caption = format!(
+        "{what} The line joins those whom nobody beats at a lower or equal price (Pareto front).{costs}{missing} {intervals}"
     );
     let chart = scatter::Chart {
         across: view.across.to_owned(),

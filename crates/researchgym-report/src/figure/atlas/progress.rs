@@ -174,9 +174,9 @@ fn panel(
     let (low, high) = scale::usual(&values).unwrap_or((0.0, 1.0));
     let most = drawn.iter().flat_map(|curve| curve.points.iter().map(|point| point.0)).fold(1.0, f64::max);
     Some(curves::Panel {
-        title: format!("{} · {}", task.label, metric(task.primary.as_ref())),
+        title: super::super::font::plain(&task.label),
         across: Axis::new(across, Scale::between(0.0, most), 3),
-        up: Axis::new("", Scale::linear([low, high], 0.06), 3),
+        up: Axis::new(metric(task.primary.as_ref()), Scale::linear([low, high], 0.06), 3),
         curves: drawn,
         reference: task.baseline.map(|baseline| (baseline, String::new())),
     })
