@@ -3,12 +3,14 @@
 
 mod check;
 mod doctor;
+mod export;
 mod filters;
 mod gateway;
 mod gpus;
 mod inspect;
 mod model;
 mod network;
+mod prune;
 mod run;
 mod runs;
 mod task;
@@ -22,15 +24,17 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::check::{CheckPlace, IsolatedRuntime};
 pub(crate) use self::doctor::DoctorArguments;
+pub(crate) use self::export::{ExportArguments, ExportFormat, UnpackArguments};
 pub(crate) use self::filters::Filters;
 pub(crate) use self::gateway::{GatewayArguments, Listen};
 pub(crate) use self::gpus::GpuArguments;
 pub(crate) use self::inspect::InspectArguments;
 pub(crate) use self::model::{ModelArguments, ModelCommand};
 pub(crate) use self::network::{NetworkArguments, PolicyName};
+pub(crate) use self::prune::{PruneArguments, PruneState};
 pub(crate) use self::run::{RunArguments, RuntimeName, SamplerName};
 pub(crate) use self::runs::{
-    GradeArguments, LimitArguments, ListArguments, NoteArguments, OneRun, ShowArguments,
+    GradeArguments, LimitArguments, ListArguments, NoteArguments, OneRun, ShowArguments, VerifyArguments,
 };
 pub(crate) use self::task::TaskCommand;
 pub(crate) use self::typed::error_as_typed;
@@ -73,8 +77,14 @@ pub(crate) enum Command {
     Replay(OneRun),
     /// Grade a run's attempts again with the same artefacts and seeds
     Grade(GradeArguments),
-    /// Check a run's event log: chain, schema and blobs
-    Verify(OneRun),
+    /// Check a run's event log, or a bundle: chain, schema and blobs
+    Verify(VerifyArguments),
+    /// Hand runs on: tables, conversations, or one whole run as a file
+    Export(Box<ExportArguments>),
+    /// Make a run of a bundle that `export --bundle` wrote
+    Unpack(UnpackArguments),
+    /// Remove runs by age, size, task or state; without --yes only tell which
+    Prune(PruneArguments),
     /// Look for what speaks against a run's score: rules first, then a model if one is named
     Inspect(Box<InspectArguments>),
     /// Work with tasks: list, show, check, new, fetch

@@ -3,6 +3,7 @@
 mod agents;
 mod config;
 mod doctor;
+mod export;
 mod gateway;
 mod gpus;
 mod grade;
@@ -13,6 +14,7 @@ mod list;
 mod live;
 mod model;
 mod models;
+mod prune;
 mod replay;
 mod run;
 mod schema;
@@ -21,6 +23,8 @@ mod task;
 mod verify;
 
 pub(crate) use researchgym_engine::check::CheckReport;
+
+pub(crate) use self::export::Told;
 
 use crate::arguments::Command;
 use crate::error::{CommandError, Kind};
@@ -35,6 +39,9 @@ pub(crate) fn dispatch(command: Command, printer: &Printer) -> Outcome {
         Command::Replay(arguments) => replay::replay(&arguments, printer),
         Command::Grade(arguments) => grade::grade(&arguments, printer),
         Command::Verify(arguments) => verify::verify(&arguments, printer),
+        Command::Export(arguments) => export::export(&arguments, printer),
+        Command::Unpack(arguments) => export::unpack(&arguments, printer),
+        Command::Prune(arguments) => prune::prune(&arguments, printer),
         Command::Inspect(arguments) => inspect::inspect(&arguments, printer),
         Command::Task(command) => task::task(command, printer),
         Command::Model(command) => model::model(command, printer),

@@ -2,6 +2,7 @@
 
 mod audit;
 mod doctor;
+mod export;
 mod gateway;
 mod gpus;
 mod inspection;
@@ -26,6 +27,7 @@ use researchgym_core::spec::SCHEMA;
 use researchgym_engine::progress::Progress;
 use serde::Serialize;
 
+pub(crate) use self::export::{Exported, ExportedFile, PrunedRun};
 pub(crate) use self::gateway::Door;
 pub(crate) use self::person::Person;
 pub(crate) use self::plan::Plan;
