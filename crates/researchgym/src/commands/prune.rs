@@ -1,6 +1,7 @@
 //! `prune`: runs that go, told first and removed with `--yes`. Exit code 1 if something could not be removed.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use jiff::Timestamp;
@@ -33,18 +34,14 @@ pub(crate) fn prune(arguments: &PruneArguments, printer: &Printer) -> Outcome {
     let library = library(&settings, arguments.places.runs_dir.is_some(), printer)?;
     let now = SystemTime::now();
     let (may_go, others) = split(library, arguments, now);
-    let described: Vec<PrunedRun> =
-        may_go.iter().map(|(candidate, record)| shown(candidate, record.as_ref())).collect();
+    let described: BTreeMap<PathBuf, PrunedRun> = may_go
+        .iter()
+        .map(|(candidate, record)| (candidate.folder.root().to_owned(), shown(candidate, record.as_ref())))
+        .collect();
     let plan =
         prune::plan(may_go.into_iter().map(|(candidate, _)| candidate).collect(), &others, criteria, now);
-    let goes: Vec<PrunedRun> = plan
-        .goes
-        .iter()
-        .filter_map(|candidate| {
-            let run = candidate.folder.root().display().to_string();
-            described.iter().find(|one| one.run == run).cloned()
-        })
-        .collect();
+    let goes: Vec<PrunedRun> =
+        plan.goes.iter().filter_map(|candidate| described.get(candidate.folder.root()).cloned()).collect();
     let unfinished = prune::unfinished(&settings.runs);
     if !arguments.yes {
         match printer.is_json() {

@@ -18,6 +18,8 @@ pub(crate) fn verify(arguments: &VerifyArguments, printer: &Printer) -> Outcome 
     let settings = Settings::resolve(&arguments.places)?;
     let path = absolute(&settings.here, Path::new(&arguments.run));
     if path.is_file() {
+        // A link of the user's is followed.
+        let path = path.canonicalize().unwrap_or(path);
         return verify_bundle(&path, &settings, printer);
     }
     let folder = RunFolder::find(&settings.runs, &arguments.run).map_err(input)?;

@@ -116,7 +116,7 @@ fn what_lies_elsewhere_or_is_no_run_stays() {
     std::fs::create_dir(world.path("runs/2026-11-01/notes")).expect("a folder");
     let pruned =
         world.finish(&["prune", "--state", "ended", "--state", "broken", "--yes", "--output", "json"]);
-    assert!(pruned.code <= 1, "{pruned:?}");
+    assert_eq!(pruned.code, 0, "{pruned:?}");
     assert_eq!(pruned.object()["removed"].as_array().map(Vec::len), Some(2), "{pruned:?}");
     assert!(
         world.path("elsewhere/imported.jsonl").is_file()

@@ -52,6 +52,8 @@ pub(super) fn export(run: &str, to: &Path, force: bool, settings: &Settings, pri
 pub(crate) fn unpack(arguments: &UnpackArguments, printer: &Printer) -> Outcome {
     let settings = Settings::resolve(&arguments.places)?;
     let path = absolute(&settings.here, &arguments.bundle);
+    // A link of the user's is followed.
+    let path = path.canonicalize().unwrap_or(path);
     let unpacked = stoppable(printer, |is_stopped| bundle::unpack(&path, &settings.runs, is_stopped))?;
     let unpacked = match unpacked {
         Ok(unpacked) => unpacked,
