@@ -3,6 +3,7 @@
 
 mod check;
 mod doctor;
+mod export;
 mod filters;
 mod gateway;
 mod gpus;
@@ -10,6 +11,7 @@ mod import;
 mod inspect;
 mod model;
 mod network;
+mod prune;
 mod report;
 mod run;
 mod runs;
@@ -24,6 +26,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::check::{CheckPlace, IsolatedRuntime};
 pub(crate) use self::doctor::DoctorArguments;
+pub(crate) use self::export::{ExportArguments, ExportFormat, UnpackArguments};
 pub(crate) use self::filters::Filters;
 pub(crate) use self::gateway::{GatewayArguments, Listen};
 pub(crate) use self::gpus::GpuArguments;
@@ -31,10 +34,11 @@ pub(crate) use self::import::{ImportArguments, ImportFormat};
 pub(crate) use self::inspect::InspectArguments;
 pub(crate) use self::model::{ModelArguments, ModelCommand};
 pub(crate) use self::network::{NetworkArguments, PolicyName};
+pub(crate) use self::prune::{PruneArguments, PruneState};
 pub(crate) use self::report::{Comparison, LeaderboardArguments, ReportArguments};
 pub(crate) use self::run::{RunArguments, RuntimeName, SamplerName};
 pub(crate) use self::runs::{
-    GradeArguments, LimitArguments, ListArguments, NoteArguments, OneRun, ShowArguments,
+    GradeArguments, LimitArguments, ListArguments, NoteArguments, OneRun, ShowArguments, VerifyArguments,
 };
 pub(crate) use self::task::TaskCommand;
 pub(crate) use self::typed::error_as_typed;
@@ -89,8 +93,14 @@ pub(crate) enum Command {
     Replay(OneRun),
     /// Grade a run's attempts again with the same artefacts and seeds
     Grade(GradeArguments),
-    /// Check a run's event log: chain, schema and blobs
-    Verify(OneRun),
+    /// Check a run's event log, or a bundle: chain, schema and blobs
+    Verify(VerifyArguments),
+    /// Hand runs on: tables, conversations, or one whole run as a file
+    Export(Box<ExportArguments>),
+    /// Make a run of a bundle that `export --bundle` wrote
+    Unpack(UnpackArguments),
+    /// Remove runs by age, size, task or state; without --yes only tell which
+    Prune(PruneArguments),
     /// Take runs of other systems into the runs folder, read-only
     ///
     /// Exit code 0: all runs were taken or were there already; 1: some files are broken, the rest was taken; 2: there is nothing

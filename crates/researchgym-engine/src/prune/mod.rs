@@ -30,9 +30,11 @@ pub struct Candidate {
     pub size: Size,
 }
 
-/// Looks at a run's folder; nothing if it is a link, or on the way of one.
+/// Looks at a run's folder; nothing if it or the folder of its day is a link.
 pub fn look(folder: &RunFolder) -> Option<Candidate> {
     let logs: [PathBuf; 2] = [folder.events(), folder.imported()];
+    let day = folder.root().parent()?;
+    day.symlink_metadata().ok().filter(|found| found.is_dir())?;
     let root = folder.root().symlink_metadata().ok().filter(|found| found.is_dir())?;
     let log = logs.iter().find_map(|log| log.symlink_metadata().ok()).unwrap_or(root);
     let written = log.modified().ok()?;

@@ -62,3 +62,11 @@ pub(crate) struct GradeArguments {
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
 }
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArguments {
+    /// The run's id, a unique beginning of it, its folder, or a bundle of it
+    pub(crate) run: String,
+    #[command(flatten)]
+    pub(crate) places: Places,
+}

@@ -4,6 +4,7 @@ mod agents;
 mod comparison;
 mod config;
 mod doctor;
+mod export;
 mod gateway;
 mod gpus;
 mod grade;
@@ -16,6 +17,7 @@ mod list;
 mod live;
 mod model;
 mod models;
+mod prune;
 mod replay;
 mod report;
 mod run;
@@ -25,6 +27,8 @@ mod task;
 mod verify;
 
 pub(crate) use researchgym_engine::check::CheckReport;
+
+pub(crate) use self::export::Told;
 
 use crate::arguments::{Command, OutputFormat};
 use crate::error::{CommandError, Kind};
@@ -47,6 +51,9 @@ pub(crate) fn dispatch(command: Command, printer: &Printer) -> Outcome {
         Command::Grade(arguments) => grade::grade(&arguments, printer),
         Command::Verify(arguments) => verify::verify(&arguments, printer),
         Command::Import(arguments) => import::import(&arguments, printer),
+        Command::Export(arguments) => export::export(&arguments, printer),
+        Command::Unpack(arguments) => export::unpack(&arguments, printer),
+        Command::Prune(arguments) => prune::prune(&arguments, printer),
         Command::Inspect(arguments) => inspect::inspect(&arguments, printer),
         Command::Task(command) => task::task(command, printer),
         Command::Model(command) => model::model(command, printer),

@@ -66,8 +66,10 @@ fn may_be_written(out: &Path) -> Result<(), CommandError> {
             .hinted("-o names the folder of the report")),
         Ok(entries) => match entries.take(1).count() == 0 || out.join(MARK).is_file() {
             true => Ok(()),
-            false => Err(CommandError::input(format!("{} holds something else than a report", out.display()))
-                .hinted("name another folder with -o; nothing was changed")),
+            false => {
+                Err(CommandError::input(format!("{} holds something else than a report", out.display()))
+                    .hinted("name another folder with -o; nothing was changed"))
+            }
         },
     }
 }

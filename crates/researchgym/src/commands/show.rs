@@ -18,7 +18,7 @@ pub(crate) fn show(arguments: &OneRun, printer: &Printer) -> Outcome {
         let (record, _) = record_of(&folder).map_err(|error| CommandError::input(error.to_string()))?;
         match printer.is_json() {
             true => printer.json(&serde_json::json!(record)),
-            false => printer.imported(&folder, &record),
+            false => printer.imported_run(&folder, &record),
         }
         return Ok(0);
     }

@@ -31,7 +31,7 @@ impl Printer {
     }
 
     /// `show` of an imported run.
-    pub(crate) fn imported(&self, folder: &RunFolder, record: &RunRecord) {
+    pub(crate) fn imported_run(&self, folder: &RunFolder, record: &RunRecord) {
         for line in table(&summary(folder, record)) {
             self.data(&line);
         }

@@ -2,6 +2,7 @@
 
 mod audit;
 mod doctor;
+mod export;
 mod gateway;
 mod gpus;
 mod importing;
@@ -28,6 +29,7 @@ use researchgym_core::spec::SCHEMA;
 use researchgym_engine::progress::Progress;
 use serde::Serialize;
 
+pub(crate) use self::export::{Exported, ExportedFile, PrunedRun};
 pub(crate) use self::gateway::Door;
 pub(crate) use self::importing::Importing;
 pub(crate) use self::person::Person;
