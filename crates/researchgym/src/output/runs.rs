@@ -10,7 +10,7 @@ use researchgym_core::result::{NetworkResult, Progress, RunResult};
 use researchgym_core::score::{Metrics, Split};
 use researchgym_core::state::RunState;
 use researchgym_engine::runner::Regraded;
-use researchgym_engine::store::Verification;
+use researchgym_engine::store::{RunFolder, Verification};
 
 use super::Printer;
 use super::gpus::granted;
@@ -144,6 +144,9 @@ impl Printer {
         for problem in problems {
             self.data(&format!("{run}: {problem}"));
         }
+        for note in &verification.notes {
+            self.talk(&format!("note: {note}"));
+        }
     }
 
     /// `grade`
@@ -176,15 +179,22 @@ impl Printer {
     }
 }
 
-/// What names a run in a command without `--runs-dir`: its id, or its folder if it is elsewhere.
+/// The name of a run's folder, by which commands find it: its id, unless it was copied or renamed.
+fn folder_name(result: &RunResult) -> &str {
+    Path::new(&result.run).file_name().and_then(|name| name.to_str()).unwrap_or(&result.run_id)
+}
+
+/// What names a run in a command without `--runs-dir`: its folder's name where that leads to it, else its folder.
 fn spoken(result: &RunResult) -> Cow<'_, str> {
     let runs = std::env::var_os("RESEARCHGYM_RUNS").filter(|runs| !runs.is_empty());
     let runs = runs.unwrap_or_else(|| "runs".into());
-    let usual = std::env::current_dir().map(|here| here.join(runs));
-    match Path::new(&result.run).ancestors().nth(2) {
-        Some(own) if usual.is_ok_and(|usual| usual == own) => Cow::Borrowed(&result.run_id),
-        _ if result.run.contains(char::is_whitespace) => Cow::Owned(format!("'{}'", result.run)),
-        _ => Cow::Borrowed(&result.run),
+    let usual = std::env::current_dir().map(|here| here.join(runs)).unwrap_or_default();
+    let name = folder_name(result);
+    let leads_to_it = |found: RunFolder| found.root() == Path::new(&result.run);
+    match RunFolder::find(&usual, name).is_ok_and(leads_to_it) {
+        true => Cow::Borrowed(name),
+        false if result.run.contains(char::is_whitespace) => Cow::Owned(format!("'{}'", result.run)),
+        false => Cow::Borrowed(&result.run),
     }
 }
 
@@ -218,7 +228,7 @@ fn listing(results: &[RunResult]) -> Vec<String> {
             value.map_or_else(|| "-".to_owned(), |value| number(*value))
         };
         rows.push(vec![
-            result.run_id.clone(),
+            folder_name(result).to_owned(),
             result.task.clone(),
             match &result.model {
                 Some(model) => format!("{} ({model})", result.agent),
