@@ -36,19 +36,20 @@ pub struct RunGateway {
 }
 
 impl RunGateway {
-    /// Listens in a folder below `parent`, locked as [`scratch`] wants it; on a port too if `with_port`.
+    /// Listens in a folder below `parent`, made and marked by [`scratch`] for a process with this home; on a port too if
+    /// `with_port`.
     ///
     /// # Errors
     /// The socket or the port cannot be had.
     pub(crate) async fn open(
-        parent: &Path,
+        (parent, home): (&Path, &Path),
         with_port: bool,
         door: &Door,
         teller: &Teller,
     ) -> io::Result<RunGateway> {
         // Who runs us may go through; as root without isolation, so may the unprivileged user of the commands.
         let mode = if with_port { 0o711 } else { 0o700 };
-        let folder = scratch::named(parent, PREFIX, mode)?;
+        let folder = scratch::marked(parent, PREFIX, mode, home)?;
         let socket = folder.path().join("gateway.sock");
         let listener = UnixListener::from_std(listen_in(folder.path(), "gateway.sock")?)?;
         std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o666))?;

@@ -10,6 +10,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
+use researchgym_core::wire::User;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
 use tokio::net::UnixListener;
 
@@ -33,9 +34,9 @@ pub(super) struct Folder {
 }
 
 impl Folder {
-    /// Makes it. `user` and `group` are the container's.
-    pub(super) fn make(user: u32, group: u32) -> io::Result<Folder> {
-        let folder = scratch::named(&std::env::temp_dir(), PREFIX, 0o700)?;
+    /// Makes it for a container with this user, as a process with this home.
+    pub(super) fn make(home: &Path, User { uid: user, gid: group }: User) -> io::Result<Folder> {
+        let folder = scratch::marked(&std::env::temp_dir(), PREFIX, 0o700, home)?;
         let write = |name: &str, text: String| {
             let path = folder.path().join(name);
             File::create(&path)?.write_all(text.as_bytes())?;

@@ -69,7 +69,7 @@ pub(in crate::sandbox) async fn launch(
 fn tell_sweeper(host: &Inner, socket: &std::path::Path) -> Result<(), SandboxError> {
     static TOLD: AtomicBool = AtomicBool::new(false);
     let system = |doing| move |source| SandboxError::System { doing, source };
-    let machine = Machine::get(host.executable()?).map_err(system("starting the sweeper"))?;
+    let machine = Machine::get(host.executable()?, host.home()).map_err(system("starting the sweeper"))?;
     if !TOLD.swap(true, Ordering::Relaxed) {
         let order = orphans::order(&Owner::this(), socket);
         machine.sweeper.add_containers(&order).map_err(system("telling the sweeper of containers"))?;
@@ -90,8 +90,8 @@ fn prepare(host: &Inner, facts: &Facts, spec: &SandboxSpec) -> Result<Prepared, 
         common::prepare_working_folder(source, spec, slot.as_ref().map(|_| user.outside))?;
     }
     let folder =
-        Folder::make(user.inside.uid, user.inside.gid).map_err(system("making a folder for a container"))?;
-    Machine::get(host.executable()?)
+        Folder::make(host.home(), user.inside).map_err(system("making a folder for a container"))?;
+    Machine::get(host.executable()?, host.home())
         .and_then(|machine| machine.sweeper.add_folder(folder.path()))
         .map_err(system("telling the sweeper of a folder"))?;
     Ok(Prepared { slot, user, folder })
