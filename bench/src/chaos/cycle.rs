@@ -249,11 +249,11 @@ impl Cycle<'_> {
         })
     }
 
-    /// Every other time the daemon is back at once, as with a supervisor, and ends the containers that it finds.
+    /// A daemon that is back at once ends the containers that it finds.
     fn kill_engine(&self) -> Outcome<bool> {
         let Some(engine) = self.machine.engine else { return Ok(false) };
         let is_hit = engine.kill();
-        if is_hit && self.plan.seed % 2 == 0 {
+        if is_hit && self.plan.is_supervised {
             engine.again()?;
         }
         Ok(is_hit)
@@ -279,7 +279,7 @@ impl Cycle<'_> {
         match (fault, self.world.run()) {
             (Fault::FullDisk, _) => self.world.free_disk(),
             (Fault::ReadOnly, Some((_, known))) => self.world.unprotect(&known),
-            (Fault::KillEngine, _) if self.plan.seed % 2 == 1 => {
+            (Fault::KillEngine, _) if !self.plan.is_supervised => {
                 self.machine.engine.map_or(Ok(()), Engine::again)
             }
             _ => Ok(()),

@@ -80,7 +80,11 @@ impl Engine {
             .current_dir(place::repository())
             .stdin(Stdio::null())
             .status()?;
-        if status.success() { Ok(()) } else { Err(format!("`.ci/docker-engine {word}` ended with {status}").into()) }
+        if status.success() {
+            Ok(())
+        } else {
+            Err(format!("`.ci/docker-engine {word}` ended with {status}").into())
+        }
     }
 }
 

@@ -115,7 +115,10 @@ impl Planted {
         let sandbox = world.temporary().join("researchgym-host-planted");
         fs::create_dir(&sandbox)?;
         let home = world.path("disk/home");
-        fs::write(sandbox.join(".researchgym"), format!("made by researchgym with the home {}", home.display()))?;
+        fs::write(
+            sandbox.join(".researchgym"),
+            format!("made by researchgym with the home {}", home.display()),
+        )?;
         let orphan = Command::new("sleep")
             .arg("100000")
             .env_clear()

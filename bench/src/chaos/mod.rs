@@ -149,6 +149,7 @@ fn reference(machine: &Machine<'_>, task: &str) -> Outcome<Option<f64>> {
         clocks: Vec::new(),
         is_watched: false,
         is_planted: false,
+        is_supervised: false,
     };
     let told = cycle::run(machine, &plan, None)?;
     match told.violations.as_slice() {

@@ -74,7 +74,9 @@ impl Fault {
     pub(super) fn suits(self, runtime: &str) -> bool {
         match self {
             Fault::KillEngine => runtime == "docker",
-            Fault::KillBubblewrap | Fault::FullDisk | Fault::ReadOnly | Fault::ClockJump => runtime != "docker",
+            Fault::KillBubblewrap | Fault::FullDisk | Fault::ReadOnly | Fault::ClockJump => {
+                runtime != "docker"
+            }
             Fault::KillParent
             | Fault::KillParentAndSweeper
             | Fault::KillGuest
@@ -145,6 +147,8 @@ pub(super) struct Plan {
     pub(super) is_watched: bool,
     /// Whether leftovers are planted afterwards, for the audit to find.
     pub(super) is_planted: bool,
+    /// Whether a killed engine is back at once, as with a supervisor, or when the program has ended.
+    pub(super) is_supervised: bool,
 }
 
 /// What cycles choose from.
@@ -193,6 +197,7 @@ impl Plan {
             clocks,
             is_watched: random.once_in(3),
             is_planted: random.once_in(5),
+            is_supervised: random.once_in(2),
         }
     }
 }

@@ -71,13 +71,8 @@ impl World {
             std::fs::create_dir(folder.path().join(name))?;
             open(&folder.path().join(name))?;
         }
-        let mut world = World {
-            folder,
-            program: program.to_owned(),
-            disk: None,
-            engine,
-            started: Cell::new(0),
-        };
+        let mut world =
+            World { folder, program: program.to_owned(), disk: None, engine, started: Cell::new(0) };
         if has_disk {
             world.disk = Some(world.mount_disk()?);
         }
@@ -124,7 +119,14 @@ impl World {
 
     /// The run's containers that the engine still knows, running or not.
     pub(super) fn containers(&self) -> Vec<String> {
-        let listed = self.docker(&["ps", "--all", "--filter", &self.label(), "--format", "{{.ID}} {{.Names}} {{.Labels}}"]);
+        let listed = self.docker(&[
+            "ps",
+            "--all",
+            "--filter",
+            &self.label(),
+            "--format",
+            "{{.ID}} {{.Names}} {{.Labels}}",
+        ]);
         listed.iter().map(|line| format!("container {line}")).collect()
     }
 

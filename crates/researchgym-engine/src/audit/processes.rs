@@ -85,7 +85,9 @@ pub(super) fn start_of(pid: u32) -> Option<u64> {
 fn counts(helper: &Process, places: &Places) -> bool {
     match (places.scope, helper.role) {
         (Scope::Machine, _) => true,
-        (Scope::Home, Some(Role::Sweeper { .. })) => variable(helper.pid, HOME).is_some_and(|home| home == places.home),
+        (Scope::Home, Some(Role::Sweeper { .. })) => {
+            variable(helper.pid, HOME).is_some_and(|home| home == places.home)
+        }
         (Scope::Home, _) => false,
     }
 }
@@ -122,7 +124,8 @@ fn program(pid: u32) -> Program {
     let Ok(path) = std::fs::read_link(&link) else { return Program::Hidden };
     let file = |path: &Path| std::fs::metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()));
     let is_this = file(&link).is_some_and(|seen| file(Path::new("/proc/self/exe")) == Some(seen));
-    let is_copy = || path.ancestors().nth(2).is_some_and(|folder| is_sandbox(folder) && home_of(folder).is_some());
+    let is_copy =
+        || path.ancestors().nth(2).is_some_and(|folder| is_sandbox(folder) && home_of(folder).is_some());
     let is_gone = || {
         let named = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         named.starts_with(OURS) && named.ends_with(" (deleted)")

@@ -25,7 +25,9 @@ pub(super) fn probe(host: &Inner) -> MachineReport {
 
 /// What each runtime would keep apart.
 fn runtimes(host: &Inner, isolation: bool) -> BTreeMap<&'static str, Isolation> {
-    let Ok(Ok(machine)) = host.executable().map(|executable| Machine::get(executable, host.home())) else { return BTreeMap::new() };
+    let Ok(Ok(machine)) = host.executable().map(|executable| Machine::get(executable, host.home())) else {
+        return BTreeMap::new();
+    };
     let has_group = machine.cgroups.folders().next().is_some();
     let host = (Runtime::Host.name(), launch::not_isolated(machine, has_group));
     let local = isolation.then(|| (Runtime::Local.name(), launch::isolated(machine, has_group)));

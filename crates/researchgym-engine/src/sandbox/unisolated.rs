@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 
 use researchgym_core::wire::Setup;
 
-use super::local::{GATEWAY_SOCKET, GUEST, SESSION_SOCKET};
 use super::host::Inner;
+use super::local::{GATEWAY_SOCKET, GUEST, SESSION_SOCKET};
 use super::machine::Machine;
 use super::{SandboxError, SandboxSpec, WorkingFolder};
 use crate::scratch::{self, Scratch, without_path};
@@ -60,7 +60,8 @@ pub(super) fn prepare(
     // Not below our home folder, whose parents the unprivileged user may not enter.
     let parent = std::env::temp_dir();
     let executable = host.executable()?;
-    let folder = scratch::marked(&parent, PREFIX, 0o755, host.home()).map_err(failed("making a folder in", &parent))?;
+    let folder = scratch::marked(&parent, PREFIX, 0o755, host.home())
+        .map_err(failed("making a folder in", &parent))?;
     machine.sweeper.add_folder(folder.path()).map_err(failed("telling the sweeper of", folder.path()))?;
     let program = folder.path().join("bin/researchgym");
     let made = std::fs::create_dir(folder.path().join("bin")).and_then(|()| {

@@ -122,7 +122,9 @@ pub fn verify(folder: &RunFolder) -> Result<Verification, StoreError> {
 /// A folder under another name than its run was given is no fault: the record is the log.
 fn moved(folder: &RunFolder, run_id: &str) -> Option<String> {
     let is_own = folder.id() == run_id;
-    (!is_own).then(|| format!("this is a copy of run `{run_id}`, or its folder was renamed: commands know it by its folder"))
+    (!is_own).then(|| {
+        format!("this is a copy of run `{run_id}`, or its folder was renamed: commands know it by its folder")
+    })
 }
 
 fn torn_message(torn: TornTail) -> String {

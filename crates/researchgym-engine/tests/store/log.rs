@@ -47,11 +47,13 @@ fn what_is_written_is_read() {
 
 #[test]
 fn an_event_that_cannot_come_at_its_place_is_a_problem() {
-    let ended = || Event::RunEnded { ending: Ending::Cancelled, failure: None, working_ms: 1, segment_wall_ms: 1 };
+    let ended =
+        || Event::RunEnded { ending: Ending::Cancelled, failure: None, working_ms: 1, segment_wall_ms: 1 };
     let check = |events: Vec<Event>, expected: &[&str]| {
         let (_runs, folder) = new_run();
         write_log(&folder, events);
-        let problems: Vec<String> = verify(&folder).unwrap().problems.iter().map(ToString::to_string).collect();
+        let problems: Vec<String> =
+            verify(&folder).unwrap().problems.iter().map(ToString::to_string).collect();
         assert_eq!(problems, expected);
     };
     check(vec![noted("one"), ended(), Event::RunResumed, ended()], &[]);
@@ -73,7 +75,10 @@ fn a_folder_of_another_name_is_told_and_no_problem() {
     let note = "this is a copy of run `0123abcd`, or its folder was renamed: commands know it by its folder";
     let verification = verify(&folder).unwrap();
     assert!(verification.is_whole());
-    assert_eq!((verification.run_id.as_deref(), verification.notes), (Some("0123abcd"), vec![note.to_owned()]));
+    assert_eq!(
+        (verification.run_id.as_deref(), verification.notes),
+        (Some("0123abcd"), vec![note.to_owned()])
+    );
     let named = folder.root().with_file_name("0123abcd");
     fs::rename(folder.root(), &named).unwrap();
     assert_eq!(verify(&RunFolder::open(&named).unwrap()).unwrap().notes, Vec::<String>::new());

@@ -319,9 +319,11 @@ fn look_alikes_stay() {
         let mut command = world.command(words);
         let output = command.env("TMPDIR", &temporary).output().expect("the binary starts");
         let object: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-        let names = object["remains"].as_array().expect("a list").iter().filter_map(|one| one["what"].as_str());
+        let names =
+            object["remains"].as_array().expect("a list").iter().filter_map(|one| one["what"].as_str());
         let is_here = |what: &&str| {
-            what.starts_with(temporary.to_str().expect("a text")) || pids.iter().any(|pid| what.starts_with(pid))
+            what.starts_with(temporary.to_str().expect("a text"))
+                || pids.iter().any(|pid| what.starts_with(pid))
         };
         names.filter(is_here).map(str::to_owned).collect()
     };
@@ -330,8 +332,14 @@ fn look_alikes_stay() {
     let expected: BTreeSet<String> = std::iter::once(text(&ours)).chain(theirs_too).collect();
     assert_eq!(found(&["doctor", "--audit", "--output", "json"]), expected, "on the whole machine");
     // Of another home nothing is seen, and nothing goes.
-    assert_eq!(found(&["doctor", "--audit", "--this-home", "--home", "/nowhere", "--output", "json"]), BTreeSet::new());
-    assert_eq!(found(&["doctor", "--clean", "--this-home", "--home", "/nowhere", "--output", "json"]), BTreeSet::new());
+    assert_eq!(
+        found(&["doctor", "--audit", "--this-home", "--home", "/nowhere", "--output", "json"]),
+        BTreeSet::new()
+    );
+    assert_eq!(
+        found(&["doctor", "--clean", "--this-home", "--home", "/nowhere", "--output", "json"]),
+        BTreeSet::new()
+    );
     assert!(ours.is_dir());
     assert_eq!(found(&["doctor", "--clean", "--this-home", "--output", "json"]), BTreeSet::new());
     let stay = [&named, &linked, &theirs].map(|folder| folder.join("deep").is_dir());

@@ -154,7 +154,13 @@ mod tests {
         assert_eq!((own.is_of(home), own.is_of(Path::new("/home/y"))), (true, false));
         let older = at("researchgym-7-9").expect("an older program's");
         assert_eq!((older.pid(), older.is_of(home)), (7, false));
-        for other in ["researchgym-7", "researchgym-7-x", "researchgym-7-9-notes", "researchgym-7-9-01234567-x", "gym-7-9"] {
+        for other in [
+            "researchgym-7",
+            "researchgym-7-x",
+            "researchgym-7-9-notes",
+            "researchgym-7-9-01234567-x",
+            "gym-7-9",
+        ] {
             assert_eq!(at(other), None, "{other}");
         }
     }

@@ -89,8 +89,7 @@ fn prepare(host: &Inner, facts: &Facts, spec: &SandboxSpec) -> Result<Prepared, 
     if let Some(source) = spec.working_folder.writable_source() {
         common::prepare_working_folder(source, spec, slot.as_ref().map(|_| user.outside))?;
     }
-    let folder =
-        Folder::make(host.home(), user.inside).map_err(system("making a folder for a container"))?;
+    let folder = Folder::make(host.home(), user.inside).map_err(system("making a folder for a container"))?;
     Machine::get(host.executable()?, host.home())
         .and_then(|machine| machine.sweeper.add_folder(folder.path()))
         .map_err(system("telling the sweeper of a folder"))?;
