@@ -34,6 +34,9 @@ const LONGEST_MARK: u64 = 8 << 10;
 /// What the names of folders for one grading, one check, one proxy begin with.
 const FOLDER_PREFIX: &str = "researchgym-scratch-";
 
+/// Told the path of a folder that is about to be made.
+pub(crate) type Announce<'a> = dyn Fn(&Path) -> io::Result<()> + 'a;
+
 /// A folder of this process's own.
 #[derive(Debug)]
 pub struct Scratch {
@@ -66,15 +69,30 @@ pub fn folder(parent: &Path) -> io::Result<Scratch> {
 /// # Errors
 /// `parent` cannot be made or written.
 pub(crate) fn named(parent: &Path, prefix: &str, mode: u32) -> io::Result<Scratch> {
+    announced(parent, prefix, mode, &|_| Ok(()))
+}
+
+/// Tells of the folder's path before it is made, so that it has a remover from its first moment on.
+fn announced(parent: &Path, prefix: &str, mode: u32, announce: &Announce<'_>) -> io::Result<Scratch> {
     std::fs::create_dir_all(parent)?;
     let mut attempts = 0;
     loop {
         attempts += 1;
-        let folder = tempfile::Builder::new()
-            .prefix(prefix)
+        // Short: the address of a socket in it holds 107 bytes.
+        let mut random = [0; 4];
+        getrandom::fill(&mut random).map_err(|error| io::Error::other(error.to_string()))?;
+        let name = format!("{prefix}{}", hex::encode(random));
+        announce(&parent.join(&name))?;
+        let made = tempfile::Builder::new()
+            .prefix(&name)
+            .rand_bytes(0)
             .permissions(Permissions::from_mode(mode))
-            .tempdir_in(parent)
-            .map_err(without_path)?;
+            .tempdir_in(parent);
+        let folder = match made {
+            Ok(folder) => folder,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && attempts < ATTEMPTS => continue,
+            Err(error) => return Err(without_path(error)),
+        };
         match hold::take_own(folder.path()) {
             Ok(lock) => return Ok(Scratch { folder, _lock: lock }),
             Err(error) if attempts == ATTEMPTS => return Err(error),
@@ -93,9 +111,16 @@ pub(crate) fn without_path(error: io::Error) -> io::Error {
 }
 
 /// Like [`named`], in a folder that is everybody's, such as the one for temporary files: a file in it says that it is
-/// ours, and whose. It is written once the folder is held, so that one with the file is either held or left.
-pub(crate) fn marked(parent: &Path, prefix: &str, mode: u32, home: &Path) -> io::Result<Scratch> {
-    let scratch = named(parent, prefix, mode)?;
+/// ours, and whose. It is written once the folder is held, so that one with the file is either held or left. `announce` is
+/// told the path first: whoever kills us between the making and the marking would leave what nobody recognises.
+pub(crate) fn marked(
+    parent: &Path,
+    prefix: &str,
+    mode: u32,
+    home: &Path,
+    announce: &Announce<'_>,
+) -> io::Result<Scratch> {
+    let scratch = announced(parent, prefix, mode, announce)?;
     let path = scratch.path().join(MARK);
     let mut file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(&[MADE, home.as_os_str().as_bytes()].concat())?;
@@ -170,8 +195,15 @@ mod tests {
     fn a_folder_is_ours_by_its_mark_alone() {
         let parent = tempfile::tempdir().expect("a folder");
         let home = Path::new("/home/x/.cache/researchgym");
-        let ours = marked(parent.path(), "researchgym-host-", 0o755, home).expect("a folder");
+        let told = std::cell::RefCell::new(None);
+        let announce = |path: &Path| {
+            assert!(!path.exists(), "it is told of before it is made");
+            told.replace(Some(path.to_owned()));
+            Ok(())
+        };
+        let ours = marked(parent.path(), "researchgym-host-", 0o755, home, &announce).expect("a folder");
         assert_eq!(home_of(ours.path()).as_deref(), Some(home));
+        assert_eq!(told.take().as_deref(), Some(ours.path()));
         let mark = ours.path().join(MARK);
         let look_alike = |name: &str, make: &dyn Fn(&Path) -> io::Result<()>| {
             let folder = parent.path().join(name);

@@ -60,9 +60,9 @@ pub(super) fn prepare(
     // Not below our home folder, whose parents the unprivileged user may not enter.
     let parent = std::env::temp_dir();
     let executable = host.executable()?;
-    let folder = scratch::marked(&parent, PREFIX, 0o755, host.home())
+    let announce = |folder: &Path| machine.sweeper.add_folder(folder);
+    let folder = scratch::marked(&parent, PREFIX, 0o755, host.home(), &announce)
         .map_err(failed("making a folder in", &parent))?;
-    machine.sweeper.add_folder(folder.path()).map_err(failed("telling the sweeper of", folder.path()))?;
     let program = folder.path().join("bin/researchgym");
     let made = std::fs::create_dir(folder.path().join("bin")).and_then(|()| {
         // As root the file itself may be in a folder that the unprivileged user may not enter.

@@ -59,10 +59,9 @@ fn an_event_that_cannot_come_at_its_place_is_a_problem() {
     check(vec![noted("one"), ended(), Event::RunResumed, ended()], &[]);
     // What follows is not judged: it may be the first one's doing.
     check(
-        vec![ended(), ended(), started(), Event::ModelLost { call: 7 }],
+        vec![ended(), ended(), Event::ModelLost { call: 7 }],
         &["events.jsonl:3: event 2: the run had ended"],
     );
-    check(vec![started()], &["events.jsonl:2: event 1: a run starts once"]);
     check(
         vec![Event::Interrupted { action_id: 3 }],
         &["events.jsonl:2: event 1: an interruption of an action that is not in flight"],

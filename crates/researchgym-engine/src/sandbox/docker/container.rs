@@ -264,7 +264,7 @@ mod tests {
     use crate::sandbox::ReadOnlyMount;
 
     fn asked(facts: &Facts, user: ContainerUser, volumes: &[&str]) -> (ContainerCreateBody, String) {
-        let folder = Folder::make(Path::new("/home"), user.inside).unwrap();
+        let folder = Folder::make(Path::new("/home"), user.inside, &|_| Ok(())).unwrap();
         let mount =
             |source: &str, target: &str| ReadOnlyMount { source: source.into(), target: target.into() };
         let spec = SandboxSpec {
