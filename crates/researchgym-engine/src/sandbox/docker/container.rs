@@ -297,7 +297,7 @@ mod tests {
             user,
             labels: HashMap::new(),
         };
-        (request(&spec, &around), folder.path().display().to_string())
+        (request(&spec, &around), folder.file("").display().to_string().trim_end_matches('/').to_owned())
     }
 
     fn user(uid: u32, keeps_id: bool) -> ContainerUser {
