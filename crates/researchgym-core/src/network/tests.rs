@@ -160,6 +160,9 @@ fn a_greeting_names_its_host() {
         vec![22, 3, 1, 0, 0],
         vec![22, 3, 1, 255, 255],
         vec![22, 3, 1, 0, 4, 2, 0, 0, 0],
+        // Whether the record is whole makes no difference.
+        vec![22, 3, 1, 0, 3, 111],
+        vec![22, 3, 1, 0, 3, 111, 0, 1],
         vec![22, 3, 1, 0, 4, 1, 255, 255, 255],
     ] {
         assert_eq!(read_hello(&odd), Hello::NotTls, "{odd:?}");

@@ -61,7 +61,7 @@ pub(super) fn launch(
     check(spec)?;
     let executable = host.executable()?;
     let system = |doing| move |source| SandboxError::System { doing, source };
-    let machine = Machine::get(executable).map_err(system("starting the sweeper"))?;
+    let machine = Machine::get(executable, host.home()).map_err(system("starting the sweeper"))?;
     let mut slot = match machine.root {
         true => Some(host.slots.take().map_err(system("taking an unprivileged user id"))?),
         false => None,
@@ -128,7 +128,7 @@ fn start_process(
         Runtime::Docker => unreachable!("containers are launched by the module for them"),
         Runtime::Host => {
             setup.user = outer_user;
-            let private = unisolated::prepare(machine, executable, spec, &mut setup)?;
+            let private = unisolated::prepare(host, machine, spec, &mut setup)?;
             let mut command = Command::new(executable);
             command.arg("guest").env_clear().current_dir("/");
             let isolation = with_gpus(not_isolated(machine, group.is_some()), spec);

@@ -1,5 +1,5 @@
-//! Opening things below a folder without ever leaving it: `openat2` refuses links, `..` and magic links in the kernel,
-//! so that no race with a running agent can lead elsewhere.
+//! Opening things below a folder without ever leaving it: `openat2` refuses links, `..`, magic links and what is mounted
+//! further down in the kernel, so that no race with a running agent can lead elsewhere, nor a mount that was forgotten.
 
 use std::fs::File;
 use std::io;
@@ -43,7 +43,10 @@ pub(crate) fn create_file(folder: &OwnedFd, name: &[u8]) -> io::Result<File> {
 fn open(folder: impl AsFd, path: &[u8], flags: OFlags, mode: Mode) -> io::Result<OwnedFd> {
     // Not O_NOFOLLOW: NO_SYMLINKS refuses a link at the end too, and says ELOOP where the other says ENOTDIR.
     let flags = flags | OFlags::CLOEXEC;
-    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    let resolve = ResolveFlags::BENEATH
+        | ResolveFlags::NO_SYMLINKS
+        | ResolveFlags::NO_MAGICLINKS
+        | ResolveFlags::NO_XDEV;
     let mut races = 0;
     loop {
         match openat2(&folder, path, flags, mode, resolve) {

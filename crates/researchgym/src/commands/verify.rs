@@ -3,9 +3,8 @@
 use std::path::Path;
 
 use researchgym_core::spec::SCHEMA;
-use researchgym_core::state::RunState;
 use researchgym_engine::bundle::{self, BundleError};
-use researchgym_engine::store::{RunFolder, read_log, verify as verify_folder};
+use researchgym_engine::store::{RunFolder, verify as verify_folder};
 use serde_json::json;
 
 use super::export::{failed_bundle, stoppable};
@@ -25,16 +24,12 @@ pub(crate) fn verify(arguments: &VerifyArguments, printer: &Printer) -> Outcome 
     let folder = RunFolder::find(&settings.runs, &arguments.run).map_err(input)?;
     let verification = verify_folder(&folder).map_err(input)?;
     let run = folder.root().display().to_string();
-    let mut problems: Vec<String> = verification.problems.iter().map(ToString::to_string).collect();
-    if let (true, Ok(reading)) = (verification.is_whole(), read_log(&folder))
-        && let Err(error) = RunState::fold(&reading.lines)
-    {
-        problems.push(error.to_string());
-    }
+    let problems: Vec<String> = verification.problems.iter().map(ToString::to_string).collect();
     if printer.is_json() {
         let object = json!({
-            "schema": SCHEMA, "run": run, "whole": problems.is_empty(), "problems": problems,
-            "events": verification.lines, "log_head": verification.head,
+            "schema": SCHEMA, "run": run, "run_id": verification.run_id, "whole": problems.is_empty(),
+            "problems": problems, "notes": verification.notes, "events": verification.lines,
+            "log_head": verification.head,
         });
         printer.json(&object);
     } else {

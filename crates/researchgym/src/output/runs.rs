@@ -10,7 +10,7 @@ use researchgym_core::result::{NetworkResult, Progress, RunResult};
 use researchgym_core::score::{Metrics, Split};
 use researchgym_core::state::RunState;
 use researchgym_engine::runner::Regraded;
-use researchgym_engine::store::Verification;
+use researchgym_engine::store::{RunFolder, Verification};
 
 use super::Printer;
 use super::gpus::granted;
@@ -125,6 +125,9 @@ impl Printer {
         for problem in problems {
             self.data(&format!("{run}: {problem}"));
         }
+        for note in &verification.notes {
+            self.talk(&format!("note: {note}"));
+        }
     }
 
     /// `grade`
@@ -157,20 +160,26 @@ impl Printer {
     }
 }
 
-/// What names a run in a command without `--runs-dir`: its id, or its folder if it is elsewhere.
+/// The name of a run's folder, by which commands find it: its id, unless it was copied or renamed.
+fn folder_name(result: &RunResult) -> &str {
+    Path::new(&result.run).file_name().and_then(|name| name.to_str()).unwrap_or(&result.run_id)
+}
+
+/// What names a run in a command without `--runs-dir`: its folder's name where that leads to it, else its folder.
 fn spoken(result: &RunResult) -> Cow<'_, str> {
-    named(&result.run_id, &result.run)
+    named(folder_name(result), &result.run)
 }
 
 /// The same of a run by its id and folder.
-pub(super) fn named<'a>(id: &'a str, run: &'a str) -> Cow<'a, str> {
+pub(super) fn named<'a>(name: &'a str, run: &'a str) -> Cow<'a, str> {
     let runs = std::env::var_os("RESEARCHGYM_RUNS").filter(|runs| !runs.is_empty());
     let runs = runs.unwrap_or_else(|| "runs".into());
-    let usual = std::env::current_dir().map(|here| here.join(runs));
-    match Path::new(run).ancestors().nth(2) {
-        Some(own) if usual.is_ok_and(|usual| usual == own) => Cow::Borrowed(id),
-        _ if run.contains(char::is_whitespace) => Cow::Owned(format!("'{run}'")),
-        _ => Cow::Borrowed(run),
+    let usual = std::env::current_dir().map(|here| here.join(runs)).unwrap_or_default();
+    let leads_to_it = |found: RunFolder| found.root() == Path::new(run);
+    match RunFolder::find(&usual, name).is_ok_and(leads_to_it) {
+        true => Cow::Borrowed(name),
+        false if run.contains(char::is_whitespace) => Cow::Owned(format!("'{run}'")),
+        false => Cow::Borrowed(run),
     }
 }
 
@@ -200,7 +209,7 @@ fn listing(results: &[RunResult]) -> Vec<String> {
             value.map_or_else(|| "-".to_owned(), |value| number(*value))
         };
         rows.push(vec![
-            result.run_id.clone(),
+            folder_name(result).to_owned(),
             result.task.clone(),
             match &result.model {
                 Some(model) => format!("{} ({model})", result.agent),
