@@ -175,10 +175,20 @@ impl Runner {
             );
             lines.push(recorder.append(Event::Noted { text })?);
         }
+        if let Some(text) = self.elsewhere(&recorder.state.started.spec) {
+            lines.push(recorder.append(Event::Noted { text })?);
+        }
         settle(&mut recorder, &mut lines)?;
         let past = past(&recorder.state, &lines)?;
         let reenacted = super::fork::unfinished(&recorder.state, &lines);
         Ok(Reopened::GoesOn(Box::new(OpenRun { recorder, agent_files, past, reenacted, grant })))
+    }
+
+    /// Says that the model is asked at another address than the one of the record, if so.
+    fn elsewhere(&self, spec: &RunSpec) -> Option<String> {
+        let before = &spec.model_spec.as_ref()?.base_url;
+        let now = &self.door.as_ref()?.endpoint.base_url;
+        (before != now).then(|| format!("the model was asked at {before}; from here it is asked at {now}"))
     }
 }
 
