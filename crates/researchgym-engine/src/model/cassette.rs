@@ -151,8 +151,11 @@ impl Cassette {
         let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
         // The record that names the file may be a stranger's, and the file any file of the user's.
         let before = bytes.get(..whole).unwrap_or_default();
-        Player::read(&String::from_utf8_lossy(before))
-            .map_err(|(line, problem)| CassetteError::Line { path: path.to_owned(), line, problem })?;
+        Player::read(&String::from_utf8_lossy(before)).map_err(|(line, problem)| CassetteError::Line {
+            path: path.to_owned(),
+            line,
+            problem,
+        })?;
         if before.is_empty() && !bytes.is_empty() && !bytes.starts_with(b"{\"cassette\":") {
             let problem = "is no exchange".to_owned();
             return Err(CassetteError::Line { path: path.to_owned(), line: 1, problem });

@@ -6,6 +6,7 @@ mod actions;
 mod agents;
 mod audit;
 mod basic;
+mod codes;
 mod damage;
 mod disk;
 mod docker;

@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use crate::conversations::{bash, check_books, submits};
+use crate::conversations::{bash, check_books, model, slow, submits, words};
 use crate::faults::{KEY, introduce, provider};
 use crate::support::{Finished, World, can_isolate, of_type};
 
@@ -39,6 +39,22 @@ fn a_resumed_run_sends_its_key_where_the_settings_say_and_not_where_the_record_s
     let text = format!("the model was asked at {old}; from here it is asked at {new}");
     assert!(noted.iter().any(|event| event["text"] == text), "{noted:?}");
     check_books(&first.run(), &resumed.object()["cost_usd"]);
+}
+
+#[test]
+fn a_run_whose_model_never_answers_is_the_providers_failure_and_not_a_score_of_the_starter() {
+    if !can_isolate() {
+        return;
+    }
+    let world = World::new();
+    let model = model(&world, "m.jsonl", &[slow(bash("echo late"), 1_000_000), submits()]);
+    let finished = world.finish(&words(&model, &["--hours", "0.0002"]));
+    let object = finished.object();
+    assert_eq!((finished.code, &object["ending"]), (3, &json!("failed")), "{finished:?}");
+    assert_eq!((&object["boundary"], &object["score"]), (&json!("model"), &json!(null)));
+    let message = "the model answered none of 1 questions until the run's limit";
+    assert_eq!(object["error"]["message"], json!(message));
+    assert!(of_type(&finished.events(), "scored").is_empty());
 }
 
 #[test]
