@@ -54,6 +54,14 @@ fn entries_that_are_wrong_say_how() {
     assert_eq!(error("10.0.0.1"), Some(AllowError::Host(NotAName::Address)));
     assert_eq!(error("*.org"), Some(AllowError::Wide));
     assert_eq!(error("*"), Some(AllowError::Wide));
+    for suffix in ["co.uk", "org.au", "github.io", "storage.googleapis.com"] {
+        let expected = AllowError::Public { suffix: suffix.to_owned() };
+        assert_eq!(error(&format!("*.{suffix}")), Some(expected), "{suffix}");
+    }
+    for host in ["*.example.co.uk", "*.example.org", "co.uk", "*.co.com", "*.ox.ac.uk", "me.github.io"] {
+        assert_eq!(error(host), None, "{host}");
+    }
+    assert_eq!(error("pypi:443"), Some(AllowError::SourcePort { source_name: "pypi".into() }));
     assert_eq!(error("https://example.org"), Some(AllowError::Path));
     assert_eq!(error("example.org/path"), Some(AllowError::Path));
     assert_eq!(error("example.org:0"), Some(AllowError::Port));

@@ -150,6 +150,7 @@ impl Recorder {
             started_at: Some(state.started_at.clone()),
             state: match (ended, is_running) {
                 (Some(_), _) => Progress::Ended,
+                (None, true) if state.is_paused => Progress::Paused,
                 (None, true) => Progress::Running,
                 (None, false) => Progress::Interrupted,
             },

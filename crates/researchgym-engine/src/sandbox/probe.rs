@@ -8,7 +8,7 @@ use researchgym_core::isolation::{Isolation, Runtime};
 use super::cgroup::Controller;
 use super::host::Inner;
 use super::machine::{self, Machine};
-use super::{Finding, MachineReport, SandboxError, launch, user_namespace};
+use super::{Finding, MachineReport, SandboxError, enforced, user_namespace};
 
 /// Looks.
 pub(super) fn probe(host: &Inner) -> MachineReport {
@@ -29,8 +29,8 @@ fn runtimes(host: &Inner, isolation: bool) -> BTreeMap<&'static str, Isolation> 
         return BTreeMap::new();
     };
     let has_group = machine.cgroups.folders().next().is_some();
-    let host = (Runtime::Host.name(), launch::not_isolated(machine, has_group));
-    let local = isolation.then(|| (Runtime::Local.name(), launch::isolated(machine, has_group)));
+    let host = (Runtime::Host.name(), enforced::not_isolated(machine, has_group));
+    let local = isolation.then(|| (Runtime::Local.name(), enforced::isolated(machine, has_group)));
     local.into_iter().chain([host]).collect()
 }
 

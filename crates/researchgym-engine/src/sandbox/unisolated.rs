@@ -78,7 +78,7 @@ pub(super) fn prepare(
     let mut paths = vec![(GUEST.to_owned(), text(&program)), (SESSION_SOCKET.to_owned(), text(&socket))];
     paths.push(("/researchgym/bin".to_owned(), text(&folder.path().join("bin"))));
     if let Some(gateway) = &spec.gateway {
-        // Under its own path only: a port would be the whole machine's.
+        // Not under the port that it has inside a sandbox: here that would be everybody's on the machine.
         paths.push((GATEWAY_SOCKET.to_owned(), text(gateway)));
         setup.gateway = None;
     }

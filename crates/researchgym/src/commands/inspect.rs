@@ -242,23 +242,40 @@ async fn one(
             )),
         }
     }
-    let evidence = tokio::task::block_in_place(|| target.read())?;
-    let judge = match metered {
+    let read = target.clone();
+    let report = match metered {
+        None => apart(move || Ok::<_, InspectError>(Box::new(read.read()?.report(None)))).await??,
         Some(metered) => {
-            let findings = evidence.findings();
+            let (evidence, findings) = apart(move || {
+                let evidence = read.read()?;
+                let findings = evidence.findings();
+                Ok::<_, InspectError>((evidence, findings))
+            })
+            .await??;
             printer.talk(&format!("{} looks at {} ...", metered.name(), target.path().display()));
-            Some(Judge::ask(metered, &evidence, &findings).await.map_err(CommandError::from)?)
+            let judge = Judge::ask(metered, &evidence, &findings).await.map_err(CommandError::from)?;
+            if let Err(problem) = &judge.opinion {
+                let path = target.path().display();
+                printer.warn(&format!("{path}: {problem}; the verdict is that of the rules"));
+            }
+            apart(move || Box::new(evidence.report(Some(judge)))).await?
         }
-        None => None,
     };
-    if let Some(Err(problem)) = judge.as_ref().map(|judge| &judge.opinion) {
-        printer.warn(&format!("{}: {problem}; the verdict is that of the rules", target.path().display()));
-    }
-    let report = Box::new(evidence.report(judge));
     match target.write(&report) {
         Ok(()) => Ok(Done::Reported(report)),
         Err(error) => Ok(Done::Unwritten(report, error.into())),
     }
+}
+
+/// Works in a thread of its own, so that Ctrl-C does not wait for a long trajectory. What is left then ends with the process.
+async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, CommandError> {
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    let begun = std::thread::Builder::new().name("inspection".to_owned()).spawn(move || {
+        // Nobody listens any more after Ctrl-C.
+        let _ = sender.send(work());
+    });
+    begun.map_err(|error| infrastructure(format!("no thread for the inspection: {error}")))?;
+    receiver.await.map_err(|_| infrastructure("the inspection broke off".to_owned()))
 }
 
 fn infrastructure(message: String) -> CommandError {

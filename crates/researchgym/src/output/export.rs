@@ -103,6 +103,8 @@ impl Printer {
                 Some(Progress::Ended) => "ended",
                 Some(Progress::Interrupted) => "interrupted",
                 Some(Progress::Running) => "running",
+                Some(Progress::Paused) => "paused",
+                Some(Progress::NotStarted) => "not started",
                 None => "broken",
             };
             let known = |text: &Option<String>| {

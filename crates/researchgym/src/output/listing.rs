@@ -104,6 +104,8 @@ fn records(runs: &[Kept]) -> Vec<String> {
         let state = match (record.state, record.ending.cause) {
             (Progress::Ended, Some(cause)) => cause.name().replace(' ', "_"),
             (Progress::Running, _) => "running".to_owned(),
+            (Progress::Paused, _) => "paused".to_owned(),
+            (Progress::NotStarted, _) => "not started".to_owned(),
             (Progress::Interrupted | Progress::Ended, _) => "interrupted".to_owned(),
         };
         let model = record.model.as_ref().map(|model| format!(" ({model})")).unwrap_or_default();

@@ -105,13 +105,12 @@ impl Printer {
         self.data(&serde_json::to_string(value).unwrap_or_default());
     }
 
-    /// A result for scripts and its summary for people. Who sees both at one terminal finds the summary at the end.
+    /// The summary of a result for people, and after it the result for scripts. Who would see both at one terminal is no
+    /// script, and gets the object only if it is asked for.
     pub(crate) fn concluded(&self, result: &impl Serialize, summary: impl FnOnce()) {
-        if self.is_live() && std::io::stdout().is_terminal() {
-            self.json(result);
-            summary();
-        } else {
-            summary();
+        summary();
+        let is_seen = self.is_live() && std::io::stdout().is_terminal();
+        if self.is_json() || !is_seen {
             self.json(result);
         }
     }

@@ -28,16 +28,24 @@ impl Printer {
             self.talk(&format!("\nhint: {hint}"));
         }
         let run = spoken(result);
-        match result.ending {
+        match (result.state, result.ending) {
+            (Progress::Running, _) => {
+                self.talk(&format!("\nIt is at work; wait for it, or hold it: researchgym pause {run}"));
+            }
+            (Progress::Paused, _) => {
+                self.talk(&format!("\nIt is paused. Go on with it: researchgym unpause {run}"));
+            }
+            // It has no folder with which anything could be done.
+            (Progress::NotStarted, _) => {}
             // The hint knows better how to go on.
-            Some(Ending::Failed) if hint.is_some_and(|hint| hint.contains("--fork")) => {}
-            Some(Ending::Failed) => {
+            (_, Some(Ending::Failed)) if hint.is_some_and(|hint| hint.contains("--fork")) => {}
+            (_, Some(Ending::Failed)) => {
                 self.talk(&format!("\nWhen that is mended: researchgym run --resume {run}"));
             }
-            Some(Ending::Cancelled) | None => {
+            (_, Some(Ending::Cancelled) | None) => {
                 self.talk(&format!("\nGo on with it: researchgym run --resume {run}"));
             }
-            Some(ending) => {
+            (_, Some(ending)) => {
                 self.talk(&format!("\nLook closer: researchgym show {run}"));
                 self.more(ending, &run);
             }
@@ -55,6 +63,15 @@ impl Printer {
     pub(crate) fn summaries(&self, results: &[RunResult]) {
         self.talk("");
         self.rows(&listing(results));
+        let begun: Vec<&str> = results
+            .iter()
+            .filter(|result| result.state != Progress::NotStarted)
+            .map(|result| result.run_id.as_str())
+            .collect();
+        if begun.len() < results.len() {
+            let ids = if begun.is_empty() { String::new() } else { format!(": {}", begun.join(", ")) };
+            self.talk(&format!("\n{} of {} runs were begun{ids}", begun.len(), results.len()));
+        }
         let improved = results.iter().filter(|result| result.improved == Some(true)).count();
         self.talk(&format!(
             "\n{improved} of {} beat the baseline\n\nLook closer: researchgym show RUN",
@@ -103,7 +120,7 @@ impl Printer {
             self.talk(&format!("Grade it again: researchgym grade {run}"));
         }
         match (result.state, result.ending) {
-            (Progress::Running, _) if state.is_paused => {
+            (Progress::Paused, _) => {
                 self.talk(&format!("It is paused. Go on with it: researchgym unpause {run}"));
             }
             (Progress::Running, _) => {
@@ -209,7 +226,7 @@ fn listing(results: &[RunResult]) -> Vec<String> {
             value.map_or_else(|| "-".to_owned(), |value| number(*value))
         };
         rows.push(vec![
-            folder_name(result).to_owned(),
+            if result.run_id.is_empty() { "-".to_owned() } else { folder_name(result).to_owned() },
             result.task.clone(),
             match &result.model {
                 Some(model) => format!("{} ({model})", result.agent),
@@ -234,7 +251,9 @@ pub(super) const HEADINGS: [&str; 10] =
 fn state(result: &RunResult) -> &'static str {
     match (result.state, result.ending) {
         (Progress::Ended, Some(ending)) => ending.name(),
+        (Progress::NotStarted, _) => "not started",
         (Progress::Running, _) => "running",
+        (Progress::Paused, _) => "paused",
         (Progress::Interrupted | Progress::Ended, _) => "interrupted",
     }
 }

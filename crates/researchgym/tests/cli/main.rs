@@ -7,6 +7,7 @@ mod agents;
 mod audit;
 mod basic;
 mod bundles;
+mod codes;
 mod damage;
 mod disk;
 mod docker;

@@ -19,6 +19,7 @@ use super::image::ImageFacts;
 use super::orphans::{self, Owner};
 use super::{EngineError, gpus, isolation};
 use crate::sandbox::cgroup::Group;
+use crate::sandbox::enforced::with_gpus;
 use crate::sandbox::host::Inner;
 use crate::sandbox::launch::{self as common, Launched, Process};
 use crate::sandbox::machine::Machine;
@@ -175,7 +176,7 @@ async fn start(
         group,
         slot: None,
         setup,
-        isolation: common::with_gpus(isolation::isolation(&engine.facts), spec),
+        isolation: with_gpus(isolation::isolation(&engine.facts), spec),
         private: None,
     })
 }
