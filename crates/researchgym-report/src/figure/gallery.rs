@@ -1,0 +1,303 @@
+//! Every kind of chart with hard data: what must hold for all drawings, and pictures to look at (`RESEARCHGYM_GALLERY=DIR`).
+
+use super::frame::{Axis, Shown};
+use super::scale::Scale;
+use super::scene::{Mark, Outline, Scene};
+use super::{Figure, bars, cells, curves, intervals, layers, scatter};
+use crate::palette::{Ink, Style};
+
+/// Names, AUP and a cost each, as published and invented.
+const MODELS: [(&str, f64, f64); 13] = [
+    ("gpt4o2", 1.288, 1.1),
+    ("gpt-o3-mini", 1.214, 0.35),
+    ("gpt-o1", 1.423, 7.2),
+    ("deepseek-r1", 1.249, 0.42),
+    ("llama3-405b-tools", 1.33, 0.9),
+    ("llama4-17b-16", 1.267, 0.11),
+    ("llama4-17b-128", 1.303, 0.16),
+    ("claude-35-sonnet-new", 1.426, 1.35),
+    ("claude-37-sonnet", 1.35, 1.6),
+    ("gemini-15-pro", 1.42, 0.62),
+    ("gemini-20-flash-thinking", 1.374, 0.0),
+    ("gemini-25-pro", 1.419, 0.85),
+    ("gemini-20-pro", 1.38, 0.7),
+];
+
+/// Names that want to break out.
+const HOSTILE: &str = "<script>alert('x')</script> & \"é\" \u{202e}\u{1b}[31m 漢字 very long name of an agent / and of its model, 2026-11-25";
+
+fn shown(number: usize, name: &str) -> Shown {
+    Shown { name: name.to_owned(), style: Style::of(number) }
+}
+
+/// Numbers that look random and are always the same.
+fn noise(seed: usize) -> f64 {
+    let mixed = (seed as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5555;
+    ((mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 11) as f64 / (1u64 << 53) as f64
+}
+
+fn profiles(count: usize) -> curves::Panel {
+    let curves = MODELS.iter().take(count).enumerate().map(|(number, (name, aup, _))| {
+        let points: Vec<(f64, f64)> = (0..=13)
+            .map(|task| {
+                let share = f64::from(task) / 13.0;
+                (10f64.powf(share * share * 1.2 * (1.5 - aup / 1.5)), (share * aup / 1.43).min(1.0))
+            })
+            .chain([(31.0, (aup / 1.43).min(1.0))])
+            .collect();
+        curves::Curve { shown: shown(number, name), points, band: Vec::new() }
+    });
+    curves::Panel {
+        title: String::new(),
+        across: Axis::new("times worse than the best (τ, logarithmic)", Scale::log([1.0, 31.0]), 6),
+        up: Axis::new("share of tasks within τ", Scale::between(0.0, 1.0), 5),
+        curves: curves.collect(),
+        reference: None,
+    }
+}
+
+fn best_so_far(task: usize, count: usize) -> curves::Panel {
+    let curves = MODELS.iter().take(count).enumerate().map(|(number, (name, _, _))| {
+        let mut value = 0.3;
+        let last = 10 + (noise(number * 7 + task) * 40.0) as usize;
+        let points: Vec<(f64, f64)> = (1..=last)
+            .step_by(4)
+            .map(|step| {
+                value += noise(number * 100 + task * 31 + step) * 0.08;
+                (step as f64, value)
+            })
+            .collect();
+        let band = points.iter().map(|(x, y)| (*x, y - 0.05, y + 0.03)).collect();
+        curves::Curve { shown: shown(number, name), points, band }
+    });
+    let curves: Vec<curves::Curve> = curves.collect();
+    let values: Vec<f64> = curves.iter().flat_map(|curve| curve.points.iter().map(|point| point.1)).collect();
+    curves::Panel {
+        title: format!("imageClassificationTask{task}"),
+        across: Axis::new("steps", Scale::between(0.0, 51.0), 5),
+        up: Axis::new("accuracy, best so far (↑ better)", Scale::linear(values, 0.05), 4),
+        curves,
+        reference: Some((0.5, "baseline".to_owned())),
+    }
+}
+
+fn scores(task: usize, count: usize) -> intervals::Panel {
+    let rows = MODELS.iter().take(count).enumerate().map(|(number, (name, _, _))| {
+        let value = match (task, number) {
+            (1, 3) => -31_167_493_439_488.0,
+            (2, _) => 1.44,
+            _ => noise(task * 50 + number) * 60.0 + 15.0,
+        };
+        let spread = noise(task * 91 + number) * value.abs() * 0.2;
+        let is_known = (number + task) % 6 != 5;
+        intervals::Row {
+            shown: shown(number, name),
+            value: is_known.then_some(value),
+            interval: is_known.then_some((value - spread, value + spread * 0.7)),
+            best: is_known.then_some(value + spread * 0.9),
+        }
+    });
+    intervals::Panel {
+        title: ["houseprice", "rlMountainCarContinuous", "battleOfSexes"]
+            .get(task)
+            .map_or_else(|| format!("naturalLanguageTask{task}"), |name| (*name).to_owned()),
+        unit: "Reward Mean ↑".to_owned(),
+        rows: rows.collect(),
+        reference: Some((33.79, "baseline".to_owned())),
+        noise: 2.0,
+    }
+}
+
+fn costs(count: usize) -> scatter::Chart {
+    let points = MODELS.iter().take(count).enumerate().map(|(number, (name, aup, cost))| scatter::Point {
+        shown: shown(number, name),
+        across: *cost,
+        across_interval: None,
+        up: *aup,
+        up_interval: Some((aup - 0.03 * noise(number) - 0.01, aup + 0.02)),
+        is_front: [10, 7].contains(&number),
+    });
+    scatter::Chart {
+        across: "mean cost of a run ($, logarithmic)".to_owned(),
+        up: "AUP of best attempts (↑ better)".to_owned(),
+        points: points.collect(),
+        reference: Some((1.22, "baseline".to_owned())),
+    }
+}
+
+fn causes(measure: bars::Measure, count: usize) -> bars::Chart {
+    let names = [
+        "submitted",
+        "step limit",
+        "budget",
+        "context",
+        "format",
+        "evaluation",
+        "provider",
+        "failed",
+        "unknown",
+    ];
+    let parts = names
+        .iter()
+        .enumerate()
+        .map(|(number, name)| (Ink::Part([1, 0, 5, 2, 6, 3, 7, 9, 10][number]), (*name).to_owned()));
+    let rows = MODELS.iter().take(count).enumerate().map(|(number, (name, _, _))| {
+        let mut left = 52u64;
+        let mut counts: Vec<u64> = (0..8)
+            .map(|part| {
+                let share =
+                    if part == 0 { 0.5 + noise(number) * 0.4 } else { noise(number * 9 + part) * 0.6 };
+                let count = (left as f64 * share) as u64;
+                left -= count;
+                count
+            })
+            .collect();
+        counts.push(left);
+        bars::Row { name: (*name).to_owned(), counts, of: None }
+    });
+    bars::Chart { parts: parts.collect(), rows: rows.collect(), measure, unit: "runs".to_owned() }
+}
+
+fn failures(count: usize) -> bars::Chart {
+    let rows = MODELS.iter().take(count).enumerate().map(|(number, (name, _, _))| bars::Row {
+        name: (*name).to_owned(),
+        counts: vec![(noise(number) * 20.0) as u64, (noise(number + 50) * 12.0) as u64],
+        of: Some(52),
+    });
+    bars::Chart {
+        parts: vec![
+            (Ink::Part(3), "failed: no score".to_owned()),
+            (Ink::Part(2), "incomplete: a score, but cut short".to_owned()),
+        ],
+        rows: rows.collect(),
+        measure: bars::Measure::Count,
+        unit: "runs".to_owned(),
+    }
+}
+
+fn actions() -> layers::Chart {
+    let names = ["Edit", "View", "Validate", "Submit", "Search", "Python", "Bash"];
+    let steps = (0..51).map(|step| {
+        let alive = 670.0 * (1.0 - step as f64 / 62.0);
+        [0.42, 0.1, 0.13, if step > 4 { 0.03 } else { 0.0 }, 0.005, 0.2, 0.08]
+            .iter()
+            .enumerate()
+            .map(|(part, share)| (alive * share * (0.8 + 0.4 * noise(step * 7 + part))) as u64)
+            .collect()
+    });
+    layers::Chart {
+        parts: names
+            .iter()
+            .enumerate()
+            .map(|(number, name)| (Ink::Part([0, 4, 2, 1, 5, 3, 8][number]), (*name).to_owned()))
+            .collect(),
+        steps: steps.collect(),
+        across: "step".to_owned(),
+        up: "runs".to_owned(),
+    }
+}
+
+fn flags() -> cells::Chart {
+    let columns = [
+        "3SATHeuristic",
+        "battleOfSexes",
+        "blotto",
+        "imageCaptioningCOCO",
+        "languageModelingFineWeb",
+        "rlMountainCarContinuous",
+        "regressionKaggleHousePrice",
+        "naturalLanguageInferenceMNLI",
+    ];
+    let cells = (0..13).map(|row| {
+        (0..8)
+            .map(|column| {
+                let count = (noise(row * 13 + column) * 6.0 - 2.0).max(0.0).floor();
+                cells::Cell {
+                    share: Some(count / 4.0),
+                    text: if count > 0.0 { format!("{count}") } else { "·".to_owned() },
+                    tip: format!("{count} of 4 runs"),
+                }
+            })
+            .collect()
+    });
+    cells::Chart {
+        rows: MODELS.iter().map(|(name, _, _)| (*name).to_owned()).collect(),
+        columns: columns.iter().map(|name| (*name).to_owned()).collect(),
+        cells: cells.collect(),
+        part: 3,
+    }
+}
+
+fn gallery() -> Vec<(&'static str, Scene)> {
+    let panels: Vec<curves::Panel> = (0..13).map(|task| best_so_far(task, 13)).collect();
+    let tasks: Vec<intervals::Panel> = (0..13).map(|task| scores(task, 13)).collect();
+    vec![
+        ("profiles", curves::single(&profiles(13), 270.0)),
+        ("profiles-few", curves::single(&profiles(3), 240.0)),
+        ("best-so-far", curves::single(&best_so_far(0, 13), 250.0)),
+        ("best-so-far-all", curves::grid(&panels, 4, 78.0)),
+        ("scores", intervals::single(&scores(0, 13))),
+        ("scores-extreme", intervals::single(&scores(1, 13))),
+        ("scores-equal", intervals::single(&scores(2, 5))),
+        ("scores-all", intervals::grid(&tasks, 4)),
+        ("costs", scatter::draw(&costs(13))),
+        ("costs-few", scatter::draw(&costs(3))),
+        ("causes", bars::draw(&causes(bars::Measure::Share, 13))),
+        ("causes-one", bars::draw(&causes(bars::Measure::Count, 1))),
+        ("failures", bars::draw(&failures(13))),
+        ("actions", layers::draw(&actions())),
+        ("flags", cells::draw(&flags())),
+    ]
+}
+
+/// What must hold for every drawing.
+fn check(name: &str, scene: &Scene) {
+    assert!(scene.width.is_finite() && scene.height.is_finite() && scene.height > 0.0, "{name}");
+    for words in scene.all_words() {
+        let area = words.area();
+        let is_inside = area.left >= -0.5
+            && area.right <= scene.width + 0.5
+            && area.top >= -0.5
+            && area.bottom <= scene.height + 0.5;
+        assert!(is_inside, "{name}: {words:?} at {area:?} in {} x {}", scene.width, scene.height);
+    }
+    for mark in &scene.marks {
+        let Mark::Shape(shape) = mark else { continue };
+        let places = match &shape.outline {
+            Outline::Open(places) | Outline::Closed(places) => places.clone(),
+            Outline::Circle(place, radius) => vec![*place, (*radius, *radius)],
+        };
+        for (x, y) in places {
+            assert!(x.is_finite() && y.is_finite(), "{name}: {shape:?}");
+            assert!(
+                x >= -1.0 && x <= scene.width + 1.0 && y >= -1.0 && y <= scene.height + 1.0,
+                "{name}: {shape:?}"
+            );
+        }
+    }
+}
+
+/// No words of a drawing cover others.
+fn check_words_apart(name: &str, scene: &Scene) {
+    let words: Vec<_> = scene.all_words().filter(|words| !words.is_turned).collect();
+    for (index, one) in words.iter().enumerate() {
+        for other in &words[..index] {
+            let overlap = one.area().grown(-0.4).overlap(&other.area().grown(-0.4));
+            assert!(overlap <= 1.0, "{name}: {:?} and {:?} overlap by {overlap}", one.text, other.text);
+        }
+    }
+}
+
+#[test]
+fn drawings_are_sound() {
+    let folder = std::env::var_os("RESEARCHGYM_GALLERY").map(std::path::PathBuf::from);
+    for (name, scene) in gallery() {
+        let figure = Figure::new(name, name, "A caption.", scene.clone(), String::new());
+        if let Some(folder) = &folder {
+            std::fs::write(folder.join(format!("{name}.svg")), &figure.svg).unwrap();
+            std::fs::write(folder.join(format!("{name}.pdf")), figure.pdf().unwrap()).unwrap();
+        }
+        check(name, &scene);
+        check_words_apart(name, &scene);
+    }
+}

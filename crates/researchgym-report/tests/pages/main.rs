@@ -1,0 +1,5 @@
+//! Reports as readers get them.
+
+mod checks;
+mod hostile;
+mod published;
