@@ -30,7 +30,7 @@ pub(crate) struct Curve {
 
 /// One panel with names at the ends of the lines.
 pub(crate) fn single(panel: &Panel, height: f64) -> Scene {
-    let (mut scene, area, label_width) = framed(panel, height, 14.0);
+    let (mut scene, area, label_width) = framed(panel, height, "", 14.0);
     end_labels(&mut scene, &area, panel, label_width);
     scene
 }
@@ -38,7 +38,7 @@ pub(crate) fn single(panel: &Panel, height: f64) -> Scene {
 /// One panel with a list of names beside it, in the order of the curves: for lines that end in one place.
 pub(crate) fn listed(panel: &Panel, height: f64, title: &str) -> Scene {
     const SAMPLE: f64 = 14.0;
-    let (mut scene, area, label_width) = framed(panel, height, SAMPLE + 16.0);
+    let (mut scene, area, label_width) = framed(panel, height, title, SAMPLE + 16.0);
     let x = area.right + 10.0;
     scene.words(Words::new((x + SAMPLE + 4.0, area.top - 6.0), title, TICK_SIZE).ink(Ink::Muted));
     let step = ((area.height() + LABEL_SIZE) / panel.curves.len().max(1) as f64).min(LABEL_SIZE + 3.5);
@@ -53,9 +53,9 @@ pub(crate) fn listed(panel: &Panel, height: f64, title: &str) -> Scene {
 }
 
 /// The panel, what it covers, and how wide labels beside it may be.
-fn framed(panel: &Panel, height: f64, before_labels: f64) -> (Scene, Area, f64) {
+fn framed(panel: &Panel, height: f64, title: &str, before_labels: f64) -> (Scene, Area, f64) {
     let mut scene = Scene::new(WIDTH, height);
-    let names = panel.curves.iter().map(|curve| curve.shown.name.as_str());
+    let names = panel.curves.iter().map(|curve| curve.shown.name.as_str()).chain([title]);
     let label_width = frame::widest(names, LABEL_SIZE, 150.0);
     let area = Area {
         left: EDGE + panel.up.label_width() + 6.0,

@@ -4,6 +4,7 @@
 //! care stays in its place whatever font a machine has. It has Latin, Greek and Cyrillic; other writings are guessed to be as wide as high,
 //! are shown by a viewer's own fonts in SVG, and as a replacement sign in PDF.
 
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use skrifa::instance::{LocationRef, Size};
@@ -28,7 +29,7 @@ pub(crate) enum Weight {
 pub(crate) struct Face {
     /// The file.
     pub(crate) bytes: &'static [u8],
-    font: FontRef<'static>,
+    glyphs: HashMap<char, Glyph>,
 }
 
 /// What stands for one letter.
@@ -50,14 +51,18 @@ impl Face {
     }
 
     fn read(bytes: &'static [u8]) -> Face {
-        Face { bytes, font: FontRef::new(bytes).expect("the font in the program was read by a test") }
+        let font = FontRef::new(bytes).expect("the font in the program was read by a test");
+        let metrics = font.glyph_metrics(Size::new(1.0), LocationRef::default());
+        let glyph = |(letter, glyph): (u32, GlyphId)| {
+            let advance = f64::from(metrics.advance_width(glyph)?);
+            Some((char::from_u32(letter)?, Glyph { number: glyph.to_u32(), advance }))
+        };
+        Face { bytes, glyphs: font.charmap().mappings().filter_map(glyph).collect() }
     }
 
     /// The glyph of a letter, if the font has it.
     pub(crate) fn glyph(&self, letter: char) -> Option<Glyph> {
-        let glyph = self.font.charmap().map(letter).filter(|glyph| *glyph != GlyphId::NOTDEF)?;
-        let metrics = self.font.glyph_metrics(Size::new(1.0), LocationRef::default());
-        Some(Glyph { number: glyph.to_u32(), advance: f64::from(metrics.advance_width(glyph)?) })
+        self.glyphs.get(&letter).copied()
     }
 }
 
@@ -78,11 +83,17 @@ pub(crate) fn fitted(text: &str, most: f64, size: f64, weight: Weight) -> String
         let tail = &letters[letters.len() - (kept - head)..];
         letters[..head].iter().chain(&['…']).chain(tail).collect()
     };
-    (1..letters.len())
-        .rev()
-        .map(shortened)
-        .find(|text| width(text, size, weight) <= most)
-        .unwrap_or_else(|| "…".to_owned())
+    // More letters are never narrower: the most that fit are found by halving.
+    let (mut fits, mut too_many) = (0, letters.len());
+    while too_many - fits > 1 {
+        let middle = usize::midpoint(fits, too_many);
+        if width(&shortened(middle), size, weight) <= most {
+            fits = middle;
+        } else {
+            too_many = middle;
+        }
+    }
+    if fits == 0 { "…".to_owned() } else { shortened(fits) }
 }
 
 /// A text in lines that are at most this wide where its words allow it.

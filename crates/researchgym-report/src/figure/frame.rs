@@ -34,6 +34,16 @@ impl Axis {
         Axis { title: title.into(), scale, ticks: scale.ticks(about) }
     }
 
+    /// The same without labels near the ends, where those of the next panel begin.
+    pub(crate) fn inner(mut self) -> Axis {
+        for tick in &mut self.ticks {
+            if !(0.06..=0.94).contains(&self.scale.share(tick.value)) {
+                tick.label.clear();
+            }
+        }
+        self
+    }
+
     /// How wide the widest label is.
     pub(crate) fn label_width(&self) -> f64 {
         self.ticks.iter().map(|tick| font::width(&tick.label, TICK_SIZE, Weight::Regular)).fold(0.0, f64::max)
@@ -58,7 +68,7 @@ pub(crate) fn bottom_axis(scene: &mut Scene, area: &Area, axis: &Axis) {
         scene.line(vec![(x, area.top), (x, area.bottom)], Pen::solid(Ink::Grid, 0.6));
         let half = font::width(&tick.label, TICK_SIZE, Weight::Regular) / 2.0;
         let at = x.clamp(half + 1.0, (scene.width - half - 1.0).max(half + 1.0));
-        if at - half >= free_from {
+        if at - half >= free_from && !tick.label.is_empty() {
             let words = Words::new((at, area.bottom + TICK_SIZE + 3.0), &tick.label, TICK_SIZE);
             scene.words(words.ink(Ink::Muted).anchor(Anchor::Middle));
             free_from = at + half + 4.0;

@@ -1,5 +1,7 @@
 //! Every kind of chart with hard data: what must hold for all drawings, and pictures to look at (`RESEARCHGYM_GALLERY=DIR`).
 
+use proptest::prelude::*;
+
 use super::frame::{Axis, Shown};
 use super::scale::Scale;
 use super::scene::{Mark, Outline, Scene};
@@ -299,5 +301,126 @@ fn drawings_are_sound() {
         }
         check(name, &scene);
         check_words_apart(name, &scene);
+    }
+}
+
+/// Numbers as runs have them at their worst.
+fn any_value() -> impl Strategy<Value = f64> {
+    prop_oneof![
+        -100.0f64..100.0,
+        Just(0.0),
+        Just(-3.1e13),
+        Just(1e300),
+        Just(-1e300),
+        Just(1e-300),
+        Just(f64::NAN),
+        Just(f64::INFINITY)
+    ]
+}
+
+fn any_name() -> impl Strategy<Value = String> {
+    prop_oneof![
+        "[a-z0-9-]{1,12}",
+        Just(HOSTILE.to_owned()),
+        Just("w".repeat(400)),
+        Just("漢".repeat(90)),
+        Just(String::new())
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn intervals_of_anything_are_sound(
+        rows in prop::collection::vec((any_name(), prop::option::of(any_value()), any_value(), any_value()), 1..14),
+        baseline in prop::option::of(any_value()),
+        noise in 0.0f64..10.0,
+    ) {
+        let row = |(number, (name, value, low, high)): (usize, (String, Option<f64>, f64, f64))| intervals::Row {
+            shown: shown(number, &name),
+            value,
+            interval: value.map(|_| (low.min(high), low.max(high))),
+            best: value,
+        };
+        let panel = intervals::Panel {
+            title: HOSTILE.to_owned(),
+            unit: HOSTILE.to_owned(),
+            rows: rows.into_iter().enumerate().map(row).collect(),
+            reference: baseline.map(|baseline| (baseline, "baseline".to_owned())),
+            noise,
+        };
+        check("interval", &intervals::single(&panel));
+        check("intervals", &intervals::grid(&[panel.clone(), panel], 4));
+    }
+
+    #[test]
+    fn scatters_of_anything_are_sound(points in prop::collection::vec((any_name(), any_value(), any_value()), 0..14)) {
+        let point = |(number, (name, across, up)): (usize, (String, f64, f64))| scatter::Point {
+            shown: shown(number, &name),
+            across: across.abs(),
+            across_interval: None,
+            up,
+            up_interval: Some((up, up)),
+            is_front: number % 3 == 0,
+        };
+        let chart = scatter::Chart {
+            across: "cost".to_owned(),
+            up: "gain".to_owned(),
+            points: points.into_iter().enumerate().map(point).collect(),
+            reference: Some((0.0, "baseline".to_owned())),
+        };
+        check("scatter", &scatter::draw(&chart));
+    }
+
+    #[test]
+    fn curves_of_anything_are_sound(
+        lines in prop::collection::vec((any_name(), prop::collection::vec((0.0f64..50.0, any_value()), 0..6)), 1..14),
+    ) {
+        let values: Vec<f64> = lines.iter().flat_map(|line| line.1.iter().map(|point| point.1)).collect();
+        let curve = |(number, (name, mut points)): (usize, (String, Vec<(f64, f64)>))| {
+            points.sort_by(|one, other| one.0.total_cmp(&other.0));
+            curves::Curve { shown: shown(number, &name), points, band: Vec::new() }
+        };
+        let panel = curves::Panel {
+            title: HOSTILE.to_owned(),
+            across: Axis::new("steps", Scale::between(0.0, 50.0), 5),
+            up: Axis::new("score", Scale::linear(values, 0.05), 5),
+            curves: lines.into_iter().enumerate().map(curve).collect(),
+            reference: None,
+        };
+        check("curve", &curves::single(&panel, 230.0));
+        check("list", &curves::listed(&panel, 230.0, "AUP"));
+        check("curves", &curves::grid(&[panel.clone(), panel], 4, 78.0));
+    }
+
+    #[test]
+    fn bars_and_cells_of_anything_are_sound(
+        rows in prop::collection::vec((any_name(), prop::collection::vec(prop_oneof![0u64..60, Just(u64::MAX / 64)], 13)), 1..14),
+        measure in prop_oneof![Just(bars::Measure::Count), Just(bars::Measure::Share)],
+    ) {
+        let chart = bars::Chart {
+            parts: (0..13).map(|part| (Ink::Part(part), HOSTILE.to_owned())).collect(),
+            rows: rows.iter().map(|(name, counts)| bars::Row { name: name.clone(), counts: counts.clone(), of: Some(100) }).collect(),
+            measure,
+            unit: "runs".to_owned(),
+        };
+        check("bars", &bars::draw(&chart));
+        check("layers", &layers::draw(&layers::Chart {
+            parts: chart.parts,
+            steps: rows.iter().map(|(_, counts)| counts.clone()).collect(),
+            across: "step".to_owned(),
+            up: "runs".to_owned(),
+        }));
+        check("cells", &cells::draw(&cells::Chart {
+            rows: rows.iter().map(|(name, _)| name.clone()).collect(),
+            columns: rows.iter().map(|(name, _)| name.clone()).collect(),
+            cells: rows.iter().map(|(name, counts)| counts.iter().take(rows.len()).map(|count| cells::Cell {
+                share: Some(*count as f64 / 60.0),
+                text: count.to_string(),
+                tip: name.clone(),
+            }).collect()).collect(),
+            part: 3,
+        }));
     }
 }

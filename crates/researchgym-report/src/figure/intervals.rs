@@ -122,7 +122,7 @@ pub(crate) fn grid(panels: &[Panel], columns: usize) -> Scene {
         scene.words(
             Words::new((area.left, top + TITLE_SIZE + TICK_SIZE + 1.5), unit, TICK_SIZE).ink(Ink::Muted),
         );
-        draw(&mut scene, &area, panel, &Axis::new("", panel.scale(), 4), ROW);
+        draw(&mut scene, &area, panel, &Axis::new("", panel.scale(), 4).inner(), ROW);
         if column == 0 {
             for (number, row) in panel.rows.iter().enumerate() {
                 name(&mut scene, &area, row, area.top + (number as f64 + 0.5) * ROW, names, TICK_SIZE);
@@ -165,7 +165,7 @@ fn draw_row(scene: &mut Scene, area: &Area, scale: &Scale, row: &Row, y: f64) {
         return scene.words(words.ink(Ink::Muted).lit());
     };
     let tip = format!("{}: {}", row.shown.name, told(row, 4));
-    if let Some((low, high)) = row.interval {
+    if let Some((low, high)) = row.interval.filter(|(low, high)| low.is_finite() && high.is_finite()) {
         let at = |value: f64| frame::across(area, scale, value).clamp(area.left, area.right);
         scene.line(vec![(at(low), y), (at(high), y)], Pen::solid(row.shown.style.ink, 1.3));
         for bound in [low, high] {

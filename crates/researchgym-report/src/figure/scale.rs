@@ -2,6 +2,9 @@
 
 use super::number;
 
+/// What lies beyond is not drawn: differences of such numbers are not finite.
+const LARGEST: f64 = 1e300;
+
 /// How values lie along an axis.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Scale {
@@ -126,7 +129,7 @@ fn trimmed(label: &str) -> String {
 }
 
 fn ends(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
-    values.filter(|value| value.is_finite()).fold(None, |ends, value| match ends {
+    values.filter(|value| value.abs() <= LARGEST).fold(None, |ends, value| match ends {
         None => Some((value, value)),
         Some((low, high)) => Some((low.min(value), high.max(value))),
     })
@@ -135,7 +138,7 @@ fn ends(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
 /// The range that most values lie in: those more than this many middle-half widths outside the middle half are left out, unless
 /// they are few powers away. With one value of -3e13 among tens, the tens are what a reader wants to compare.
 pub(crate) fn usual(values: &[f64]) -> Option<(f64, f64)> {
-    let mut sorted: Vec<f64> = values.iter().copied().filter(|value| value.is_finite()).collect();
+    let mut sorted: Vec<f64> = values.iter().copied().filter(|value| value.abs() <= LARGEST).collect();
     sorted.sort_by(f64::total_cmp);
     let (first, last) = (*sorted.first()?, *sorted.last()?);
     if sorted.len() < 4 {

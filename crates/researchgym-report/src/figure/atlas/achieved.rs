@@ -117,7 +117,7 @@ fn profile_panel(
     let shown = |row: &ProfileRow| {
         let shown = cast.shown(&row.contender);
         match row.area {
-            Some(area) => Shown { name: format!("{:.3}  {}", Areas::shown(area), shown.name), ..shown },
+            Some(area) => Shown { name: format!("{:.3} {}", Areas::shown(area), shown.name), ..shown },
             None => shown,
         }
     };
