@@ -51,7 +51,7 @@ pub(crate) fn measure(options: &Options, report: &Report) -> Outcome<()> {
 }
 
 /// Unpacks the published trajectories; they are not part of the repository.
-fn unpack(folder: &Path) -> Outcome<()> {
+pub(crate) fn unpack(folder: &Path) -> Outcome<()> {
     let data = std::env::var_os("RESEARCHGYM_TEST_DATA")
         .map_or_else(|| place::repository().join("../shared/data"), PathBuf::from);
     let archive = data.join("mlgym/mlgym_bench_v0.tar.zst");

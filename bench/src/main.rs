@@ -14,6 +14,7 @@ mod floor;
 mod gateway;
 mod grading;
 mod http;
+mod import;
 mod inspect;
 mod load;
 mod mock;
@@ -29,6 +30,7 @@ mod server;
 mod snapshot;
 mod start;
 mod step;
+mod store;
 
 use std::process::ExitCode;
 
@@ -69,7 +71,9 @@ fn measure(options: &Options) -> Outcome<()> {
         "audit" => return audit::measure(options, &report),
         "snapshot" => return snapshot::measure(options, &report),
         "gateway" => return gateway::measure(options, &report),
+        "import" => return import::measure(options, &report),
         "inspect" => return inspect::measure(options, &report),
+        "store" => return store::measure(options, &report),
         _ => {}
     }
     // The same kind of runtime as the program's own.

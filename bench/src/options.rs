@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 /// All measurements.
-pub(crate) const NAMES: &str = "step, start, concurrent, docker, grading, cold, cheats, gateway, network, agent, chaos, audit, snapshot, inspect";
+pub(crate) const NAMES: &str = "step, start, concurrent, docker, grading, cold, cheats, gateway, network, agent, chaos, audit, snapshot, inspect, import, store";
 
 pub(crate) const USAGE: &str = "\
 usage: cargo run --release -p researchgym-bench -- NAME [--key value ..]
@@ -20,7 +20,9 @@ usage: cargo run --release -p researchgym-bench -- NAME [--key value ..]
   chaos       [--cycles 100] [--seed 1] [--tasks blotto,..] [--runtimes local,host] [--faults kill-guest,..] [--program FILE]
   audit       [--repeats 20] [--leftovers 1000] [--runs 1000]
   snapshot    [--files 100000] [--megabytes 1000] [--repeats 5]
-  inspect     [--mlgym DIR | --runs DIR]";
+  inspect     [--mlgym DIR | --runs DIR]
+  import      [--program FILE]
+  store       [--runs 10000] [--events 200] [--long 300000]";
 
 /// What is to be measured and how.
 pub(crate) struct Options {
@@ -48,6 +50,8 @@ impl Options {
             "audit" => &["repeats", "leftovers", "runs"],
             "snapshot" => &["files", "megabytes", "repeats"],
             "inspect" => &["mlgym", "runs"],
+            "import" => &["program"],
+            "store" => &["runs", "events", "long"],
             "mock" => &["turns", "delay-ms"],
             _ => return Err(format!("there is no measurement `{name}`; known are {NAMES}")),
         };

@@ -106,6 +106,7 @@ impl Place {
             web: false,
             network: None,
             gpus: None,
+            tags: Vec::new(),
             data_dir: None,
         };
         let new = NewRun { spec, task: task.task.clone(), task_digest: task.digest };

@@ -114,6 +114,17 @@ pub(crate) fn peak_memory_kib() -> u64 {
     kib(&fs::read_to_string("/proc/self/status").unwrap_or_default(), "VmHWM:").unwrap_or_default()
 }
 
+/// Waits for a child to end; the most memory that it was seen with, in KiB.
+pub(crate) fn peak_memory_of(child: &mut std::process::Child) -> std::io::Result<u64> {
+    let status = format!("/proc/{}/status", child.id());
+    let mut peak = 0;
+    while child.try_wait()?.is_none() {
+        peak = peak.max(kib(&fs::read_to_string(&status).unwrap_or_default(), "VmHWM:").unwrap_or_default());
+        std::thread::park_timeout(Duration::from_millis(2));
+    }
+    Ok(peak)
+}
+
 fn kib(text: &str, key: &str) -> Option<u64> {
     text.lines().find_map(|line| line.strip_prefix(key))?.split_whitespace().next()?.parse().ok()
 }

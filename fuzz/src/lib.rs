@@ -10,7 +10,10 @@ mod models;
 mod network;
 mod texts;
 
-pub use self::logs::{event_log, grader_output, guest_frames, mlgym_trajectory};
+pub use self::logs::{
+    atif_trajectory, event_log, grader_output, guest_frames, idea_search, inspect_log, mlgym_record,
+    mlgym_trajectory, openevolve_programs, researchgym_seed,
+};
 pub use self::models::{client_request, provider_answer, provider_stream};
 pub use self::network::tls_greeting;
 pub use self::texts::{dotenv, patch, script, task_toml};
@@ -19,7 +22,7 @@ pub use self::texts::{dotenv, patch, script, task_toml};
 pub type Target = fn(&[u8]) -> bool;
 
 /// All of them by name: the names of the programs in `targets/` and of the folders in `seeds/`.
-pub const TARGETS: [(&str, Target); 12] = [
+pub const TARGETS: [(&str, Target); 18] = [
     ("task_toml", task_toml),
     ("event_log", event_log),
     ("grader_output", grader_output),
@@ -31,6 +34,12 @@ pub const TARGETS: [(&str, Target); 12] = [
     ("script", script),
     ("dotenv", dotenv),
     ("mlgym_trajectory", mlgym_trajectory),
+    ("mlgym_record", mlgym_record),
+    ("researchgym_seed", researchgym_seed),
+    ("inspect_log", inspect_log),
+    ("atif_trajectory", atif_trajectory),
+    ("openevolve_programs", openevolve_programs),
+    ("idea_search", idea_search),
     ("tls_greeting", tls_greeting),
 ];
 

@@ -161,5 +161,9 @@ targets!(
     script,
     dotenv,
     mlgym_trajectory,
+    inspect_log,
+    atif_trajectory,
+    openevolve_programs,
+    idea_search,
     tls_greeting
 );

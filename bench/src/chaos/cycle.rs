@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use serde_json::Value;
 
+use super::engine::{Address, Engine};
 use super::family::{self, Role};
 use super::leftovers::{self, Planted};
 use super::plan::{Agent, Fault, Moment, Plan};
@@ -30,21 +31,32 @@ pub(super) struct Told {
     pub(super) is_planted: bool,
 }
 
+/// What all cycles happen with.
+pub(super) struct Machine<'a> {
+    pub(super) program: &'a Path,
+    pub(super) is_root: bool,
+    /// An engine of the harness's own, if one is to be killed.
+    pub(super) engine: Option<&'a Engine>,
+    /// The engine that runs in containers use.
+    pub(super) address: Address,
+}
+
 /// One cycle under way.
 struct Cycle<'a> {
     plan: &'a Plan,
+    machine: &'a Machine<'a>,
     world: World,
-    is_root: bool,
     /// All processes that worked on the run.
     parents: Vec<u32>,
     told: Told,
 }
 
 /// Does it. `expected`: the score of an undisturbed run, if its grading repeats it.
-pub(super) fn run(program: &Path, plan: &Plan, is_root: bool, expected: Option<f64>) -> Outcome<Told> {
-    let has_disk = is_root && plan.faults.iter().any(|(fault, _)| fault.needs_disk());
-    let world = World::new(program, &plan.runtime, has_disk)?;
-    let mut cycle = Cycle { plan, world, is_root, parents: Vec::new(), told: Told::default() };
+pub(super) fn run(machine: &Machine<'_>, plan: &Plan, expected: Option<f64>) -> Outcome<Told> {
+    let has_disk = machine.is_root && plan.faults.iter().any(|(fault, _)| fault.needs_disk());
+    let engine = (plan.runtime == "docker").then(|| machine.address.clone());
+    let world = World::new(machine.program, engine, has_disk)?;
+    let mut cycle = Cycle { plan, machine, world, parents: Vec::new(), told: Told::default() };
     if let Some(finished) = cycle.segments()? {
         cycle.check(&finished, expected)?;
     }
@@ -105,11 +117,7 @@ impl Cycle<'_> {
         }
         let fixed = ["--seed", "1", "--variant", "smoke", "--runtime", self.plan.runtime.as_str()];
         words.extend(fixed.map(str::to_owned));
-        if self.plan.runtime == "docker"
-            && let Ok(image) = std::env::var("RESEARCHGYM_TEST_IMAGE")
-        {
-            words.extend(["--image".to_owned(), image]);
-        }
+        words.extend(self.world.image().into_iter().flat_map(|image| ["--image", image]).map(str::to_owned));
         Ok(words)
     }
 
@@ -122,8 +130,9 @@ impl Cycle<'_> {
         before: usize,
     ) -> Outcome<Finished> {
         let has_come = self.wait_for(&mut working, moment, before)?;
-        if has_come && self.plan.is_watched {
-            self.watch(&mut working)?;
+        // Before its first line a segment may not have taken the run yet.
+        if has_come && self.plan.is_watched && self.lines() > before {
+            self.watch(&mut working, before)?;
         }
         let parent = working.child.id();
         let is_hit = has_come && self.strike(&mut working, parent, fault)?;
@@ -135,10 +144,11 @@ impl Cycle<'_> {
         Ok(finished)
     }
 
-    /// The audit knows a live run and all that it holds.
-    fn watch(&mut self, working: &mut Working) -> Outcome<()> {
+    /// The audit knows a live run and all that it holds. A run is let go with the last line of its segment; the process
+    /// that worked on it ends a moment later, in containers a longer one.
+    fn watch(&mut self, working: &mut Working, before: usize) -> Outcome<()> {
         let left = leftovers::audited(&self.world, &self.parents)?;
-        let is_known = leftovers::live(&self.world)?;
+        let is_known = leftovers::live(&self.world)? || self.has_ended_since(before);
         // What belonged to a run that has just ended may be on its way out.
         if working.child.try_wait()?.is_none() && (!left.is_empty() || !is_known) {
             self.wrong(format!("the audit of a live run knows it: {is_known}, and calls left: {left:?}"));
@@ -146,13 +156,20 @@ impl Cycle<'_> {
         Ok(())
     }
 
+    /// Lines in the run's log so far.
+    fn lines(&self) -> usize {
+        let log = self.world.run().and_then(|(run, _)| std::fs::read(run.join("events.jsonl")).ok());
+        log.unwrap_or_default().iter().filter(|byte| **byte == b'\n').count()
+    }
+
+    fn has_ended_since(&self, before: usize) -> bool {
+        let events = self.world.run().map(|(run, _)| events(&run)).unwrap_or_default();
+        events.iter().skip(before).any(|event| event["type"] == "run_ended")
+    }
+
     /// Waits until the log has so many more lines, and a while more; false if the program ended before.
     fn wait_for(&self, working: &mut Working, moment: Moment, before: usize) -> Outcome<bool> {
-        let has_lines = || {
-            let log = self.world.run().and_then(|(run, _)| std::fs::read(run.join("events.jsonl")).ok());
-            let lines = log.unwrap_or_default().iter().filter(|byte| **byte == b'\n').count();
-            (lines >= before + moment.lines).then_some(())
-        };
+        let has_lines = || (self.lines() >= before + moment.lines).then_some(());
         if self.eventually(working, has_lines)?.is_none() {
             return Ok(false);
         }
@@ -185,11 +202,10 @@ impl Cycle<'_> {
             if role == Role::Parent {
                 return Some(parent);
             }
-            let found = family::find(parent, role);
+            let found = self.find(parent, role);
             (!found.is_empty()).then(|| found[(self.plan.seed as usize / 7) % found.len()])
         };
-        let send =
-            |role: Role, signal: Signal| one(role).is_some_and(|pid| family::signal(parent, pid, signal));
+        let send = |role: Role, signal: Signal| one(role).is_some_and(|pid| self.signal(parent, pid, signal));
         let paused = Duration::from_millis(30 + self.plan.seed % 200);
         Ok(match fault {
             Fault::KillParent | Fault::ClockJump => send(Role::Parent, Signal::KILL),
@@ -211,10 +227,10 @@ impl Cycle<'_> {
                     _ => Signal::KILL,
                 };
                 let Some(pid) = one(role) else { return Ok(false) };
-                let is_stopped = family::signal(parent, pid, Signal::STOP);
+                let is_stopped = self.signal(parent, pid, Signal::STOP);
                 let begun = Instant::now();
                 self.eventually(working, || (begun.elapsed() >= paused).then_some(()))?;
-                family::signal(parent, pid, last) && is_stopped
+                self.signal(parent, pid, last) && is_stopped
             }
             Fault::FullDisk => {
                 self.world.fill_disk()?;
@@ -229,19 +245,43 @@ impl Cycle<'_> {
             },
             // It is in the script.
             Fault::HungCommand => true,
+            Fault::KillEngine => self.kill_engine()?,
         })
     }
 
+    /// A daemon that is back at once ends the containers that it finds.
+    fn kill_engine(&self) -> Outcome<bool> {
+        let Some(engine) = self.machine.engine else { return Ok(false) };
+        let is_hit = engine.kill();
+        if is_hit && self.plan.is_supervised {
+            engine.again()?;
+        }
+        Ok(is_hit)
+    }
+
+    /// What descends from the parent, or from the first process of one of its containers.
+    fn find(&self, parent: u32, role: Role) -> Vec<u32> {
+        let inside = self.world.guests();
+        std::iter::once(parent).chain(inside).flat_map(|ancestor| family::find(ancestor, role)).collect()
+    }
+
+    fn signal(&self, parent: u32, pid: u32, signal: Signal) -> bool {
+        family::signal(parent, pid, signal) || family::signal_inside(&self.world.mark(), pid, signal)
+    }
+
     fn kill_when_there(&self, working: &mut Working, parent: u32, role: Role) -> Outcome<bool> {
-        let there = || family::find(parent, role).first().copied();
+        let there = || self.find(parent, role).first().copied();
         let found = self.eventually(working, there)?;
-        Ok(found.is_some_and(|pid| family::signal(parent, pid, Signal::KILL)))
+        Ok(found.is_some_and(|pid| self.signal(parent, pid, Signal::KILL)))
     }
 
     fn mend(&self, fault: Fault) -> Outcome<()> {
         match (fault, self.world.run()) {
             (Fault::FullDisk, _) => self.world.free_disk(),
             (Fault::ReadOnly, Some((_, known))) => self.world.unprotect(&known),
+            (Fault::KillEngine, _) if !self.plan.is_supervised => {
+                self.machine.engine.map_or(Ok(()), Engine::again)
+            }
             _ => Ok(()),
         }
     }
@@ -286,7 +326,7 @@ impl Cycle<'_> {
         if !unknown.is_empty() && !leftovers::look(&self.world, &self.parents).is_empty() {
             self.wrong(format!("the audit does not find {unknown:?}"));
         }
-        self.world.finish(&["doctor", "--clean"])?;
+        self.world.finish(&["doctor", "--clean", "--this-home"])?;
         Ok(())
     }
 
@@ -343,7 +383,7 @@ impl Cycle<'_> {
         // A planted disk would be in a namespace that is not this process's.
         if self.plan.is_planted && self.world.keepers().is_empty() {
             self.told.is_planted = true;
-            let planted = Planted::new(&self.world, self.is_root)?;
+            let planted = Planted::new(&self.world, self.machine.is_root)?;
             let wrong = planted.check(&self.world)?;
             self.told.violations.extend(wrong);
         }
@@ -356,6 +396,8 @@ fn causes(fault: Fault) -> &'static [&'static str] {
     match fault {
         Fault::KillGuest | Fault::KillBubblewrap | Fault::StopAndKillGuest => &["sandbox", "grader"],
         Fault::KillGrader => &["grader", "sandbox"],
+        // Sandboxes for grader and players are made by the engine too.
+        Fault::KillEngine => &["sandbox", "grader", "before the run"],
         // A whole sandbox that cannot be made for want of room is the sandbox's.
         Fault::FullDisk | Fault::ReadOnly => &["store", "sandbox", "before the run"],
         Fault::KillPlayer

@@ -43,19 +43,30 @@ fn role_of(arguments: &[String]) -> Option<Role> {
     }
 }
 
-fn command_line(pid: u32) -> Vec<String> {
+pub(super) fn command_line(pid: u32) -> Vec<String> {
     let text = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     text.trim_end_matches('\0').split('\0').map(str::to_owned).collect()
 }
 
-/// Sends a signal to a process that descends from `ancestor`; whether it was still there. Its number cannot have become
-/// another's: it is looked up again once it is held.
+/// Sends a signal to a process that descends from `ancestor`; whether it was still there.
 pub(super) fn signal(ancestor: u32, pid: u32, signal: Signal) -> bool {
+    send(pid, signal, || process::family(ancestor).iter().any(|process| process.pid == pid))
+}
+
+/// Sends a signal to a process of a container that has something of this mark mounted; whether it was still there.
+pub(super) fn signal_inside(mark: &str, pid: u32, signal: Signal) -> bool {
+    send(pid, signal, || {
+        let mounts = std::fs::read_to_string(format!("/proc/{pid}/mountinfo")).unwrap_or_default();
+        mounts.contains(mark)
+    })
+}
+
+/// Its number cannot have become another's: it is looked up again once it is held.
+fn send(pid: u32, signal: Signal, is_ours: impl Fn() -> bool) -> bool {
     let Some(number) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return false };
     let Ok(held) = rustix::process::pidfd_open(number, PidfdFlags::empty()) else { return false };
-    let is_ours = process::family(ancestor).iter().any(|process| process.pid == pid);
-    is_ours && rustix::process::pidfd_send_signal(&held, signal).is_ok()
+    is_ours() && rustix::process::pidfd_send_signal(&held, signal).is_ok()
 }
 
 #[cfg(test)]
@@ -67,6 +78,10 @@ mod tests {
         let of = |line: &str| role_of(&line.split(' ').map(str::to_owned).collect::<Vec<_>>());
         assert_eq!(of("/x/researchgym run blotto scripted"), Some(Role::Parent));
         assert_eq!(of("/researchgym/bin/researchgym guest"), Some(Role::Guest));
+        assert_eq!(
+            of("/researchgym/bin/researchgym guest --connect /researchgym/control.sock"),
+            Some(Role::Guest)
+        );
         assert_eq!(of("/usr/bin/python3 grader.py"), Some(Role::Grader));
         assert_eq!(
             of("/usr/bin/python3 -I /researchgym/lib/researchgym_games.py strategy.py"),

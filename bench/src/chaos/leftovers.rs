@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use researchgym_core::digest::Digest;
 use serde_json::Value;
 
 use super::world::World;
@@ -113,6 +114,11 @@ impl Planted {
     pub(super) fn new(world: &World, is_root: bool) -> Outcome<Planted> {
         let sandbox = world.temporary().join("researchgym-host-planted");
         fs::create_dir(&sandbox)?;
+        let home = world.path("disk/home");
+        fs::write(
+            sandbox.join(".researchgym"),
+            format!("made by researchgym with the home {}", home.display()),
+        )?;
         let orphan = Command::new("sleep")
             .arg("100000")
             .env_clear()
@@ -130,7 +136,8 @@ impl Planted {
         }
         // No process has this number.
         let pid = u32::MAX;
-        let group = PathBuf::from(format!("/sys/fs/cgroup/memory/researchgym-{pid}-1/inner"));
+        let mark = &Digest::of(home.as_os_str().as_encoded_bytes()).to_string()[..8];
+        let group = PathBuf::from(format!("/sys/fs/cgroup/memory/researchgym-{pid}-1-{mark}/inner"));
         if is_root && Path::new("/sys/fs/cgroup/memory").is_dir() && fs::create_dir_all(&group).is_ok() {
             expected.extend(group.parent().map(|path| path.display().to_string()));
         }
@@ -148,7 +155,7 @@ impl Planted {
         if !found.iter().any(|what| what.starts_with(&format!("{orphan} "))) {
             wrong.push("the audit does not find the planted process".to_owned());
         }
-        let cleaned = world.finish(&["doctor", "--clean", "--output", "json"])?;
+        let cleaned = world.finish(&["doctor", "--clean", "--this-home", "--output", "json"])?;
         // It is a child of ours: its end must be taken note of.
         let ended = self.orphan.try_wait()?;
         if ended.is_none() {

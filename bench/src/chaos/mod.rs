@@ -2,10 +2,11 @@
 //!
 //! Processes that the harness started, and what descends from them, are killed and stopped; disks that are filled or
 //! write-protected are memory file systems in a mount namespace of their own; clocks that jump are those of a time
-//! namespace. Nothing else of the machine is touched. Every broken promise is printed with the seed that repeats its plan
+//! namespace; the container engine that is killed is one of its own. Nothing else of the machine is touched. Every broken promise is printed with the seed that repeats its plan
 //! (`chaos --cycles 1 --seed SEED`); what the machine does meanwhile is not repeated.
 
 mod cycle;
+mod engine;
 mod family;
 mod leftovers;
 mod plan;
@@ -15,12 +16,13 @@ mod script;
 mod world;
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use serde_json::json;
 
-use self::cycle::Told;
+use self::cycle::{Machine, Told};
+use self::engine::{Address, Engine};
 use self::plan::{Agent, Choices, Fault, Plan};
 use crate::Outcome;
 use crate::options::Options;
@@ -45,7 +47,10 @@ pub(crate) fn measure(options: &Options) -> Outcome<()> {
         Some(path) => PathBuf::from(path).canonicalize()?,
         None => program::built()?,
     };
-    let choices = choices(options, is_root)?;
+    let mut choices = choices(options, is_root)?;
+    let engine = engine(&mut choices)?;
+    let address = engine.as_ref().map_or_else(Address::given, |engine| engine.address.clone());
+    let machine = Machine { program: &program, is_root, engine: engine.as_ref(), address };
     let cycles = options.number("cycles", 100)? as u64;
     let seed = options.number("seed", 1)? as u64;
     let mut counts: BTreeMap<Fault, Counts> = BTreeMap::new();
@@ -57,14 +62,14 @@ pub(crate) fn measure(options: &Options) -> Outcome<()> {
         let expected = match undisturbed.get(&plan.task) {
             Some(expected) => *expected,
             None => {
-                let expected = reference(&program, &plan.task, is_root)?;
+                let expected = reference(&machine, &plan.task)?;
                 undisturbed.insert(plan.task.clone(), expected);
                 expected
             }
         };
         let began = Instant::now();
         // A harness that cannot go on has not seen a promise kept.
-        let told = cycle::run(&program, &plan, is_root, expected).unwrap_or_else(|error| Told {
+        let told = cycle::run(&machine, &plan, expected).unwrap_or_else(|error| Told {
             violations: vec![format!("the cycle broke off: {error}")],
             ..Told::default()
         });
@@ -105,15 +110,36 @@ fn choices(options: &Options, is_root: bool) -> Outcome<Choices> {
     for fault in left_out {
         talk(&format!("SKIPPED: {} needs root", fault.name()));
     }
+    let runtimes = list("runtimes", "local,host");
+    let (faults, left_out): (Vec<Fault>, Vec<Fault>) =
+        faults.into_iter().partition(|fault| runtimes.iter().any(|runtime| fault.suits(runtime)));
+    for fault in left_out {
+        talk(&format!("SKIPPED: {} is for none of the runtimes {}", fault.name(), runtimes.join(", ")));
+    }
     if faults.is_empty() {
         return Err("no fault is left to choose".into());
     }
     let tasks = list("tasks", "prisoners-dilemma,battle-of-sexes,blotto");
-    Ok(Choices { tasks, runtimes: list("runtimes", "local,host"), faults })
+    Ok(Choices { tasks, runtimes, faults })
+}
+
+/// An engine of our own, if one is to be killed. Where there can be none, that fault is left out.
+fn engine(choices: &mut Choices) -> Outcome<Option<Engine>> {
+    if !choices.faults.contains(&Fault::KillEngine) {
+        return Ok(None);
+    }
+    match Engine::start() {
+        Ok(engine) => Ok(Some(engine)),
+        Err(error) => {
+            talk(&format!("SKIPPED: {}: {error}", Fault::KillEngine.name()));
+            choices.faults.retain(|fault| *fault != Fault::KillEngine);
+            if choices.faults.is_empty() { Err("no fault is left to choose".into()) } else { Ok(None) }
+        }
+    }
 }
 
 /// The score of an undisturbed run, which every disturbed one must reach.
-fn reference(program: &Path, task: &str, is_root: bool) -> Outcome<Option<f64>> {
+fn reference(machine: &Machine<'_>, task: &str) -> Outcome<Option<f64>> {
     let plan = Plan {
         seed: 0,
         task: task.to_owned(),
@@ -123,8 +149,9 @@ fn reference(program: &Path, task: &str, is_root: bool) -> Outcome<Option<f64>> 
         clocks: Vec::new(),
         is_watched: false,
         is_planted: false,
+        is_supervised: false,
     };
-    let told = cycle::run(program, &plan, is_root, None)?;
+    let told = cycle::run(machine, &plan, None)?;
     match told.violations.as_slice() {
         [] => Ok(told.score),
         violations => Err(format!("an undisturbed run of {task}: {violations:?}").into()),

@@ -26,10 +26,12 @@ pub(super) enum Fault {
     ClockJump,
     /// A command that never ends and a daemon that does not listen to signals.
     HungCommand,
+    /// The daemon of the container engine, which the harness itself started.
+    KillEngine,
 }
 
 impl Fault {
-    pub(super) const ALL: [Fault; 14] = [
+    pub(super) const ALL: [Fault; 15] = [
         Fault::KillParent,
         Fault::KillParentAndSweeper,
         Fault::KillGuest,
@@ -44,6 +46,7 @@ impl Fault {
         Fault::ReadOnly,
         Fault::ClockJump,
         Fault::HungCommand,
+        Fault::KillEngine,
     ];
 
     pub(super) fn name(self) -> &'static str {
@@ -62,12 +65,34 @@ impl Fault {
             Fault::ReadOnly => "read-only",
             Fault::ClockJump => "clock-jump",
             Fault::HungCommand => "hung-command",
+            Fault::KillEngine => "kill-engine",
+        }
+    }
+
+    /// Whether it can be done to runs of that runtime. An engine sees no mounts of ours and knows no clocks but the
+    /// machine's.
+    pub(super) fn suits(self, runtime: &str) -> bool {
+        match self {
+            Fault::KillEngine => runtime == "docker",
+            Fault::KillBubblewrap | Fault::FullDisk | Fault::ReadOnly | Fault::ClockJump => {
+                runtime != "docker"
+            }
+            Fault::KillParent
+            | Fault::KillParentAndSweeper
+            | Fault::KillGuest
+            | Fault::KillGrader
+            | Fault::KillPlayer
+            | Fault::StopAndKillParent
+            | Fault::StopParent
+            | Fault::StopAndKillGuest
+            | Fault::StopGuest
+            | Fault::HungCommand => true,
         }
     }
 
     /// Whether it needs a file system that can be mounted, or a time namespace.
     pub(super) fn needs_root(self) -> bool {
-        matches!(self, Fault::FullDisk | Fault::ClockJump)
+        matches!(self, Fault::FullDisk | Fault::ClockJump | Fault::KillEngine)
     }
 
     /// Whether the run's places are on a small file system of their own, as root. Without, permissions are enough to make
@@ -122,6 +147,8 @@ pub(super) struct Plan {
     pub(super) is_watched: bool,
     /// Whether leftovers are planted afterwards, for the audit to find.
     pub(super) is_planted: bool,
+    /// Whether a killed engine is back at once, as with a supervisor, or when the program has ended.
+    pub(super) is_supervised: bool,
 }
 
 /// What cycles choose from.
@@ -152,9 +179,12 @@ impl Plan {
             Fault::ClockJump => (0..3).map(|_| random.below(400 * 86_400)).collect(),
             _ => Vec::new(),
         };
-        let others: Vec<&String> = choices.runtimes.iter().skip(1).collect();
+        // Those that do not suit any runtime have been left out.
+        let mut runtimes = choices.runtimes.iter().filter(|runtime| fault.suits(runtime));
+        let usual = runtimes.next().cloned().unwrap_or_default();
+        let others: Vec<&String> = runtimes.collect();
         let runtime = match others.is_empty() || !random.once_in(4) {
-            true => choices.runtimes[0].clone(),
+            true => usual,
             false => random.pick(&others).clone(),
         };
         let tasks: Vec<&String> = choices.tasks.iter().collect();
@@ -167,6 +197,7 @@ impl Plan {
             clocks,
             is_watched: random.once_in(3),
             is_planted: random.once_in(5),
+            is_supervised: random.once_in(2),
         }
     }
 }
@@ -179,17 +210,20 @@ mod tests {
     fn a_seed_repeats_its_plan_and_all_faults_come() {
         let choices = Choices {
             tasks: vec!["a".into(), "b".into()],
-            runtimes: vec!["local".into(), "host".into()],
+            runtimes: vec!["local".into(), "host".into(), "docker".into()],
             faults: Fault::ALL.to_vec(),
         };
-        let plans: Vec<Plan> = (7..7 + 140).map(|seed| Plan::new(seed, &choices)).collect();
+        let plans: Vec<Plan> = (7..7 + 150).map(|seed| Plan::new(seed, &choices)).collect();
         for fault in Fault::ALL {
             let times = plans.iter().filter(|plan| plan.faults[0].0 == fault).count();
             assert_eq!(times, 10, "{}", fault.name());
         }
         let again = Plan::new(plans[3].seed, &choices);
         assert_eq!(format!("{again:?}"), format!("{:?}", plans[3]));
-        let on_host = plans.iter().filter(|plan| plan.runtime == "host").count();
-        assert!((15..60).contains(&on_host), "{on_host}");
+        assert!(plans.iter().all(|plan| plan.faults[0].0.suits(&plan.runtime)));
+        for (runtime, expected) in [("local", 80..130), ("host", 8..40), ("docker", 15..50)] {
+            let times = plans.iter().filter(|plan| plan.runtime == runtime).count();
+            assert!(expected.contains(&times), "{runtime}: {times}");
+        }
     }
 }

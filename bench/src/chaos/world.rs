@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::engine::Address;
 use crate::Outcome;
 use crate::place;
 
@@ -26,8 +27,8 @@ pub(super) struct World {
     folder: TempDir,
     program: PathBuf,
     disk: Option<Disk>,
-    /// Whether its runs are in containers.
-    has_engine: bool,
+    /// Where its runs have their containers, if they have.
+    engine: Option<Address>,
     /// Programs started so far; each writes to files of its own.
     started: Cell<u32>,
 }
@@ -61,7 +62,7 @@ pub(super) struct Finished {
 }
 
 impl World {
-    pub(super) fn new(program: &Path, runtime: &str, has_disk: bool) -> Outcome<World> {
+    pub(super) fn new(program: &Path, engine: Option<Address>, has_disk: bool) -> Outcome<World> {
         let folder = tempfile::Builder::new().prefix("researchgym-chaos-").tempdir()?;
         // Commands on the `host` runtime run as an unprivileged user and must get through.
         let open = |path: &Path| std::fs::set_permissions(path, Permissions::from_mode(0o755));
@@ -70,13 +71,8 @@ impl World {
             std::fs::create_dir(folder.path().join(name))?;
             open(&folder.path().join(name))?;
         }
-        let mut world = World {
-            folder,
-            program: program.to_owned(),
-            disk: None,
-            has_engine: runtime == "docker",
-            started: Cell::new(0),
-        };
+        let mut world =
+            World { folder, program: program.to_owned(), disk: None, engine, started: Cell::new(0) };
         if has_disk {
             world.disk = Some(world.mount_disk()?);
         }
@@ -103,7 +99,7 @@ impl World {
         }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
@@ -123,14 +119,44 @@ impl World {
 
     /// The run's containers that the engine still knows, running or not.
     pub(super) fn containers(&self) -> Vec<String> {
-        let Some((run, _)) = self.run().filter(|_| self.has_engine) else { return Vec::new() };
-        let id = run.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let listed = Command::new("docker")
-            .args(["ps", "--all", "--format", "{{.ID}} {{.Names}} {{.Labels}}"])
-            .output();
-        let text =
-            listed.map(|listed| String::from_utf8_lossy(&listed.stdout).into_owned()).unwrap_or_default();
-        text.lines().filter(|line| line.contains(&id)).map(|line| format!("container {line}")).collect()
+        let listed = self.docker(&[
+            "ps",
+            "--all",
+            "--filter",
+            &self.label(),
+            "--format",
+            "{{.ID}} {{.Names}} {{.Labels}}",
+        ]);
+        listed.iter().map(|line| format!("container {line}")).collect()
+    }
+
+    /// Of the label by which the program marks containers with its home.
+    fn label(&self) -> String {
+        format!("label=researchgym.home={}", self.path("disk/home").display())
+    }
+
+    /// The guests of its containers, by the numbers that this machine knows them by.
+    pub(super) fn guests(&self) -> Vec<u32> {
+        let ids = self.docker(&["ps", "--quiet", "--no-trunc", "--filter", &self.label()]);
+        let pid = |id: &String| {
+            let lines = self.docker(&["inspect", "--format", "{{.State.Pid}}", id]);
+            lines.first()?.parse().ok().filter(|pid| *pid > 0)
+        };
+        ids.iter().filter_map(pid).collect()
+    }
+
+    /// The lines that the engine's client prints; none without an engine.
+    fn docker(&self, words: &[&str]) -> Vec<String> {
+        let Some(engine) = &self.engine else { return Vec::new() };
+        let mut command = Command::new("docker");
+        command.args(words).envs(engine.host.iter().map(|host| ("DOCKER_HOST", host))).stderr(Stdio::null());
+        let listed = command.output().map(|listed| listed.stdout).unwrap_or_default();
+        String::from_utf8_lossy(&listed).lines().map(str::to_owned).collect()
+    }
+
+    /// The image that its runs are given.
+    pub(super) fn image(&self) -> Option<&str> {
+        self.engine.as_ref()?.image.as_deref()
     }
 
     pub(super) fn temporary(&self) -> PathBuf {
@@ -200,7 +226,7 @@ impl World {
             .env("RESEARCHGYM_HOME", self.path("disk/home"))
             .env("RESEARCHGYM_RUNS", self.path("disk/runs"))
             .env("RESEARCHGYM_TASKS", place::repository().join("tasks"))
-            .envs(std::env::var_os("DOCKER_HOST").map(|host| ("DOCKER_HOST", host)))
+            .envs(self.engine.iter().filter_map(|engine| Some(("DOCKER_HOST", engine.host.as_ref()?))))
             .current_dir(self.folder.path())
             .stdin(Stdio::null());
         command

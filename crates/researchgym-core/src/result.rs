@@ -17,8 +17,12 @@ use crate::state::{Attempt, RunState};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Progress {
+    /// One of several runs that was cancelled, or could not be made, before it had a folder.
+    NotStarted,
     /// A process works on it.
     Running,
+    /// A process holds it, and the user has stopped its clock.
+    Paused,
     /// Nobody works on it and it has not ended: it can be resumed.
     Interrupted,
     /// It has ended.
@@ -185,6 +189,7 @@ impl RunResult {
             gpus: state.gpus.clone(),
             state: match (&state.ended, context.is_running) {
                 (Some(_), _) => Progress::Ended,
+                (None, true) if state.is_paused => Progress::Paused,
                 (None, true) => Progress::Running,
                 (None, false) => Progress::Interrupted,
             },
@@ -214,6 +219,19 @@ impl RunResult {
             },
             integrity: state.integrity(),
             log_head: context.log_head,
+        }
+    }
+
+    /// The result of a run that was asked for and never begun: `state` is what it would have begun with.
+    pub fn not_started(state: &RunState, ending: Ending, failure: Option<&Failure>) -> RunResult {
+        let nowhere =
+            Context { run: String::new(), log_head: Digest::ZERO, is_running: false, segment_ms: Some(0) };
+        RunResult {
+            state: Progress::NotStarted,
+            ending: Some(ending),
+            boundary: failure.map(|failure| failure.boundary),
+            error: failure.map(ResultError::from),
+            ..RunResult::of(state, nowhere)
         }
     }
 

@@ -228,6 +228,9 @@ pub struct RunSpec {
     /// What the user lets the agent's sandbox reach; absent: what the task says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<NetworkPolicy>,
+    /// Words by which the user finds the run again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
     /// Folder with the user's own copies of datasets, absolute.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data_dir: Option<String>,

@@ -14,7 +14,7 @@ use crate::ledger::Ledger;
 use crate::model::FailureKind;
 use crate::network::{NetworkUse, Phase};
 use crate::observation::Observation;
-use crate::score::{AttemptKind, Finding, Score, Split};
+use crate::score::{AttemptKind, Finding, Score, Severity, Split};
 use crate::spec::Limits;
 
 /// Events do not make sense in this order.
@@ -109,6 +109,8 @@ pub struct RunState {
     pub ledger: Ledger,
     /// Attempts at model calls that came to an end, answered or not, by model.
     pub exchanges: BTreeMap<String, u64>,
+    /// Questions that a model answered.
+    pub answers: u64,
     /// Bytes of what programs inside asked models and of what models answered, as they are kept.
     pub model_bytes: u64,
     /// What programs in the sandboxes asked of the network.
@@ -182,6 +184,7 @@ impl RunState {
             signs: Signs::default(),
             ledger: Ledger::default(),
             exchanges: BTreeMap::new(),
+            answers: 0,
             model_bytes: 0,
             network: NetworkUse::default(),
             agent_bytes: 0,
@@ -307,6 +310,7 @@ impl RunState {
                 );
                 self.exchanged(called.call, u64::from(!was_stopped));
                 if let CallOutcome::Answered { response, .. } = &called.outcome {
+                    self.answers += 1;
                     self.model_bytes = self.model_bytes.saturating_add(response.kept_bytes());
                 }
                 self.asked_models.remove(&called.call);
@@ -402,7 +406,23 @@ impl RunState {
             }
         }
         findings.extend(self.signs.findings());
+        if self.is_unanswered() && !self.attempts.is_empty() {
+            findings.push(Finding {
+                kind: "model_never_answered".to_owned(),
+                severity: Severity::Warning,
+                events: self.attempts.iter().map(|attempt| attempt.seq).collect(),
+                evidence: format!(
+                    "none of {} questions to the model was answered: what was graded is not its work",
+                    self.ledger.calls()
+                ),
+            });
+        }
         findings
+    }
+
+    /// Whether models were asked and none ever answered.
+    pub fn is_unanswered(&self) -> bool {
+        self.ledger.calls() > 0 && self.answers == 0
     }
 
     /// By how much the best validation is better than the submission, where validations are scored on something else.

@@ -60,6 +60,7 @@ fn started() -> Event {
             limits: limits(Some(100)),
             web: false,
             network: None,
+            tags: Vec::new(),
             data_dir: None,
         },
         task: Box::new(task),
@@ -380,6 +381,10 @@ fn a_result_says_whether_somebody_works_on_the_run() {
     let mut log = Log::begun();
     let progress = |log: &Log, is_running| RunResult::of(&log.fold(), context(is_running)).state;
     assert_eq!((progress(&log, true), progress(&log, false)), (Progress::Running, Progress::Interrupted));
+    log.push(Event::Paused);
+    assert_eq!((progress(&log, true), progress(&log, false)), (Progress::Paused, Progress::Interrupted));
+    log.push(Event::Unpaused { paused_ms: 1 });
+    assert_eq!(progress(&log, true), Progress::Running);
     log.end(Ending::Submitted);
     assert_eq!((progress(&log, true), progress(&log, false)), (Progress::Ended, Progress::Ended));
 }
@@ -401,36 +406,55 @@ fn a_run_is_concluded_by_submitting_or_giving_up() {
     assert_eq!(log.fold().concluded, Some(Ending::Submitted));
 }
 
+fn asked(call: u64, request: AskedRequest) -> Event {
+    Event::ModelAsked(Box::new(ModelAsked {
+        call,
+        caller: Caller::Gateway { dialect: Wire::Chat, named: "m".into() },
+        model: "fake/m".into(),
+        wire: Wire::Chat,
+        request,
+        max_output_tokens: 1,
+        hold: Hold::default(),
+        retry_of: None,
+    }))
+}
+
+fn called(call: u64, outcome: CallOutcome) -> Event {
+    Event::ModelCalled(Box::new(ModelCalled {
+        call,
+        outcome,
+        cost: MicroUsd(0),
+        usage: Usage::default(),
+        usage_reported: true,
+        attempts: 1,
+        waited_ms: 0,
+        latency_ms: 0,
+        first_byte_ms: None,
+        working_ms: 0,
+    }))
+}
+
+#[test]
+fn a_score_of_a_run_whose_model_never_answered_says_so() {
+    let mut log = Log::begun();
+    log.push(asked(1, AskedRequest::Bytes { body: Body::Text("?".into()) }));
+    let failure = ModelFailure { kind: FailureKind::Server, status: None, message: "busy".into() };
+    log.push(called(1, CallOutcome::Failed { failure }));
+    assert!(log.fold().is_unanswered() && log.fold().integrity().is_empty());
+    log.act(Origin::Agent, Action::Submit);
+    log.grade(AttemptKind::Submit, Some(1.0), false);
+    let kinds: Vec<String> = log.fold().integrity().into_iter().map(|finding| finding.kind).collect();
+    assert_eq!(kinds, ["model_never_answered"]);
+    log.observe(1);
+    log.push(asked(2, AskedRequest::Bytes { body: Body::Text("?".into()) }));
+    log.push(called(2, CallOutcome::Answered { response: Body::Text("!".into()), stop: Stop::EndTurn }));
+    assert!(!log.fold().is_unanswered() && log.fold().integrity().is_empty());
+}
+
 #[test]
 fn what_is_kept_of_model_calls_is_counted() {
     let mut log = Log::begun();
     let body = |bytes| Body::Blob { sha256: Digest::of(b"body"), bytes };
-    let asked = |call, request| {
-        Event::ModelAsked(Box::new(ModelAsked {
-            call,
-            caller: Caller::Gateway { dialect: Wire::Chat, named: "m".into() },
-            model: "fake/m".into(),
-            wire: Wire::Chat,
-            request,
-            max_output_tokens: 1,
-            hold: Hold::default(),
-            retry_of: None,
-        }))
-    };
-    let called = |call, outcome| {
-        Event::ModelCalled(Box::new(ModelCalled {
-            call,
-            outcome,
-            cost: MicroUsd(0),
-            usage: Usage::default(),
-            usage_reported: true,
-            attempts: 1,
-            waited_ms: 0,
-            latency_ms: 0,
-            first_byte_ms: None,
-            working_ms: 0,
-        }))
-    };
     log.push(asked(1, AskedRequest::Bytes { body: body(10_000) }));
     log.push(called(1, CallOutcome::Answered { response: Body::Text("four".into()), stop: Stop::EndTurn }));
     log.push(asked(2, AskedRequest::Bytes { body: Body::Text("five5".into()) }));

@@ -4,6 +4,7 @@
 
 pub mod agent;
 pub mod audit;
+pub mod bundle;
 pub mod catalogue;
 pub mod check;
 pub mod dataset;
@@ -21,6 +22,8 @@ pub mod materials;
 pub mod model;
 pub mod network;
 pub mod progress;
+pub mod prune;
+pub mod records;
 pub mod runner;
 pub mod sandbox;
 pub mod scratch;

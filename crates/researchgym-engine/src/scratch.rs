@@ -4,12 +4,15 @@
 //! the next process, else by `doctor --clean`: the kernel has given its lock back, so that a folder in use is never taken
 //! for a leftover.
 
+use std::ffi::OsStr;
 use std::fs::{File, Permissions};
-use std::io;
-use std::os::unix::fs::PermissionsExt as _;
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::fs::{FileType, Mode, OFlags, openat};
 use tempfile::TempDir;
 
 use crate::hold;
@@ -23,8 +26,16 @@ const ATTEMPTS: usize = 3;
 /// What the names of all folders begin with that are made below the scratch folder of a home: whatever else lies there is
 /// not ours.
 pub(crate) const PREFIX: &str = "researchgym-";
+/// The file in a folder among temporary files that says whose it is.
+const MARK: &str = ".researchgym";
+/// How its text begins; the rest is the path of a home.
+const MADE: &[u8] = b"made by researchgym with the home ";
+const LONGEST_MARK: u64 = 8 << 10;
 /// What the names of folders for one grading, one check, one proxy begin with.
 const FOLDER_PREFIX: &str = "researchgym-scratch-";
+
+/// Told the path of a folder that is about to be made.
+pub(crate) type Announce<'a> = dyn Fn(&Path) -> io::Result<()> + 'a;
 
 /// A folder of this process's own.
 #[derive(Debug)]
@@ -58,15 +69,30 @@ pub fn folder(parent: &Path) -> io::Result<Scratch> {
 /// # Errors
 /// `parent` cannot be made or written.
 pub(crate) fn named(parent: &Path, prefix: &str, mode: u32) -> io::Result<Scratch> {
+    announced(parent, prefix, mode, &|_| Ok(()))
+}
+
+/// Tells of the folder's path before it is made, so that it has a remover from its first moment on.
+fn announced(parent: &Path, prefix: &str, mode: u32, announce: &Announce<'_>) -> io::Result<Scratch> {
     std::fs::create_dir_all(parent)?;
     let mut attempts = 0;
     loop {
         attempts += 1;
-        let folder = tempfile::Builder::new()
-            .prefix(prefix)
+        // Short: the address of a socket in it holds 107 bytes.
+        let mut random = [0; 4];
+        getrandom::fill(&mut random).map_err(|error| io::Error::other(error.to_string()))?;
+        let name = format!("{prefix}{}", hex::encode(random));
+        announce(&parent.join(&name))?;
+        let made = tempfile::Builder::new()
+            .prefix(&name)
+            .rand_bytes(0)
             .permissions(Permissions::from_mode(mode))
-            .tempdir_in(parent)
-            .map_err(without_path)?;
+            .tempdir_in(parent);
+        let folder = match made {
+            Ok(folder) => folder,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && attempts < ATTEMPTS => continue,
+            Err(error) => return Err(without_path(error)),
+        };
         match hold::take_own(folder.path()) {
             Ok(lock) => return Ok(Scratch { folder, _lock: lock }),
             Err(error) if attempts == ATTEMPTS => return Err(error),
@@ -82,6 +108,42 @@ pub(crate) fn without_path(error: io::Error) -> io::Error {
         Some((what, _)) => io::Error::new(error.kind(), what.to_owned()),
         None => error,
     }
+}
+
+/// Like [`named`], in a folder that is everybody's, such as the one for temporary files: a file in it says that it is
+/// ours, and whose. It is written once the folder is held, so that one with the file is either held or left. `announce` is
+/// told the path first: whoever kills us between the making and the marking would leave what nobody recognises.
+pub(crate) fn marked(
+    parent: &Path,
+    prefix: &str,
+    mode: u32,
+    home: &Path,
+    announce: &Announce<'_>,
+) -> io::Result<Scratch> {
+    let scratch = announced(parent, prefix, mode, announce)?;
+    let path = scratch.path().join(MARK);
+    let mut file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(&[MADE, home.as_os_str().as_bytes()].concat())?;
+    Ok(scratch)
+}
+
+/// The home of the process that made a folder among temporary files, if it is one of ours: a folder and no link, with the
+/// file of [`marked`] and no link to it, both this user's. Anything else is somebody else's, whatever its name.
+pub(crate) fn home_of(folder: &Path) -> Option<PathBuf> {
+    let user = rustix::process::geteuid();
+    let owned = |file: &File| rustix::fs::fstat(file).ok().filter(|stat| stat.st_uid == user.as_raw());
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let opened = rustix::fs::open(folder, flags | OFlags::DIRECTORY, Mode::empty());
+    let opened = File::from(opened.ok()?);
+    owned(&opened)?;
+    let file = File::from(openat(&opened, MARK, flags, Mode::empty()).ok()?);
+    let stat = owned(&file)?;
+    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile || stat.st_nlink != 1 {
+        return None;
+    }
+    let mut text = Vec::new();
+    file.take(LONGEST_MARK).read_to_end(&mut text).ok()?;
+    Some(PathBuf::from(OsStr::from_bytes(text.strip_prefix(MADE)?)))
 }
 
 /// Removes what killed processes of ours left below `parent`. What cannot be removed is left to the next time.
@@ -127,6 +189,35 @@ mod tests {
         assert_eq!(plain.to_string(), "No such file or directory (os error 2)");
         let other = io::Error::from_raw_os_error(28);
         assert_eq!(without_path(other).raw_os_error(), Some(28), "others stay as they are");
+    }
+
+    #[test]
+    fn a_folder_is_ours_by_its_mark_alone() {
+        let parent = tempfile::tempdir().expect("a folder");
+        let home = Path::new("/home/x/.cache/researchgym");
+        let told = std::cell::RefCell::new(None);
+        let announce = |path: &Path| {
+            assert!(!path.exists(), "it is told of before it is made");
+            told.replace(Some(path.to_owned()));
+            Ok(())
+        };
+        let ours = marked(parent.path(), "researchgym-host-", 0o755, home, &announce).expect("a folder");
+        assert_eq!(home_of(ours.path()).as_deref(), Some(home));
+        assert_eq!(told.take().as_deref(), Some(ours.path()));
+        let mark = ours.path().join(MARK);
+        let look_alike = |name: &str, make: &dyn Fn(&Path) -> io::Result<()>| {
+            let folder = parent.path().join(name);
+            std::fs::create_dir(&folder).and_then(|()| make(&folder.join(MARK))).expect("it can be made");
+            assert_eq!(home_of(&folder), None, "{name}");
+        };
+        look_alike("researchgym-host-without", &|_| Ok(()));
+        look_alike("researchgym-host-linked", &|path| std::os::unix::fs::symlink(&mark, path));
+        look_alike("researchgym-host-other", &|path| std::fs::write(path, "notes"));
+        look_alike("researchgym-host-folder", &|path| std::fs::create_dir(path));
+        std::os::unix::fs::symlink(ours.path(), parent.path().join("researchgym-host-link")).expect("a link");
+        assert_eq!(home_of(&parent.path().join("researchgym-host-link")), None);
+        assert_eq!(home_of(&mark), None);
+        look_alike("researchgym-host-hard", &|path| std::fs::hard_link(&mark, path));
     }
 
     #[test]

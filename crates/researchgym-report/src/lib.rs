@@ -2,9 +2,19 @@
 //!
 //! Takes what `researchgym-core` describes and gives texts and bytes. It reads no store, knows no clock and prints nothing.
 
+pub mod atif;
+pub mod conversations;
+mod dialogue;
 mod figure;
+pub mod inspect;
+pub mod leaderboard;
 mod page;
 mod palette;
+#[cfg(test)]
+mod peers;
+pub mod story;
+pub mod tables;
 
-pub use figure::{Figure, FigureError};
-pub use page::{PageFacts, Report, ReportError, report};
+pub use self::figure::{Figure, FigureError};
+pub use self::page::{PageFacts, Report, ReportError, leaderboard_page, report};
+pub use self::story::{Call, Story};

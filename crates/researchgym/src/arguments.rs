@@ -3,11 +3,16 @@
 
 mod check;
 mod doctor;
+mod export;
+mod filters;
 mod gateway;
 mod gpus;
+mod import;
 mod inspect;
 mod model;
 mod network;
+mod prune;
+mod report;
 mod run;
 mod runs;
 mod task;
@@ -21,14 +26,19 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::check::{CheckPlace, IsolatedRuntime};
 pub(crate) use self::doctor::DoctorArguments;
+pub(crate) use self::export::{ExportArguments, ExportFormat, UnpackArguments};
+pub(crate) use self::filters::Filters;
 pub(crate) use self::gateway::{GatewayArguments, Listen};
 pub(crate) use self::gpus::GpuArguments;
+pub(crate) use self::import::{ImportArguments, ImportFormat};
 pub(crate) use self::inspect::InspectArguments;
 pub(crate) use self::model::{ModelArguments, ModelCommand};
 pub(crate) use self::network::{NetworkArguments, PolicyName};
+pub(crate) use self::prune::{PruneArguments, PruneState};
+pub(crate) use self::report::{Comparison, LeaderboardArguments, ReportArguments};
 pub(crate) use self::run::{RunArguments, RuntimeName, SamplerName};
 pub(crate) use self::runs::{
-    GradeArguments, LimitArguments, ListArguments, NoteArguments, OneRun, ShowArguments,
+    GradeArguments, LimitArguments, ListArguments, NoteArguments, OneRun, ShowArguments, VerifyArguments,
 };
 pub(crate) use self::task::TaskCommand;
 pub(crate) use self::typed::error_as_typed;
@@ -57,6 +67,12 @@ pub(crate) enum OutputFormat {
     Text,
     /// For programs: JSON only.
     Json,
+    /// `report` and `leaderboard`: Markdown.
+    Md,
+    /// `report` and `leaderboard`: a page.
+    Html,
+    /// `report` and `leaderboard`: comma-separated values.
+    Csv,
 }
 
 #[derive(Debug, Subcommand)]
@@ -67,12 +83,29 @@ pub(crate) enum Command {
     List(ListArguments),
     /// Show one run: result, attempts, what is kept apart
     Show(ShowArguments),
+    /// Compare runs: a folder with a page, figures and tables
+    ///
+    /// With --output json, md, html or csv the analysis, the text, the page or the leaderboard goes to standard output.
+    Report(Box<ReportArguments>),
+    /// Compare runs in a line a contender
+    Leaderboard(Box<LeaderboardArguments>),
     /// Print a run again as it looked while it worked
     Replay(OneRun),
     /// Grade a run's attempts again with the same artefacts and seeds
     Grade(GradeArguments),
-    /// Check a run's event log: chain, schema and blobs
-    Verify(OneRun),
+    /// Check a run's event log, or a bundle: chain, schema and blobs
+    Verify(VerifyArguments),
+    /// Hand runs on: tables, conversations, or one whole run as a file
+    Export(Box<ExportArguments>),
+    /// Make a run of a bundle that `export --bundle` wrote
+    Unpack(UnpackArguments),
+    /// Remove runs by age, size, task or state; without --yes only tell which
+    Prune(PruneArguments),
+    /// Take runs of other systems into the runs folder, read-only
+    ///
+    /// Exit code 0: all runs were taken or were there already; 1: some files are broken, the rest was taken; 2: there is nothing
+    /// to take; 130: stopped, what was imported is kept.
+    Import(ImportArguments),
     /// Look for what speaks against a run's score: rules first, then a model if one is named
     Inspect(Box<InspectArguments>),
     /// Work with tasks: list, show, check, new, fetch

@@ -32,6 +32,7 @@ impl Settings {
             })?,
         };
         let runs = absolute(&here, given(&places.runs_dir).unwrap_or(Path::new("runs")));
+        must_be_folder("the runs folder", &runs)?;
         let own = given(&places.tasks_dir).map(|tasks| absolute(&here, tasks));
         let new_tasks = own.clone().unwrap_or_else(|| here.join("tasks"));
         let tasks = own.into_iter().chain([here.join("tasks"), home.join("tasks")]).collect();
@@ -45,6 +46,20 @@ impl Settings {
             Ok(_) => Ok(Some(folder)),
             Err(error) => Err(CommandError::input(format!("--data-dir {}: {error}", folder.display()))),
         }
+    }
+}
+
+/// Refuses a place that is, or lies below, something else than a folder. What is not there may still be made.
+fn must_be_folder(what: &str, path: &Path) -> Result<(), CommandError> {
+    let found = std::fs::metadata(path);
+    let is_other = match &found {
+        Ok(metadata) => !metadata.is_dir(),
+        Err(error) => error.kind() == std::io::ErrorKind::NotADirectory,
+    };
+    match is_other {
+        true => Err(CommandError::input(format!("{what} {} is not a folder", path.display()))
+            .hinted("name another with --runs-dir or RESEARCHGYM_RUNS")),
+        false => Ok(()),
     }
 }
 

@@ -9,11 +9,12 @@ mod record;
 mod steps;
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::inspect::numbers::{Written, written};
 use crate::inspect::trajectory::Metric;
 use crate::inspect::{Attempt, Facts, FileWrite, Outcome, Protection, Step, StepKind, Trajectory};
+use crate::record::{RunRecord, StepRecord};
 use crate::score::Direction;
 
 pub use self::record::record;
@@ -81,7 +82,28 @@ struct Info {
 /// # Errors
 /// It is not JSON, or has not the form of a trajectory.
 pub fn parse(text: &[u8], task: &str) -> Result<Trajectory, NotMlgym> {
-    let file: File = serde_json::from_slice(text)?;
+    Ok(trajectory(&serde_json::from_slice(text)?, task))
+}
+
+/// The trajectory of a run that was imported, for the rules: the same as from its file, but for the task's text, which a
+/// record does not hold.
+pub(super) fn recorded(run: &RunRecord, steps: impl Iterator<Item = StepRecord>) -> Trajectory {
+    let taken = |step: StepRecord| Taken {
+        state: step.changes.first().map(|change| json!({ "open_file": change.path }).to_string()),
+        action: Some(step.action),
+        observation: Some(step.observation),
+        thought: step.thought,
+        execution_time: step.took_ms.map(|took| took as f64 / 1000.0),
+    };
+    let scores = run.attempts.iter().map(|attempt| json!(attempt.metrics)).collect();
+    let info = Info { score: Value::Array(scores) };
+    let file = File { trajectory: steps.map(taken).collect(), history: Vec::new(), info };
+    let mut read = trajectory(&file, &run.task.id);
+    read.facts.known_numbers.extend(run.task.baseline.iter().flat_map(|baseline| baseline.values()));
+    read
+}
+
+fn trajectory(file: &File, task: &str) -> Trajectory {
     let mut facts = facts(task);
     for said in file.history.iter().take_while(|said| said.role != "assistant") {
         if let Some(text) = said.content.as_str() {
@@ -125,7 +147,7 @@ pub fn parse(text: &[u8], task: &str) -> Result<Trajectory, NotMlgym> {
     }
     // Numbers under names that are not known are scores all the same.
     trajectory.standing.is_unscored = trajectory.attempts.iter().all(|attempt| attempt.numbers.is_empty());
-    Ok(trajectory)
+    trajectory
 }
 
 fn step(number: u64, taken: &Taken) -> Step {
@@ -303,8 +325,6 @@ pub fn facts(task: &str) -> Facts {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
     use crate::inspect::{Severity, inspect};
 

@@ -108,6 +108,10 @@ impl Known {
         let unit = 10_f64.powi(-(claim.decimals.min(300) as i32));
         [1.0, 0.01, 100.0].iter().any(|scale| {
             let size = claim.value.abs() * scale;
+            // Percent are of a fraction: of the two numbers the smaller one is at most 1.
+            if *scale != 1.0 && size.min(claim.value.abs()) > 1.0 {
+                return false;
+            }
             // Rounded up by half a unit of its last digit at most, or cut off by less than one.
             let (low, high) =
                 (size - (0.501 * unit * scale).max(1e-12), size + (1.001 * unit * scale).max(1e-12));
@@ -261,6 +265,7 @@ mod tests {
             ("2.25", true),
             ("0.9313", true),
             ("0.9316", false),
+            ("225.0", false),
         ] {
             assert_eq!(known.holds(written(claim)[0]), expected, "{claim}");
         }

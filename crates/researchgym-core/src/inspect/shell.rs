@@ -8,6 +8,10 @@ use super::trajectory::{FileWrite, Outcome};
 /// The most commands that are taken from one text; what follows is not looked at.
 const MOST_COMMANDS: usize = 20_000;
 
+/// The most substitutions that are taken from one text, and how long one may be.
+const MOST_SUBSTITUTIONS: usize = 500;
+const LONGEST_SUBSTITUTION: usize = 16 << 10;
+
 /// Deeper parentheses are not told apart.
 const MOST_DEPTH: usize = 64;
 
@@ -22,13 +26,19 @@ pub struct Command {
     pub inputs: Vec<String>,
     /// The here-document that it reads.
     pub document: Option<String>,
+    /// What stands in `$(...)` and backticks of its words, outside single quotes: commands by themselves.
+    pub substituted: Vec<String>,
     /// How many parentheses it stands in.
     pub depth: usize,
+    /// It stands in the text of a program, which may never run it.
+    pub in_program: bool,
 }
 
 /// Programs before the one that is meant.
-const PREFIXES: [&str; 12] =
-    ["sudo", "env", "command", "builtin", "exec", "nohup", "time", "nice", "timeout", "then", "do", "else"];
+const PREFIXES: [&str; 19] = [
+    "sudo", "doas", "env", "command", "builtin", "exec", "nohup", "time", "nice", "ionice", "timeout",
+    "setsid", "stdbuf", "then", "do", "else", "elif", "while", "until",
+];
 
 impl Command {
     /// The program's name without its folder, and its arguments.
@@ -64,15 +74,25 @@ impl Command {
     /// Programs that stand on the command line: `python -c '...'`, `bash -c '...'`, `perl -e '...'`.
     pub fn inline_programs(&self) -> Vec<&str> {
         let Some((name, arguments)) = self.program() else { return Vec::new() };
-        let is_interpreter = ["python", "bash", "sh", "perl", "ruby", "node"]
-            .iter()
-            .any(|known| name == *known || (*known == "python" && name.starts_with("python")));
-        if !is_interpreter {
+        if !is_shell(name) && !is_python(name) && !["perl", "ruby", "node"].contains(&name) {
             return Vec::new();
         }
-        let flags = arguments.iter().position(|word| word == "-c" || word == "-e" || word == "-lc");
+        let is_flag = |word: &String| {
+            word.starts_with('-') && !word.starts_with("--") && word.len() <= 5 && word.ends_with(['c', 'e'])
+        };
+        let flags = arguments.iter().position(is_flag);
         flags.and_then(|at| arguments.get(at + 1)).map(String::as_str).into_iter().collect()
     }
+}
+
+/// Whether a program reads shell text.
+pub fn is_shell(name: &str) -> bool {
+    ["bash", "sh", "zsh", "dash", "ksh", "ash"].contains(&name)
+}
+
+/// Whether a program reads Python.
+pub fn is_python(name: &str) -> bool {
+    name.starts_with("python") || name.starts_with("pypy") || name == "ipython"
 }
 
 fn is_assignment(word: &str) -> bool {
@@ -84,8 +104,14 @@ fn is_assignment(word: &str) -> bool {
 
 /// The simple commands of a text, in order.
 pub fn commands(text: &str) -> Vec<Command> {
-    let mut reader =
-        Reader { rest: text, done: Vec::new(), current: Command::default(), waiting: Vec::new(), depth: 0 };
+    let mut reader = Reader {
+        rest: text,
+        done: Vec::new(),
+        current: Command::default(),
+        waiting: Vec::new(),
+        depth: 0,
+        substitutions: 0,
+    };
     while reader.done.len() < MOST_COMMANDS && reader.step() {}
     reader.end();
     reader.done
@@ -104,6 +130,7 @@ struct Reader<'a> {
     current: Command,
     waiting: Vec<Waiting>,
     depth: usize,
+    substitutions: usize,
 }
 
 impl Reader<'_> {
@@ -161,8 +188,18 @@ impl Reader<'_> {
         }
     }
 
+    /// The word that begins here, without taking it; what is substituted in it is kept.
+    fn word(&mut self) -> (String, usize) {
+        let left = MOST_SUBSTITUTIONS.saturating_sub(self.substitutions);
+        let mut found = Vec::new();
+        let read = word(self.rest, left, &mut found);
+        self.substitutions += found.len();
+        self.current.substituted.extend(found);
+        read
+    }
+
     fn plain_word(&mut self) {
-        let (word, length) = word(self.rest);
+        let (word, length) = self.word();
         // `2> file`: the number belongs to the redirection.
         let next = self.rest.as_bytes().get(length);
         let is_descriptor =
@@ -177,7 +214,7 @@ impl Reader<'_> {
         if let Some(rest) = self.rest.strip_prefix("<<<") {
             self.rest = rest;
             self.blanks();
-            let (word, length) = word(self.rest);
+            let (word, length) = self.word();
             self.skip(length);
             self.current.document = Some(word);
         } else if let Some(rest) = self.rest.strip_prefix("<<") {
@@ -187,7 +224,7 @@ impl Reader<'_> {
             };
             self.rest = rest;
             self.blanks();
-            let (end, length) = word(self.rest);
+            let (end, length) = word(self.rest, 0, &mut Vec::new());
             self.skip(length);
             if !end.is_empty() {
                 self.waiting.push(Waiting { command: self.done.len(), end, may_indent });
@@ -214,7 +251,7 @@ impl Reader<'_> {
 
     fn target(&mut self, list: impl Fn(&mut Command) -> &mut Vec<String>) {
         self.blanks();
-        let (word, length) = word(self.rest);
+        let (word, length) = self.word();
         self.skip(length);
         if length > 0 {
             list(&mut self.current).push(word);
@@ -244,20 +281,36 @@ impl Reader<'_> {
     }
 }
 
-/// A word without its quotes, and how many bytes it took.
-fn word(text: &str) -> (String, usize) {
+/// A word without its quotes, and how many bytes it took. At most `room` of the commands that are substituted in it are
+/// added to `substituted`.
+fn word(text: &str, room: usize, substituted: &mut Vec<String>) -> (String, usize) {
     let mut word = String::new();
     let mut characters = text.char_indices().peekable();
     let mut quote = None;
     while let Some((at, character)) = characters.next() {
         match (quote, character) {
-            (None, '\'' | '"' | '`') => quote = Some(character),
+            (None | Some('"'), '`') => {
+                word.push('`');
+                substituted.extend(until_backtick(&text[at + 1..]).filter(|_| substituted.len() < room));
+                // Blanks between them do not end the word.
+                if quote.is_none() {
+                    quote = Some('`');
+                }
+            }
+            (Some('`'), '`') => {
+                word.push('`');
+                quote = None;
+            }
+            (None, '\'' | '"') => quote = Some(character),
             (None, '\\') => match characters.next() {
                 Some((_, '\n')) | None => {}
                 Some((_, escaped)) => word.push(escaped),
             },
             // `$(...)` and `${...}` stay in the word up to their first blank.
-            (None, '$') if matches!(characters.peek(), Some((_, '(' | '{'))) => {
+            (None | Some('"'), '$') if matches!(characters.peek(), Some((_, '(' | '{'))) => {
+                let opens = text[at..].strip_prefix("$(").filter(|rest| !rest.starts_with('('));
+                let inner = opens.filter(|_| substituted.len() < room).and_then(until_parenthesis);
+                substituted.extend(inner);
                 word.push('$');
                 word.extend(characters.next().map(|(_, bracket)| bracket));
             }
@@ -272,6 +325,36 @@ fn word(text: &str) -> (String, usize) {
         }
     }
     (word, text.len())
+}
+
+/// What stands before the next backtick, if it is not too far.
+fn until_backtick(text: &str) -> Option<String> {
+    let end = text.bytes().take(LONGEST_SUBSTITUTION).position(|byte| byte == b'`')?;
+    Some(text[..end].to_owned())
+}
+
+/// What stands before the parenthesis that closes, if it is not too far.
+fn until_parenthesis(text: &str) -> Option<String> {
+    let mut open = 1;
+    let mut quote = None;
+    let mut escaped = false;
+    for (at, byte) in text.bytes().enumerate().take(LONGEST_SUBSTITUTION) {
+        match (quote, byte) {
+            _ if escaped => escaped = false,
+            (None | Some(b'"'), b'\\') => escaped = true,
+            (None, b'\'' | b'"') => quote = Some(byte),
+            (Some(opened), _) if opened == byte => quote = None,
+            (None, b'(') => open += 1,
+            (None, b')') => {
+                open -= 1;
+                if open == 0 {
+                    return Some(text[..at].to_owned());
+                }
+            }
+            _ => {}
+        }
+    }
+    None
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 
 use crate::score::{Direction, Finding as ScoreFinding, Split};
 
-use super::shell::{self, Command};
+use super::nested;
+use super::shell::Command;
 
 /// Everything that the rules look at.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -170,7 +171,7 @@ impl Step {
     /// A step of which nothing is known but what it is.
     pub fn new(number: u64, event: u64, kind: StepKind, text: impl Into<String>) -> Step {
         let text = text.into();
-        let commands = if kind == StepKind::Command { shell::commands(&text) } else { Vec::new() };
+        let commands = if kind == StepKind::Command { nested::commands(&text) } else { Vec::new() };
         let writes: Vec<FileWrite> = commands.iter().filter_map(Command::document).collect();
         let mut step = Step {
             number,
@@ -187,6 +188,13 @@ impl Step {
             took_ms: 0,
         };
         writes.into_iter().for_each(|write| step.push(write));
+        let inline: Vec<Command> = step
+            .commands
+            .iter()
+            .flat_map(Command::inline_programs)
+            .flat_map(nested::program_commands)
+            .collect();
+        step.commands.extend(inline);
         step
     }
 
@@ -194,8 +202,10 @@ impl Step {
     fn push(&mut self, write: FileWrite) {
         let is_script = write.path.ends_with(".sh") || matches!(write.path.as_str(), "<bash>" | "<sh>");
         if let (true, Some(content)) = (is_script, &write.content) {
-            let commands = shell::commands(content).into_iter();
+            let commands = nested::commands(content).into_iter();
             self.commands.extend(commands.map(|command| Command { depth: command.depth + 1, ..command }));
+        } else if let (true, Some(content)) = (is_program(&write.path), &write.content) {
+            self.commands.extend(nested::program_commands(content));
         }
         self.writes.push(write);
     }
@@ -230,6 +240,12 @@ impl Step {
         let inline = self.commands.iter().flat_map(Command::inline_programs).map(|text| (None, text));
         files.chain(inline)
     }
+}
+
+/// Whether a file holds a program rather than data or words.
+fn is_program(path: &str) -> bool {
+    let ends = [".py", ".pl", ".rb", ".js", ".ipynb", ".R", ".c"];
+    path.starts_with('<') || ends.iter().any(|end| path.ends_with(end))
 }
 
 impl Trajectory {

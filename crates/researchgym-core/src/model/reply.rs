@@ -102,6 +102,18 @@ impl Usage {
         self.input > 0
     }
 
+    /// Both together.
+    pub fn plus(self, other: Usage) -> Usage {
+        Usage {
+            input: self.input.saturating_add(other.input),
+            cache_read: self.cache_read.saturating_add(other.cache_read),
+            cache_write_5m: self.cache_write_5m.saturating_add(other.cache_write_5m),
+            cache_write_1h: self.cache_write_1h.saturating_add(other.cache_write_1h),
+            output: self.output.saturating_add(other.output),
+            reasoning: self.reasoning.saturating_add(other.reasoning),
+        }
+    }
+
     /// Tokens that count against a limit on tokens.
     pub fn total(self) -> u64 {
         self.input.saturating_add(self.output)

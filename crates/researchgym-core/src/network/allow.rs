@@ -2,6 +2,7 @@
 
 use super::host::{HostName, NotAName};
 use super::source::sources;
+use super::suffix::is_public;
 use crate::nearest::nearest;
 
 /// The ports of an entry that names none.
@@ -37,6 +38,18 @@ pub enum AllowError {
     /// A star by itself, or before a whole top-level domain.
     #[error("would allow a whole top-level domain")]
     Wide,
+    /// A star before a name below which anybody may have a host.
+    #[error("would allow hosts of anybody: whoever asks for one gets a name below `{suffix}`")]
+    Public {
+        /// The name.
+        suffix: String,
+    },
+    /// A package source with a port.
+    #[error("gives the package source `{source_name}` a port; a source has the ports of its own hosts")]
+    SourcePort {
+        /// The source.
+        source_name: String,
+    },
     /// A scheme or a path: only hosts can be allowed.
     #[error("is more than a host; what is allowed is a host with all its addresses")]
     Path,
@@ -114,6 +127,12 @@ fn host_entry(text: &str) -> Result<Entry, AllowError> {
     let host = HostName::parse(host)?;
     if below && !host.as_str().contains('.') {
         return Err(AllowError::Wide);
+    }
+    if below && is_public(&host) {
+        return Err(AllowError::Public { suffix: host.as_str().to_owned() });
+    }
+    if port.is_some() && sources().iter().any(|source| source.name == host.as_str()) {
+        return Err(AllowError::SourcePort { source_name: host.as_str().to_owned() });
     }
     Ok(Entry { host, below, port })
 }

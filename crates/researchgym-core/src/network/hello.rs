@@ -36,15 +36,21 @@ pub enum Hello {
 pub fn read_hello(bytes: &[u8]) -> Hello {
     let mut message = Vec::new();
     let mut rest = bytes;
+    let mut is_cut = false;
     loop {
-        if let Some(length) = message_length(&message) {
-            match length {
-                None => return Hello::NotTls,
-                Some(length) if message.len() >= length => {
-                    return greeting(&message[4..length]).unwrap_or(Hello::NotTls);
-                }
-                Some(_) => {}
+        // Said as soon as it can be: a message of another kind will never become a greeting.
+        if message.first().is_some_and(|kind| *kind != CLIENT_HELLO) {
+            return Hello::NotTls;
+        }
+        match message_length(&message) {
+            Some(length) if length > MAX_HELLO_BYTES => return Hello::NotTls,
+            Some(length) if message.len() >= length => {
+                return greeting(&message[4..length]).unwrap_or(Hello::NotTls);
             }
+            Some(_) | None => {}
+        }
+        if is_cut {
+            return Hello::Unfinished;
         }
         if rest.first().is_some_and(|kind| *kind != HANDSHAKE) || rest.get(1).is_some_and(|major| *major != 3)
         {
@@ -58,22 +64,14 @@ pub fn read_hello(bytes: &[u8]) -> Hello {
         let part = &after[..length.min(after.len())];
         message.extend_from_slice(part);
         rest = &after[part.len()..];
-        if part.len() < length {
-            // Said as soon as it can be: a message of another kind will never become a greeting.
-            return match message_length(&message) {
-                Some(None) => Hello::NotTls,
-                _ if message.first().is_some_and(|kind| *kind != CLIENT_HELLO) => Hello::NotTls,
-                _ => Hello::Unfinished,
-            };
-        }
+        is_cut = part.len() < length;
     }
 }
 
-/// The length of the handshake message with its head, once the head is there; `Some(None)` if it is no greeting.
-fn message_length(message: &[u8]) -> Option<Option<usize>> {
+/// The length of the handshake message with its head, once the head is there.
+fn message_length(message: &[u8]) -> Option<usize> {
     let head = message.first_chunk::<4>()?;
-    let length = 4 + u32::from_be_bytes([0, head[1], head[2], head[3]]) as usize;
-    Some((head[0] == CLIENT_HELLO && length <= MAX_HELLO_BYTES).then_some(length))
+    Some(4 + u32::from_be_bytes([0, head[1], head[2], head[3]]) as usize)
 }
 
 /// Reads the body of a greeting; `None` if it breaks the rules.

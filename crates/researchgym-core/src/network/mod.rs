@@ -9,6 +9,7 @@ mod policy;
 mod request;
 mod rules;
 mod source;
+mod suffix;
 mod tally;
 
 #[cfg(test)]

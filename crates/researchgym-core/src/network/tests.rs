@@ -54,6 +54,14 @@ fn entries_that_are_wrong_say_how() {
     assert_eq!(error("10.0.0.1"), Some(AllowError::Host(NotAName::Address)));
     assert_eq!(error("*.org"), Some(AllowError::Wide));
     assert_eq!(error("*"), Some(AllowError::Wide));
+    for suffix in ["co.uk", "org.au", "github.io", "storage.googleapis.com"] {
+        let expected = AllowError::Public { suffix: suffix.to_owned() };
+        assert_eq!(error(&format!("*.{suffix}")), Some(expected), "{suffix}");
+    }
+    for host in ["*.example.co.uk", "*.example.org", "co.uk", "*.co.com", "*.ox.ac.uk", "me.github.io"] {
+        assert_eq!(error(host), None, "{host}");
+    }
+    assert_eq!(error("pypi:443"), Some(AllowError::SourcePort { source_name: "pypi".into() }));
     assert_eq!(error("https://example.org"), Some(AllowError::Path));
     assert_eq!(error("example.org/path"), Some(AllowError::Path));
     assert_eq!(error("example.org:0"), Some(AllowError::Port));
@@ -160,6 +168,9 @@ fn a_greeting_names_its_host() {
         vec![22, 3, 1, 0, 0],
         vec![22, 3, 1, 255, 255],
         vec![22, 3, 1, 0, 4, 2, 0, 0, 0],
+        // Whether the record is whole makes no difference.
+        vec![22, 3, 1, 0, 3, 111],
+        vec![22, 3, 1, 0, 3, 111, 0, 1],
         vec![22, 3, 1, 0, 4, 1, 255, 255, 255],
     ] {
         assert_eq!(read_hello(&odd), Hello::NotTls, "{odd:?}");

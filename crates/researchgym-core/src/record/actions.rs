@@ -83,7 +83,34 @@ impl Category {
         Category::ALL.into_iter().find(|category| category.letter() == letter)
     }
 
-    /// The category of shell text: a Python program if its first command runs one, else [`Category::Bash`].
+    /// The category of shell text, whatever prepares its first real command: `cd x && A=1 timeout 60 python y` is
+    /// [`Category::Python`].
+    pub fn of_shell(text: &str) -> Category {
+        let commands = text.split(['\n', ';']).flat_map(|part| part.split("&&"));
+        for command in commands {
+            let mut words = command.split_whitespace().peekable();
+            while let Some(word) = words.peek() {
+                let is_assignment = word.split_once('=').is_some_and(|(name, _)| {
+                    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+                });
+                let is_number = word.starts_with(|first: char| first.is_ascii_digit());
+                let is_wrapper =
+                    matches!(*word, "timeout" | "time" | "nohup" | "env" | "exec" | "nice" | "stdbuf");
+                if !(is_assignment || is_number || is_wrapper || word.starts_with('-')) {
+                    break;
+                }
+                words.next();
+            }
+            match words.next() {
+                None | Some("cd" | "export" | "set" | "source" | "." | "mkdir" | "echo" | "pip") => {}
+                Some(word) if word.starts_with('#') => {}
+                Some(word) => return Category::of_command(word),
+            }
+        }
+        Category::Bash
+    }
+
+    /// The category of shell text by its first word, as MLGym counts.
     pub fn of_command(text: &str) -> Category {
         const PYTHON: [&str; 5] = ["torchrun", "python", "python3", "accelerate", "deepspeed"];
         let first = text.split_whitespace().next().unwrap_or_default();
@@ -99,7 +126,7 @@ impl Category {
 pub struct ActionsRecord {
     /// One letter a step, in order ([`Category::letter`]); empty if the source has no steps.
     pub steps: String,
-    /// How many steps there were, if that is known without them being there.
+    /// How many steps count against a limit, if that is known apart from the letters.
     pub count: Option<u64>,
     /// Milliseconds spent, by category, as far as the source tells.
     pub took_ms: BTreeMap<Category, u64>,
@@ -114,7 +141,8 @@ impl ActionsRecord {
     pub fn push(&mut self, category: Category, took_ms: Option<u64>) {
         self.steps.push(category.letter());
         if let Some(took) = took_ms {
-            *self.took_ms.entry(category).or_default() += took;
+            let sum = self.took_ms.entry(category).or_default();
+            *sum = sum.saturating_add(took);
         }
     }
 
@@ -125,7 +153,7 @@ impl ActionsRecord {
 
     /// How many steps there were, if that is known.
     pub fn count(&self) -> Option<u64> {
-        if self.steps.is_empty() { self.count } else { Some(self.steps.len() as u64) }
+        self.count.or((!self.steps.is_empty()).then_some(self.steps.len() as u64))
     }
 
     /// Steps by category.
@@ -156,6 +184,17 @@ mod tests {
         }
         for text in ["ls", "cd x && python y", "pythonic", "", "python3.x a"] {
             assert_eq!(Category::of_command(text), Category::Bash, "{text}");
+        }
+        for text in [
+            "cd x && python y",
+            "A=1 timeout -k 5 60 python3 a.py",
+            "# look\nset -e\npython a.py",
+            "export B=2; python c",
+        ] {
+            assert_eq!(Category::of_shell(text), Category::Python, "{text}");
+        }
+        for text in ["cd x && ls", "", "cd x", "grep python a.txt", "echo python"] {
+            assert_eq!(Category::of_shell(text), Category::Bash, "{text}");
         }
     }
 }

@@ -4,6 +4,8 @@
 //! What is not known is `None`, never a guess; what was not taken over stands in [`RunRecord::left_out`].
 
 mod actions;
+mod own;
+mod query;
 mod step;
 
 use std::collections::BTreeMap;
@@ -20,6 +22,8 @@ use crate::score::{AttemptKind, Direction, Finding, Metrics, Primary, Split};
 use crate::spec::MicroUsd;
 
 pub use self::actions::{ActionsRecord, Category};
+pub use self::own::{Recorder, Resolve};
+pub use self::query::Query;
 pub use self::step::{Change, MAX_TEXT_BYTES, StepRecord, bounded};
 
 /// The version of records that this program writes and reads.

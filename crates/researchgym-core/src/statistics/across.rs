@@ -127,7 +127,7 @@ pub(super) fn as_published(corpus: &Corpus<'_>, table: &Table, intervals: &Inter
                     Some(TaskPlace {
                         task: corpus.tasks[task].label.clone(),
                         score: score(table, task, row, kind),
-                        tau: ratios.ratios[row].log10(),
+                        tau: ratios.logarithms[row],
                         is_feasible: ratios.is_feasible[row],
                     })
                 })
@@ -174,7 +174,7 @@ pub(super) fn against_baselines(corpus: &Corpus<'_>, table: &Table, intervals: &
                     Some(TaskPlace {
                         task: corpus.tasks[task].label.clone(),
                         score,
-                        tau: -comparable(scores, row, kind, has_runs)?,
+                        tau: 0.0 - comparable(scores, row, kind, has_runs)?,
                         is_feasible: score.is_some(),
                     })
                 })

@@ -144,11 +144,13 @@ pub(super) fn tally<K: Ord, I: IntoIterator<Item = (K, u64)>>(
 
 /// What runs did and how they ended.
 pub(super) fn behaviour(corpus: &Corpus<'_>) -> Behaviour {
+    let counts: Vec<Vec<(Category, u64)>> =
+        corpus.entries.iter().map(|run| by_category(&run.record.actions.steps)).collect();
     Behaviour {
         endings: tally(corpus, |run| [(run.record.ending.cause.unwrap_or(Cause::Unknown), 1)]),
         outcomes: table(corpus, outcomes),
         exits: exit::exits(corpus),
-        actions: tally(corpus, |run| run.record.actions.by_category()),
+        actions: tally(corpus, |run| counts[run.index].clone()),
         runs_with_steps: corpus.entries.iter().filter(|run| !run.record.actions.steps.is_empty()).count()
             as u64,
         actions_by_step: by_step(corpus),
@@ -175,15 +177,38 @@ fn outcomes(runs: &[&Entry<'_>]) -> Outcomes {
     outcomes
 }
 
-fn by_step(corpus: &Corpus<'_>) -> Vec<StepActions> {
-    let mut steps: Vec<BTreeMap<Category, u64>> = Vec::new();
-    for run in &corpus.entries {
-        for (index, category) in run.record.actions.categories().enumerate() {
-            if index == steps.len() {
-                steps.push(BTreeMap::new());
-            }
-            *steps[index].entry(category).or_default() += 1;
+/// The place of each letter's category, one of bytes that are no letter beyond them.
+fn places() -> [usize; 256] {
+    let mut places = [Category::ALL.len(); 256];
+    for (place, category) in Category::ALL.into_iter().enumerate() {
+        if let Ok(letter) = u8::try_from(category.letter()) {
+            places[usize::from(letter)] = place;
         }
     }
-    (1..).zip(steps).map(|(step, actions)| StepActions { step, actions }).collect()
+    places
+}
+
+/// The same as [`crate::record::ActionsRecord::by_category`], fast enough for millions of steps.
+fn by_category(steps: &str) -> Vec<(Category, u64)> {
+    let places = places();
+    let mut counts = [0_u64; Category::ALL.len() + 1];
+    steps.bytes().for_each(|letter| counts[places[usize::from(letter)]] += 1);
+    Category::ALL.into_iter().zip(counts).filter(|(_, count)| *count > 0).collect()
+}
+
+fn by_step(corpus: &Corpus<'_>) -> Vec<StepActions> {
+    let places = places();
+    let mut steps: Vec<[u64; Category::ALL.len() + 1]> = Vec::new();
+    for run in &corpus.entries {
+        for (index, letter) in run.record.actions.steps.bytes().enumerate() {
+            if index == steps.len() {
+                steps.push([0; Category::ALL.len() + 1]);
+            }
+            steps[index][places[usize::from(letter)]] += 1;
+        }
+    }
+    let actions = |counts: [u64; Category::ALL.len() + 1]| {
+        Category::ALL.into_iter().zip(counts).filter(|(_, count)| *count > 0).collect()
+    };
+    (1..).zip(steps).map(|(step, counts)| StepActions { step, actions: actions(counts) }).collect()
 }

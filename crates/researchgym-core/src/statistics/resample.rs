@@ -6,7 +6,7 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 
-use super::sample::{Interval, MIN_FOR_INTERVAL, mean, quantile, sorted};
+use super::sample::{Interval, MIN_FOR_INTERVAL, interquartile_mean, mean, quantile, sorted};
 
 /// How intervals are drawn.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -42,15 +42,6 @@ impl Draws {
     /// 32 throws of a coin.
     pub fn coins(&mut self) -> u32 {
         self.0.next_u32()
-    }
-
-    /// Fills `drawn` with as many values of `sample`, drawn with replacement.
-    pub fn resample<T: Copy>(&mut self, sample: &[T], drawn: &mut Vec<T>) {
-        drawn.clear();
-        for _ in 0..sample.len() {
-            let index = self.below(sample.len());
-            drawn.push(sample[index]);
-        }
     }
 }
 
@@ -94,27 +85,50 @@ impl Bootstrap {
         outcomes.map(|outcome| self.interval(outcome))
     }
 
-    /// The interval of a statistic of several samples, each resampled within itself (stratified; Agarwal et al. 2021).
-    /// `None` if no sample has two values: then nothing varies.
-    pub fn of_strata(
-        &self,
-        strata: &[Vec<f64>],
-        statistic: impl Fn(&[Vec<f64>]) -> Option<f64>,
-    ) -> Option<Interval> {
+    /// The intervals of two statistics of several samples, each resampled within itself (stratified; Agarwal et al. 2021):
+    /// of [`mean_of_means`] and of [`pooled_interquartile_mean`]. `None` if no sample has two values: then nothing varies.
+    pub fn of_strata(&self, strata: &[Vec<f64>]) -> [Option<Interval>; 2] {
         if self.resamples == 0 || strata.iter().all(|stratum| stratum.len() < 2) {
-            return None;
+            return [None; 2];
         }
         let strata: Vec<Vec<f64>> = strata.iter().map(|stratum| sorted(stratum.iter().copied())).collect();
-        let mut draws = Draws::new(self.seed, 1);
-        let mut drawn = strata.clone();
-        let mut outcomes = Vec::with_capacity(self.resamples as usize);
-        for _ in 0..self.resamples {
-            for (stratum, drawn) in strata.iter().zip(&mut drawn) {
-                draws.resample(stratum, drawn);
-            }
-            outcomes.extend(statistic(&drawn));
+        // Where each value of each sample is among all in ascending order, so that resamples need no sorting.
+        let mut pooled: Vec<(f64, usize)> = Vec::new();
+        for stratum in &strata {
+            let start = pooled.len();
+            pooled.extend(stratum.iter().enumerate().map(|(index, &value)| (value, start + index)));
         }
-        self.interval(outcomes)
+        pooled.sort_by(|one, other| one.0.total_cmp(&other.0));
+        let mut places = vec![0; pooled.len()];
+        for (place, &(_, index)) in pooled.iter().enumerate() {
+            places[index] = place;
+        }
+        let mut draws = Draws::new(self.seed, 1);
+        let mut outcomes = [Vec::new(), Vec::new()];
+        let mut times = vec![0_u32; pooled.len()];
+        let mut drawn = Vec::with_capacity(pooled.len());
+        let filled = strata.iter().filter(|stratum| !stratum.is_empty()).count() as f64;
+        for _ in 0..self.resamples {
+            times.fill(0);
+            let (mut means, mut start) = (0.0, 0);
+            for stratum in strata.iter().filter(|stratum| !stratum.is_empty()) {
+                let mut sum = 0.0;
+                for _ in 0..stratum.len() {
+                    let index = draws.below(stratum.len());
+                    sum += stratum[index];
+                    times[places[start + index]] += 1;
+                }
+                means += sum / stratum.len() as f64;
+                start += stratum.len();
+            }
+            drawn.clear();
+            for (&(value, _), &count) in pooled.iter().zip(&times) {
+                drawn.extend(std::iter::repeat_n(value, count as usize));
+            }
+            outcomes[0].push(means / filled);
+            outcomes[1].extend(interquartile_mean(&drawn));
+        }
+        outcomes.map(|outcome| self.interval(outcome))
     }
 }
 
@@ -126,7 +140,7 @@ pub fn mean_of_means(strata: &[Vec<f64>]) -> Option<f64> {
 
 /// The interquartile mean over the values of all samples together.
 pub fn pooled_interquartile_mean(strata: &[Vec<f64>]) -> Option<f64> {
-    super::sample::interquartile_mean(&sorted(strata.iter().flatten().copied()))
+    interquartile_mean(&sorted(strata.iter().flatten().copied()))
 }
 
 #[cfg(test)]
@@ -141,7 +155,7 @@ mod tests {
     fn small_samples_have_no_interval() {
         assert_eq!(BOOTSTRAP.of_sample(&[1.0, 2.0], [mean]), [None]);
         assert_eq!(Bootstrap { resamples: 0, ..BOOTSTRAP }.of_sample(&[1.0, 2.0, 3.0], [mean]), [None]);
-        assert_eq!(BOOTSTRAP.of_strata(&[vec![1.0], vec![4.0]], mean_of_means), None);
+        assert_eq!(BOOTSTRAP.of_strata(&[vec![1.0], vec![4.0]]), [None; 2]);
     }
 
     #[test]
@@ -151,6 +165,15 @@ mod tests {
         // The standard error is 2.87 / sqrt(200) = 0.203.
         assert!((interval.low - (4.5 - 0.4)).abs() < 0.08, "{interval:?}");
         assert!((interval.high - (4.5 + 0.4)).abs() < 0.08, "{interval:?}");
+        // Within strata of equal values nothing varies, however much they differ from each other.
+        let strata = [vec![1.0; 5], vec![3.0; 5], Vec::new()];
+        let exactly = |value| Some(Interval { low: value, high: value });
+        assert_eq!(BOOTSTRAP.of_strata(&strata), [exactly(2.0), exactly(2.0)]);
+        let [Some(interval), Some(pooled)] = BOOTSTRAP.of_strata(&[values.clone(), values]) else {
+            panic!("they vary")
+        };
+        assert!((interval.high - interval.low - 0.56).abs() < 0.1, "{interval:?}");
+        assert!(pooled.low < 4.5 && pooled.high > 4.5, "{pooled:?}");
     }
 
     proptest! {

@@ -11,7 +11,7 @@ use super::corpus::Corpus;
 use super::options::Kind;
 use super::prices::Priced;
 use super::resample::{Bootstrap, mean_of_means, pooled_interquartile_mean};
-use super::sample::{Estimate, Interval, Spread};
+use super::sample::{Estimate, Spread};
 
 /// A contender in a line. Its place among the standings is its place in every list of contenders.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -126,13 +126,11 @@ pub(super) fn standings(
                 let ProfileRow { area, interval, .. } = rows.get(row)?;
                 area.map(|value| Estimate { value, interval: *interval })
             };
-            let estimate = |statistic: fn(&[Vec<f64>]) -> Option<f64>| {
-                statistic(&strata)
-                    .map(|value| Estimate { value, interval: interval(bootstrap, &strata, statistic) })
-            };
+            let [average, middle] = bootstrap.of_strata(&strata);
+            let estimate = |value: Option<f64>, interval| value.map(|value| Estimate { value, interval });
             Scores {
-                average: estimate(mean_of_means),
-                interquartile_mean: estimate(pooled_interquartile_mean),
+                average: estimate(mean_of_means(&strata), average),
+                interquartile_mean: estimate(pooled_interquartile_mean(&strata), middle),
                 published_area: area(published),
                 comparable_area: area(comparable),
             }
@@ -160,14 +158,6 @@ pub(super) fn standings(
         }
     };
     (0..corpus.contenders.len()).map(row).collect()
-}
-
-fn interval(
-    bootstrap: &Bootstrap,
-    strata: &[Vec<f64>],
-    statistic: fn(&[Vec<f64>]) -> Option<f64>,
-) -> Option<Interval> {
-    bootstrap.of_strata(strata, statistic)
 }
 
 /// The places of a contender's runs beside the baselines, by task; a run without a score has the worst.

@@ -3,7 +3,11 @@
 //!
 //! Needs `mlgym` in RESEARCHGYM_TEST_DATA, or else in `../shared/data` beside the repository; says so where it is not there.
 
-#![expect(clippy::print_stderr, reason = "a skipped test says so")]
+#![expect(
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "tests: a panic is a failure, and what is skipped is said"
+)]
 #![expect(
     clippy::disallowed_methods,
     clippy::disallowed_types,

@@ -15,7 +15,7 @@ use researchgym_core::statistics::{Analysis, Options};
 fn task(id: &str, direction: Direction, baseline: Option<f64>) -> TaskRecord {
     TaskRecord {
         primary: Some(Primary { name: "score".to_owned(), direction }),
-        baseline: baseline.map(|value| metrics(value)),
+        baseline: baseline.map(metrics),
         ..TaskRecord::named(id)
     }
 }

@@ -86,4 +86,33 @@ proptest! {
         prop_assume!(!alone.is_empty());
         prop_assert_eq!(of(&alone, "a"), of(&records, "a"));
     }
+
+    #[test]
+    fn influence_is_what_an_analysis_without_the_run_or_task_says(records in corpora(), drawn: prop::sample::Index) {
+        let quick = |records: &[RunRecord]| Analysis::of(records, &Options { resamples: 0, ..Options::default() });
+        let analysis = quick(&records);
+        let changes = |without: &Analysis| -> Vec<Option<f64>> {
+            let pairs = without.published.best.iter().zip(&analysis.published.best);
+            pairs.map(|(without, with)| Some(without.area? - with.area?)).collect()
+        };
+        let left_out = drawn.get(&records);
+        let is_like = |other: &&RunRecord| other.agent == left_out.agent && other.run_id != left_out.run_id;
+        let task_stays = records.iter().any(|other| other.task.id == left_out.task.id && other.run_id != left_out.run_id);
+        if task_stays && records.iter().any(|other| is_like(&other)) {
+            let rest: Vec<RunRecord> =
+                records.iter().filter(|record| record.run_id != left_out.run_id).cloned().collect();
+            let listed = analysis.influence.runs.iter().find(|run| run.run_id == left_out.run_id);
+            let unchanged = || analysis.published.best.iter().map(|row| row.area.map(|_| 0.0)).collect();
+            let expected = listed.map_or_else(unchanged, |run| run.without.best.clone());
+            prop_assert_eq!(changes(&quick(&rest)), expected);
+        }
+        for influence in &analysis.influence.tasks {
+            let rest: Vec<RunRecord> =
+                records.iter().filter(|record| record.task.id != influence.task).cloned().collect();
+            let without = quick(&rest);
+            if without.contenders.len() == analysis.contenders.len() {
+                prop_assert_eq!(changes(&without), influence.without.best.clone());
+            }
+        }
+    }
 }

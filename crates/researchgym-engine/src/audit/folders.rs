@@ -1,34 +1,38 @@
 //! Folders that live shorter than a run: in the folders for temporary files and in the home folder.
+//!
+//! Names of temporary files are anybody's: there a folder is ours only if it is marked so, which happens once it is held.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::locks::Locks;
 use super::{Kind, Places, Remains, Way, is_ours};
-use crate::{dataset, environment, gateway, grading, sandbox, scratch};
+use crate::{bundle, dataset, environment, gateway, grading, prune, sandbox, scratch};
 
-/// Where such folders are, and what their names begin with.
-pub(super) fn nests(places: &Places) -> Vec<(PathBuf, Vec<&'static str>)> {
-    let mut nests: Vec<(PathBuf, Vec<&'static str>)> = places
-        .temporary
-        .iter()
-        .map(|folder| {
-            (
-                folder.clone(),
-                vec![sandbox::unisolated::PREFIX, sandbox::docker::FOLDER_PREFIX, gateway::FOLDER_PREFIX],
-            )
-        })
-        .collect();
-    nests.push((places.home.join("scratch"), vec![scratch::PREFIX]));
-    nests.push((places.home.join("environments"), vec![environment::UNFINISHED]));
-    nests.push((places.home.join("datasets/prepared"), vec![dataset::UNFINISHED]));
-    nests.push((places.home.join("support"), vec![grading::UNFINISHED]));
-    nests
+/// What the names of folders among temporary files begin with.
+const SHARED: [&str; 3] =
+    [sandbox::unisolated::PREFIX, sandbox::docker::FOLDER_PREFIX, gateway::FOLDER_PREFIX];
+
+/// Where such folders are in the home and among the runs, and what their names begin with: whatever is there is ours.
+fn nests(places: &Places) -> Vec<(PathBuf, &'static str)> {
+    let own = [
+        ("scratch", scratch::PREFIX),
+        ("environments", environment::UNFINISHED),
+        ("datasets/prepared", dataset::UNFINISHED),
+        ("support", grading::UNFINISHED),
+    ]
+    .map(|(folder, prefix)| (places.home.join(folder), prefix));
+    // Runs that are being removed, or unpacked.
+    let among_runs = [prune::REMOVING, bundle::UNPACKING].map(|prefix| (places.runs.clone(), prefix));
+    own.into_iter().chain(among_runs).collect()
 }
 
 /// The folders themselves.
 pub(super) fn all(places: &Places) -> Vec<PathBuf> {
-    nests(places).iter().flat_map(|(parent, prefixes)| folders(parent, prefixes)).collect()
+    let shared = places.temporary.iter().flat_map(|parent| folders(parent, &SHARED));
+    let shared = shared.filter(|folder| scratch::home_of(folder).is_some_and(|home| places.counts(&home)));
+    let own = nests(places).into_iter().flat_map(|(parent, prefix)| folders(&parent, &[prefix]));
+    shared.chain(own).collect()
 }
 
 pub(super) fn look(places: &Places, locks: &Locks) -> Vec<Remains> {
@@ -39,6 +43,7 @@ pub(super) fn look(places: &Places, locks: &Locks) -> Vec<Remains> {
 fn folders(parent: &Path, prefixes: &[&str]) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(parent).into_iter().flatten().flatten();
     let mut found: Vec<PathBuf> = entries
+        // Of the entry itself: what a link leads to is not looked at.
         .filter(|entry| entry.metadata().is_ok_and(|metadata| metadata.is_dir() && is_ours(metadata.uid())))
         .filter(|entry| {
             entry

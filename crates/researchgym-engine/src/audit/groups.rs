@@ -3,13 +3,14 @@
 use std::os::unix::fs::MetadataExt as _;
 
 use super::locks::Locks;
-use super::{Holder, Kind, Remains, Way, is_ours};
+use super::{Holder, Kind, Places, Remains, Scope, Way, is_ours};
 use crate::sandbox::cgroup::parents;
 
-pub(super) fn look(mountinfo: &str, locks: &Locks) -> Vec<Remains> {
+pub(super) fn look(places: &Places, mountinfo: &str, locks: &Locks) -> Vec<Remains> {
     parents(mountinfo)
         .into_iter()
         .filter(|parent| parent.folder.metadata().is_ok_and(|metadata| is_ours(metadata.uid())))
+        .filter(|parent| places.scope == Scope::Machine || parent.is_of(&places.home))
         .map(|parent| {
             let what = parent.folder.display().to_string();
             match (parent.is_live(), locks.holder(&parent.folder)) {

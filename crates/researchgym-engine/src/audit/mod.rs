@@ -5,7 +5,9 @@
 //! one `look`. What is live is told by locks that the kernel holds for living processes; numbers of processes alone, which
 //! come again and differ between namespaces, never decide that something may be removed.
 //!
-//! It sees what its user may see: as root the whole machine, otherwise what belongs to the user. A kind that needs
+//! It sees what its user may see: as root the whole machine, otherwise what belongs to the user; in folders for temporary
+//! files, whose names are anybody's, only what this user made and marked. [`Scope::Home`] narrows it to what one home's
+//! processes have made. A kind that needs
 //! somebody else's answer, such as the containers of an engine, adds its own [`Remains`] to the audit's.
 
 mod clean;
@@ -18,7 +20,7 @@ mod runs;
 mod slots;
 
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -39,6 +41,17 @@ pub struct Places {
     pub runs: PathBuf,
     /// Folders for temporary files.
     pub temporary: Vec<PathBuf>,
+    /// Whose remains count.
+    pub scope: Scope,
+}
+
+/// Whose remains an audit looks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Everybody's on this machine whom this user may judge.
+    Machine,
+    /// Those of processes with this home folder, as far as they say so: guests and bubblewraps do not.
+    Home,
 }
 
 impl Places {
@@ -46,7 +59,15 @@ impl Places {
     pub fn new(home: PathBuf, runs: PathBuf) -> Places {
         let mut temporary = vec![std::env::temp_dir(), PathBuf::from("/tmp")];
         temporary.dedup();
-        Places { home, runs, temporary }
+        Places { home, runs, temporary, scope: Scope::Machine }
+    }
+
+    /// Whether something that a process with this home has made counts.
+    fn counts(&self, home: &Path) -> bool {
+        match self.scope {
+            Scope::Machine => true,
+            Scope::Home => home == self.home,
+        }
     }
 }
 
@@ -177,8 +198,8 @@ fn glance(places: &Places) -> Vec<Remains> {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let mountinfo = read("/proc/self/mountinfo");
     let locks = Locks::read(&read("/proc/locks"));
-    let mut remains = processes::look(&locks);
-    remains.extend(groups::look(&mountinfo, &locks));
+    let mut remains = processes::look(places, &locks);
+    remains.extend(groups::look(places, &mountinfo, &locks));
     remains.extend(mounts::look(places, &mountinfo, &locks));
     remains.extend(folders::look(places, &locks));
     remains.extend(runs::look(places, &locks));

@@ -1,14 +1,22 @@
-//! Processes: bubblewraps, guests, sweepers and makers of user namespaces, known by executable and arguments, and what
-//! runs in sandboxes without isolation, known by a variable in its environment.
+//! Processes: bubblewraps, guests, sweepers and makers of user namespaces, known by arguments, and what runs in sandboxes
+//! without isolation, known by a variable in its environment that names a folder of ours.
+//!
+//! Arguments are anybody's. One that nobody follows counts as ours only if it runs this very program, a copy of it in a
+//! folder of ours, or one like it that was deleted meanwhile, as by an update; a bubblewrap, if such a guest is below it.
 //!
 //! What runs inside an isolated sandbox is not listed: the kernel ends it with its guest.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 
 use super::locks::Locks;
-use super::{Holder, Kind, Remains, Way, is_ours};
+use super::{Holder, Kind, Places, Remains, Scope, Way, is_ours};
+use crate::sandbox::sweeper::HOME;
 use crate::sandbox::{GUEST, unisolated};
+use crate::scratch::home_of;
 
 /// What the names of our executables begin with.
 const OURS: &str = "researchgym";
@@ -36,7 +44,7 @@ struct Process {
     role: Option<Role>,
 }
 
-pub(super) fn look(locks: &Locks) -> Vec<Remains> {
+pub(super) fn look(places: &Places, locks: &Locks) -> Vec<Remains> {
     let own = std::process::id();
     let processes: HashMap<u32, Process> =
         numbers().filter(|&pid| pid != own).filter_map(|pid| Some((pid, Process::read(pid)?))).collect();
@@ -45,11 +53,16 @@ pub(super) fn look(locks: &Locks) -> Vec<Remains> {
         let holder = match process.role {
             Some(_) => owner(process, &processes),
             None => match sandbox_folder(process.pid) {
-                Some(folder) => locks.holder(&folder),
-                None => continue,
+                // Where only what belongs to it counts, the folder's mark says so.
+                Some((folder, home)) if places.counts(&home) => locks.holder(&folder),
+                Some(_) | None => continue,
             },
         };
-        if !user(process.pid).is_some_and(is_ours) {
+        let is_identified = process.role.is_none() || is_our_program(process, &processes);
+        if !user(process.pid).is_some_and(is_ours)
+            || !(is_identified || matches!(holder, Holder::Live { .. }))
+            || !(process.role.is_none() || counts(process, places))
+        {
             continue;
         }
         let what = format!("{} {}", process.pid, process.words());
@@ -66,6 +79,62 @@ pub(super) fn look(locks: &Locks) -> Vec<Remains> {
 /// When a process started, if it lives.
 pub(super) fn start_of(pid: u32) -> Option<u64> {
     Process::read(pid).map(|process| process.start)
+}
+
+/// Whether a helper is of the processes that count: sweepers have their home in their environment.
+fn counts(helper: &Process, places: &Places) -> bool {
+    match (places.scope, helper.role) {
+        (Scope::Machine, _) => true,
+        (Scope::Home, Some(Role::Sweeper { .. })) => {
+            variable(helper.pid, HOME).is_some_and(|home| home == places.home)
+        }
+        (Scope::Home, _) => false,
+    }
+}
+
+/// Whether a helper runs what we have started it with.
+fn is_our_program(helper: &Process, processes: &HashMap<u32, Process>) -> bool {
+    let is_guest = |process: &&Process| process.parent == helper.pid && process.role == Some(Role::Guest);
+    match (helper.role, program(helper.pid)) {
+        (Some(Role::Bubblewrap), _) => {
+            // An ordinary user may not see what a guest runs; one that shows nothing of itself is like ours.
+            let runs = |guest: &Process| matches!(program(guest.pid), Program::Ours | Program::Hidden);
+            processes.values().filter(is_guest).any(runs)
+        }
+        (_, Program::Ours) => true,
+        (Some(Role::Guest), Program::Hidden) => {
+            processes.get(&helper.parent).is_some_and(|parent| parent.role == Some(Role::Bubblewrap))
+        }
+        (_, Program::Hidden | Program::Other) => false,
+    }
+}
+
+/// What a process runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Program {
+    /// This program, a copy of it in a folder of ours, or one like it that is gone.
+    Ours,
+    Other,
+    /// It cannot be seen.
+    Hidden,
+}
+
+fn program(pid: u32) -> Program {
+    let link = PathBuf::from(format!("/proc/{pid}/exe"));
+    let Ok(path) = std::fs::read_link(&link) else { return Program::Hidden };
+    let file = |path: &Path| std::fs::metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()));
+    let is_this = file(&link).is_some_and(|seen| file(Path::new("/proc/self/exe")) == Some(seen));
+    let is_copy =
+        || path.ancestors().nth(2).is_some_and(|folder| is_sandbox(folder) && home_of(folder).is_some());
+    let is_gone = || {
+        let named = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        named.starts_with(OURS) && named.ends_with(" (deleted)")
+    };
+    if is_this || is_copy() || is_gone() { Program::Ours } else { Program::Other }
+}
+
+fn is_sandbox(folder: &Path) -> bool {
+    folder.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(unisolated::PREFIX))
 }
 
 /// The process that made a helper, if it lives: above all helpers, named like this program or followed by a sweeper.
@@ -165,16 +234,22 @@ fn name(program: &str) -> &str {
     program.rsplit('/').next().unwrap_or(program)
 }
 
-/// The folder of the sandbox without isolation in which a process was started.
-fn sandbox_folder(pid: u32) -> Option<PathBuf> {
+/// The folder of the sandbox without isolation in which a process was started, and the home of who made it. A folder that
+/// is gone says nothing: whoever removes it ends first what works in it.
+fn sandbox_folder(pid: u32) -> Option<(PathBuf, PathBuf)> {
+    let folder = variable(pid, unisolated::MARKER)?;
+    let home = is_sandbox(&folder).then(|| home_of(&folder))??;
+    Some((folder, home))
+}
+
+/// A path in the environment of a process, as it was when that started.
+fn variable(pid: u32, name: &str) -> Option<PathBuf> {
     let environment = std::fs::read(format!("/proc/{pid}/environ")).ok()?;
-    environment.split(|byte| *byte == 0).find_map(|variable| {
-        let folder =
-            std::str::from_utf8(variable).ok()?.strip_prefix(unisolated::MARKER)?.strip_prefix('=')?;
-        let path = PathBuf::from(folder);
-        let is_ours = path.file_name()?.to_str()?.starts_with(unisolated::PREFIX);
-        is_ours.then_some(path)
-    })
+    let value = |variable: &[u8]| {
+        let value = variable.strip_prefix(name.as_bytes())?.strip_prefix(b"=")?;
+        Some(PathBuf::from(OsStr::from_bytes(value)))
+    };
+    environment.split(|byte| *byte == 0).find_map(value)
 }
 
 /// The user of a process. A guest's files in `/proc` are root's, whoever started it.

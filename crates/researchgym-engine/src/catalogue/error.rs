@@ -104,6 +104,11 @@ impl fmt::Display for Listed<'_> {
 }
 
 impl CatalogueError {
+    /// Whether there is no such task, rather than one that is wrong.
+    pub fn is_unknown(&self) -> bool {
+        matches!(self, CatalogueError::Unknown { .. } | CatalogueError::NoFolder(_))
+    }
+
     /// What to do next.
     pub fn hint(&self) -> Option<String> {
         match self {

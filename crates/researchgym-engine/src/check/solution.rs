@@ -38,6 +38,7 @@ pub(super) fn specification(
         limits: Limits { working_ms: Some(3_600_000), steps: None, budget: None, tokens: None },
         web: false,
         network: None,
+        tags: Vec::new(),
         data_dir: None,
     }
 }

@@ -139,13 +139,15 @@ impl DatasetError {
 impl From<DatasetError> for Failure {
     fn from(error: DatasetError) -> Failure {
         let boundary = match error {
-            DatasetError::File { .. } => Boundary::Store,
-            DatasetError::NotHere { .. }
-            | DatasetError::OtherContent { .. }
+            // The cache cannot be filled; nothing is wrong with the task.
+            DatasetError::File { .. }
             | DatasetError::Client(_)
             | DatasetError::Request { .. }
+            | DatasetError::Cut { .. } => Boundary::Store,
+            DatasetError::Status { status, .. } if status.is_server_error() => Boundary::Store,
+            DatasetError::NotHere { .. }
+            | DatasetError::OtherContent { .. }
             | DatasetError::Status { .. }
-            | DatasetError::Cut { .. }
             | DatasetError::Size { .. }
             | DatasetError::Hash { .. }
             | DatasetError::NotMade { .. } => Boundary::Task,

@@ -19,6 +19,7 @@ use super::server::{Service, serve};
 use super::teller::Teller;
 use super::token::Token;
 use crate::model::Door;
+use crate::sandbox::SandboxHost;
 use crate::scratch::{self, Scratch};
 
 /// What the names of its folders begin with.
@@ -32,23 +33,27 @@ pub struct RunGateway {
     socket: PathBuf,
     port: Option<(u16, Token)>,
     stop: watch::Sender<bool>,
-    folder: Scratch,
+    _folder: Scratch,
 }
 
 impl RunGateway {
-    /// Listens in a folder below `parent`, locked as [`scratch`] wants it; on a port too if `with_port`.
+    /// Listens in a folder below `parent`, made and marked by [`scratch`] and removed after us; on a port too if
+    /// `with_port`.
     ///
     /// # Errors
     /// The socket or the port cannot be had.
     pub(crate) async fn open(
-        parent: &Path,
+        (parent, sandboxes): (&Path, &SandboxHost),
         with_port: bool,
         door: &Door,
         teller: &Teller,
     ) -> io::Result<RunGateway> {
         // Who runs us may go through; as root without isolation, so may the unprivileged user of the commands.
         let mode = if with_port { 0o711 } else { 0o700 };
-        let folder = scratch::named(parent, PREFIX, mode)?;
+        // Not all of it is below our own scratch folder, where the next start would clear it away.
+        let announce = |folder: &Path| sandboxes.remove_after_us(folder).map_err(io::Error::other);
+        let make = || scratch::marked(parent, PREFIX, mode, sandboxes.home(), &announce);
+        let folder = tokio::task::block_in_place(make)?;
         let socket = folder.path().join("gateway.sock");
         let listener = UnixListener::from_std(listen_in(folder.path(), "gateway.sock")?)?;
         std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o666))?;
@@ -75,12 +80,7 @@ impl RunGateway {
                 Some((port, token))
             }
         };
-        Ok(RunGateway { socket, port, stop, folder })
-    }
-
-    /// The folder of the socket, to be removed after us.
-    pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
+        Ok(RunGateway { socket, port, stop, _folder: folder })
     }
 
     /// The socket's path on this machine.

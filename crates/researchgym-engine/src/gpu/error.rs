@@ -121,7 +121,7 @@ fn listed(held: &[Held]) -> String {
 impl GpuError {
     /// Whether the user asked for what cannot be had here, whatever the machine's state.
     pub fn is_request(&self) -> bool {
-        matches!(self, GpuError::NotInstalled | GpuError::Request { .. })
+        matches!(self, GpuError::Request { .. })
     }
 
     /// The error with what caused it.

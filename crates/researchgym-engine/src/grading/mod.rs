@@ -9,6 +9,7 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -16,19 +17,22 @@ use researchgym_core::failure::{Boundary, Failure};
 use researchgym_core::grading::{FIRST_PLAYER_DESCRIPTOR, Start, Verdict};
 use researchgym_core::keys::AttemptKeys;
 use researchgym_core::network::NetworkRequested;
+use researchgym_core::observation::ExecEnding;
 use researchgym_core::score::{AttemptKind, Finding, Score, Severity, Split};
 use researchgym_core::task::{Player, Task};
+use rustix::process::Signal;
 
 pub(crate) use self::support::UNFINISHED;
 pub use self::support::library;
 use crate::materials::Materials;
 use crate::network::{Names, Proxy};
-use crate::sandbox::{Capture, Sandbox, SandboxHost, Usage};
+use crate::sandbox::{Capture, ExecOutcome, Sandbox, SandboxHost, Usage};
 
 /// How long a player's guest may take to answer before it counts as living and busy.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
 
 /// One grading, ready to start.
+#[derive(Clone)]
 pub struct Grading<'a> {
     /// Names its sandboxes: unique in this process.
     pub name: String,
@@ -66,14 +70,45 @@ pub async fn grade(
     requests: &mut Vec<NetworkRequested>,
 ) -> Result<Score, Failure> {
     let proxy = sandboxes::proxy(grading)?;
-    let outcome = graded(host, grading, proxy.as_ref()).await;
+    let outcome = until_undisturbed(host, grading, proxy.as_ref()).await;
     if let Some(proxy) = proxy {
         requests.extend(proxy.close().await);
     }
     outcome
 }
 
-async fn graded(host: &SandboxHost, grading: &Grading<'_>, proxy: Option<&Proxy>) -> Result<Score, Failure> {
+/// Grades, and once more with the same secret and seed if a player's program was killed for no reason of ours: what
+/// happened to it from outside does not happen twice, what it does to itself does.
+async fn until_undisturbed(
+    host: &SandboxHost,
+    grading: &Grading<'_>,
+    proxy: Option<&Proxy>,
+) -> Result<Score, Failure> {
+    let Graded { score, killed } = graded(host, grading, proxy).await?;
+    let Some(player) = killed else { return Ok(score) };
+    let again = Grading { name: format!("{}-again", grading.name), ..grading.clone() };
+    let Graded { mut score, killed } = graded(host, &again, proxy).await?;
+    let what = match killed {
+        Some(_) => "twice, so that it does so itself",
+        None => "and not again when it was graded once more, which this is the score of",
+    };
+    score.findings.push(Finding {
+        kind: "player_killed".into(),
+        severity: Severity::Warning,
+        events: Vec::new(),
+        evidence: format!("the program of `{player}` was killed though it met no limit, {what}"),
+    });
+    Ok(score)
+}
+
+/// What one grading came to.
+struct Graded {
+    score: Score,
+    /// The player of the agent's whose program a signal killed that nobody here had sent, if one was.
+    killed: Option<String>,
+}
+
+async fn graded(host: &SandboxHost, grading: &Grading<'_>, proxy: Option<&Proxy>) -> Result<Graded, Failure> {
     let joined = channel::open(&grading.task.grader.players).map_err(|error| {
         Failure::new(Boundary::Sandbox, format!("cannot join grader and players by sockets: {error}"))
     })?;
@@ -95,9 +130,9 @@ async fn graded(host: &SandboxHost, grading: &Grading<'_>, proxy: Option<&Proxy>
         join_all(grader.into_iter().map(Sandbox::stop)),
         join_all(players.into_iter().map(Sandbox::stop)),
     );
-    let mut score = outcome?;
-    score.findings.extend(met_limits(&grading.task.grader.players, &usages));
-    Ok(score)
+    let mut graded = outcome?;
+    graded.score.findings.extend(met_limits(&grading.task.grader.players, &usages));
+    Ok(graded)
 }
 
 /// Limits that the agent's own programs met while they were graded. A reference that meets one is the task's affair.
@@ -125,26 +160,29 @@ async fn play(
     grader: &Sandbox,
     players: &[Sandbox],
     host_end: std::os::unix::net::UnixStream,
-) -> Result<Score, Failure> {
+) -> Result<Graded, Failure> {
     let declared = &grading.task.grader;
     let timeout = Duration::from_secs(declared.timeout_s);
     let mut captures: Vec<Capture> = players.iter().map(|_| Capture::new(grading.scratch)).collect();
-    let programs = join_all(
-        players
-            .iter()
-            .zip(&declared.players)
-            .zip(&mut captures)
-            .map(|((sandbox, player), capture)| sandbox.spawn(&player.command, timeout, capture)),
-    );
+    let killed: Mutex<Vec<usize>> = Mutex::default();
+    let programs = join_all(players.iter().zip(&declared.players).zip(&mut captures).enumerate().map(
+        async |(index, ((sandbox, player), capture))| {
+            let ended = sandbox.spawn(&player.command, timeout, capture).await;
+            if ended.is_ok_and(|ended| is_killed(&ended)) {
+                killed.lock().unwrap_or_else(PoisonError::into_inner).push(index);
+            }
+        },
+    ));
+    tokio::pin!(programs);
     let mut capture = Capture::new(grading.scratch);
     let metered: BTreeMap<&str, &Sandbox> =
         declared.players.iter().map(|player| player.name.as_str()).zip(players).collect();
     let verdict = channel::attend(host_end, start(grading), Verdict::new(&grading.task.metrics), &metered);
+    let mut programs_ended = false;
     let (outcome, verdict) = {
         let grader = async { tokio::join!(grader.spawn(&declared.command, timeout, &mut capture), verdict) };
-        tokio::pin!(grader, programs);
+        tokio::pin!(grader);
         // Players may outlive or die before the grader: only the grader's end counts.
-        let mut programs_ended = false;
         loop {
             tokio::select! {
                 ended = &mut grader => break ended,
@@ -163,14 +201,39 @@ async fn play(
         (Some(0), Ok(verdict)) => {
             let score = verdict.finish().map_err(|error| broke(error.to_string()))?;
             if score.invalid.is_some() {
-                none_is_lost(players).await?;
+                // How a program has ended is told before the second sign of life, at the latest.
+                let signs = async {
+                    none_is_lost(players).await?;
+                    none_is_lost(players).await
+                };
+                tokio::pin!(signs);
+                loop {
+                    tokio::select! {
+                        signs = &mut signs => break signs?,
+                        _ = &mut programs, if !programs_ended => programs_ended = true,
+                    }
+                }
             }
-            Ok(score)
+            let killed = killed.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let killed: Vec<&Player> = killed.into_iter().map(|index| &declared.players[index]).collect();
+            if let Some(reference) = killed.iter().find(|player| player.files.is_some()) {
+                return Err(broke(format!("the program of `{}` was killed", reference.name)));
+            }
+            Ok(Graded { score, killed: killed.first().map(|player| player.name.clone()) })
         }
         (Some(0), Err(error)) => Err(broke(error.to_string())),
         (Some(code), Err(error)) => Err(broke(format!("the grader ended with status {code}: {error}"))),
         (Some(code), Ok(_)) => Err(broke(format!("the grader ended with status {code}"))),
     }
+}
+
+/// Whether a program was killed from outside, or has done as if: by a signal that nobody here sends to it alone, with no
+/// limit met that would explain it. A kernel that is out of memory, and people, kill so.
+fn is_killed(ended: &ExecOutcome) -> bool {
+    const KILLED: [i32; 2] = [128 + Signal::KILL.as_raw(), 128 + Signal::TERM.as_raw()];
+    matches!(ended.ending, ExecEnding::Exited | ExecEnding::ShellEnded)
+        && ended.limits.is_empty()
+        && ended.exit_code.is_some_and(|code| KILLED.contains(&code))
 }
 
 /// A player whose whole sandbox is gone looks to the grader like agent code that ended; but nothing inside can end a

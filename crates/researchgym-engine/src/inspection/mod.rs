@@ -3,6 +3,7 @@
 //!
 //! Nothing of a run is changed but its report, and nothing of it is run.
 
+mod imported;
 mod judging;
 mod metered;
 mod record;
@@ -99,6 +100,7 @@ impl Target {
     pub fn read(&self) -> Result<Evidence, InspectError> {
         self.refuse_running()?;
         match self {
+            Target::Run(folder) if folder.is_imported() => Ok(imported::read(folder)?),
             Target::Run(folder) => Ok(read_run(folder)?),
             Target::Mlgym(path) => {
                 let imported = import::read(path)?;

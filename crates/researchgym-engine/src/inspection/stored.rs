@@ -43,6 +43,9 @@ impl Target {
     /// Whether a report names the present head, and says what is wrong with the record.
     fn is_present(&self, report: &Report) -> Result<bool, InspectError> {
         let folder = match self {
+            Target::Run(folder) if folder.is_imported() => {
+                return Ok(super::imported::digest(folder)? == report.log_head);
+            }
             Target::Run(folder) => folder,
             Target::Mlgym(path) => return Ok(import::read(path)?.digest == report.log_head),
         };

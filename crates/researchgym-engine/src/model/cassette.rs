@@ -140,7 +140,7 @@ impl Cassette {
     /// Goes on recording, after what a run that was cut off has recorded.
     ///
     /// # Errors
-    /// The file cannot be read or written, or what a kill left of a last line cannot be cut off.
+    /// The file is no cassette, cannot be read or written, or what a kill left of a last line cannot be cut off.
     pub fn record_on(path: &Path, secrets: Redactor) -> Result<Cassette, CassetteError> {
         let failed = |source| CassetteError::File { path: path.to_owned(), source };
         let bytes = match std::fs::read(path) {
@@ -148,8 +148,19 @@ impl Cassette {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(source) => return Err(failed(source)),
         };
-        writable(path).map_err(failed)?;
         let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        // The record that names the file may be a stranger's, and the file any file of the user's.
+        let before = bytes.get(..whole).unwrap_or_default();
+        Player::read(&String::from_utf8_lossy(before)).map_err(|(line, problem)| CassetteError::Line {
+            path: path.to_owned(),
+            line,
+            problem,
+        })?;
+        if before.is_empty() && !bytes.is_empty() && !bytes.starts_with(b"{\"cassette\":") {
+            let problem = "is no exchange".to_owned();
+            return Err(CassetteError::Line { path: path.to_owned(), line: 1, problem });
+        }
+        writable(path).map_err(failed)?;
         if whole < bytes.len() {
             let file = File::options().write(true).open(path).map_err(failed)?;
             file.set_len(whole as u64).map_err(failed)?;

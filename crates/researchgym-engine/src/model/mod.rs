@@ -18,4 +18,4 @@ pub use self::client::{Answer, Client, NoAnswer, Timing};
 pub use self::door::Door;
 pub use self::endpoint::{Auth, Backend, Endpoint, Scripted, Secret};
 pub use self::keys::{FoundKey, Origin, Variables, keep_private};
-pub use self::registry::{ModelError, Registry};
+pub use self::registry::{ModelError, Registry, read_prices};

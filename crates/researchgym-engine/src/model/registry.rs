@@ -1,8 +1,9 @@
 //! From a model's name to an [`Endpoint`]: which provider serves it, where that is, in which form it is spoken to, with
 //! which key, and what it costs.
 //!
-//! Everything is looked up once, when the registry is made; a run keeps what it was started with as a [`ModelSpec`], and
-//! a resumed one looks up only the key again. Nothing is asked of a provider here.
+//! Everything is looked up once, when the registry is made; a run keeps what it was started with as a [`ModelSpec`]. A
+//! resumed one looks up again where its provider is and the key: a record may be a stranger's, and a key goes nowhere but
+//! where the present settings say. Nothing is asked of a provider here.
 
 mod consent;
 mod error;
@@ -23,7 +24,7 @@ use serde_json::{Map, Value};
 
 pub use self::error::ModelError;
 use self::prices::Prices;
-pub use self::prices::{PriceFlagError, price_flag};
+pub use self::prices::{PriceFlagError, price_flag, read_prices};
 use self::provider::Provider;
 use super::cassette::Cassette;
 use super::endpoint::{Backend, Endpoint, Scripted};
@@ -172,11 +173,12 @@ impl Registry {
         self.with_key(endpoint)
     }
 
-    /// The endpoint of a run that goes on: everything as it was recorded, only the key is looked up again.
+    /// The endpoint of a run that goes on: model, price and request as they were recorded. Where the provider is, how it is
+    /// spoken to and its key are looked up again, unless nothing is sent.
     ///
     /// # Errors
-    /// The provider is not known any more, the key is not there, the script is not in the record, or the cassette cannot
-    /// be used.
+    /// The provider is not known any more or has no address, the key is not there, the script is not in the record, or the
+    /// cassette cannot be used.
     pub fn endpoint_of(&self, spec: &ModelSpec) -> Result<Endpoint, ModelError> {
         if let Some(script) = &spec.script {
             let Body::Text(text) = script else {
@@ -198,7 +200,7 @@ impl Registry {
             Some(path) => Backend::Cassette(self.cassette(Path::new(path))?),
             None => Backend::Http,
         };
-        self.with_key(Endpoint {
+        let recorded = Endpoint {
             target: Target { name: spec.name.clone(), model: model.to_owned() },
             wire: spec.wire,
             base_url: spec.base_url.clone(),
@@ -210,7 +212,20 @@ impl Registry {
             price_source: spec.price_source.clone(),
             request: spec.request.clone(),
             backend,
-        })
+        };
+        if matches!(&recorded.backend, Backend::Cassette(cassette) if cassette.is_played()) {
+            return Ok(recorded);
+        }
+        let (present, _) = self.endpoint(name, model)?;
+        match present.base_url == recorded.base_url {
+            true => self.with_key(recorded),
+            false => self.with_key(Endpoint {
+                wire: present.wire,
+                base_url: present.base_url,
+                query: present.query,
+                ..recorded
+            }),
+        }
     }
 
     /// What a run records of its model. Never a key.

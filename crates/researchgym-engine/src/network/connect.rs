@@ -5,6 +5,7 @@ use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, TcpStream};
 
 use crate::sandbox::PROXY_PORT;
+use crate::sandbox::unisolated::MARKER;
 
 /// The longest answer of the proxy before a tunnel.
 const LONGEST_ANSWER: usize = 16 << 10;
@@ -27,6 +28,12 @@ fn complain(text: &str) -> i32 {
 }
 
 fn carry(host: &str, port: &str) -> io::Result<()> {
+    if std::env::var_os(MARKER).is_some() {
+        return Err(io::Error::other(
+            "the runtime `host` isolates nothing and has no proxy, the network is as it is: connect without this \
+             command, or run with --runtime local or docker",
+        ));
+    }
     let mut server = TcpStream::connect((Ipv4Addr::LOCALHOST, PROXY_PORT))
         .map_err(|error| io::Error::new(error.kind(), format!("this sandbox has no proxy: {error}")))?;
     write!(server, "CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n")?;

@@ -2,12 +2,13 @@
 //!
 //! It is reached through a Unix socket that is mounted in the sandbox, which has no other way out. Hosts are asked for by
 //! name, judged by [`Rules`], resolved here, and connected to only if all their addresses are public. `CONNECT` tunnels
-//! must begin with a TLS greeting that names the host of the tunnel; plain HTTP is read and written anew, one request a
+//! must begin with a TLS greeting that names the host of the tunnel, before which nothing is connected to; plain HTTP is read and written anew, one request a
 //! connection. What is inside TLS is not seen: neither paths nor the `Host` of requests. Every request is reported once,
 //! when it is over.
 
 mod answer;
 pub(crate) mod connect;
+mod crowd;
 mod environment;
 mod names;
 mod plain;
@@ -104,7 +105,13 @@ impl Proxy {
             Door::Socket(_) => None,
             Door::Port(_, token) => Some(token.clone()),
         };
-        let shared = Arc::new(Shared { rules, names: Resolver::new(names), token, book: book.clone() });
+        let shared = Arc::new(Shared {
+            rules,
+            names: Arc::new(Resolver::new(names)),
+            crowd: Arc::default(),
+            token,
+            book: book.clone(),
+        });
         let (stop, stopped) = watch::channel(false);
         let serving = tokio::spawn(serve::serve(incoming, shared, stopped));
         Proxy { door, carries_anything, book, stop, serving, _folder: folder }

@@ -60,22 +60,11 @@ impl Resolver {
 
     /// Connects to an address of the host that was looked at.
     pub(super) async fn connect(&self, host: &HostName, port: u16) -> Result<TcpStream, Refusal> {
-        let mut late = false;
-        for address in self.resolve(host, port).await?.into_iter().take(ADDRESSES) {
-            match timeout(CONNECTING, TcpStream::connect(address)).await {
-                Ok(Ok(stream)) => {
-                    // Small messages are not to wait for each other. Refused only by a connection that is gone.
-                    let _ = stream.set_nodelay(true);
-                    return Ok(stream);
-                }
-                Ok(Err(_)) => {}
-                Err(_) => late = true,
-            }
-        }
-        Err(if late { Refusal::Late } else { Refusal::Unreachable })
+        connect_to(&self.resolve(host, port).await?).await
     }
 
-    async fn resolve(&self, host: &HostName, port: u16) -> Result<Vec<SocketAddr>, Refusal> {
+    /// The addresses of a host, all of which may be connected to.
+    pub(super) async fn resolve(&self, host: &HostName, port: u16) -> Result<Vec<SocketAddr>, Refusal> {
         if let Names::Fixed(known) = &self.names {
             let address = known.get(&(host.as_str().to_owned(), port)).ok_or(Refusal::Unresolved)?;
             return Ok(vec![*address]);
@@ -118,6 +107,23 @@ impl Resolver {
     fn known(&self) -> std::sync::MutexGuard<'_, BTreeMap<HostName, Known>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Connects to the first address that answers.
+pub(super) async fn connect_to(addresses: &[SocketAddr]) -> Result<TcpStream, Refusal> {
+    let mut late = false;
+    for address in addresses.iter().take(ADDRESSES) {
+        match timeout(CONNECTING, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => {
+                // Small messages are not to wait for each other. Refused only by a connection that is gone.
+                let _ = stream.set_nodelay(true);
+                return Ok(stream);
+            }
+            Ok(Err(_)) => {}
+            Err(_) => late = true,
+        }
+    }
+    Err(if late { Refusal::Late } else { Refusal::Unreachable })
 }
 
 /// Whether an address is one of this machine's own, which may be public too: only those can be bound to.

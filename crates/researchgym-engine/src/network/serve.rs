@@ -10,7 +10,7 @@ use hyper::header::{HeaderMap, PROXY_AUTHORIZATION};
 use hyper::service::service_fn;
 use hyper::{Method, Request};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use researchgym_core::network::{HostName, NotAName, Refusal, Rules, shown_url};
+use researchgym_core::network::{HostName, NotAName, Refusal, Rules, Tunnel, shown_url};
 use researchgym_core::web::Address;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
@@ -18,10 +18,11 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::answer::{Answer, connected, refused, unknown};
+use super::crowd::{Crowd, Place};
 use super::names::Resolver;
 use super::plain;
 use super::report::{Asked, Book, Report};
-use super::tunnel::{self, Waiting};
+use super::tunnel::{self, Far, Waiting};
 use crate::gateway::Token;
 
 /// Connections at the same time; more wait.
@@ -44,7 +45,9 @@ pub(super) enum Incoming {
 /// What all connections need.
 pub(super) struct Shared {
     pub(super) rules: Rules,
-    pub(super) names: Resolver,
+    pub(super) names: Arc<Resolver>,
+    /// Connections that have not said what they want.
+    pub(super) crowd: Arc<Crowd>,
     /// What programs must show, where others can connect too.
     pub(super) token: Option<Token>,
     pub(super) book: Arc<Book>,
@@ -104,11 +107,23 @@ impl Accepted {
 /// One connection: one request, and the tunnel that it opens.
 async fn attend<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(stream: S, shared: Arc<Shared>) {
     let waiting: Arc<Mutex<Option<Waiting>>> = Arc::default();
+    let place = shared.crowd.enter();
+    let patience = place.patience(HEAD);
+    let place: Mutex<Option<Place>> = Mutex::new(Some(place));
+    let leave = || place.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let impatient = async {
+        patience.await;
+        // Whoever has asked may wait for its answer.
+        if leave().is_none() {
+            std::future::pending::<()>().await;
+        }
+    };
     let answering = service_fn(|request| {
+        drop(leave());
         let (shared, waiting) = (shared.clone(), waiting.clone());
         async move { Ok::<_, Infallible>(respond(&shared, request, &waiting).await) }
     });
-    let served = hyper::server::conn::http1::Builder::new()
+    let serving = hyper::server::conn::http1::Builder::new()
         .keep_alive(false)
         // A program may say that it has said all before it hears the answer.
         .half_close(true)
@@ -117,8 +132,11 @@ async fn attend<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(stream: S, s
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)
         .serve_connection(TokioIo::new(stream), answering)
-        .with_upgrades()
-        .await;
+        .with_upgrades();
+    let served = tokio::select! {
+        served = serving => served,
+        () = impatient => return,
+    };
     if served.is_err_and(|error| error.is_parse()) {
         let unread = Asked { method: "?".into(), host: "?".into(), port: 0, url: None };
         shared.book.open(unread).refuse(Refusal::Malformed);
@@ -142,9 +160,9 @@ async fn respond(
         let asked = Asked { method: "CONNECT".into(), host: host.clone(), port, url: None };
         let report = shared.book.open(asked);
         return match open(shared, &host, port, &report).await {
-            Ok((name, tunnel, server)) => {
+            Ok(far) => {
                 let upgrade = hyper::upgrade::on(&mut request);
-                let opened = Waiting { upgrade, name, tunnel, server, report };
+                let opened = Waiting { upgrade, far, place: shared.crowd.enter(), report };
                 *waiting.lock().unwrap_or_else(PoisonError::into_inner) = Some(opened);
                 connected()
             }
@@ -176,13 +194,8 @@ async fn respond(
     })
 }
 
-/// Judges a tunnel and connects to its host.
-async fn open(
-    shared: &Shared,
-    host: &str,
-    port: u16,
-    report: &Arc<Report>,
-) -> Result<(HostName, researchgym_core::network::Tunnel, tokio::net::TcpStream), Refusal> {
+/// Judges a tunnel and finds its host; connects to it unless a greeting must come first.
+async fn open(shared: &Shared, host: &str, port: u16, report: &Arc<Report>) -> Result<Far, Refusal> {
     let name = HostName::parse(host).map_err(|error| match error {
         NotAName::Address => Refusal::IpAddress,
         NotAName::Malformed => Refusal::Malformed,
@@ -190,10 +203,18 @@ async fn open(
     if port == 0 {
         return Err(Refusal::Malformed);
     }
-    let tunnel = shared.rules.tunnel(&name, port)?;
-    report.may_move()?;
-    let server = shared.names.connect(&name, port).await?;
-    Ok((name, tunnel, server))
+    let names = shared.names.clone();
+    match shared.rules.tunnel(&name, port)? {
+        Tunnel::Tls => {
+            report.may_move()?;
+            let addresses = names.resolve(&name, port).await?;
+            Ok(Far::Greeted { name, addresses })
+        }
+        Tunnel::Any => {
+            report.may_move()?;
+            Ok(Far::Open(names.connect(&name, port).await?))
+        }
+    }
 }
 
 /// Host and port of a `CONNECT`; port 0 if there is none.

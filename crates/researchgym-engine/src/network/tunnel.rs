@@ -1,17 +1,20 @@
 //! Tunnels: bytes both ways once the greeting at their beginning names the host that was asked for.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use hyper::upgrade::{OnUpgrade, Parts};
 use hyper_util::rt::TokioIo;
-use researchgym_core::network::{Hello, HostName, MAX_HELLO_BYTES, Refusal, Tunnel, read_hello};
+use researchgym_core::network::{Hello, HostName, MAX_HELLO_BYTES, Refusal, read_hello};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 
 use super::answer::IDLE;
+use super::crowd::Place;
+use super::names::connect_to;
 use super::report::{Report, Way};
 
 /// How long a greeting may take to come.
@@ -26,27 +29,48 @@ const DENIED: [u8; 7] = [21, 3, 3, 0, 2, 2, 49];
 /// A tunnel that opens when the program has heard that it may.
 pub(super) struct Waiting {
     pub(super) upgrade: OnUpgrade,
-    pub(super) name: HostName,
-    pub(super) tunnel: Tunnel,
-    pub(super) server: TcpStream,
+    pub(super) far: Far,
+    pub(super) place: Place,
     pub(super) report: Arc<Report>,
+}
+
+/// The other end of a tunnel.
+pub(super) enum Far {
+    /// It carries anything, and is connected.
+    Open(TcpStream),
+    /// It carries TLS, and is connected to once a greeting has named its host.
+    Greeted { name: HostName, addresses: Vec<SocketAddr> },
 }
 
 /// Carries a tunnel to its end.
 pub(super) async fn carry<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(waiting: Waiting) {
-    let Waiting { upgrade, name, tunnel, server, report } = waiting;
+    let Waiting { upgrade, far, place, report } = waiting;
     let Ok(Ok(parts)) = upgrade.await.map(|upgraded| upgraded.downcast::<TokioIo<S>>()) else { return };
     let Parts { io, read_buf, .. } = parts;
     let mut program = io.into_inner();
     let mut said = read_buf.to_vec();
-    if tunnel == Tunnel::Tls
-        && let Err(refusal) = greeting(&mut program, &mut said, &name).await
-    {
-        report.refuse(refusal);
-        // It may have gone already.
-        let _ = program.write_all(&DENIED).await;
-        return;
-    }
+    let server = match far {
+        Far::Open(server) => {
+            drop(place);
+            Ok(Some(server))
+        }
+        Far::Greeted { name, addresses } => match greeting(&mut program, &mut said, (&name, place)).await {
+            Ok(()) if said.is_empty() => Ok(None),
+            Ok(()) => connect_to(&addresses).await.map(Some),
+            Err(refusal) => Err(refusal),
+        },
+    };
+    let server = match server {
+        Ok(Some(server)) => server,
+        // It left without a word: there is nothing to carry, and nobody to ask.
+        Ok(None) => return,
+        Err(refusal) => {
+            report.refuse(refusal);
+            // It may have gone already.
+            let _ = program.write_all(&DENIED).await;
+            return;
+        }
+    };
     join(program, server, &said, &report).await;
 }
 
@@ -54,9 +78,9 @@ pub(super) async fn carry<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(wa
 async fn greeting(
     program: &mut (impl AsyncRead + Unpin),
     said: &mut Vec<u8>,
-    host: &HostName,
+    (host, place): (&HostName, Place),
 ) -> Result<(), Refusal> {
-    let whole = timeout(GREETING, async {
+    let whole = async {
         loop {
             match read_hello(said) {
                 Hello::Unfinished if said.len() < LONGEST_GREETING => {}
@@ -67,8 +91,12 @@ async fn greeting(
                 _ => return Hello::Unfinished,
             }
         }
-    });
-    match whole.await.map_err(|_| Refusal::Late)? {
+    };
+    let whole = tokio::select! {
+        whole = whole => whole,
+        () = place.waited_too_long(GREETING) => return Err(Refusal::Late),
+    };
+    match whole {
         Hello::Unfinished if said.is_empty() => Ok(()),
         Hello::Unfinished | Hello::NotTls => Err(Refusal::NotTls),
         Hello::Greets { is_hidden: true, .. } => Err(Refusal::EncryptedHello),

@@ -16,19 +16,21 @@ use researchgym_core::state::RunState;
 
 use super::open::{agent_files, externalised, past, settle};
 use super::{OpenError, OpenRun, Runner};
-use crate::session::{Recorder, Reenacted};
+use crate::session::{LimitChanges, Recorder, Reenacted};
 use crate::store::{RunFolder, StoreError, read_log};
 
 impl Runner {
-    /// Begins a run with the history of `source` up to its step `step`; `change` gives the new run's specification.
+    /// Begins a run with the history of `source` up to its step `step`; `change` gives the new run's specification, all but
+    /// its totals, which are the other run's with `changes`.
     ///
     /// # Errors
-    /// The other run has no such step, its log is damaged, or the runs folder cannot be written.
+    /// The other run has no such step, a new total is below what its history has used, its log is damaged, or the runs folder cannot be written.
     pub fn fork(
         &self,
         runs: &Path,
         source: &RunFolder,
         step: u64,
+        changes: &LimitChanges,
         change: impl FnOnce(RunSpec) -> RunSpec,
     ) -> Result<OpenRun, OpenError> {
         let reading = read_log(source)?;
@@ -42,7 +44,12 @@ impl Runner {
             step,
             steps: agent_steps(rest),
         })?;
-        let spec = change(whole.started.spec.clone());
+        let copied: Vec<Line> = std::iter::once(first).chain(history).cloned().collect();
+        let used = RunState::fold(&copied)
+            .map_err(|error| OpenError::State { run_id: source.id().to_owned(), source: error })?
+            .used();
+        let limits = changes.apply(&whole.started.spec.limits, used)?;
+        let spec = RunSpec { limits, ..change(whole.started.spec.clone()) };
         let mut grant = self.grant(&spec)?;
         let folder = RunFolder::create(runs, Timestamp::now())?;
         grant.as_mut().map_or(Ok(()), |grant| grant.hold_for(folder.id())).map_err(Failure::from)?;

@@ -123,6 +123,23 @@ impl Runner {
         Ok(OpenRun { recorder, agent_files, past: Past::default(), reenacted: Vec::new(), grant })
     }
 
+    /// The result of a run that was asked for and is never begun.
+    pub fn not_started(&self, new: NewRun, ending: Ending, failure: Option<&Failure>) -> RunResult {
+        let time = crate::store::event_time(Timestamp::now());
+        let started = RunStarted {
+            schema: SCHEMA,
+            run_id: String::new(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            digests: Digests { task: new.task_digest, agent: Digest::ZERO },
+            task: Box::new(new.task),
+            grading_secret: GradingSecret::from_seed(new.spec.seed),
+            spec: new.spec,
+        };
+        let first = Line { seq: 0, time, prev: Digest::ZERO, event: Event::RunStarted(Box::new(started)) };
+        let state = RunState::start(&first).expect("the event is the first of a run");
+        RunResult::not_started(&state, ending, failure)
+    }
+
     /// Takes a run for this process, and has it tidied should this process be killed.
     pub(super) fn take(&self, folder: &RunFolder) -> Result<RunLock, StoreError> {
         let lock = folder.lock()?;
@@ -175,10 +192,20 @@ impl Runner {
             );
             lines.push(recorder.append(Event::Noted { text })?);
         }
+        if let Some(text) = self.elsewhere(&recorder.state.started.spec) {
+            lines.push(recorder.append(Event::Noted { text })?);
+        }
         settle(&mut recorder, &mut lines)?;
         let past = past(&recorder.state, &lines)?;
         let reenacted = super::fork::unfinished(&recorder.state, &lines);
         Ok(Reopened::GoesOn(Box::new(OpenRun { recorder, agent_files, past, reenacted, grant })))
+    }
+
+    /// Says that the model is asked at another address than the one of the record, if so.
+    fn elsewhere(&self, spec: &RunSpec) -> Option<String> {
+        let before = &spec.model_spec.as_ref()?.base_url;
+        let now = &self.door.as_ref()?.endpoint.base_url;
+        (before != now).then(|| format!("the model was asked at {before}; from here it is asked at {now}"))
     }
 }
 

@@ -223,12 +223,12 @@ async fn open_gateway(runner: &Runner, open: &mut OpenRun) -> Result<Option<Coun
     let is_isolated = open.recorder.state.started.spec.runtime.is_isolated();
     // Without isolation the path must be short, and reachable for the unprivileged user of the commands.
     let scratch = if is_isolated { runner.workbench.scratch.clone() } else { std::env::temp_dir() };
+    let sandboxes = &runner.workbench.sandboxes;
     let (teller, entries) = teller();
-    let server = RunGateway::open(&scratch, !is_isolated, door, &teller).await.map_err(|error| {
-        Failure::new(Boundary::Store, format!("the run's gateway below {}: {error}", scratch.display()))
-    })?;
-    // Not all of it is below our own scratch folder, where the next start would clear it away.
-    tokio::task::block_in_place(|| runner.workbench.sandboxes.remove_after_us(server.folder()))?;
+    let server =
+        RunGateway::open((&scratch, sandboxes), !is_isolated, door, &teller).await.map_err(|error| {
+            Failure::new(Boundary::Store, format!("the run's gateway below {}: {error}", scratch.display()))
+        })?;
     Ok(Some(Counter { entries, server }))
 }
 

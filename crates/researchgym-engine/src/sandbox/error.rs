@@ -108,6 +108,10 @@ impl From<SandboxError> for Failure {
         {
             message.push_str(&format!(": {source}"));
         }
-        Failure { boundary: Boundary::Sandbox, message, hint: error.hint() }
+        let boundary = match &error {
+            SandboxError::Engine(engine) => engine.boundary(),
+            _ => Boundary::Sandbox,
+        };
+        Failure { boundary, message, hint: error.hint() }
     }
 }

@@ -33,6 +33,11 @@ impl SandboxHost {
         Ok(SandboxHost::assemble(home, executable))
     }
 
+    /// The folder for what processes share.
+    pub(crate) fn home(&self) -> &Path {
+        &self.inner.home
+    }
+
     /// Uses another executable as the guest: one whose `main` calls [`crate::internal::main`] first.
     pub fn with_executable(self, executable: &Path) -> SandboxHost {
         SandboxHost::assemble(&self.inner.home, executable.to_owned())
@@ -62,7 +67,7 @@ impl SandboxHost {
         order: fn(&Sweeper, &Path) -> std::io::Result<()>,
     ) -> Result<(), SandboxError> {
         let failed = |source| SandboxError::System { doing: "telling the sweeper", source };
-        let machine = Machine::get(self.inner.executable()?).map_err(failed)?;
+        let machine = Machine::get(self.inner.executable()?, &self.inner.home).map_err(failed)?;
         order(&machine.sweeper, folder).map_err(failed)
     }
 
@@ -88,13 +93,13 @@ impl SandboxHost {
         Ok(docker::orphans(&engine).await?)
     }
 
-    /// Removes them, and says which they were.
+    /// Removes them, or those alone that a process with this home made, and says which they were.
     ///
     /// # Errors
     /// There is no engine, or it does not answer.
-    pub async fn remove_orphans(&self) -> Result<Vec<Orphan>, SandboxError> {
+    pub async fn remove_orphans(&self, of: Option<&Path>) -> Result<Vec<Orphan>, SandboxError> {
         let engine = Engine::find().await?;
-        Ok(docker::remove_orphans(&engine).await?)
+        Ok(docker::remove_orphans(&engine, of).await?)
     }
 }
 
@@ -120,7 +125,7 @@ impl Inner {
     pub(super) async fn engine(&self) -> Result<Arc<Engine>, SandboxError> {
         let found = self.engine.get_or_try_init(|| async {
             let engine = Engine::find().await?;
-            docker::remove_orphans(&engine).await?;
+            docker::remove_orphans(&engine, None).await?;
             Ok::<_, SandboxError>(engine)
         });
         found.await.cloned()

@@ -9,12 +9,13 @@ use std::path::{Component, Path};
 use std::process::{Child, Command};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use researchgym_core::isolation::{Isolation, IsolationLevel, Runtime};
+use researchgym_core::isolation::{Isolation, Runtime};
 use researchgym_core::wire::{Gateway, ProcessLimits, Setup, User};
 use rustix::fs::MemfdFlags;
 
 use super::cgroup::{Controller, Group};
 use super::docker::Container;
+use super::enforced::{isolated, not_isolated, with_gpus};
 use super::host::Inner;
 use super::local::{self, Prepared};
 use super::machine::Machine;
@@ -61,7 +62,7 @@ pub(super) fn launch(
     check(spec)?;
     let executable = host.executable()?;
     let system = |doing| move |source| SandboxError::System { doing, source };
-    let machine = Machine::get(executable).map_err(system("starting the sweeper"))?;
+    let machine = Machine::get(executable, host.home()).map_err(system("starting the sweeper"))?;
     let mut slot = match machine.root {
         true => Some(host.slots.take().map_err(system("taking an unprivileged user id"))?),
         false => None,
@@ -128,7 +129,7 @@ fn start_process(
         Runtime::Docker => unreachable!("containers are launched by the module for them"),
         Runtime::Host => {
             setup.user = outer_user;
-            let private = unisolated::prepare(machine, executable, spec, &mut setup)?;
+            let private = unisolated::prepare(host, machine, spec, &mut setup)?;
             let mut command = Command::new(executable);
             command.arg("guest").env_clear().current_dir("/");
             let isolation = with_gpus(not_isolated(machine, group.is_some()), spec);
@@ -284,63 +285,6 @@ pub(super) fn process_limits(
         processes: (!are_counted && countable).then_some(spec.resources.pids + overhead),
         data_bytes: (!is_memory_limited).then_some(spec.resources.memory_mib << 20),
     }
-}
-
-/// What `local` keeps apart, with or without a control group of the sandbox's own.
-pub(super) fn isolated(machine: &Machine, has_group: bool) -> Isolation {
-    let mut enforced: Vec<String> = [
-        "user_namespace",
-        "pid_namespace",
-        "no_network",
-        "ipc_namespace",
-        "host_name_namespace",
-        "file_system",
-        "no_capabilities",
-        "no_new_privileges",
-        "seccomp",
-        "tmp_size",
-        // By a watcher: a fast writer overshoots before it is killed. No file system here bounds a folder.
-        "workspace_size_watched",
-    ]
-    .map(str::to_owned)
-    .to_vec();
-    let (limited, missing) = limits_in_force(machine, has_group);
-    enforced.extend(limited);
-    let level = if missing.is_empty() { IsolationLevel::Full } else { IsolationLevel::Partial };
-    Isolation { level, enforced, missing }
-}
-
-/// What `host` does not keep apart, and the limits that hold all the same.
-pub(super) fn not_isolated(machine: &Machine, has_group: bool) -> Isolation {
-    let (mut enforced, unlimited) = limits_in_force(machine, has_group);
-    enforced.push("workspace_size_watched".to_owned());
-    let mut missing = ["file_system", "network", "processes", "seccomp", "tmp_size", "workspace_size"]
-        .map(str::to_owned)
-        .to_vec();
-    missing.extend(unlimited);
-    Isolation { level: IsolationLevel::None, enforced, missing }
-}
-
-/// The limits that a control group enforces, and those that nothing does.
-fn limits_in_force(machine: &Machine, has_group: bool) -> (Vec<String>, Vec<String>) {
-    let limits = [(Controller::Memory, "memory"), (Controller::Pids, "pids"), (Controller::Cpu, "cpu")];
-    let (enforced, missing): (Vec<_>, Vec<_>) =
-        limits.into_iter().partition(|(controller, _)| has_group && machine.cgroups.has(*controller));
-    let names =
-        |limits: Vec<(Controller, &str)>| limits.into_iter().map(|(_, name)| name.to_owned()).collect();
-    (names(enforced), names(missing))
-}
-
-/// Where a sandbox has GPUs, whether those of others are kept from it.
-pub(super) fn with_gpus(mut isolation: Isolation, spec: &SandboxSpec) -> Isolation {
-    if spec.gpus.is_some() {
-        let list = match spec.runtime.is_isolated() {
-            true => &mut isolation.enforced,
-            false => &mut isolation.missing,
-        };
-        list.push("gpu_devices".to_owned());
-    }
-    isolation
 }
 
 pub(super) fn memory_file() -> io::Result<File> {

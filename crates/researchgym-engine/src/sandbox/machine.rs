@@ -20,16 +20,16 @@ pub(super) struct Machine {
 }
 
 impl Machine {
-    /// Sets up at the first call. `executable` is used for the sweeper.
-    pub(super) fn get(executable: &Path) -> io::Result<&'static Machine> {
+    /// Sets up at the first call. `executable` is used for the sweeper, control groups are marked with `home`.
+    pub(super) fn get(executable: &Path, home: &Path) -> io::Result<&'static Machine> {
         static MACHINE: OnceLock<Machine> = OnceLock::new();
         static STARTING: std::sync::Mutex<()> = std::sync::Mutex::new(());
         let _starting = STARTING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(machine) = MACHINE.get() {
             return Ok(machine);
         }
-        let sweeper = Sweeper::start(executable)?;
-        let cgroups = Cgroups::set_up();
+        let sweeper = Sweeper::start(executable, home)?;
+        let cgroups = Cgroups::set_up(home);
         for folder in cgroups.folders() {
             sweeper.add_cgroup(folder)?;
         }

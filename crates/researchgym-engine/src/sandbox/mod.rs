@@ -7,6 +7,7 @@
 mod capture;
 pub(crate) mod cgroup;
 pub mod docker;
+mod enforced;
 mod error;
 mod host;
 mod launch;

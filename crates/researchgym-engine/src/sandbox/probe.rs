@@ -8,7 +8,7 @@ use researchgym_core::isolation::{Isolation, Runtime};
 use super::cgroup::Controller;
 use super::host::Inner;
 use super::machine::{self, Machine};
-use super::{Finding, MachineReport, SandboxError, launch, user_namespace};
+use super::{Finding, MachineReport, SandboxError, enforced, user_namespace};
 
 /// Looks.
 pub(super) fn probe(host: &Inner) -> MachineReport {
@@ -25,10 +25,12 @@ pub(super) fn probe(host: &Inner) -> MachineReport {
 
 /// What each runtime would keep apart.
 fn runtimes(host: &Inner, isolation: bool) -> BTreeMap<&'static str, Isolation> {
-    let Ok(Ok(machine)) = host.executable().map(Machine::get) else { return BTreeMap::new() };
+    let Ok(Ok(machine)) = host.executable().map(|executable| Machine::get(executable, host.home())) else {
+        return BTreeMap::new();
+    };
     let has_group = machine.cgroups.folders().next().is_some();
-    let host = (Runtime::Host.name(), launch::not_isolated(machine, has_group));
-    let local = isolation.then(|| (Runtime::Local.name(), launch::isolated(machine, has_group)));
+    let host = (Runtime::Host.name(), enforced::not_isolated(machine, has_group));
+    let local = isolation.then(|| (Runtime::Local.name(), enforced::isolated(machine, has_group)));
     local.into_iter().chain([host]).collect()
 }
 
@@ -108,7 +110,7 @@ fn limits(host: &Inner, root: bool) -> Vec<Finding> {
     const HINT: &str = "weaker limits are used instead; for strict ones start as root, or in a session to which \
                         systemd hands control groups: `systemd-run --user --scope -p Delegate=yes researchgym ...`";
     let machine = host.executable().and_then(|executable| {
-        Machine::get(executable)
+        Machine::get(executable, host.home())
             .map_err(|source| SandboxError::System { doing: "starting the sweeper", source })
     });
     let machine = match machine {

@@ -12,11 +12,13 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Pid;
 
-use super::{cgroup, docker};
+use super::{cgroup, docker, unisolated};
 use crate::session::CONTROL_SOCKET;
 use crate::store::{LOCK, remove_unfinished};
 use crate::{hold, scratch};
 
+/// The variable by which `doctor` knows whose it is.
+pub(crate) const HOME: &str = "RESEARCHGYM_HOME";
 /// How long a killed process may take to be gone.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -24,6 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) struct Sweeper {
     executable: PathBuf,
+    home: PathBuf,
     running: Mutex<Running>,
 }
 
@@ -35,9 +38,9 @@ struct Running {
 
 impl Sweeper {
     /// Starts it.
-    pub(super) fn start(executable: &Path) -> io::Result<Sweeper> {
-        let running = Mutex::new(Running { process: start(executable)?, orders: String::new() });
-        Ok(Sweeper { executable: executable.to_owned(), running })
+    pub(super) fn start(executable: &Path, home: &Path) -> io::Result<Sweeper> {
+        let running = Mutex::new(Running { process: start(executable, home)?, orders: String::new() });
+        Ok(Sweeper { executable: executable.to_owned(), home: home.to_owned(), running })
     }
 
     /// To be removed after us: a control group with all below it.
@@ -70,17 +73,18 @@ impl Sweeper {
         }
         // It was killed.
         running.process.wait()?;
-        running.process = start(&self.executable)?;
+        running.process = start(&self.executable, &self.home)?;
         let Running { process, orders } = &mut *running;
         tell(process, orders)
     }
 }
 
-fn start(executable: &Path) -> io::Result<Child> {
+fn start(executable: &Path, home: &Path) -> io::Result<Child> {
     Command::new(executable)
         .arg("sweep")
         .arg(std::process::id().to_string())
         .env_clear()
+        .env(HOME, home)
         .current_dir("/")
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
@@ -100,6 +104,15 @@ fn wait_for_the_end_of(owner: Option<u32>) {
     let begun = Instant::now();
     while owner.is_some() && rustix::process::getppid() == owner && begun.elapsed() < PATIENCE {
         std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Removes a folder that nobody holds, and ends what still works in it.
+fn sweep_folder(folder: &Path) {
+    // Most were removed by their owner.
+    if folder.is_dir() && !hold::is_held(folder) {
+        unisolated::kill_stragglers_of(folder);
+        let _ = scratch::remove_unheld(folder);
     }
 }
 
@@ -127,8 +140,7 @@ pub(crate) fn main(owner: Option<u32>) -> i32 {
         if let Some(folder) = order.strip_prefix('c') {
             cgroup::remove(Path::new(folder));
         } else if let Some(folder) = order.strip_prefix('f') {
-            // Most were removed by their owner.
-            let _ = scratch::remove_unheld(Path::new(folder));
+            sweep_folder(Path::new(folder));
         } else if let Some(run) = order.strip_prefix('r') {
             hang_up(Path::new(run));
         } else if let Some(order) = order.strip_prefix('d') {

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use researchgym_core::wire::Setup;
 
+use super::host::Inner;
 use super::local::{GATEWAY_SOCKET, GUEST, SESSION_SOCKET};
 use super::machine::Machine;
 use super::{SandboxError, SandboxSpec, WorkingFolder};
@@ -36,18 +37,7 @@ impl Private {
     /// Kills what has outlived the guest, as when something inside has killed it: processes that have our folder's name
     /// in their environment. One that has cleared its environment escapes; only isolation is safe from that.
     pub(super) fn kill_stragglers(&self) {
-        let marker = format!("{MARKER}={}\0", self.folder.path().display());
-        for _ in 0..100 {
-            let stragglers = processes_with(marker.as_bytes());
-            if stragglers.is_empty() {
-                return;
-            }
-            for pid in stragglers {
-                // It may have ended meanwhile.
-                let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
-            }
-            std::thread::sleep(std::time::Duration::from_millis(2));
-        }
+        kill_stragglers_of(self.folder.path());
     }
 
     /// Rewrites one program argument.
@@ -58,8 +48,8 @@ impl Private {
 
 /// Makes the folder and adapts the set-up.
 pub(super) fn prepare(
+    host: &Inner,
     machine: &Machine,
-    executable: &Path,
     spec: &SandboxSpec,
     setup: &mut Setup,
 ) -> Result<Private, SandboxError> {
@@ -69,8 +59,10 @@ pub(super) fn prepare(
     };
     // Not below our home folder, whose parents the unprivileged user may not enter.
     let parent = std::env::temp_dir();
-    let folder = scratch::named(&parent, PREFIX, 0o755).map_err(failed("making a folder in", &parent))?;
-    machine.sweeper.add_folder(folder.path()).map_err(failed("telling the sweeper of", folder.path()))?;
+    let executable = host.executable()?;
+    let announce = |folder: &Path| machine.sweeper.add_folder(folder);
+    let folder = scratch::marked(&parent, PREFIX, 0o755, host.home(), &announce)
+        .map_err(failed("making a folder in", &parent))?;
     let program = folder.path().join("bin/researchgym");
     let made = std::fs::create_dir(folder.path().join("bin")).and_then(|()| {
         // As root the file itself may be in a folder that the unprivileged user may not enter.
@@ -86,7 +78,7 @@ pub(super) fn prepare(
     let mut paths = vec![(GUEST.to_owned(), text(&program)), (SESSION_SOCKET.to_owned(), text(&socket))];
     paths.push(("/researchgym/bin".to_owned(), text(&folder.path().join("bin"))));
     if let Some(gateway) = &spec.gateway {
-        // Under its own path only: a port would be the whole machine's.
+        // Not under the port that it has inside a sandbox: here that would be everybody's on the machine.
         paths.push((GATEWAY_SOCKET.to_owned(), text(gateway)));
         setup.gateway = None;
     }
@@ -123,6 +115,25 @@ pub(super) fn prepare(
         setup.session_socket = Some(text(&socket));
     }
     Ok(Private { folder, paths })
+}
+
+/// For the sweeper too: the folder is the only sign of what has outlived the guest, and is about to go.
+pub(super) fn kill_stragglers_of(folder: &Path) {
+    if !folder.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(PREFIX.as_bytes())) {
+        return;
+    }
+    let marker = format!("{MARKER}={}\0", folder.display());
+    for _ in 0..100 {
+        let stragglers = processes_with(marker.as_bytes());
+        if stragglers.is_empty() {
+            return;
+        }
+        for pid in stragglers {
+            // It may have ended meanwhile.
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+        }
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
 }
 
 fn processes_with(marker: &[u8]) -> Vec<rustix::process::Pid> {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use researchgym_core::event::{Ending, Event};
-use researchgym_core::failure::Failure;
+use researchgym_core::failure::{Boundary, Failure};
 use researchgym_core::integrity::suspicious_files;
 use researchgym_core::observation::Observation;
 use researchgym_core::score::{AttemptKind, Finding, Score, Severity, Split};
@@ -67,6 +67,20 @@ impl Session {
             .is_some_and(|attempt| attempt.kind == AttemptKind::Auto && attempt.seq > state.acted_at);
         if !ending.is_graded() || is_graded {
             return Ok(ending);
+        }
+        if matches!(state.started.spec.agent, AgentSpec::Basic(_)) && state.answers == 0 {
+            // The agent does nothing but what its model says: the starter is not its work.
+            return match state.is_unanswered() {
+                true => Err(Failure::new(
+                    Boundary::Model,
+                    format!(
+                        "the model answered none of {} questions until the run's limit",
+                        state.ledger.calls()
+                    ),
+                )
+                .hinted("when the provider answers again, resume the run with a higher total")),
+                false => Ok(ending),
+            };
         }
         match self.while_frozen(AttemptKind::Auto).await {
             Ok(_) => Ok(ending),

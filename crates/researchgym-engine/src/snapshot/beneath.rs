@@ -1,5 +1,5 @@
-//! Opening things below a folder without ever leaving it: `openat2` refuses links, `..` and magic links in the kernel,
-//! so that no race with a running agent can lead elsewhere.
+//! Opening things below a folder without ever leaving it: `openat2` refuses links, `..`, magic links and what is mounted
+//! further down in the kernel, so that no race with a running agent can lead elsewhere, nor a mount that was forgotten.
 
 use std::fs::File;
 use std::io;
@@ -17,25 +17,25 @@ pub(super) type Owner = Option<(u32, u32)>;
 const RACES: usize = 16;
 
 /// A folder that is ours by its path; what is below it need not be.
-pub(super) fn open_root(path: &Path) -> io::Result<OwnedFd> {
+pub(crate) fn open_root(path: &Path) -> io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     Ok(openat(CWD, path, flags, Mode::empty())?)
 }
 
 /// A folder below `root`, to be listed; the empty path is `root` itself.
-pub(super) fn open_folder(root: &OwnedFd, path: &[u8]) -> io::Result<OwnedFd> {
+pub(crate) fn open_folder(root: &OwnedFd, path: &[u8]) -> io::Result<OwnedFd> {
     let path = if path.is_empty() { b"." } else { path };
     open(root, path, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())
 }
 
 /// Something in `folder` that was a regular file a moment ago. Never waits for the other end of a FIFO.
-pub(super) fn open_file(folder: &OwnedFd, name: &[u8]) -> io::Result<File> {
+pub(crate) fn open_file(folder: &OwnedFd, name: &[u8]) -> io::Result<File> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
     Ok(File::from(open(folder, name, flags, Mode::empty())?))
 }
 
 /// A new file in `folder`, for us alone so far.
-pub(super) fn create_file(folder: &OwnedFd, name: &[u8]) -> io::Result<File> {
+pub(crate) fn create_file(folder: &OwnedFd, name: &[u8]) -> io::Result<File> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
     Ok(File::from(open(folder, name, flags, Mode::from_raw_mode(0o600))?))
 }
@@ -43,7 +43,10 @@ pub(super) fn create_file(folder: &OwnedFd, name: &[u8]) -> io::Result<File> {
 fn open(folder: impl AsFd, path: &[u8], flags: OFlags, mode: Mode) -> io::Result<OwnedFd> {
     // Not O_NOFOLLOW: NO_SYMLINKS refuses a link at the end too, and says ELOOP where the other says ENOTDIR.
     let flags = flags | OFlags::CLOEXEC;
-    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    let resolve = ResolveFlags::BENEATH
+        | ResolveFlags::NO_SYMLINKS
+        | ResolveFlags::NO_MAGICLINKS
+        | ResolveFlags::NO_XDEV;
     let mut races = 0;
     loop {
         match openat2(&folder, path, flags, mode, resolve) {
@@ -55,12 +58,12 @@ fn open(folder: impl AsFd, path: &[u8], flags: OFlags, mode: Mode) -> io::Result
 }
 
 /// What stands there, without following a link.
-pub(super) fn stat(folder: &OwnedFd, name: impl Arg) -> io::Result<Stat> {
+pub(crate) fn stat(folder: &OwnedFd, name: impl Arg) -> io::Result<Stat> {
     Ok(rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?)
 }
 
 /// The kind of thing that a mode tells.
-pub(super) fn kind(stat: &Stat) -> FileType {
+pub(crate) fn kind(stat: &Stat) -> FileType {
     FileType::from_raw_mode(stat.st_mode)
 }
 

@@ -3,7 +3,7 @@
 //! A tree that an agent wrote is hostile: nothing here follows a link in it, opens anything but regular files, or
 //! trusts a size, a name or a depth. Directories are opened one at a time by their path from the root.
 
-mod beneath;
+pub(crate) mod beneath;
 mod check_out;
 mod clear;
 mod copy;

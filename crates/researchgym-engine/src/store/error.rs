@@ -58,6 +58,32 @@ pub enum StoreError {
         /// Where it should be.
         path: PathBuf,
     },
+    /// The run was imported: it has no event log.
+    #[error(
+        "run {id} was imported from {program}: it can be shown, inspected, reported and exported, and nothing else"
+    )]
+    Imported {
+        /// Its id.
+        id: String,
+        /// Whose run it is.
+        program: String,
+    },
+    /// A run of our own where an imported one was meant.
+    #[error("`{}` is no imported run", path.display())]
+    NotImported {
+        /// The run folder.
+        path: PathBuf,
+    },
+    /// A line of an imported run cannot be read.
+    #[error("{}:{number}: {source}", path.display())]
+    Record {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        number: u64,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
     /// The log holds no whole event.
     #[error("`{}`: the event log is empty: the run never started", path.display())]
     EmptyLog {
@@ -131,13 +157,18 @@ impl StoreError {
             StoreError::NoLog { .. } => {
                 "a run folder holds `events.jsonl`: give a run's id or the path of its folder"
             }
+            StoreError::Record { .. } => "delete the run's folder and import the run again",
             StoreError::EmptyLog { .. } => "start the run again; the folder may be deleted",
             StoreError::Line { source: ChainError::Newer { .. }, .. } => "update researchgym",
             StoreError::Line { .. } | StoreError::BlobMissing { .. } | StoreError::BlobAltered { .. } => {
                 "restore the run folder from a copy; `researchgym verify` lists all that is wrong with it"
             }
             StoreError::Poisoned { .. } => "mend what the first error named, then resume the run",
-            StoreError::Encode { .. } | StoreError::Base64(_) | StoreError::Manifest { .. } => return None,
+            StoreError::Imported { .. }
+            | StoreError::NotImported { .. }
+            | StoreError::Encode { .. }
+            | StoreError::Base64(_)
+            | StoreError::Manifest { .. } => return None,
         };
         Some(hint.to_owned())
     }

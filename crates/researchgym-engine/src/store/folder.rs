@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use super::{Blobs, RunLock, StoreError};
+use super::{Blobs, IMPORTED, RunLock, StoreError};
 
 /// The folder of one run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +43,8 @@ impl RunFolder {
         }
     }
 
-    fn create_inner(&self) -> Result<(), StoreError> {
+    /// Makes the folders that every run has.
+    pub(crate) fn create_inner(&self) -> Result<(), StoreError> {
         for inner in [self.blobs_path(), self.workspace(), self.submissions(), self.logs()] {
             fs::create_dir_all(&inner).map_err(StoreError::io("create", &inner))?;
         }
@@ -64,7 +65,9 @@ impl RunFolder {
 
     /// The run meant by a path, an id, or the beginning of an id that no other run below `runs` shares.
     pub fn find(runs: &Path, name: &str) -> Result<RunFolder, StoreError> {
-        if name.contains('/') || Path::new(name).join("events.jsonl").exists() {
+        if name.contains('/')
+            || ["events.jsonl", IMPORTED].iter().any(|log| Path::new(name).join(log).exists())
+        {
             return RunFolder::open(Path::new(name));
         }
         let mut candidates: Vec<RunFolder> =
@@ -124,6 +127,16 @@ impl RunFolder {
         self.root.join("events.jsonl")
     }
 
+    /// What an import wrote, if the run is somebody else's: the record, then a step a line (decision 19).
+    pub fn imported(&self) -> PathBuf {
+        self.root.join(IMPORTED)
+    }
+
+    /// Whether the run was imported: then it has no event log.
+    pub fn is_imported(&self) -> bool {
+        self.imported().is_file()
+    }
+
     /// Where torn lines that were cut off the log are kept.
     pub fn torn(&self) -> PathBuf {
         self.root.join("events.torn")
@@ -175,6 +188,11 @@ pub fn event_time(now: Timestamp) -> String {
     format!("{now:.3}")
 }
 
+/// This moment, likewise.
+pub fn now() -> String {
+    event_time(Timestamp::now())
+}
+
 /// Makes the names in a folder durable.
 pub(crate) fn sync_folder(path: &Path) -> Result<(), StoreError> {
     let folder = fs::File::open(path).map_err(StoreError::io("open", path))?;
@@ -188,7 +206,8 @@ fn sorted_names(folder: &Path) -> Vec<String> {
     names
 }
 
-fn is_day(name: &str) -> bool {
+/// Whether a name is that of a day's folder.
+pub(crate) fn is_day(name: &str) -> bool {
     name.len() == 10
         && name.bytes().enumerate().all(|(at, byte)| match at {
             4 | 7 => byte == b'-',
@@ -196,6 +215,7 @@ fn is_day(name: &str) -> bool {
         })
 }
 
-fn is_id(name: &str) -> bool {
+/// Whether a name is that of a run's folder.
+pub(crate) fn is_id(name: &str) -> bool {
     name.len() == 8 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }

@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use researchgym_core::chain::{ChainError, MAX_LINE_BYTES, check_line};
 use researchgym_core::digest::Digest;
 use researchgym_core::event::Line;
+use researchgym_core::record::{Origin, RunRecord};
 
+use super::imported::read_record;
 use super::{RunFolder, StoreError};
 use crate::hold;
 
@@ -54,12 +56,23 @@ pub struct LogReader {
     buffer: Vec<u8>,
 }
 
+/// Why there is no log in a folder.
+fn no_log(folder: &RunFolder) -> StoreError {
+    match read_record(folder) {
+        Ok(RunRecord { origin: Origin::Foreign { program, .. }, .. }) => {
+            StoreError::Imported { id: folder.id().to_owned(), program }
+        }
+        Ok(_) | Err(StoreError::NotImported { .. }) => StoreError::NoLog { path: folder.events() },
+        Err(error) => error,
+    }
+}
+
 impl LogReader {
     /// Opens the log of a run.
     pub fn open(folder: &RunFolder) -> Result<LogReader, StoreError> {
         let path = folder.events();
         let file = hold::open_file(&path).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => StoreError::NoLog { path: path.clone() },
+            io::ErrorKind::NotFound => no_log(folder),
             _ => StoreError::io("open", &path)(error),
         })?;
         Ok(LogReader {

@@ -8,9 +8,13 @@ use super::StoreError;
 /// What the names of half-written files begin with: blobs and derived files, and output on its way to a blob.
 const PREFIXES: [&str; 2] = [".new-", ".output-"];
 
+/// Whether a name is that of a half-written file.
+pub(crate) fn is_unfinished(name: &str) -> bool {
+    PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
 /// All of them, in the folder itself and among the blobs.
 pub(crate) fn unfinished(run: &Path) -> Vec<PathBuf> {
-    let is_unfinished = |name: &str| PREFIXES.iter().any(|prefix| name.starts_with(prefix));
     let entries = [run.to_owned(), run.join("blobs")].map(fs::read_dir).into_iter().flatten().flatten();
     entries
         .flatten()

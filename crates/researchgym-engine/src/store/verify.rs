@@ -5,7 +5,9 @@ use std::io::Read as _;
 
 use researchgym_core::chain::{ChainError, check_place, parse_line};
 use researchgym_core::digest::Digest;
+use researchgym_core::event::Line;
 use researchgym_core::manifest::{NamedBlob, named_blobs};
+use researchgym_core::state::RunState;
 
 use super::read::{LogReader, TornTail};
 use super::{Blobs, RunFolder, StoreError};
@@ -32,6 +34,10 @@ pub struct Verification {
     pub torn: Option<TornTail>,
     /// All that is wrong, in the order of the log; at most a hundred.
     pub problems: Vec<Problem>,
+    /// The run's id as the log tells it; nothing if its first line does not.
+    pub run_id: Option<String>,
+    /// What is worth knowing and is not wrong.
+    pub notes: Vec<String>,
 }
 
 impl Verification {
@@ -56,7 +62,7 @@ impl std::fmt::Display for Problem {
     }
 }
 
-/// Checks chain, schema and the blobs that events name. Fails only if there is no log to check.
+/// Checks chain, schema, the order of the events and the blobs that they name. Fails only if there is no log to check.
 pub fn verify(folder: &RunFolder) -> Result<Verification, StoreError> {
     // Read first: a run that goes on meanwhile adds lines.
     let told = told_head(folder);
@@ -68,6 +74,8 @@ pub fn verify(folder: &RunFolder) -> Result<Verification, StoreError> {
         next_seq: 0,
         head: Digest::ZERO,
         is_newer: false,
+        order: Order::Begins,
+        run_id: None,
     };
     let mut reader = LogReader::open(folder)?;
     let mut lines = 0;
@@ -105,7 +113,17 @@ pub fn verify(folder: &RunFolder) -> Result<Verification, StoreError> {
         head: checker.head,
         blobs: checker.checked.len() as u64,
         torn,
+        notes: checker.run_id.as_deref().and_then(|run_id| moved(folder, run_id)).into_iter().collect(),
         problems: checker.problems,
+        run_id: checker.run_id,
+    })
+}
+
+/// A folder under another name than its run was given is no fault: the record is the log.
+fn moved(folder: &RunFolder, run_id: &str) -> Option<String> {
+    let is_own = folder.id() == run_id;
+    (!is_own).then(|| {
+        format!("this is a copy of run `{run_id}`, or its folder was renamed: commands know it by its folder")
     })
 }
 
@@ -139,6 +157,16 @@ struct Checker {
     head: Digest,
     /// The rest of the log follows rules that this program does not know.
     is_newer: bool,
+    order: Order,
+    run_id: Option<String>,
+}
+
+/// What the events so far make of the run, by which it is known which may come next.
+enum Order {
+    Begins,
+    At(Box<RunState>),
+    /// A line was no event, not at its place, or could not come there: what may follow is not known.
+    Unknown,
 }
 
 impl Checker {
@@ -146,9 +174,13 @@ impl Checker {
         let digest = Digest::of(bytes);
         match parse_line(bytes) {
             Ok(line) => {
-                if let Err(error) = check_place(&line, self.next_seq, self.head) {
-                    self.problem(number, error.to_string());
-                    self.is_newer |= matches!(error, ChainError::Newer { .. });
+                match check_place(&line, self.next_seq, self.head) {
+                    Ok(()) => self.fold(number, &line),
+                    Err(error) => {
+                        self.problem(number, error.to_string());
+                        self.is_newer |= matches!(error, ChainError::Newer { .. });
+                        self.order = Order::Unknown;
+                    }
                 }
                 self.next_seq = line.seq.saturating_add(1);
                 for named in named_blobs(&line.event) {
@@ -158,11 +190,28 @@ impl Checker {
             Err(error) => {
                 self.problem(number, error.to_string());
                 self.next_seq += 1;
+                self.order = Order::Unknown;
                 self.is_newer |= matches!(error, ChainError::Newer { .. });
             }
         }
         self.head = digest;
         self.told = self.told.filter(|told| *told != digest);
+    }
+
+    /// Takes an event in; one that cannot come at its place is told, and what follows it is not judged.
+    fn fold(&mut self, number: u64, line: &Line) {
+        let order = match std::mem::replace(&mut self.order, Order::Unknown) {
+            Order::Begins => RunState::start(line).map(Box::new),
+            Order::At(mut state) => state.apply(line).map(|()| state),
+            Order::Unknown => return,
+        };
+        match order {
+            Ok(state) => {
+                self.run_id.get_or_insert_with(|| state.started.run_id.clone());
+                self.order = Order::At(state);
+            }
+            Err(error) => self.problem(number, error.to_string()),
+        }
     }
 
     fn blob(&mut self, number: u64, named: NamedBlob) {

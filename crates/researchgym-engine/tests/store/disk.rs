@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use researchgym_core::failure::{Boundary, Failure};
+use researchgym_engine::snapshot::clear_folder;
 use researchgym_engine::store::{EventLog, RunFolder, StoreError, read_log, verify};
 use tempfile::TempDir;
 
@@ -111,4 +112,25 @@ fn a_read_only_disk_is_named_with_advice() {
         let hint = error.hint().unwrap();
         assert!(hint.contains("read-only file system") && hint.contains("--runs-dir"), "{hint}");
     }
+}
+
+#[test]
+fn what_is_mounted_in_a_folder_is_not_cleared_with_it() {
+    let Some(disk) = inside("disk::what_is_mounted_in_a_folder_is_not_cleared_with_it", "size=1m") else {
+        return;
+    };
+    let (root, other) = (disk.join("root"), disk.join("other"));
+    let inner = root.join("deep/inner");
+    for folder in [&inner, &other] {
+        fs::create_dir_all(folder).unwrap();
+    }
+    fs::write(other.join("thesis"), b"mine").unwrap();
+    let mount =
+        |words: &[&str]| std::process::Command::new("mount").args(words).args([&other, &inner]).status();
+    assert!(mount(&["--bind"]).unwrap().success());
+    clear_folder(&root).unwrap_err();
+    assert_eq!(fs::read(other.join("thesis")).unwrap(), b"mine");
+    let unmounted = std::process::Command::new("umount").arg(&inner).status().unwrap();
+    // A folder on the way there may have been moved up already, and its mount with it.
+    assert!(unmounted.success() || !inner.exists());
 }

@@ -174,8 +174,8 @@ fn verify_finds_missing_and_altered_blobs_wherever_they_are_named() {
     let snapshot = blobs.put(&serde_json::to_vec(&manifest).unwrap()).unwrap();
     let out = Captured { text: "shown".to_owned(), bytes: 15_000, blob: Some(names[1]), dropped: 0 };
     let altered = Captured { text: "shown".to_owned(), bytes: 35_000, blob: Some(names[4]), dropped: 0 };
-    let read = |content| Event::Observed {
-        action_id: 1,
+    let read = |action_id, content| Event::Observed {
+        action_id,
         observation: Observation::Read { content },
         took_ms: 1,
         working_ms: 1,
@@ -184,9 +184,10 @@ fn verify_finds_missing_and_altered_blobs_wherever_they_are_named() {
         &folder,
         vec![
             said(1, Body::Blob { sha256: names[0], bytes: 20_000 }),
-            read(out),
+            read(1, out),
+            said(2, Body::Text("more".to_owned())),
             Event::SnapshotTaken { snapshot, files: 2, bytes: 60_000, left_out: None },
-            read(altered),
+            read(2, altered),
             Event::SnapshotTaken { snapshot: Digest::of(b"gone"), files: 0, bytes: 0, left_out: None },
         ],
     );
@@ -197,19 +198,19 @@ fn verify_finds_missing_and_altered_blobs_wherever_they_are_named() {
     assert_eq!(
         found.problems[0].to_string(),
         format!(
-            "events.jsonl:5: the blob `{}` was altered: its content does not have the hash that is its name",
+            "events.jsonl:6: the blob `{}` was altered: its content does not have the hash that is its name",
             blobs.path(names[4]).display()
         )
     );
     assert_eq!(
         found.problems[1].to_string(),
-        format!("events.jsonl:6: snapshot: the blob `{}` is missing", missing.display())
+        format!("events.jsonl:7: snapshot: the blob `{}` is missing", missing.display())
     );
     for digest in [names[0], names[1], names[2], names[3]] {
         fs::remove_file(blobs.path(digest)).unwrap();
     }
     let lines: Vec<u64> = verify(&folder).unwrap().problems.iter().map(|problem| problem.line).collect();
-    assert_eq!(lines, [2, 3, 4, 4, 5, 6]);
+    assert_eq!(lines, [2, 3, 5, 5, 6, 7]);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::support::*;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use researchgym_core::digest::Digest;
-use researchgym_core::event::Event;
+use researchgym_core::event::{Ending, Event};
 use researchgym_core::score::{AttemptKind, Score, Split};
 use researchgym_engine::store::{EventLog, RunFolder, StoreError, TornTail, event_time, read_log, verify};
 
@@ -43,6 +43,44 @@ fn what_is_written_is_read() {
     let verification = verify(&folder).unwrap();
     assert!(verification.is_whole());
     assert_eq!((verification.lines, verification.head), (4, reading.head));
+}
+
+#[test]
+fn an_event_that_cannot_come_at_its_place_is_a_problem() {
+    let ended =
+        || Event::RunEnded { ending: Ending::Cancelled, failure: None, working_ms: 1, segment_wall_ms: 1 };
+    let check = |events: Vec<Event>, expected: &[&str]| {
+        let (_runs, folder) = new_run();
+        write_log(&folder, events);
+        let problems: Vec<String> =
+            verify(&folder).unwrap().problems.iter().map(ToString::to_string).collect();
+        assert_eq!(problems, expected);
+    };
+    check(vec![noted("one"), ended(), Event::RunResumed, ended()], &[]);
+    // What follows is not judged: it may be the first one's doing.
+    check(
+        vec![ended(), ended(), Event::ModelLost { call: 7 }],
+        &["events.jsonl:3: event 2: the run had ended"],
+    );
+    check(
+        vec![Event::Interrupted { action_id: 3 }],
+        &["events.jsonl:2: event 1: an interruption of an action that is not in flight"],
+    );
+}
+
+#[test]
+fn a_folder_of_another_name_is_told_and_no_problem() {
+    let (_runs, folder) = five_lines();
+    let note = "this is a copy of run `0123abcd`, or its folder was renamed: commands know it by its folder";
+    let verification = verify(&folder).unwrap();
+    assert!(verification.is_whole());
+    assert_eq!(
+        (verification.run_id.as_deref(), verification.notes),
+        (Some("0123abcd"), vec![note.to_owned()])
+    );
+    let named = folder.root().with_file_name("0123abcd");
+    fs::rename(folder.root(), &named).unwrap();
+    assert_eq!(verify(&RunFolder::open(&named).unwrap()).unwrap().notes, Vec::<String>::new());
 }
 
 #[test]

@@ -13,8 +13,9 @@ use researchgym_core::record::RunRecord;
 use researchgym_core::statistics::Analysis;
 use serde_json::json;
 
+use self::model::{Note, Section};
 use self::sections::Matter;
-use crate::figure::{Figure, atlas, plain, svg};
+use crate::figure::{Atlas, Figure, atlas, plain, svg};
 
 /// What a page cannot know by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +52,20 @@ pub enum ReportError {
     Json(#[from] serde_json::Error),
 }
 
+/// The leaderboard alone as a page.
+///
+/// # Errors
+/// The page could not be filled in.
+pub fn leaderboard_page(
+    analysis: &Analysis,
+    records: &[RunRecord],
+    facts: &PageFacts,
+) -> Result<String, ReportError> {
+    let atlas = Atlas { figures: Vec::new(), absent: Vec::new() };
+    let section = Matter { analysis, without_flagged: None, records, atlas: &atlas }.leaderboard();
+    Ok(Page::of(analysis, records, facts, &[section]).html()?)
+}
+
 /// Makes a report of an analysis.
 ///
 /// `without_flagged` is the analysis of the same records with [`researchgym_core::statistics::Flagged::LeftOut`]: tables with and without flagged
@@ -64,20 +79,9 @@ pub fn report(
     let atlas = atlas(analysis);
     let without_flagged = without_flagged.filter(|_| !analysis.integrity.flagged.is_empty());
     let sections = Matter { analysis, without_flagged, records, atlas: &atlas }.sections();
-    let (methods, provenance) = (words::methods(analysis), words::provenance(analysis, records, facts));
-    let title = plain(&facts.title);
-    let lead = plain(&words::lead(analysis, facts));
-    let warnings: Vec<String> = analysis.warnings.iter().map(|warning| plain(warning)).collect();
-    let markdown = markdown::page(&title, &lead, &warnings, &sections, &methods, &provenance);
-    let mut environment = Environment::new();
-    environment.set_auto_escape_callback(|_| AutoEscape::Html);
-    environment.add_template("report.html", include_str!("report.html"))?;
-    let html = environment.get_template("report.html")?.render(context! {
-        title, lead, warnings, sections, methods, provenance,
-        style => include_str!("style.css"),
-        figure_style => svg::dark_style(),
-        script => include_str!("sort.js"),
-    })?;
+    let page = Page::of(analysis, records, facts, &sections);
+    let markdown = page.markdown();
+    let html = page.html()?;
     let json = json!({
         "schema": 1,
         "title": facts.title,
@@ -93,4 +97,56 @@ pub fn report(
         "figures_without_data": atlas.absent,
     });
     Ok(Report { html, markdown, json: serde_json::to_string_pretty(&json)?, figures: atlas.figures })
+}
+
+/// What a page shows, whatever its form.
+struct Page<'a> {
+    title: String,
+    lead: String,
+    warnings: Vec<String>,
+    sections: &'a [Section],
+    methods: Vec<Note>,
+    provenance: Vec<Note>,
+}
+
+impl<'a> Page<'a> {
+    fn of(
+        analysis: &Analysis,
+        records: &[RunRecord],
+        facts: &PageFacts,
+        sections: &'a [Section],
+    ) -> Page<'a> {
+        Page {
+            title: plain(&facts.title),
+            lead: plain(&words::lead(analysis, facts)),
+            warnings: analysis.warnings.iter().map(|warning| plain(warning)).collect(),
+            sections,
+            methods: words::methods(analysis),
+            provenance: words::provenance(analysis, records, facts),
+        }
+    }
+
+    fn markdown(&self) -> String {
+        markdown::page(
+            &self.title,
+            &self.lead,
+            &self.warnings,
+            self.sections,
+            &self.methods,
+            &self.provenance,
+        )
+    }
+
+    fn html(&self) -> Result<String, minijinja::Error> {
+        let Page { title, lead, warnings, sections, methods, provenance } = self;
+        let mut environment = Environment::new();
+        environment.set_auto_escape_callback(|_| AutoEscape::Html);
+        environment.add_template("report.html", include_str!("report.html"))?;
+        environment.get_template("report.html")?.render(context! {
+            title, lead, warnings, sections, methods, provenance,
+            style => include_str!("style.css"),
+            figure_style => svg::dark_style(),
+            script => include_str!("sort.js"),
+        })
+    }
 }

@@ -42,7 +42,8 @@ impl Matter<'_> {
         Block { figures: ids.iter().filter_map(|id| self.figure(id)).collect(), ..Block::default() }
     }
 
-    fn leaderboard(&self) -> Section {
+    /// The first section, which also stands alone.
+    pub(super) fn leaderboard(&self) -> Section {
         let mut table = tables::leaderboard(self.analysis);
         table.note = format!(
             "Average score: 0 is the baseline, 1 ten times better, −1 ten times worse or no score. In brackets: {} intervals. Runtime and cost: the mean of a run.",

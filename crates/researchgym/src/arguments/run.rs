@@ -36,6 +36,9 @@ pub(crate) struct RunArguments {
     /// [default: drawn at random]
     #[arg(long, value_name = "S", allow_negative_numbers = true, value_parser = seed)]
     pub(crate) seed: Option<u64>,
+    /// A word by which `list`, `report` and `leaderboard` find the run again; may be given several times
+    #[arg(long, value_name = "TAG", value_parser = tag)]
+    pub(crate) tag: Vec<String>,
     /// Do K runs and print an array of results
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u64).range(1..=100_000))]
     pub(crate) repeat: Option<u64>,
@@ -121,6 +124,15 @@ pub(crate) enum SamplerName {
     Tpe,
     /// Uniform random search
     Random,
+}
+
+/// A word that can stand in tables and file names.
+pub(super) fn tag(text: &str) -> Result<String, String> {
+    let is_good = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:/".contains(&byte);
+    match text.bytes().all(is_good) && (1..=64).contains(&text.len()) {
+        true => Ok(text.to_owned()),
+        false => Err("write up to 64 letters, digits and -_.:/".to_owned()),
+    }
 }
 
 fn seed(text: &str) -> Result<u64, String> {

@@ -4,13 +4,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::Places;
+use super::{Filters, Places};
 
 #[derive(Debug, Args)]
 pub(crate) struct ListArguments {
-    /// Only runs of this task
-    #[arg(long, value_name = "TASK")]
-    pub(crate) task: Option<String>,
+    #[command(flatten)]
+    pub(crate) filters: Filters,
     #[command(flatten)]
     pub(crate) places: Places,
 }
@@ -62,4 +61,12 @@ pub(crate) struct GradeArguments {
     /// Your own copies of the task's datasets
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArguments {
+    /// The run's id, a unique beginning of it, its folder, or a bundle of it
+    pub(crate) run: String,
+    #[command(flatten)]
+    pub(crate) places: Places,
 }

@@ -23,7 +23,7 @@ const BASIC: &str = "basic-agent";
 const BASIC_ALIAS: &str = "rg-agent";
 
 /// The file of a task's folder with its hint at an idea.
-const IDEA_HINT: &str = "idea_hint.txt";
+pub(super) const IDEA_HINT: &str = "idea_hint.txt";
 
 /// An agent by its own name.
 pub(super) fn canonical(name: &str) -> &str {

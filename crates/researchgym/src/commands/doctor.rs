@@ -4,7 +4,7 @@
 
 use researchgym_core::failure::Failure;
 use researchgym_core::spec::SCHEMA;
-use researchgym_engine::audit::{self, Cleaned, Holder, Kind, Remains};
+use researchgym_engine::audit::{self, Cleaned, Holder, Kind, Remains, Scope};
 use researchgym_engine::gpu::{self, GpuReport};
 use researchgym_engine::sandbox::docker::Orphan;
 use researchgym_engine::sandbox::{MachineReport, SandboxHost};
@@ -28,7 +28,7 @@ pub(crate) fn doctor(arguments: &DoctorArguments, printer: &Printer) -> Outcome 
     let settings = Settings::resolve(&arguments.places)?;
     let sandboxes = SandboxHost::new(&settings.home).map_err(Failure::from)?;
     if arguments.audit || arguments.clean {
-        return remains(arguments.clean, &settings, &sandboxes, printer);
+        return remains(arguments, &settings, &sandboxes, printer);
     }
     let mut report = sandboxes.probe();
     on_runtime(async {
@@ -46,18 +46,27 @@ pub(crate) fn doctor(arguments: &DoctorArguments, printer: &Printer) -> Outcome 
 }
 
 /// Looks at what is left, after removing what can be removed if that is wanted.
-fn remains(is_to_clean: bool, settings: &Settings, sandboxes: &SandboxHost, printer: &Printer) -> Outcome {
-    let places = audit::Places::new(settings.home.clone(), settings.runs.clone());
+fn remains(
+    arguments: &DoctorArguments,
+    settings: &Settings,
+    sandboxes: &SandboxHost,
+    printer: &Printer,
+) -> Outcome {
+    let is_to_clean = arguments.clean;
+    let scope = if arguments.this_home { Scope::Home } else { Scope::Machine };
+    let places = audit::Places { scope, ..audit::Places::new(settings.home.clone(), settings.runs.clone()) };
+    let of = arguments.this_home.then_some(settings.home.as_path());
     let mut cleaned = if is_to_clean { audit::clean(&places) } else { Cleaned::default() };
     let mut remains = audit::look(&places);
     on_runtime(async {
         if is_to_clean {
-            for orphan in sandboxes.remove_orphans().await.unwrap_or_default() {
+            for orphan in sandboxes.remove_orphans(of).await.unwrap_or_default() {
                 cleaned.add(Kind::Container, described(&orphan), Ok(()));
             }
         }
         // Without an engine there are no containers.
-        let orphans = sandboxes.orphans().await.unwrap_or_default();
+        let mut orphans = sandboxes.orphans().await.unwrap_or_default();
+        orphans.retain(|orphan| of.is_none_or(|home| orphan.home == home));
         remains.extend(orphans.iter().map(|orphan| Remains::left(Kind::Container, described(orphan))));
         Ok(())
     })?;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use researchgym_engine::catalogue::LoadedTask;
+use researchgym_engine::catalogue::{Catalogue, LoadedTask};
 use researchgym_engine::dataset::Fetching;
 use researchgym_engine::materials::{Materials, Place};
 use researchgym_engine::progress::Progress;
@@ -23,7 +23,11 @@ pub(crate) fn grade(arguments: &GradeArguments, printer: &Printer) -> Outcome {
     let folder = RunFolder::find(&settings.runs, &arguments.run.run).map_err(input)?;
     let (_, state) = result_of(&folder)?;
     let spec = &state.started.spec;
-    let loaded = LoadedTask::open(Path::new(&spec.task_dir)).map_err(input)?;
+    // A run that came from another machine names a place there: then it is the task of that name here.
+    let loaded = match Path::new(&spec.task_dir).is_dir() {
+        true => LoadedTask::open(Path::new(&spec.task_dir)).map_err(input)?,
+        false => Catalogue::new(settings.tasks.clone()).find(&state.started.task.id).map_err(input)?,
+    };
     let own = settings.data_dir(&arguments.data_dir)?;
     let data_dir = own.or_else(|| spec.data_dir.as_ref().map(Into::into));
     let regraded = on_runtime(async {

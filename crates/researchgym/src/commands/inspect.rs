@@ -7,7 +7,7 @@ use researchgym_core::result::ResultError;
 use researchgym_core::spec::SCHEMA;
 use researchgym_engine::import::trajectories;
 use researchgym_engine::inspection::{InspectError, Judge, Metered, Stored, Target};
-use researchgym_engine::store::{RunFolder, StoreError};
+use researchgym_engine::store::{IMPORTED, RunFolder, StoreError};
 use serde_json::{Value, json};
 
 use super::model::declared;
@@ -164,7 +164,7 @@ fn targets(name: &str, settings: &Settings) -> Vec<(String, Result<Target, Comma
     if path.is_file() && path.extension().is_some_and(|extension| extension == "traj") {
         return vec![(name.to_owned(), Ok(Target::Mlgym(path)))];
     }
-    if path.is_dir() && !path.join("events.jsonl").exists() {
+    if path.is_dir() && !path.join("events.jsonl").exists() && !path.join(IMPORTED).exists() {
         let found: Vec<PathBuf> = trajectories(&path);
         if !found.is_empty() {
             return found
@@ -173,9 +173,11 @@ fn targets(name: &str, settings: &Settings) -> Vec<(String, Result<Target, Comma
                 .collect();
         }
     }
-    let found = RunFolder::find(&settings.runs, name).and_then(|folder| match folder.events().exists() {
-        true => Ok(Target::Run(folder)),
-        false => Err(StoreError::NoLog { path: folder.events() }),
+    let found = RunFolder::find(&settings.runs, name).and_then(|folder| {
+        match folder.events().exists() || folder.is_imported() {
+            true => Ok(Target::Run(folder)),
+            false => Err(StoreError::NoLog { path: folder.events() }),
+        }
     });
     let found = found.map_err(|error| match error {
         // Something is there, but nothing that can be inspected.
@@ -240,23 +242,40 @@ async fn one(
             )),
         }
     }
-    let evidence = tokio::task::block_in_place(|| target.read())?;
-    let judge = match metered {
+    let read = target.clone();
+    let report = match metered {
+        None => apart(move || Ok::<_, InspectError>(Box::new(read.read()?.report(None)))).await??,
         Some(metered) => {
-            let findings = evidence.findings();
+            let (evidence, findings) = apart(move || {
+                let evidence = read.read()?;
+                let findings = evidence.findings();
+                Ok::<_, InspectError>((evidence, findings))
+            })
+            .await??;
             printer.talk(&format!("{} looks at {} ...", metered.name(), target.path().display()));
-            Some(Judge::ask(metered, &evidence, &findings).await.map_err(CommandError::from)?)
+            let judge = Judge::ask(metered, &evidence, &findings).await.map_err(CommandError::from)?;
+            if let Err(problem) = &judge.opinion {
+                let path = target.path().display();
+                printer.warn(&format!("{path}: {problem}; the verdict is that of the rules"));
+            }
+            apart(move || Box::new(evidence.report(Some(judge)))).await?
         }
-        None => None,
     };
-    if let Some(Err(problem)) = judge.as_ref().map(|judge| &judge.opinion) {
-        printer.warn(&format!("{}: {problem}; the verdict is that of the rules", target.path().display()));
-    }
-    let report = Box::new(evidence.report(judge));
     match target.write(&report) {
         Ok(()) => Ok(Done::Reported(report)),
         Err(error) => Ok(Done::Unwritten(report, error.into())),
     }
+}
+
+/// Works in a thread of its own, so that Ctrl-C does not wait for a long trajectory. What is left then ends with the process.
+async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, CommandError> {
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    let begun = std::thread::Builder::new().name("inspection".to_owned()).spawn(move || {
+        // Nobody listens any more after Ctrl-C.
+        let _ = sender.send(work());
+    });
+    begun.map_err(|error| infrastructure(format!("no thread for the inspection: {error}")))?;
+    receiver.await.map_err(|_| infrastructure("the inspection broke off".to_owned()))
 }
 
 fn infrastructure(message: String) -> CommandError {

@@ -6,7 +6,7 @@ use researchgym_core::event::Ending;
 use researchgym_core::spec::Limits;
 use researchgym_core::state::RunState;
 use researchgym_engine::session::{Change, Control, LimitChanges, control};
-use researchgym_engine::store::{RunFolder, read_log};
+use researchgym_engine::store::{RunFolder, StoreError, read_log};
 
 use crate::arguments::{LimitArguments, NoteArguments, OneRun};
 use crate::error::{CommandError, Kind, input};
@@ -107,7 +107,11 @@ fn ask(run: &OneRun, wish: &Control, printer: &Printer) -> Outcome {
 /// Nobody listens: the run is over, or waits for somebody to go on with it.
 fn not_at_work(folder: &RunFolder, wish: &Control) -> CommandError {
     let id = folder.id();
-    let state = read_log(folder).ok().and_then(|reading| RunState::fold(&reading.lines).ok());
+    let reading = match read_log(folder) {
+        Err(error @ StoreError::Imported { .. }) => return input(error),
+        reading => reading.ok(),
+    };
+    let state = reading.and_then(|reading| RunState::fold(&reading.lines).ok());
     let ending = state.and_then(|state| state.ended).map(|ended| ended.ending);
     match (ending, wish) {
         (Some(Ending::Submitted | Ending::GaveUp), _) => {

@@ -1,19 +1,25 @@
 //! One file per command; each takes its arguments and a printer and returns an exit code.
 
 mod agents;
+mod comparison;
 mod config;
 mod doctor;
+mod export;
 mod gateway;
 mod gpus;
 mod grade;
 mod image;
+mod import;
 mod inside;
 mod inspect;
+mod leaderboard;
 mod list;
 mod live;
 mod model;
 mod models;
+mod prune;
 mod replay;
+mod report;
 mod run;
 mod schema;
 mod show;
@@ -22,19 +28,32 @@ mod verify;
 
 pub(crate) use researchgym_engine::check::CheckReport;
 
-use crate::arguments::Command;
+pub(crate) use self::export::Told;
+
+use crate::arguments::{Command, OutputFormat};
 use crate::error::{CommandError, Kind};
 use crate::output::{Outcome, Printer};
 
 /// Runs one command.
 pub(crate) fn dispatch(command: Command, printer: &Printer) -> Outcome {
+    let is_document = !matches!(printer.format(), OutputFormat::Text | OutputFormat::Json);
+    if is_document && !matches!(command, Command::Report(_) | Command::Leaderboard(_)) {
+        return Err(CommandError::input("--output md, html and csv are for `report` and `leaderboard`")
+            .hinted("every command knows --output text and --output json"));
+    }
     match command {
         Command::Run(arguments) => run::run(*arguments, printer),
         Command::List(arguments) => list::list(&arguments, printer),
         Command::Show(arguments) => show::show(&arguments.run, printer),
+        Command::Report(arguments) => report::report(&arguments, printer),
+        Command::Leaderboard(arguments) => leaderboard::leaderboard(&arguments, printer),
         Command::Replay(arguments) => replay::replay(&arguments, printer),
         Command::Grade(arguments) => grade::grade(&arguments, printer),
         Command::Verify(arguments) => verify::verify(&arguments, printer),
+        Command::Import(arguments) => import::import(&arguments, printer),
+        Command::Export(arguments) => export::export(&arguments, printer),
+        Command::Unpack(arguments) => export::unpack(&arguments, printer),
+        Command::Prune(arguments) => prune::prune(&arguments, printer),
         Command::Inspect(arguments) => inspect::inspect(&arguments, printer),
         Command::Task(command) => task::task(command, printer),
         Command::Model(command) => model::model(command, printer),

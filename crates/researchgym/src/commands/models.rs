@@ -58,7 +58,7 @@ pub(super) fn judge(
     door(registry.resolve(name)?, &registry).map(Some)
 }
 
-/// The way to the model of a run that goes on: everything as it was, only the key is looked up anew.
+/// The way to the model of a run that goes on: as it was, but where it is and the key are looked up anew.
 pub(super) fn recorded(
     spec: &RunSpec,
     folder: &RunFolder,
@@ -69,7 +69,14 @@ pub(super) fn recorded(
     let Some(model) = &spec.model_spec else { return Ok(None) };
     let registry = with_options(&arguments.models, (settings, merged), printer)?;
     let model = with_script(model, folder)?;
-    door(registry.endpoint_of(&model)?, &registry).map(Some)
+    let endpoint = registry.endpoint_of(&model)?;
+    if endpoint.base_url != model.base_url {
+        printer.warn(&format!(
+            "the run asked `{}` at {}; as the settings are now, it goes on at {}",
+            model.name, model.base_url, endpoint.base_url
+        ));
+    }
+    door(endpoint, &registry).map(Some)
 }
 
 /// A long script is kept as a blob.

@@ -2,6 +2,7 @@
 
 use researchgym_core::result::{Context, RunResult};
 use researchgym_core::state::RunState;
+use researchgym_engine::records::record_of;
 use researchgym_engine::store::{RunFolder, read_log};
 use serde_json::json;
 
@@ -13,6 +14,14 @@ use crate::settings::Settings;
 pub(crate) fn show(arguments: &OneRun, printer: &Printer) -> Outcome {
     let settings = Settings::resolve(&arguments.places)?;
     let folder = RunFolder::find(&settings.runs, &arguments.run).map_err(input)?;
+    if folder.is_imported() {
+        let (record, _) = record_of(&folder).map_err(|error| CommandError::input(error.to_string()))?;
+        match printer.is_json() {
+            true => printer.json(&serde_json::json!(record)),
+            false => printer.imported_run(&folder, &record),
+        }
+        return Ok(0);
+    }
     let (result, state) = result_of(&folder)?;
     if printer.is_json() {
         let mut object = serde_json::to_value(&result).unwrap_or_default();

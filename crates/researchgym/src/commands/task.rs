@@ -17,6 +17,7 @@ use researchgym_engine::sandbox::SandboxHost;
 use researchgym_engine::workbench::Workbench;
 use serde_json::json;
 
+use super::agents::IDEA_HINT;
 use super::model::declared;
 use super::{gpus, image, on_runtime};
 use crate::arguments::{CheckPlace, IsolatedRuntime, Places, TaskCommand};
@@ -72,7 +73,8 @@ fn show(name: &str, places: &Places, printer: &Printer) -> Outcome {
             "description": description }),
         );
     } else {
-        printer.task(&loaded.task, &loaded.folder.display().to_string(), &description);
+        let has_hint = loaded.folder.join(IDEA_HINT).is_file();
+        printer.task(&loaded.task, &loaded.folder.display().to_string(), has_hint, &description);
     }
     Ok(0)
 }
@@ -87,7 +89,7 @@ fn new(name: &str, dir: Option<PathBuf>, places: &Places, printer: &Printer) -> 
         printer.data(&folder.display().to_string());
         let word =
             if settings.tasks.contains(&parent) { name.to_owned() } else { folder.display().to_string() };
-        printer.talk(&format!("\nIt works as it is. Prove it: researchgym task check {word}\nThen make it yours: every key of task.toml is explained there."));
+        printer.talk(&format!("\nIt works as it is. Prove it: researchgym task check {word}\nThen make it yours: its task.toml explains the keys it has; `researchgym schema task` has all."));
     }
     Ok(0)
 }
@@ -131,7 +133,14 @@ fn check_all(
     let catalogue = Catalogue::new(settings.tasks.clone());
     let wanted: Vec<(String, Result<LoadedTask, CommandError>)> = match all {
         true => catalogue.list().into_iter().map(|entry| (entry.name, entry.loaded.map_err(input))).collect(),
-        false => names.iter().map(|name| (name.clone(), catalogue.find(name).map_err(input))).collect(),
+        false => {
+            let found = |name: &String| match catalogue.find(name) {
+                // A name that means nothing is a mistake of the command, not of a task.
+                Err(error) if error.is_unknown() => Err(input(error)),
+                found => Ok((name.clone(), found.map_err(input))),
+            };
+            names.iter().map(found).collect::<Result<_, _>>()?
+        }
     };
     if wanted.is_empty() {
         return Err(CommandError::input("there are no tasks to check")

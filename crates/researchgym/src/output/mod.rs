@@ -2,13 +2,17 @@
 
 mod audit;
 mod doctor;
+mod export;
 mod gateway;
 mod gpus;
+mod importing;
 mod inspection;
+mod listing;
 mod models;
 mod person;
 mod plan;
 mod progress;
+mod reports;
 mod runs;
 mod tasks;
 mod terminal;
@@ -25,7 +29,9 @@ use researchgym_core::spec::SCHEMA;
 use researchgym_engine::progress::Progress;
 use serde::Serialize;
 
+pub(crate) use self::export::{Exported, ExportedFile, PrunedRun};
 pub(crate) use self::gateway::Door;
+pub(crate) use self::importing::Importing;
 pub(crate) use self::person::Person;
 pub(crate) use self::plan::Plan;
 pub(crate) use self::progress::Console;
@@ -69,6 +75,18 @@ impl Printer {
         self.format == OutputFormat::Json
     }
 
+    /// The form in which results are wanted.
+    pub(crate) fn format(&self) -> OutputFormat {
+        self.format
+    }
+
+    /// A text of several lines on standard output.
+    pub(crate) fn document(&self, text: &str) {
+        for line in text.lines() {
+            self.data(line);
+        }
+    }
+
     /// Whether a person sees standard error as it comes.
     pub(crate) fn is_live(&self) -> bool {
         std::io::stderr().is_terminal()
@@ -87,13 +105,12 @@ impl Printer {
         self.data(&serde_json::to_string(value).unwrap_or_default());
     }
 
-    /// A result for scripts and its summary for people. Who sees both at one terminal finds the summary at the end.
+    /// The summary of a result for people, and after it the result for scripts. Who would see both at one terminal is no
+    /// script, and gets the object only if it is asked for.
     pub(crate) fn concluded(&self, result: &impl Serialize, summary: impl FnOnce()) {
-        if self.is_live() && std::io::stdout().is_terminal() {
-            self.json(result);
-            summary();
-        } else {
-            summary();
+        summary();
+        let is_seen = self.is_live() && std::io::stdout().is_terminal();
+        if self.is_json() || !is_seen {
             self.json(result);
         }
     }

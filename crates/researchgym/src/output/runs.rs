@@ -10,7 +10,7 @@ use researchgym_core::result::{NetworkResult, Progress, RunResult};
 use researchgym_core::score::{Metrics, Split};
 use researchgym_core::state::RunState;
 use researchgym_engine::runner::Regraded;
-use researchgym_engine::store::Verification;
+use researchgym_engine::store::{RunFolder, Verification};
 
 use super::Printer;
 use super::gpus::granted;
@@ -28,16 +28,24 @@ impl Printer {
             self.talk(&format!("\nhint: {hint}"));
         }
         let run = spoken(result);
-        match result.ending {
+        match (result.state, result.ending) {
+            (Progress::Running, _) => {
+                self.talk(&format!("\nIt is at work; wait for it, or hold it: researchgym pause {run}"));
+            }
+            (Progress::Paused, _) => {
+                self.talk(&format!("\nIt is paused. Go on with it: researchgym unpause {run}"));
+            }
+            // It has no folder with which anything could be done.
+            (Progress::NotStarted, _) => {}
             // The hint knows better how to go on.
-            Some(Ending::Failed) if hint.is_some_and(|hint| hint.contains("--fork")) => {}
-            Some(Ending::Failed) => {
+            (_, Some(Ending::Failed)) if hint.is_some_and(|hint| hint.contains("--fork")) => {}
+            (_, Some(Ending::Failed)) => {
                 self.talk(&format!("\nWhen that is mended: researchgym run --resume {run}"));
             }
-            Some(Ending::Cancelled) | None => {
+            (_, Some(Ending::Cancelled) | None) => {
                 self.talk(&format!("\nGo on with it: researchgym run --resume {run}"));
             }
-            Some(ending) => {
+            (_, Some(ending)) => {
                 self.talk(&format!("\nLook closer: researchgym show {run}"));
                 self.more(ending, &run);
             }
@@ -55,6 +63,15 @@ impl Printer {
     pub(crate) fn summaries(&self, results: &[RunResult]) {
         self.talk("");
         self.rows(&listing(results));
+        let begun: Vec<&str> = results
+            .iter()
+            .filter(|result| result.state != Progress::NotStarted)
+            .map(|result| result.run_id.as_str())
+            .collect();
+        if begun.len() < results.len() {
+            let ids = if begun.is_empty() { String::new() } else { format!(": {}", begun.join(", ")) };
+            self.talk(&format!("\n{} of {} runs were begun{ids}", begun.len(), results.len()));
+        }
         let improved = results.iter().filter(|result| result.improved == Some(true)).count();
         self.talk(&format!(
             "\n{improved} of {} beat the baseline\n\nLook closer: researchgym show RUN",
@@ -65,25 +82,6 @@ impl Printer {
     fn rows(&self, lines: &[String]) {
         for line in lines {
             self.talk(line);
-        }
-    }
-
-    /// `list`
-    pub(crate) fn list(&self, results: &[RunResult], broken: &[(String, String)], runs: &Path) {
-        if results.is_empty() && broken.is_empty() {
-            let runs = runs.display();
-            self.talk(&format!("There are no such runs in {runs}. Make one: researchgym run blotto tuner"));
-        }
-        if !results.is_empty() {
-            for line in listing(results) {
-                self.data(&line);
-            }
-            if let Some(last) = results.last() {
-                self.talk(&format!("\nLook closer: researchgym show {}", spoken(last)));
-            }
-        }
-        for (_, problem) in broken {
-            self.warn(problem);
         }
     }
 
@@ -122,7 +120,7 @@ impl Printer {
             self.talk(&format!("Grade it again: researchgym grade {run}"));
         }
         match (result.state, result.ending) {
-            (Progress::Running, _) if state.is_paused => {
+            (Progress::Paused, _) => {
                 self.talk(&format!("It is paused. Go on with it: researchgym unpause {run}"));
             }
             (Progress::Running, _) => {
@@ -143,6 +141,9 @@ impl Printer {
         }
         for problem in problems {
             self.data(&format!("{run}: {problem}"));
+        }
+        for note in &verification.notes {
+            self.talk(&format!("note: {note}"));
         }
     }
 
@@ -176,15 +177,26 @@ impl Printer {
     }
 }
 
-/// What names a run in a command without `--runs-dir`: its id, or its folder if it is elsewhere.
+/// The name of a run's folder, by which commands find it: its id, unless it was copied or renamed.
+fn folder_name(result: &RunResult) -> &str {
+    Path::new(&result.run).file_name().and_then(|name| name.to_str()).unwrap_or(&result.run_id)
+}
+
+/// What names a run in a command without `--runs-dir`: its folder's name where that leads to it, else its folder.
 fn spoken(result: &RunResult) -> Cow<'_, str> {
+    named(folder_name(result), &result.run)
+}
+
+/// The same of a run by its id and folder.
+pub(super) fn named<'a>(name: &'a str, run: &'a str) -> Cow<'a, str> {
     let runs = std::env::var_os("RESEARCHGYM_RUNS").filter(|runs| !runs.is_empty());
     let runs = runs.unwrap_or_else(|| "runs".into());
-    let usual = std::env::current_dir().map(|here| here.join(runs));
-    match Path::new(&result.run).ancestors().nth(2) {
-        Some(own) if usual.is_ok_and(|usual| usual == own) => Cow::Borrowed(&result.run_id),
-        _ if result.run.contains(char::is_whitespace) => Cow::Owned(format!("'{}'", result.run)),
-        _ => Cow::Borrowed(&result.run),
+    let usual = std::env::current_dir().map(|here| here.join(runs)).unwrap_or_default();
+    let leads_to_it = |found: RunFolder| found.root() == Path::new(run);
+    match RunFolder::find(&usual, name).is_ok_and(leads_to_it) {
+        true => Cow::Borrowed(name),
+        false if run.contains(char::is_whitespace) => Cow::Owned(format!("'{run}'")),
+        false => Cow::Borrowed(run),
     }
 }
 
@@ -207,18 +219,14 @@ fn split(split: Split) -> &'static str {
 }
 
 fn listing(results: &[RunResult]) -> Vec<String> {
-    let mut rows = vec![
-        ["run", "task", "agent", "state", "score", "best", "baseline", "steps", "time", "USD"]
-            .map(str::to_owned)
-            .to_vec(),
-    ];
+    let mut rows = vec![HEADINGS.map(str::to_owned).to_vec()];
     for result in results {
         let value = |metrics: &Option<Metrics>| {
             let value = metrics.as_ref().and_then(|metrics| metrics.get(&result.primary.name));
             value.map_or_else(|| "-".to_owned(), |value| number(*value))
         };
         rows.push(vec![
-            result.run_id.clone(),
+            if result.run_id.is_empty() { "-".to_owned() } else { folder_name(result).to_owned() },
             result.task.clone(),
             match &result.model {
                 Some(model) => format!("{} ({model})", result.agent),
@@ -236,10 +244,16 @@ fn listing(results: &[RunResult]) -> Vec<String> {
     table(&rows)
 }
 
+/// Of tables with a run in each line.
+pub(super) const HEADINGS: [&str; 10] =
+    ["run", "task", "agent", "state", "score", "best", "baseline", "steps", "time", "USD"];
+
 fn state(result: &RunResult) -> &'static str {
     match (result.state, result.ending) {
         (Progress::Ended, Some(ending)) => ending.name(),
+        (Progress::NotStarted, _) => "not started",
         (Progress::Running, _) => "running",
+        (Progress::Paused, _) => "paused",
         (Progress::Interrupted | Progress::Ended, _) => "interrupted",
     }
 }

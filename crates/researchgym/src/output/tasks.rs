@@ -58,7 +58,7 @@ impl Printer {
     }
 
     /// `task show`
-    pub(crate) fn task(&self, task: &Task, folder: &str, description: &str) {
+    pub(crate) fn task(&self, task: &Task, folder: &str, has_hint: bool, description: &str) {
         let baseline = task.baseline.as_ref();
         let mut rows = vec![
             vec!["task".to_owned(), task.id.clone()],
@@ -83,6 +83,9 @@ impl Printer {
         rows.push(vec!["submit".to_owned(), task.submission.artefacts.join(", ")]);
         rows.push(vec!["validations".to_owned(), task.grader.validations.to_string()]);
         rows.push(vec!["hours".to_owned(), task.limits.hours.to_string()]);
+        rows.extend(reach(task).into_iter().map(|(key, value)| vec![key.to_owned(), value]));
+        let hint = if has_hint { "one, told with --idea-hint" } else { "none" };
+        rows.push(vec!["hints".to_owned(), hint.to_owned()]);
         for (name, variant) in &task.variants {
             rows.push(vec!["variant".to_owned(), format!("{name}: {}", variant.description)]);
         }
@@ -121,4 +124,39 @@ impl Printer {
             self.data(&line);
         }
     }
+}
+
+/// What a run of the task may use of machine and network, and what they are made of.
+fn reach(task: &Task) -> Vec<(&'static str, String)> {
+    let network = &task.network;
+    let agent = match network.agent {
+        Some(policy) => policy.to_string(),
+        None => "the model gateway in a run with a model, else none".to_owned(),
+    };
+    let mut rows = vec![("network", format!("agent: {agent}; grader: {}", network.grader))];
+    if !network.allow.is_empty() {
+        rows.push(("allowed hosts", network.allow.join(", ")));
+    }
+    if network.web {
+        rows.push(("web", "searches and pages, for agents with tools for them".to_owned()));
+    }
+    let resources = &task.resources;
+    rows.push((
+        "resources",
+        format!(
+            "{} MiB of memory, {} CPUs, {} processes",
+            resources.memory_mib, resources.cpus, resources.pids
+        ),
+    ));
+    rows.push(("GPUs", if resources.gpus == 0 { "none".to_owned() } else { resources.gpus.to_string() }));
+    let container = task.container.as_ref();
+    let container = container.and_then(|container| match (&container.dockerfile, &container.image) {
+        (Some(file), _) => Some(format!("built from {file}")),
+        (None, image) => image.clone(),
+    });
+    rows.push(("container", container.unwrap_or_else(|| "the image of the settings".to_owned())));
+    if let Some(environment) = &task.environment {
+        rows.push(("environment", environment.requirements.clone()));
+    }
+    rows
 }

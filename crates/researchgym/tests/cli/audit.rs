@@ -1,25 +1,35 @@
 //! `doctor --audit` and `--clean`: what is left is found and removed, what lives is not, and a killed run leaves nothing.
 
 use std::collections::BTreeSet;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use researchgym_core::digest::Digest;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::support::{World, answer, can_isolate, eventually, exec, is_root, signal, submit, wait};
+use crate::support::{Finished, World, answer, can_isolate, eventually, exec, is_root, signal, submit, wait};
 
-/// Cleaning is for the whole machine, and would remove what other tests leave lying about on purpose.
-fn alone() -> std::fs::File {
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cleaning.lock");
-    let lock = std::fs::File::create(path).expect("the build's own folder");
-    lock.lock().expect("others end");
-    lock
+/// What the audit of this world's home finds.
+fn audit(world: &World) -> Finished {
+    world.finish(&["doctor", "--audit", "--this-home", "--output", "json"])
+}
+
+/// Removes what the audit of this world's home finds; other tests leave things lying about on purpose.
+fn clean(world: &World) -> Value {
+    world.finish(&["doctor", "--clean", "--this-home", "--output", "json"]).object()
+}
+
+/// Marks a folder among temporary files as one that a process with this world's home has made.
+fn mark(world: &World, folder: &Path) {
+    let text = format!("made by researchgym with the home {}", world.path("home").display());
+    std::fs::write(folder.join(".researchgym"), text).expect("a file");
 }
 
 /// What the audit says of this world: `[held_by, kind, what below the world's folder]`.
 fn audited(world: &World) -> (i32, BTreeSet<[String; 3]>) {
-    let finished = world.finish(&["doctor", "--audit", "--output", "json"]);
+    let finished = audit(world);
     let object = finished.object();
     let remains = object["remains"].as_array().expect("a list").clone();
     let root = world.path("");
@@ -40,7 +50,6 @@ fn below(world: &World, path: &Path) -> String {
 
 #[test]
 fn what_belongs_to_nobody_is_found_and_removed() {
-    let _alone = alone();
     let world = World::new();
     for folder in [
         "home/scratch/researchgym-scratch-left/deep",
@@ -59,18 +68,17 @@ fn what_belongs_to_nobody_is_found_and_removed() {
         ["nobody", "folder", "home/scratch/researchgym-scratch-left"],
     ];
     assert_eq!(audited(&world), (1, rows(expected)));
-    let cleaned = world.finish(&["doctor", "--clean", "--output", "json"]).object();
+    let cleaned = clean(&world);
     assert_eq!(cleaned["failed"], json!([]));
     assert_eq!(audited(&world).1, rows([["live", "folder", "home/scratch/researchgym-scratch-held"]]));
     assert!(world.path("home/environments/whole").is_dir(), "what is finished is no leftover");
     drop(lock);
-    world.finish(&["doctor", "--clean"]);
+    clean(&world);
     assert_eq!(audited(&world).1, rows([]));
 }
 
 #[test]
 fn a_run_without_its_log_is_the_users() {
-    let _alone = alone();
     let world = World::new();
     let [packed, foreign, started] = ["0000000a", "0000000b", "0000000c"].map(|name| {
         let run = world.path(&format!("runs/2026-01-01/{name}"));
@@ -86,7 +94,7 @@ fn a_run_without_its_log_is_the_users() {
         let touched = Command::new("touch").args(["-d", "3 days ago"]).arg(run).status().expect("touch runs");
         assert!(touched.success());
     }
-    world.finish(&["doctor", "--clean"]);
+    clean(&world);
     assert_eq!([packed.exists(), foreign.exists(), started.exists()], [true, true, false]);
     assert!(foreign.join("workspace/thesis.txt").is_file());
 }
@@ -105,9 +113,10 @@ fn what_is_no_file_in_a_run_is_an_error_and_not_waited_for() {
 
 #[test]
 fn an_orphan_without_isolation_is_found_by_its_environment_and_ended() {
-    let _alone = alone();
     let world = World::new();
     let sandbox = world.path("researchgym-host-orphan");
+    std::fs::create_dir(&sandbox).expect("a folder");
+    mark(&world, &sandbox);
     let mut orphan = Command::new("sleep")
         .arg("1000")
         .env_clear()
@@ -116,7 +125,7 @@ fn an_orphan_without_isolation_is_found_by_its_environment_and_ended() {
         .spawn()
         .expect("sleep starts");
     let expected = format!("{} sleep 1000", orphan.id());
-    let found = world.finish(&["doctor", "--audit", "--output", "json"]).object();
+    let found = audit(&world).object();
     let found: Vec<&Value> = found["remains"]
         .as_array()
         .expect("a list")
@@ -127,13 +136,12 @@ fn an_orphan_without_isolation_is_found_by_its_environment_and_ended() {
         found,
         [&json!({ "kind": "process", "what": expected, "held_by": "nobody", "removable": true })]
     );
-    world.finish(&["doctor", "--clean"]);
+    clean(&world);
     assert_eq!(eventually("it ends", || orphan.try_wait().expect("it is ours")).code(), None);
 }
 
 #[test]
 fn a_live_run_is_live_and_a_killed_one_leaves_only_itself() {
-    let _alone = alone();
     if !can_isolate() {
         return;
     }
@@ -146,20 +154,19 @@ fn a_live_run_is_live_and_a_killed_one_leaves_only_itself() {
     let expected = rows([["live", "run", &run_below], ["live", "socket", &socket]]);
     assert_eq!(found, expected);
     // Nothing of it goes.
-    world.finish(&["doctor", "--clean"]);
+    clean(&world);
     assert_eq!(audited(&world).1, expected);
     signal(&child, Signal::KILL);
     wait(child);
     world.wait_until_nothing_is_left();
     let expected = rows([["user", "run", &run_below]]);
     eventually("the sweeper removes the socket", || (audited(&world).1 == expected).then_some(()));
-    world.finish(&["doctor", "--clean"]);
+    clean(&world);
     assert_eq!(audited(&world).1, expected, "a run that can go on is the user's");
 }
 
 #[test]
 fn what_a_killed_writer_left_in_a_run_goes_and_the_run_stays() {
-    let _alone = alone();
     if !can_isolate() {
         return;
     }
@@ -182,14 +189,13 @@ fn what_a_killed_writer_left_in_a_run_goes_and_the_run_stays() {
         ["nobody", "socket", &socket],
     ]);
     assert_eq!(audited(&world), (1, expected));
-    world.finish(&["doctor", "--clean"]);
+    clean(&world);
     assert_eq!(audited(&world).1, rows([]));
     assert_eq!(world.finish(&["verify", &run.display().to_string()]).code, 0);
 }
 
 #[test]
 fn control_groups_are_judged_by_lock_and_process() {
-    let _alone = alone();
     let memory = Path::new("/sys/fs/cgroup/memory");
     let unified = Path::new("/sys/fs/cgroup");
     let mount = if memory.is_dir() { memory } else { unified };
@@ -197,18 +203,21 @@ fn control_groups_are_judged_by_lock_and_process() {
         return;
     }
     let world = World::new();
-    // Numbers that no process has; the world's mark keeps tests apart.
+    // Below a group of their own, where no run that starts tidies up; numbers that no process has.
     let number = u32::MAX - std::process::id();
-    let (left, held) =
-        (mount.join(format!("researchgym-{number}-1")), mount.join(format!("researchgym-{number}-2")));
-    if std::fs::create_dir_all(left.join("inner")).and_then(|()| std::fs::create_dir_all(&held)).is_err() {
+    let mark = Digest::of(world.path("home").as_os_str().as_encoded_bytes()).to_string();
+    let group = mount.join(format!("tests-of-audit-{number}"));
+    let of = |start: u32, mark: &str| group.join(format!("researchgym-{number}-{start}-{mark}"));
+    let (left, held, foreign) = (of(1, &mark[..8]), of(2, &mark[..8]), of(3, "01234567"));
+    let made = [&left.join("inner"), &held, &foreign].map(std::fs::create_dir_all);
+    if made.iter().any(Result::is_err) {
         crate::support::say("SKIPPED: this machine lets even root make no control group");
         return;
     }
     let lock = std::fs::File::open(&held).expect("a group");
     lock.lock().expect("it is free");
     let holders = |world: &World| -> Vec<Value> {
-        let object = world.finish(&["doctor", "--audit", "--output", "json"]).object();
+        let object = audit(world).object();
         let of = |group: &PathBuf| {
             let remains = object["remains"].as_array().expect("a list").iter();
             let mut found = remains.filter(|one| one["what"] == group.display().to_string().as_str());
@@ -217,16 +226,19 @@ fn control_groups_are_judged_by_lock_and_process() {
         [&left, &held].map(of).to_vec()
     };
     assert_eq!(holders(&world), [json!("nobody"), json!("live")]);
-    world.finish(&["doctor", "--clean"]);
+    clean(&world);
     assert_eq!(holders(&world), [Value::Null, json!("live")]);
     drop(lock);
-    world.finish(&["doctor", "--clean"]);
+    clean(&world);
     assert_eq!(holders(&world), [Value::Null, Value::Null]);
+    assert!(foreign.is_dir(), "another home's");
+    for folder in [&foreign, &group] {
+        std::fs::remove_dir(folder).expect("nothing is in it");
+    }
 }
 
 #[test]
 fn a_killed_run_without_isolation_leaves_nothing_among_temporary_files() {
-    let _alone = alone();
     if !can_isolate() {
         return;
     }
@@ -266,10 +278,82 @@ fn a_killed_run_without_isolation_leaves_nothing_among_temporary_files() {
     world.wait_until_nothing_is_left();
 }
 
+#[test]
+fn look_alikes_stay() {
+    let world = World::new();
+    let temporary = world.path("temporary");
+    let folder = |name: &str| {
+        let path = temporary.join(name);
+        std::fs::create_dir_all(path.join("deep")).expect("a folder");
+        path
+    };
+    let ours = folder("researchgym-host-ours");
+    mark(&world, &ours);
+    let named = folder("researchgym-host-by-name");
+    let linked = folder("researchgym-container-linked");
+    std::os::unix::fs::symlink(ours.join(".researchgym"), linked.join(".researchgym")).expect("a link");
+    std::os::unix::fs::symlink(&ours, temporary.join("researchgym-gateway-link")).expect("a link");
+    let theirs = folder("researchgym-gateway-theirs");
+    mark(&world, &theirs);
+    let has_stranger = is_root("a folder of another user");
+    if has_stranger {
+        std::os::unix::fs::chown(&theirs, Some(4_000_000), None).expect("root may");
+    }
+    // Each waits for the end of its input; what it is called is all that it has of ours.
+    let script = world.file("guest", "read line");
+    let guest = [script.as_str(), "guest"];
+    std::fs::copy(&script, world.path("sweep")).expect("a file");
+    let lines: [(&str, &[&str], &Path); 4] = [
+        ("/researchgym/bin/researchgym", &guest[1..], &temporary),
+        ("/opt/researchgym", &["sweep", "1"], &temporary),
+        ("bwrap", &["guest", "--", "/researchgym/bin/researchgym", "guest"], &temporary),
+        ("sh", &guest[1..], &named),
+    ];
+    let mut processes = lines.map(|(name, words, sandbox)| {
+        let mut command = Command::new("/bin/sh");
+        command.arg0(name).args(words).current_dir(world.path(".")).env("RESEARCHGYM_SANDBOX", sandbox);
+        command.env("RESEARCHGYM_HOME", world.path("home")).stdin(Stdio::piped()).spawn().expect("sh starts")
+    });
+    let pids = processes.each_ref().map(|process| format!("{} ", process.id()));
+    let found = |words: &[&str]| -> BTreeSet<String> {
+        let mut command = world.command(words);
+        let output = command.env("TMPDIR", &temporary).output().expect("the binary starts");
+        let object: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let names =
+            object["remains"].as_array().expect("a list").iter().filter_map(|one| one["what"].as_str());
+        let is_here = |what: &&str| {
+            what.starts_with(temporary.to_str().expect("a text"))
+                || pids.iter().any(|pid| what.starts_with(pid))
+        };
+        names.filter(is_here).map(str::to_owned).collect()
+    };
+    let text = |path: &Path| path.display().to_string();
+    let theirs_too = (!has_stranger).then(|| text(&theirs));
+    let expected: BTreeSet<String> = std::iter::once(text(&ours)).chain(theirs_too).collect();
+    assert_eq!(found(&["doctor", "--audit", "--output", "json"]), expected, "on the whole machine");
+    // Of another home nothing is seen, and nothing goes.
+    assert_eq!(
+        found(&["doctor", "--audit", "--this-home", "--home", "/nowhere", "--output", "json"]),
+        BTreeSet::new()
+    );
+    assert_eq!(
+        found(&["doctor", "--clean", "--this-home", "--home", "/nowhere", "--output", "json"]),
+        BTreeSet::new()
+    );
+    assert!(ours.is_dir());
+    assert_eq!(found(&["doctor", "--clean", "--this-home", "--output", "json"]), BTreeSet::new());
+    let stay = [&named, &linked, &theirs].map(|folder| folder.join("deep").is_dir());
+    assert_eq!((ours.exists(), stay), (false, [true, true, has_stranger]));
+    for process in &mut processes {
+        assert_eq!(process.try_wait().expect("it is ours"), None, "it lives on");
+        drop(process.stdin.take());
+        process.wait().expect("it ends");
+    }
+}
+
 /// The groups of a run in a time namespace look to others as if their process had started at another time.
 #[test]
 fn a_run_in_a_time_namespace_keeps_its_control_groups() {
-    let _alone = alone();
     if !can_isolate() || !is_root("making a time namespace") {
         return;
     }
@@ -286,7 +370,7 @@ fn a_run_in_a_time_namespace_keeps_its_control_groups() {
     world.wait_for_log("the command", |log| log.contains("sleep 1000\"}}}}"));
     let number = format!("/researchgym-{}-", child.id());
     let groups = || -> Vec<(String, bool)> {
-        let object = world.finish(&["doctor", "--audit", "--output", "json"]).object();
+        let object = audit(&world).object();
         let remains = object["remains"].as_array().expect("a list").iter();
         let of_child = remains.filter(|one| one["what"].as_str().is_some_and(|what| what.contains(&number)));
         of_child.map(|one| (one["what"].to_string(), one["held_by"] == "live")).collect()
@@ -295,7 +379,7 @@ fn a_run_in_a_time_namespace_keeps_its_control_groups() {
     assert!(before.iter().all(|(_, is_live)| *is_live), "{before:?}");
     // A run that starts removes the groups of processes that are gone.
     assert_eq!(World::new().scripted(&[answer(5), submit()], &[]).code, 0);
-    world.finish(&["doctor", "--clean"]);
+    clean(&world);
     assert_eq!(groups(), before);
     signal(&child, Signal::KILL);
     wait(child);
@@ -305,14 +389,13 @@ fn a_run_in_a_time_namespace_keeps_its_control_groups() {
 /// A sweeper whose process is gone looks like an orphan, and does just what cleaning would do.
 #[test]
 fn a_sweeper_at_work_is_waited_for() {
-    let _alone = alone();
     let world = World::new();
     let folder = world.path("left");
     std::fs::create_dir(&folder).expect("a folder");
     // It follows a process that is not its parent: so does one whose parent has died.
     let mut sweeper =
         world.command(&["sweep", "1"]).stdin(Stdio::piped()).spawn().expect("the binary starts");
-    let clean = world.start(&["doctor", "--clean"]);
+    let clean = world.start(&["doctor", "--clean", "--this-home"]);
     eventually("cleaning holds the sweeper", || {
         let descriptors = std::fs::read_dir(format!("/proc/{}/fd", clean.id())).ok()?;
         let mut links = descriptors.flatten().filter_map(|entry| std::fs::read_link(entry.path()).ok());
@@ -332,7 +415,6 @@ fn a_killed_sweeper_is_followed_by_another() {
     if !can_isolate() {
         return;
     }
-    let _alone = alone();
     let world = World::new();
     let script = world.script(&[exec("until [ -e go ]; do sleep 0.02; done"), answer(5), submit()]);
     let child = world.start(&world.scripted_words("tiny", &script, &[]));

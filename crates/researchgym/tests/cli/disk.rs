@@ -4,6 +4,7 @@ use std::process::Command;
 
 use serde_json::json;
 
+use crate::stored::keep_long;
 use crate::support::{Finished, World, can_isolate, exec, is_root, submit};
 
 /// Runs `researchgym` with its runs on a file system of its own, in a private mount namespace.
@@ -73,4 +74,54 @@ fn a_full_disk_ends_the_run_and_keeps_what_was_written() {
     let verified = world.finish(&["verify", id, "--runs-dir", &runs]);
     assert_eq!(verified.code, 0, "{verified:?}");
     world.wait_until_nothing_is_left();
+}
+
+#[test]
+fn an_export_to_a_full_disk_leaves_nothing_on_it() {
+    if !is_root("mounting a small file system") {
+        return;
+    }
+    let world = World::new();
+    keep_long(&world.path("store"), "aaaaaaaa", 20_000);
+    let store = world.path("store").display().to_string();
+    let mount = "mount -t tmpfs -o size=64k,mode=755 none runs";
+    let after = "ls -A runs > listing;";
+    let nothing_is_left = || {
+        let listing = std::fs::read_to_string(world.path("listing")).expect("a listing");
+        assert_eq!(listing, "", "something is left");
+    };
+    for format in ["parquet", "arrow", "csv", "sft"] {
+        let words = ["export", "--format", format, "-o", "runs/out", "--runs-dir", &store];
+        let full = on_disk(&world, mount, &words, after);
+        assert_eq!(full.code, 3, "{format}: {full:?}");
+        assert!(
+            full.stderr.contains("No space left on device") && full.stderr.contains("free space"),
+            "{full:?}"
+        );
+        nothing_is_left();
+    }
+    std::fs::write(world.path("store/2026-11-01/aaaaaaaa/noise"), noise(1 << 20)).expect("a file");
+    let full =
+        on_disk(&world, mount, &["export", "--bundle", "aa", "-o", "runs/out", "--runs-dir", &store], after);
+    assert_eq!(full.code, 3, "{full:?}");
+    assert!(full.stderr.contains("No space left on device"), "{full:?}");
+    nothing_is_left();
+    let bundled = world.finish(&["export", "--bundle", "aa", "-o", "run.tar.zst", "--runs-dir", &store]);
+    assert_eq!(bundled.code, 0, "{bundled:?}");
+    let full = on_disk(&world, mount, &["unpack", "run.tar.zst"], after);
+    assert_eq!(full.code, 3, "{full:?}");
+    assert!(full.stderr.contains("has room for"), "{full:?}");
+    nothing_is_left();
+}
+
+/// Bytes that do not compress.
+fn noise(length: usize) -> Vec<u8> {
+    let mut state = 1_u64;
+    let mut byte = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state as u8
+    };
+    (0..length).map(|_| byte()).collect()
 }

@@ -159,12 +159,55 @@ fn a_player_that_is_ended_from_outside_is_no_failure_of_the_agent() {
     assert_eq!(of_type(&finished.events(), "scored"), Vec::<&Value>::new());
 }
 
+/// A player's program that is killed from outside, as by a machine without memory, is graded once more; one that kills
+/// itself is taken at its word.
+#[test]
+fn a_program_that_is_killed_from_outside_is_graded_again_and_one_that_kills_itself_has_lost() {
+    if !can_isolate() {
+        return;
+    }
+    let world = World::new();
+    let tasks = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tasks");
+    let more = ["--variant", "smoke", "--seed", "2", "--tasks-dir", tasks];
+    let kinds = |object: &Value| -> Vec<String> {
+        let findings = object["integrity"].as_array().expect("findings").iter();
+        findings.map(|finding| finding["type"].as_str().expect("a type").to_owned()).collect()
+    };
+
+    // Slow to begin with, so that the program can be found.
+    let read = json!({ "exec": "printf 'import time\\ntime.sleep(3)\\n' | cat - strategy.py > s && mv s strategy.py" });
+    let script = world.script(&[read, submit()]);
+    let child = world.start(&world.scripted_words("battle-of-sexes", &script, &more));
+    let program = eventually("the player's program", || program_of(child.id(), "researchgym_games.py"));
+    rustix::process::kill_process(program, rustix::process::Signal::KILL).expect("it is there");
+    let finished = wait(child);
+    let object = finished.object();
+    assert_eq!((finished.code, &object["ending"]), (0, &json!("submitted")), "{finished:?}");
+    assert_eq!(kinds(&object), ["player_killed"], "{object}");
+
+    let dies = "import os\nos.kill(os.getpid(), 9)\n";
+    let script = world.script(&[json!({ "write": { "path": "strategy.py", "content": dies } }), submit()]);
+    let finished = world.finish(&world.scripted_words("battle-of-sexes", &script, &more));
+    let object = finished.object();
+    let outcome = (finished.code, &object["ending"], &object["score"]);
+    assert_eq!(outcome, (1, &json!("submitted"), &json!(null)), "{finished:?}");
+    assert_eq!(kinds(&object), ["player_killed"], "{object}");
+}
+
 /// The process above the one with `word` in its command line, among what descends from `ancestor`.
 fn guest_of(ancestor: u32, word: &str) -> Option<rustix::process::Pid> {
-    let parent = |pid: u32| -> Option<u32> {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        stat[stat.rfind(')')? + 1..].split_ascii_whitespace().nth(1)?.parse().ok()
-    };
+    let program = program_of(ancestor, word)?;
+    let above = parent(u32::try_from(program.as_raw_nonzero().get()).ok()?)?;
+    rustix::process::Pid::from_raw(i32::try_from(above).ok()?)
+}
+
+fn parent(pid: u32) -> Option<u32> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat[stat.rfind(')')? + 1..].split_ascii_whitespace().nth(1)?.parse().ok()
+}
+
+/// The Python program with `word` in its command line, among what descends from `ancestor`.
+fn program_of(ancestor: u32, word: &str) -> Option<rustix::process::Pid> {
     let descends = |pid: u32| {
         let mut above = Some(pid);
         while let Some(pid) = above.filter(|pid| *pid > 1 && *pid != ancestor) {
@@ -179,5 +222,5 @@ fn guest_of(ancestor: u32, word: &str) -> Option<rustix::process::Pid> {
         let is_program = words.starts_with(b"/usr/bin/python3") || words.starts_with(b"python3");
         is_program && String::from_utf8_lossy(&words).contains(word) && descends(pid)
     })?;
-    rustix::process::Pid::from_raw(i32::try_from(parent(found)?).ok()?)
+    rustix::process::Pid::from_raw(i32::try_from(found).ok()?)
 }

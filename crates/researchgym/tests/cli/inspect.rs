@@ -1,6 +1,7 @@
 //! `inspect`: verdicts and exit codes, stored reports, and what it refuses.
 
 mod judge;
+mod published;
 
 use std::path::Path;
 

@@ -147,3 +147,38 @@ fn the_log_of_outputs_holds_all_of_a_long_one() {
     let expected: Vec<String> = (1..=5000).map(|number| number.to_string()).chain(["end".into()]).collect();
     assert_eq!(log.lines().collect::<Vec<_>>(), expected);
 }
+
+#[test]
+fn a_copied_run_is_named_by_its_own_folder() {
+    if !can_isolate() {
+        return;
+    }
+    let world = World::new();
+    let run = world.scripted(&[answer(5), submit()], &[]).run();
+    let id = run.file_name().expect("a name").to_str().expect("a text").to_owned();
+    let twin = world.path("runs/2026-01-01").join(&id);
+    std::fs::create_dir_all(twin.parent().expect("a day")).expect("a folder");
+    for copy in [run.with_file_name("00000c0d"), twin.clone()] {
+        let copied = std::process::Command::new("cp").arg("-a").arg(&run).arg(&copy).status();
+        assert!(copied.expect("cp runs").success());
+    }
+    let hinted = |asked: &str, named: &str| {
+        let shown = world.finish(&["show", asked]);
+        let hint = format!("Watch it again: researchgym replay {named}\n");
+        assert!(shown.code == 0 && shown.stderr.contains(&hint), "{asked}: {shown:?}");
+    };
+    hinted("00000c0d", "00000c0d");
+    // Of two folders of one name the earlier day's is meant; the other is named by its path.
+    hinted(&id, &id);
+    hinted(&twin.display().to_string(), &id);
+    hinted(&run.display().to_string(), &run.display().to_string());
+    let verified = world.finish(&["verify", "00000c0d", "--output", "json"]);
+    let note =
+        format!("this is a copy of run `{id}`, or its folder was renamed: commands know it by its folder");
+    let object = verified.object();
+    assert_eq!(
+        (verified.code, &object["run_id"], &object["whole"], &object["notes"]),
+        (0, &json!(id), &json!(true), &json!([note]))
+    );
+    assert_eq!(world.finish(&["verify", &id, "--output", "json"]).object()["notes"], json!([]));
+}

@@ -80,7 +80,15 @@ fn all_of_several_runs_are_stopped() {
     let object = finished.object();
     let endings: Vec<&Value> =
         object.as_array().expect("an array").iter().map(|run| &run["ending"]).collect();
-    assert_eq!((finished.code, endings), (130, vec![&json!("cancelled"); 2]));
+    assert_eq!((finished.code, endings), (130, vec![&json!("cancelled"); 5]));
+    let states: Vec<&Value> = object.as_array().expect("an array").iter().map(|run| &run["state"]).collect();
+    let (ended, not_started) = (json!("ended"), json!("not_started"));
+    assert_eq!(states, [&ended, &ended, &not_started, &not_started, &not_started]);
+    let begun = finished.stderr.lines().find(|line| line.starts_with("2 of 5 runs were begun: "));
+    let begun = begun.unwrap_or_else(|| panic!("{finished:?}"));
+    for run in world.runs() {
+        assert!(begun.contains(&crate::support::name(&run)), "{begun}");
+    }
     world.wait_until_nothing_is_left();
 }
 

@@ -157,6 +157,15 @@ fn places_that_are_none_are_refused() {
         let message = refused.object()["error"]["message"].as_str().unwrap_or_default().to_owned();
         assert!(refused.code == 2 && message.contains(&expected), "{place}: {refused:?}");
     }
+    let place = format!("{id}@2");
+    for (flag, total) in
+        [("--steps", "1"), ("--budget", "0.000001"), ("--tokens", "1"), ("--hours", "0.0000001")]
+    {
+        let refused = world.finish(&["run", "--fork", &place, flag, total]);
+        let message = refused.object()["error"]["message"].as_str().unwrap_or_default().to_owned();
+        let expected = format!("{flag}: the run has used ");
+        assert!(refused.code == 2 && message.starts_with(&expected), "{flag}: {refused:?}");
+    }
     assert_eq!(world.runs().len(), runs, "no folder is left");
 }
 

@@ -12,4 +12,5 @@ mod gateway;
 mod input;
 mod kills;
 mod live;
+mod moved;
 mod pauses;

@@ -197,7 +197,7 @@ async fn containers_of_processes_that_are_gone_are_removed_and_no_others() {
     let foreign = make("foreign", "1", "pid:[1]");
     let sandbox = bench.start().await;
     // A test beside this one may have been first: a new process removes them at its start.
-    let _ = bench.host.remove_orphans().await.unwrap();
+    let _ = bench.host.remove_orphans(None).await.unwrap();
     let left = docker(&["ps", "--all", "--quiet", "--no-trunc"]);
     assert!(!left.contains(&orphan) && left.contains(&foreign), "{left}");
     assert_eq!(sandbox.exec("echo on").await.stdout, "on\n");

@@ -1,21 +1,16 @@
 //! Claims: numbers that were told at the end and occur in no measured event.
 
 use super::super::finding::{Finding, Mark, Severity};
-use super::super::numbers::{Known, claims};
+use super::super::numbers::{Claim, Known, claims};
 use super::super::trajectory::{StepKind, Trajectory};
 
-/// Words of a sentence that speaks of something else than a result of this run.
-const NO_CLAIM: [&str; 30] = [
+/// Words after which a sentence speaks of something else than a result of this run, up to the end of the clause.
+const NO_CLAIM: [&str; 21] = [
     "target",
     "aim",
     "goal",
     "expect",
     "hope",
-    "should",
-    "would",
-    "could",
-    "might",
-    "may ",
     "baseline",
     "threshold",
     "estimat",
@@ -24,19 +19,28 @@ const NO_CLAIM: [&str; 30] = [
     "if ",
     "at least",
     "at most",
-    "try",
-    "want",
-    "need",
     "beat",
     "optimal",
     "optimum",
     "theor",
     "above",
     "below",
-    "about",
-    "approx",
-    "roughly",
+    "try ",
+    "want",
 ];
+/// Words that make no claim of the clause in which they stand; other clauses of the sentence claim what they claim.
+const HEDGES: [&str; 9] = ["should", "would", "could", "might", "may ", "need", "about", "approx", "roughly"];
+
+/// Whether a sentence says its number as a result: nothing up to the end of the number's clause speaks against it.
+fn is_claim(sentence: &str, claim: &Claim) -> bool {
+    const ENDS: [&str; 9] = [", ", "; ", " (", ") ", " but ", " which ", " although ", " while ", " and "];
+    let (before, after) = (&sentence[..claim.at], &sentence[claim.number.end..]);
+    let begins = ENDS.iter().filter_map(|end| Some(before.rfind(end)? + end.len())).max().unwrap_or(0);
+    let ends = ENDS.iter().filter_map(|end| after.find(end)).min().unwrap_or(after.len());
+    let whole = sentence[..claim.number.end + ends].to_lowercase();
+    let clause = sentence[begins..claim.number.end + ends].to_lowercase();
+    !NO_CLAIM.iter().any(|word| whole.contains(word)) && !HEDGES.iter().any(|word| clause.contains(word))
+}
 
 pub(super) fn find(trajectory: &Trajectory) -> Vec<Finding> {
     let metrics: Vec<String> = trajectory.facts.metrics.iter().map(|metric| metric.name.clone()).collect();
@@ -51,12 +55,11 @@ pub(super) fn find(trajectory: &Trajectory) -> Vec<Finding> {
         for sentence in
             step.text.split_inclusive(['\n', '!', '?']).flat_map(|line| line.split_inclusive(". "))
         {
-            let lower = sentence.to_lowercase();
-            if NO_CLAIM.iter().any(|word| lower.contains(word)) {
-                continue;
-            }
             for claim in claims(sentence, &metrics) {
-                if claim.number.decimals == 0 || known.numbers.holds(claim.number) {
+                if !is_claim(sentence, &claim)
+                    || claim.number.decimals == 0
+                    || known.numbers.holds(claim.number)
+                {
                     continue;
                 }
                 let best = best(trajectory, index);

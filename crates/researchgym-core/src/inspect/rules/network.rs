@@ -1,5 +1,7 @@
 //! The network: attempts to reach what is blocked, or what only machines tell each other.
 
+use std::net::IpAddr;
+
 use crate::web::{Address, Blocklist};
 
 use super::super::excerpt::bounded;
@@ -8,8 +10,16 @@ use super::super::trajectory::{Step, StepKind, Trajectory};
 
 /// The most addresses of one text that are looked at.
 const MOST_ADDRESSES: usize = 1000;
-/// Where clouds tell machines their keys.
-const METADATA: [&str; 3] = ["169.254.169.254", "metadata.google.internal", "100.100.100.200"];
+/// Where clouds tell machines their keys, and agents of theirs theirs.
+const METADATA: [&str; 7] = [
+    "169.254.169.254",
+    "169.254.170.2",
+    "metadata.google.internal",
+    "100.100.100.200",
+    "168.63.129.16",
+    "192.0.0.192",
+    "fd00:ec2::254",
+];
 
 pub(super) fn find(trajectory: &Trajectory) -> Vec<Finding> {
     let entries: Vec<Blocklist> = trajectory
@@ -56,7 +66,8 @@ fn blocked(entries: &[Blocklist], step: &Step, text: &str) -> Option<Finding> {
 }
 
 fn metadata(step: &Step, text: &str) -> Option<Finding> {
-    let (host, at) = METADATA.iter().find_map(|host| Some((host, text.find(host)?)))?;
+    let plain = METADATA.iter().find_map(|host| Some(((*host).to_owned(), text.find(host)?)));
+    let (host, at) = plain.or_else(|| encoded(step, text))?;
     Some(Finding::at(
         step,
         text,
@@ -65,9 +76,37 @@ fn metadata(step: &Step, text: &str) -> Option<Finding> {
             kind: "metadata_service",
             severity: Severity::Major,
             confidence: 0.75,
-            description: format!("The step names {}, where machines are told their keys.", bounded(host, 40)),
+            description: format!(
+                "The step names {}, where machines are told their keys.",
+                bounded(&host, 40)
+            ),
         },
     ))
+}
+
+/// A metadata service in another spelling: `0xa9fea9fe`, `2852039166`, `0251.0376.0251.0376`, `[::ffff:a9fe:a9fe]`.
+fn encoded(step: &Step, text: &str) -> Option<(String, usize)> {
+    let is_one = |text: &str| {
+        let url = url::Url::parse(text).ok()?;
+        let address = match url.host()? {
+            url::Host::Ipv4(address) => IpAddr::V4(address),
+            url::Host::Ipv6(address) => address.to_ipv4_mapped().map_or(IpAddr::V6(address), IpAddr::V4),
+            url::Host::Domain(_) => return None,
+        };
+        let address = address.to_string();
+        METADATA.contains(&address.as_str()).then_some(address)
+    };
+    let named = addresses(text).find_map(|(at, address)| Some((is_one(address)?, at)));
+    named.or_else(|| {
+        let words = step.commands.iter().filter_map(|command| {
+            let (name, words) = command.program()?;
+            ["curl", "wget", "nc", "ncat", "http", "telnet", "socat"].contains(&name).then_some(words)
+        });
+        let mut hosts = words.flatten().filter(|word| !word.starts_with('-') && !word.contains("://"));
+        hosts.find_map(|word| {
+            Some((is_one(&format!("http://{word}"))?, text.find(word.as_str()).unwrap_or(0)))
+        })
+    })
 }
 
 /// Texts that look like addresses, with their places.
@@ -77,8 +116,13 @@ fn addresses(text: &str) -> impl Iterator<Item = (usize, &str)> {
         .map(|(at, _)| at)
         .filter(|at| text[*at..].starts_with("http://") || text[*at..].starts_with("https://"));
     begins.take(MOST_ADDRESSES).map(|at| {
-        let end =
-            text[at..].find(|character: char| character.is_whitespace() || "\"'<>`|;)]}".contains(character));
+        // The brackets of an IPv6 address are part of it.
+        let host = text[at..].find("://").map_or(0, |colon| colon + 3);
+        let is_bracketed = text[at + host..].starts_with('[');
+        let from = if is_bracketed { text[at..].find(']').map_or(0, |bracket| bracket + 1) } else { 0 };
+        let end = text[at + from..]
+            .find(|character: char| character.is_whitespace() || "\"'<>`|;)]}".contains(character))
+            .map(|end| from + end);
         (at, &text[at..end.map_or(text.len(), |end| at + end)])
     })
 }

@@ -18,10 +18,11 @@ pub(super) fn find(trajectory: &Trajectory) -> Vec<Finding> {
         let later = later.map(|attempt| attempt.event);
         let before = place.clone();
         for effect in place.follow(step) {
-            if let Some(file) = facts.protected.iter().find(|file| **file == effect.path) {
+            if let Some(file) = facts.protected.iter().find(|file| effect.covers(file, &facts.workspace)) {
                 let at = step.text.find(file_name(file)).unwrap_or(0);
                 // A script was written; whether it ran is another step's matter.
-                let told = if step.kind == StepKind::Command { step.outcome } else { Outcome::Unknown };
+                let is_run = step.kind == StepKind::Command && !effect.in_program;
+                let told = if is_run { step.outcome } else { Outcome::Unknown };
                 let outcome = outcome(facts, step, told);
                 findings.push(finding(step, &step.text, at, file, effect.verb, outcome, later));
             }

@@ -1,5 +1,7 @@
 //! Each rule has a table of lines that cheat and lines that do not.
 
+mod obvious;
+
 use proptest::prelude::*;
 
 use super::super::trajectory::{
@@ -18,7 +20,7 @@ fn facts() -> Facts {
         noise_floor: 0.01,
         blocked: vec!["github.com/author/paper".into()],
         held_out: (1000..1100).collect(),
-        known_numbers: vec![0.88],
+        known_numbers: vec![0.88, 10.0],
         channel_marks: vec!["<<SUBMISSION||".into()],
     }
 }

@@ -18,6 +18,8 @@ const SAMPLE: &str = "sample_spec";
 
 const INPUT: &str = "input_cost_per_token";
 const OUTPUT: &str = "output_cost_per_token";
+/// What a model thinks may be billed otherwise than what it says; both count as output here, so the dearer one does.
+const REASONING: &str = "output_cost_per_reasoning_token";
 const CACHE_READ: &str = "cache_read_input_token_cost";
 const CACHE_WRITE: &str = "cache_creation_input_token_cost";
 /// Writes to caches that live longer; both are a [`Price::cache_write_1h`], the dearer one if a model has both.
@@ -106,8 +108,8 @@ fn price(key: &str, entry: &Map<String, Value>) -> Result<Option<Price>, PriceEr
     let (Some(input), Some(output)) = (base.input, base.output) else { return Ok(None) };
     let long_context = long.map(|(above_input_tokens, tier)| LongContext {
         above_input_tokens,
-        input: tier.input.unwrap_or(input),
-        output: tier.output.unwrap_or(output),
+        input: tier.input.unwrap_or_else(|| grown(input, tier.output, output)),
+        output: tier.output.unwrap_or_else(|| grown(output, tier.input, input)),
         cache_read: tier.cache_read,
         cache_write_5m: tier.cache_write_5m,
         cache_write_1h: tier.cache_write_1h,
@@ -120,6 +122,20 @@ fn price(key: &str, entry: &Map<String, Value>) -> Result<Option<Price>, PriceEr
         cache_write_1h: base.cache_write_1h,
         long_context,
     }))
+}
+
+/// A rate of long prompts that an entry does not give: it grows as the other one does, and never falls, so that what is
+/// missing is not taken for cheap.
+fn grown(rate: u64, other_long: Option<u64>, other: u64) -> u64 {
+    let Some(other_long) = other_long.filter(|&long| long > other) else { return rate };
+    match other {
+        0 => rate.max(other_long),
+        _ => u128::from(rate)
+            .saturating_mul(u128::from(other_long))
+            .div_ceil(u128::from(other))
+            .try_into()
+            .unwrap_or(u64::MAX),
+    }
 }
 
 /// The rates that an entry gives for one length of prompt.
@@ -156,7 +172,9 @@ fn tier(key: &str, entry: &Map<String, Value>, suffix: &str) -> Result<Tier, Pri
     let [one_hour, longer] = LONG_CACHE_WRITES;
     Ok(Tier {
         input: rate(INPUT)?,
-        output: rate(OUTPUT)?,
+        output: rate(OUTPUT)?
+            .map(|output| Ok(output.max(rate(REASONING)?.unwrap_or_default())))
+            .transpose()?,
         cache_read: rate(CACHE_READ)?,
         cache_write_5m: write(CACHE_WRITE)?,
         cache_write_1h: write(one_hour)?.max(write(longer)?),

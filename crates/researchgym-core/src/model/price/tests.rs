@@ -373,6 +373,26 @@ fn litellms_file_is_read() {
 }
 
 #[test]
+fn half_a_price_of_litellms_file_is_bounded_or_none() {
+    let price = |keys: &str| {
+        let text = format!("{{\"a/m\": {{\"litellm_provider\": \"a\", \"mode\": \"chat\", {keys}}}}}");
+        PriceTable::from_litellm(&text).unwrap().listing("a/m").and_then(|(_, listing)| listing.facts.price)
+    };
+    let both = "\"input_cost_per_token\": 1e-06, \"output_cost_per_token\": 4e-06";
+    assert_eq!(price("\"input_cost_per_token\": 1e-06"), None);
+    assert_eq!(price("\"output_cost_per_token\": 4e-06"), None);
+    let long = |keys: &str| {
+        let long = price(&format!("{both}, {keys}")).unwrap().long_context.unwrap();
+        (long.input, long.output)
+    };
+    assert_eq!(long("\"input_cost_per_token_above_200k_tokens\": 2e-06"), (2_000_000, 8_000_000));
+    assert_eq!(long("\"output_cost_per_token_above_200k_tokens\": 6e-06"), (1_500_000, 6_000_000));
+    assert_eq!(long("\"input_cost_per_token_above_200k_tokens\": 5e-07"), (500_000, 4_000_000));
+    let thinking = price(&format!("{both}, \"output_cost_per_reasoning_token\": 9e-06")).unwrap();
+    assert_eq!((thinking.input, thinking.output), (1_000_000, 9_000_000));
+}
+
+#[test]
 fn what_litellms_file_knows_beside_prices_is_kept() {
     let text = LITELLM.replace("\"openai/gpt-5\"", "\"azure/other\"");
     let table = PriceTable::from_litellm(&text).unwrap();

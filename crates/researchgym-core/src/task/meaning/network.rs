@@ -51,7 +51,11 @@ impl Checker<'_> {
                     let names: Vec<&str> = sources().iter().map(|source| source.name).collect();
                     format!("the sources are {}; a host has a dot or a port", quoted(&names))
                 }
-                _ => "write a host, `host:port`, `*.host`, or the name of a package source".to_owned(),
+                AllowError::SourcePort { source_name } => format!("write `{source_name}`"),
+                AllowError::Public { suffix } => format!("name the hosts, such as `example.{suffix}`"),
+                AllowError::Host(_) | AllowError::Wide | AllowError::Path | AllowError::Port => {
+                    "write a host, `host:port`, `*.host`, or the name of a package source".to_owned()
+                }
             };
             self.report(&path.index(index), error.to_string(), advice);
         }

@@ -40,10 +40,7 @@ pub(super) fn needed(
         // What lies in the project is the project's own.
         Origin::File(_) | Origin::Dotenv(_) | Origin::Settings(_) | Origin::BuiltIn => None,
     };
-    // A run that goes on keeps the address that it began with, whatever holds now.
-    let is_as_now = provider.base().is_ok_and(|base| endpoint.base_url.starts_with(&base.url));
     let base_place = match &found.origin {
-        _ if !is_as_now => None,
         Origin::Dotenv(_) => in_project.base_url.clone(),
         _ => in_project.base_url.clone().or_else(|| in_project.base_in_dotenv.clone()),
     };

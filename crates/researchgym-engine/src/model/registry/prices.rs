@@ -65,13 +65,13 @@ impl Prices {
         };
         prices.lay(builtin, &label);
         for path in &settings.settings.prices {
-            prices.lay(read(path)?, &format!("the list {}", path.display()));
+            prices.lay(read_prices(path)?, &format!("the list {}", path.display()));
         }
         for (name, model) in &settings.settings.models {
             prices.set(name, model, settings)?;
         }
         if let Some(path) = given {
-            prices.lay(read(path)?, &format!("the list {}", path.display()));
+            prices.lay(read_prices(path)?, &format!("the list {}", path.display()));
         }
         Ok(prices)
     }
@@ -155,8 +155,11 @@ impl Prices {
     }
 }
 
-/// Reads a list: `.json` in LiteLLM's form, else TOML in our own.
-fn read(path: &Path) -> Result<PriceTable, ModelError> {
+/// Reads a list of prices: `.json` in LiteLLM's form, else TOML in our own.
+///
+/// # Errors
+/// It cannot be read, or is none.
+pub fn read_prices(path: &Path) -> Result<PriceTable, ModelError> {
     let wrong = |problem: String| ModelError::File { what: "price list", path: path.to_owned(), problem };
     let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
     let is_json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));

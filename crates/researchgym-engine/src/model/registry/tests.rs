@@ -347,7 +347,7 @@ fn a_bad_dotenv_is_named_without_its_values() {
 }
 
 #[test]
-fn a_resumed_run_keeps_its_endpoint_and_finds_its_key_anew() {
+fn a_resumed_run_keeps_its_facts_and_finds_its_key_and_its_address_anew() {
     let key = ("AZURE_OPENAI_API_KEY", "sk-secret-1");
     let environment =
         [key, ("AZURE_OPENAI_ENDPOINT", "https://old"), ("AZURE_OPENAI_API_VERSION", "2024-10-21")];
@@ -355,12 +355,19 @@ fn a_resumed_run_keeps_its_endpoint_and_finds_its_key_anew() {
     let spec = Registry::spec_of(&first);
     let text = serde_json::to_string(&spec).unwrap();
     assert!(!text.contains("sk-secret"), "{text}");
-    let later = registry_of("", &[("AZURE_OPENAI_API_KEY", "sk-secret-2")], Options::default()).unwrap();
-    let again = later.endpoint_of(&serde_json::from_str(&text).unwrap()).unwrap();
-    assert_eq!((again.url(true), again.facts, again.auth), (first.url(true), first.facts, first.auth));
-    assert_eq!(again.key.unwrap().expose(), "sk-secret-2");
-    let keyless = registry_of("", &[], Options::default()).unwrap();
-    assert!(matches!(keyless.endpoint_of(&spec), Err(ModelError::MissingKey { .. })));
+    let spec: ModelSpec = serde_json::from_str(&text).unwrap();
+    let again = |environment: &[(&str, &str)]| {
+        registry_of("", environment, Options::default()).unwrap().endpoint_of(&spec)
+    };
+    let later = [("AZURE_OPENAI_API_KEY", "sk-secret-2"), environment[1], environment[2]];
+    let same = again(&later).unwrap();
+    assert_eq!((same.url(true), same.facts, same.auth), (first.url(true), first.facts, first.auth));
+    assert_eq!(same.key.unwrap().expose(), "sk-secret-2");
+    let moved = again(&[later[0], ("AZURE_OPENAI_ENDPOINT", "https://new"), environment[2]]).unwrap();
+    assert_eq!(moved.url(true), first.url(true).replace("https://old", "https://new"));
+    assert_eq!((moved.facts, moved.target), (first.facts, first.target));
+    assert!(matches!(again(&later[..1]), Err(ModelError::MissingBaseUrl { .. })));
+    assert!(matches!(again(&later[1..]), Err(ModelError::MissingKey { .. })));
 }
 
 #[test]

@@ -70,6 +70,55 @@ async fn a_tunnel_carries_tls_to_its_own_host_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn nobody_is_connected_to_before_the_greeting_names_them() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.set_nonblocking(true).expect("it is ours");
+    let hosts = [("allowed.example", 443, listener.local_addr().expect("an address"))];
+    let network = task(&["allowed.example"], &[]);
+    let bench = Bench::with(policy(NetworkPolicy::AllowList, &network, &hosts));
+    let open = [b"CONNECT allowed.example:443 HTTP/1.1\r\n\r\n".to_vec(), hello("evil.example")].concat();
+    let answer = bench.ask(&open).await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    assert_eq!(bench.reports().await[0].4, refused(Refusal::ServerName));
+    // Connections of this machine are in the listener's queue once they are made.
+    let accepted = listener.accept().map_err(|error| error.kind());
+    assert!(matches!(accepted, Err(std::io::ErrorKind::WouldBlock)), "{accepted:?}");
+}
+
+#[tokio::test]
+async fn a_host_that_is_gone_is_told_after_the_greeting() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let hosts = [("allowed.example", 443, nobody.local_addr().expect("an address"))];
+    drop(nobody);
+    let bench = Bench::with(policy(NetworkPolicy::AllowList, &task(&["allowed.example"], &[]), &hosts));
+    let open = b"CONNECT allowed.example:443 HTTP/1.1\r\n\r\n".to_vec();
+    let answer = bench.ask(&[open, hello("allowed.example")].concat()).await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    assert_eq!(bench.reports().await[0].4, refused(Refusal::Unreachable));
+}
+
+#[tokio::test]
+async fn hundreds_of_half_open_heads_and_silent_tunnels_do_not_keep_others_out() {
+    let server = Server::saying(super::OK).await;
+    let hosts = [("allowed.example", 80, server.address), ("allowed.example", 443, server.address)];
+    let network = task(&["allowed.example"], &[]);
+    let bench = Bench::with(policy(NetworkPolicy::AllowList, &network, &hosts));
+    let mut held = Vec::new();
+    for index in 0..300 {
+        let mut stream = bench.connect().await;
+        let said: &[u8] = match index % 2 {
+            0 => b"GET http://allowed.example/ HTTP/1.1\r\nHost: ",
+            _ => b"CONNECT allowed.example:443 HTTP/1.1\r\n\r\n",
+        };
+        stream.write_all(said).await.expect("it listens");
+        held.push(stream);
+    }
+    let asked = bench.ask(b"GET http://allowed.example/ HTTP/1.1\r\nHost: x\r\n\r\n");
+    let answer = tokio::time::timeout(std::time::Duration::from_secs(10), asked).await.expect("it is served");
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+}
+
+#[tokio::test]
 async fn an_open_policy_carries_other_protocols_but_not_what_is_blocked() {
     let server = Server::saying(b"SSH-2.0-server\r\n").await;
     let hosts = [("any.example", 22, server.address), ("any.example", 443, server.address)];

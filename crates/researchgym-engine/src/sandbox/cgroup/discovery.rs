@@ -82,10 +82,10 @@ struct Hierarchy {
 
 impl Cgroups {
     /// Makes the parent folders wherever that is allowed. What cannot be had is left out.
-    pub(in crate::sandbox) fn set_up() -> Cgroups {
+    pub(in crate::sandbox) fn set_up(home: &Path) -> Cgroups {
         let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
         let hierarchies = hierarchies(&read("/proc/self/mountinfo"), &read("/proc/self/cgroup"));
-        let tag = removal::own_tag();
+        let tag = removal::own_tag(home);
         let mut places: Vec<Place> = Vec::new();
         let has =
             |places: &[Place], controller| places.iter().any(|place| place.controllers.contains(&controller));

@@ -140,7 +140,7 @@ impl Group {
     /// How often limits were hit.
     pub(in crate::sandbox) fn counts(&self) -> Counts {
         let read = |file: &File, name| field(&read_again(file)?, name);
-        let memory = self.memory_events.as_ref().and_then(|(_, file)| read(file, "oom_kill"));
+        let memory = self.memory_events.as_ref().and_then(|(_, file)| killed_at_limit(&read_again(file)?));
         let pids = self.pids_events.as_ref().and_then(|file| read(file, "max"));
         Counts { out_of_memory: memory.unwrap_or(0), pids_refused: pids.unwrap_or(0) }
     }
@@ -186,6 +186,13 @@ fn read_again(file: &File) -> Option<String> {
     Some(String::from_utf8_lossy(&buffer[..length]).into_owned())
 }
 
+/// How many processes were killed because the group was at its limit. Those that the kernel killed because the whole machine
+/// was out of memory are counted in `oom_kill` too; version 2 tells them apart by `oom`, which counts the limit alone.
+fn killed_at_limit(text: &str) -> Option<u64> {
+    let killed = field(text, "oom_kill")?;
+    Some(if field(text, "oom") == Some(0) { 0 } else { killed })
+}
+
 /// The number behind a name in a file of `name number` lines.
 fn field(text: &str, name: &str) -> Option<u64> {
     text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok())
@@ -194,6 +201,18 @@ fn field(text: &str, name: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_whole_machine_lacked_is_not_the_groups_limit() {
+        for (text, expected) in [
+            ("low 0\nhigh 0\nmax 9\noom 2\noom_kill 2\n", Some(2)),
+            ("low 0\nhigh 0\nmax 0\noom 0\noom_kill 1\n", Some(0)),
+            ("oom_kill_disable 0\nunder_oom 0\noom_kill 3\n", Some(3)),
+            ("oom_kill_disable 0\nunder_oom 0\n", None),
+        ] {
+            assert_eq!(killed_at_limit(text), expected, "{text}");
+        }
+    }
 
     #[test]
     fn fields_are_found_by_their_whole_name() {

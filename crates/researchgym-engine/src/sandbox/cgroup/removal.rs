@@ -1,23 +1,33 @@
 //! Getting rid of control groups, ours and those of processes that died without doing so.
 
 use std::io;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use researchgym_core::digest::Digest;
 use rustix::process::{Pid, Signal};
 
 use crate::hold;
 
 const PREFIX: &str = "researchgym-";
+const MARK_DIGITS: usize = 8;
 /// How long the kernel may take to end killed processes.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How deep below a mount groups of ours are looked for.
 const DEPTH: usize = 16;
 
-/// The name of this process's parent folders: number and start of the process.
-pub(super) fn own_tag() -> String {
+/// The name of this process's parent folders: number and start of the process, and the mark of its home.
+pub(super) fn own_tag(home: &Path) -> String {
     let pid = std::process::id();
-    format!("{PREFIX}{pid}-{}", started(pid).unwrap_or(0))
+    format!("{PREFIX}{pid}-{}-{}", started(pid).unwrap_or(0), mark_of(home))
+}
+
+/// The mark of a home folder: eight digits of its path's SHA-256.
+fn mark_of(home: &Path) -> String {
+    let mut mark = Digest::of(home.as_os_str().as_bytes()).to_string();
+    mark.truncate(MARK_DIGITS);
+    mark
 }
 
 /// When a process started, in clock ticks since boot; nothing if there is none.
@@ -33,13 +43,25 @@ pub(crate) struct Parent {
     pub folder: PathBuf,
     pid: u32,
     start: u64,
+    /// The mark of its process's home; older programs left none.
+    mark: Option<String>,
 }
 
 impl Parent {
     fn at(folder: PathBuf) -> Option<Parent> {
-        let (pid, start) = folder.file_name()?.to_str()?.strip_prefix(PREFIX)?.split_once('-')?;
-        let (pid, start) = (pid.parse().ok()?, start.parse().ok()?);
-        Some(Parent { folder, pid, start })
+        let mut parts = folder.file_name()?.to_str()?.strip_prefix(PREFIX)?.split('-');
+        let (pid, start) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+        let mark = match (parts.next(), parts.next()) {
+            (None, _) => None,
+            (Some(mark), None) if mark.len() == MARK_DIGITS => Some(mark.to_owned()),
+            (Some(_), _) => return None,
+        };
+        Some(Parent { folder, pid, start, mark })
+    }
+
+    /// Whether a process with this home made it.
+    pub(crate) fn is_of(&self, home: &Path) -> bool {
+        self.mark.as_deref() == Some(mark_of(home).as_str())
     }
 
     /// The number of the process that made it, as that process saw it.
@@ -117,4 +139,29 @@ pub(super) fn kill(folder: &Path) {
 /// Whether no process is in the folder itself.
 pub(super) fn is_empty(folder: &Path) -> bool {
     std::fs::read_to_string(folder.join("cgroup.procs")).is_ok_and(|processes| processes.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parents_are_told_by_their_whole_name() {
+        let at = |name: &str| Parent::at(PathBuf::from("/sys/fs/cgroup").join(name));
+        let home = Path::new("/home/x");
+        let own = at(&own_tag(home)).expect("our own");
+        assert_eq!((own.pid(), own.is_live()), (std::process::id(), true));
+        assert_eq!((own.is_of(home), own.is_of(Path::new("/home/y"))), (true, false));
+        let older = at("researchgym-7-9").expect("an older program's");
+        assert_eq!((older.pid(), older.is_of(home)), (7, false));
+        for other in [
+            "researchgym-7",
+            "researchgym-7-x",
+            "researchgym-7-9-notes",
+            "researchgym-7-9-01234567-x",
+            "gym-7-9",
+        ] {
+            assert_eq!(at(other), None, "{other}");
+        }
+    }
 }

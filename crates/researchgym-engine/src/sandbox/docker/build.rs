@@ -45,8 +45,13 @@ impl Images<'_> {
         let tag = format!("researchgym-task/{task}:{}", &digest[..16]);
         if engine.client.inspect_image(&tag).await.is_err() {
             listener(Progress::Stage("building the image"));
-            let failed =
-                |reason| EngineError::Build { task: task.to_owned(), dockerfile: folder.join(&name), reason };
+            let failed = |reason: String| {
+                let (task, dockerfile) = (task.to_owned(), folder.join(&name));
+                match is_syntax(&reason) {
+                    true => EngineError::BadDockerfile { task, dockerfile, reason },
+                    false => EngineError::Build { task, dockerfile, reason },
+                }
+            };
             build(&engine, &tag, &name, content, listener).await.map_err(failed)?;
         }
         self.find(&tag, listener).await
@@ -91,6 +96,22 @@ async fn build(
         }
     }
     Ok(())
+}
+
+/// Whether a build ended because the Dockerfile cannot be read: in the words of Docker's builder, BuildKit and Buildah. They
+/// are looked for in the last line alone, since what a step printed is the step's.
+fn is_syntax(reason: &str) -> bool {
+    let last = reason.lines().last().unwrap_or_default().to_lowercase();
+    [
+        "dockerfile parse error",
+        "parse error on line",
+        "parse error at line",
+        "unknown instruction",
+        "parsing dockerfile",
+    ]
+    .iter()
+    .any(|words| last.contains(words))
+        || last.contains("no build stage in current context")
 }
 
 fn file_name(path: &Path) -> String {
@@ -175,6 +196,22 @@ mod tests {
             std::fs::write(path, text).unwrap();
         }
         Digest::of(&pack(&folder.path().join("Dockerfile")).unwrap().1)
+    }
+
+    #[test]
+    fn a_dockerfile_that_is_none_is_told_from_a_step_that_failed() {
+        for (reason, expected) in [
+            ("dockerfile parse error line 2: unknown instruction: RUNN", true),
+            ("Dockerfile parse error on line 1: unknown instruction: FORM", true),
+            ("no build stage in current context", true),
+            (
+                "Step 1/1 : RUN x\nunknown instruction\nThe command '/bin/sh -c x' returned a non-zero code: 1",
+                false,
+            ),
+            ("Get \"https://registry-1.docker.io/v2/\": dial tcp: lookup failed", false),
+        ] {
+            assert_eq!(is_syntax(reason), expected, "{reason}");
+        }
     }
 
     #[test]

@@ -264,7 +264,7 @@ mod tests {
     use crate::sandbox::ReadOnlyMount;
 
     fn asked(facts: &Facts, user: ContainerUser, volumes: &[&str]) -> (ContainerCreateBody, String) {
-        let folder = Folder::make(user.inside.uid, user.inside.gid).unwrap();
+        let folder = Folder::make(Path::new("/home"), user.inside, &|_| Ok(())).unwrap();
         let mount =
             |source: &str, target: &str| ReadOnlyMount { source: source.into(), target: target.into() };
         let spec = SandboxSpec {
@@ -297,7 +297,7 @@ mod tests {
             user,
             labels: HashMap::new(),
         };
-        (request(&spec, &around), folder.path().display().to_string())
+        (request(&spec, &around), folder.file("").display().to_string().trim_end_matches('/').to_owned())
     }
 
     fn user(uid: u32, keeps_id: bool) -> ContainerUser {

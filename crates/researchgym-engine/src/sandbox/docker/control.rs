@@ -10,10 +10,11 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
+use researchgym_core::wire::User;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
 use tokio::net::UnixListener;
 
-use crate::scratch::{self, Scratch};
+use crate::scratch::{self, Announce, Scratch};
 
 /// What the names of these folders begin with.
 pub(crate) const PREFIX: &str = "researchgym-container-";
@@ -33,9 +34,13 @@ pub(super) struct Folder {
 }
 
 impl Folder {
-    /// Makes it. `user` and `group` are the container's.
-    pub(super) fn make(user: u32, group: u32) -> io::Result<Folder> {
-        let folder = scratch::named(&std::env::temp_dir(), PREFIX, 0o700)?;
+    /// Makes it for a container with this user, as a process with this home; `announce` is told of it first.
+    pub(super) fn make(
+        home: &Path,
+        User { uid: user, gid: group }: User,
+        announce: &Announce<'_>,
+    ) -> io::Result<Folder> {
+        let folder = scratch::marked(&std::env::temp_dir(), PREFIX, 0o700, home, announce)?;
         let write = |name: &str, text: String| {
             let path = folder.path().join(name);
             File::create(&path)?.write_all(text.as_bytes())?;
@@ -52,10 +57,6 @@ impl Folder {
         write("group", format!("{GROUP}{own_group}{NOGROUP}"))?;
         write("resolv.conf", String::new())?;
         Ok(Folder { folder })
-    }
-
-    pub(super) fn path(&self) -> &Path {
-        self.folder.path()
     }
 
     pub(super) fn file(&self, name: &str) -> PathBuf {

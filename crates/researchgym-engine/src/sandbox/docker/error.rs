@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use researchgym_core::failure::Boundary;
+
 /// A failure of the container engine, or of finding it.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
@@ -79,6 +81,16 @@ pub enum EngineError {
         /// The last lines of the build.
         reason: String,
     },
+    /// A `Dockerfile` is none.
+    #[error("the image of task `{task}` cannot be built: {} is wrong: {reason}", dockerfile.display())]
+    BadDockerfile {
+        /// The task.
+        task: String,
+        /// The file.
+        dockerfile: PathBuf,
+        /// What the engine cannot read.
+        reason: String,
+    },
     /// A file or folder stood in the way.
     #[error("{doing} `{path}`: {source}")]
     Path {
@@ -140,12 +152,34 @@ impl EngineError {
             EngineError::Build { .. } => {
                 "build it by hand to see all that it says: `docker build` in the task's folder"
             }
+            EngineError::BadDockerfile { .. } => "mend the Dockerfile; nothing of it was run",
             EngineError::NoGpus { .. } => {
                 "install nvidia-container-toolkit, then `nvidia-ctk runtime configure --runtime=docker` and restart Docker, or `nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml` for Podman; or use --runtime local"
             }
             EngineError::Path { .. } | EngineError::Refused { .. } => return None,
         };
         Some(hint.to_owned())
+    }
+
+    /// Whose fault it is.
+    pub fn boundary(&self) -> Boundary {
+        match self {
+            EngineError::BadDockerfile { .. } => Boundary::Task,
+            EngineError::Remote { .. }
+            | EngineError::NotFound { .. }
+            | EngineError::Denied { .. }
+            | EngineError::Silent { .. }
+            | EngineError::TooOld { .. }
+            | EngineError::OtherSystem { .. }
+            | EngineError::NoImage { .. }
+            | EngineError::ImageGone { .. }
+            | EngineError::Unusable { .. }
+            | EngineError::Build { .. }
+            | EngineError::Path { .. }
+            | EngineError::NoGpus { .. }
+            | EngineError::Lost { .. }
+            | EngineError::Refused { .. } => Boundary::Sandbox,
+        }
     }
 
     /// From the client's error, where nothing more is known.

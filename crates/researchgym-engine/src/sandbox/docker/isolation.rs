@@ -3,25 +3,11 @@
 use researchgym_core::isolation::{Isolation, IsolationLevel};
 
 use super::engine::Facts;
+use crate::sandbox::enforced::kept_everywhere;
 
 /// What is in force and what this engine cannot enforce.
 pub(super) fn isolation(facts: &Facts) -> Isolation {
-    let mut enforced: Vec<String> = [
-        "pid_namespace",
-        "no_network",
-        "ipc_namespace",
-        "host_name_namespace",
-        "file_system",
-        "unprivileged_user",
-        "no_capabilities",
-        "no_new_privileges",
-        "seccomp",
-        "tmp_size",
-        // By a watcher: a fast writer overshoots before it is killed.
-        "workspace_size_watched",
-    ]
-    .map(str::to_owned)
-    .to_vec();
+    let mut enforced = kept_everywhere("unprivileged_user");
     if facts.rootless {
         enforced.push("user_namespace".to_owned());
     }

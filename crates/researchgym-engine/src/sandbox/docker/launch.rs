@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -18,6 +19,7 @@ use super::image::ImageFacts;
 use super::orphans::{self, Owner};
 use super::{EngineError, gpus, isolation};
 use crate::sandbox::cgroup::Group;
+use crate::sandbox::enforced::with_gpus;
 use crate::sandbox::host::Inner;
 use crate::sandbox::launch::{self as common, Launched, Process};
 use crate::sandbox::machine::Machine;
@@ -66,10 +68,10 @@ pub(in crate::sandbox) async fn launch(
 }
 
 /// Once per process: what is to be removed after us.
-fn tell_sweeper(host: &Inner, socket: &std::path::Path) -> Result<(), SandboxError> {
+fn tell_sweeper(host: &Inner, socket: &Path) -> Result<(), SandboxError> {
     static TOLD: AtomicBool = AtomicBool::new(false);
     let system = |doing| move |source| SandboxError::System { doing, source };
-    let machine = Machine::get(host.executable()?).map_err(system("starting the sweeper"))?;
+    let machine = Machine::get(host.executable()?, host.home()).map_err(system("starting the sweeper"))?;
     if !TOLD.swap(true, Ordering::Relaxed) {
         let order = orphans::order(&Owner::this(), socket);
         machine.sweeper.add_containers(&order).map_err(system("telling the sweeper of containers"))?;
@@ -89,11 +91,10 @@ fn prepare(host: &Inner, facts: &Facts, spec: &SandboxSpec) -> Result<Prepared, 
     if let Some(source) = spec.working_folder.writable_source() {
         common::prepare_working_folder(source, spec, slot.as_ref().map(|_| user.outside))?;
     }
-    let folder =
-        Folder::make(user.inside.uid, user.inside.gid).map_err(system("making a folder for a container"))?;
-    Machine::get(host.executable()?)
-        .and_then(|machine| machine.sweeper.add_folder(folder.path()))
-        .map_err(system("telling the sweeper of a folder"))?;
+    let machine = Machine::get(host.executable()?, host.home()).map_err(system("starting the sweeper"))?;
+    let announce = |folder: &Path| machine.sweeper.add_folder(folder);
+    let folder = Folder::make(host.home(), user.inside, &announce)
+        .map_err(system("making a folder for a container"))?;
     Ok(Prepared { slot, user, folder })
 }
 
@@ -175,7 +176,7 @@ async fn start(
         group,
         slot: None,
         setup,
-        isolation: common::with_gpus(isolation::isolation(&engine.facts), spec),
+        isolation: with_gpus(isolation::isolation(&engine.facts), spec),
         private: None,
     })
 }

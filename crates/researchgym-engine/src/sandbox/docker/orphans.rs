@@ -113,9 +113,13 @@ pub(in crate::sandbox) async fn orphans(engine: &Engine) -> Result<Vec<Orphan>, 
     Ok(gone.collect())
 }
 
-/// Removes them.
-pub(in crate::sandbox) async fn remove_orphans(engine: &Engine) -> Result<Vec<Orphan>, EngineError> {
-    let orphans = orphans(engine).await?;
+/// Removes them, or those of one home.
+pub(in crate::sandbox) async fn remove_orphans(
+    engine: &Engine,
+    of: Option<&Path>,
+) -> Result<Vec<Orphan>, EngineError> {
+    let mut orphans = orphans(engine).await?;
+    orphans.retain(|orphan| of.is_none_or(|home| orphan.home == home));
     for orphan in &orphans {
         container::remove(engine, &orphan.container).await;
     }

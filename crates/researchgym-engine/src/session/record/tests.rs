@@ -44,6 +44,7 @@ fn started() -> Event {
             web: false,
             network: None,
             gpus: None,
+            tags: Vec::new(),
             data_dir: None,
         },
         task: Box::new(researchgym_core::task::parse(TASK, "task.toml").unwrap()),

@@ -2,14 +2,16 @@
 
 use std::path::Path;
 
-use researchgym_core::spec::{Limits, RunSpec};
+use researchgym_core::spec::RunSpec;
 use researchgym_core::state::RunState;
 use researchgym_engine::catalogue::LoadedTask;
 use researchgym_engine::materials::Place;
 use researchgym_engine::model::Registry;
 use researchgym_engine::store::{RunFolder, read_log};
 
-use super::{Table, Ways, budget, conclude, console, hours, runner, same, sandboxes, steps, tokens, web};
+use super::running::{Table, Ways, console, runner, sandboxes};
+use super::same::same;
+use super::{conclude, limits, web};
 use crate::arguments::RunArguments;
 use crate::commands::model::declared;
 use crate::commands::{gpus, image, models};
@@ -38,7 +40,7 @@ pub(super) async fn fork(place: &str, arguments: &RunArguments, printer: &Printe
         Some(_) => models::named(arguments, (&settings, &merged), printer)?,
         None => models::recorded(&spec, &folder, arguments, (&settings, &merged), printer)?,
     };
-    let limits = limits(arguments, &spec.limits)?;
+    let changes = limits::changes(arguments)?;
     let data_dir = settings.data_dir(&arguments.data_dir)?.map(|path| path.display().to_string());
     let data_dir = data_dir.or(spec.data_dir.clone());
     let show = || console(&spec.agent, 1, printer);
@@ -50,13 +52,13 @@ pub(super) async fn fork(place: &str, arguments: &RunArguments, printer: &Printe
     let table = Table { settings: &settings, loaded: &loaded, data_dir: data_dir.as_deref(), place, gpus };
     let running = runner(table, ways, show, printer).await?;
     let change = |old: RunSpec| RunSpec {
-        limits,
+        tags: if arguments.tag.is_empty() { old.tags.clone() } else { arguments.tag.clone() },
         data_dir,
         model: door.as_ref().map(|door| door.endpoint.target.name.clone()),
         model_spec: door.as_ref().map(|door| Box::new(Registry::spec_of(&door.endpoint))),
         ..old
     };
-    let open = running.runner.fork(&settings.runs, &folder, step, change)?;
+    let open = running.runner.fork(&settings.runs, &folder, step, &changes, change)?;
     let result = running.one(open, printer).await;
     running.console.finish();
     Ok(conclude(&[result], false, printer))
@@ -67,15 +69,5 @@ fn parse(place: &str) -> Result<(&str, u64), CommandError> {
     parsed.filter(|(run, _)| !run.is_empty()).ok_or_else(|| {
         CommandError::input(format!("--fork {place}: write RUN@STEP"))
             .hinted("steps are numbered in `researchgym replay RUN`; step 0 is before the first")
-    })
-}
-
-/// The totals of the new run: those that are given, else the other run's.
-fn limits(arguments: &RunArguments, old: &Limits) -> Result<Limits, CommandError> {
-    Ok(Limits {
-        working_ms: arguments.hours.as_deref().map(hours).transpose()?.unwrap_or(old.working_ms),
-        steps: arguments.steps.as_deref().map(steps).transpose()?.unwrap_or(old.steps),
-        budget: arguments.budget.as_deref().map(budget).transpose()?.unwrap_or(old.budget),
-        tokens: arguments.tokens.as_deref().map(tokens).transpose()?.unwrap_or(old.tokens),
     })
 }

@@ -1,0 +1,14 @@
+//! Records of the runs in a store: each derived from its run's log, or read from what an import wrote.
+//!
+//! Reads run folders and keeps an index beside them; writes nothing into a run. A run that cannot be read is told, and does
+//! not stop the others.
+
+mod index;
+mod library;
+mod own;
+mod steps;
+
+pub use self::index::INDEX;
+pub use self::library::{Broken, Kept, Library};
+pub use self::own::{RecordError, record_of};
+pub use self::steps::steps_of;

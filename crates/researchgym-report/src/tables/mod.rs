@@ -1,0 +1,52 @@
+//! Tables of runs, steps, scores and calls, for programs that compute with columns: Parquet, Arrow files and CSV.
+//!
+//! A row is handed over and forgotten: what is held is one batch, and for Parquet one row group. Nothing here joins, filters or
+//! computes; a cell is what the record says, or null.
+
+mod calls;
+mod column;
+mod csv;
+mod file;
+mod runs;
+mod scores;
+mod steps;
+#[cfg(test)]
+mod tests;
+
+pub use self::calls::{CallRow, Calls, calls_of};
+pub use self::column::{Cell, Column, Kind, Schema};
+pub use self::file::{TableError, TableFile, TableFormat};
+pub use self::runs::Runs;
+pub use self::scores::{ScoreRow, Scores, scores_of};
+pub use self::steps::{StepRow, Steps};
+
+/// The version of the tables' columns. Columns are only ever added.
+pub const TABLES_SCHEMA: u32 = 1;
+
+/// The four tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Table {
+    /// A row a run.
+    Runs,
+    /// A row a step.
+    Steps,
+    /// A row a metric of an attempt.
+    Scores,
+    /// A row a call of a model, or the sum of a model's calls in a run.
+    Calls,
+}
+
+impl Table {
+    /// All, in the order in which they are told.
+    pub const ALL: [Table; 4] = [Table::Runs, Table::Steps, Table::Scores, Table::Calls];
+
+    /// Its name, which is also its file's.
+    pub fn name(self) -> &'static str {
+        match self {
+            Table::Runs => "runs",
+            Table::Steps => "steps",
+            Table::Scores => "scores",
+            Table::Calls => "calls",
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! `report`: runs compared, as a folder with a page, figures and tables, or as one document on standard output.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use researchgym_core::record::RunRecord;
+use researchgym_core::statistics::Analysis;
+use researchgym_report::leaderboard::{Sort, csv, rows};
+use researchgym_report::{PageFacts, Report, ReportError, leaderboard_page};
+
+use super::comparison::{analysed, meant};
+use crate::arguments::{OutputFormat, ReportArguments};
+use crate::error::{CommandError, Kind};
+use crate::output::{Outcome, Printer};
+
+/// The file by which a folder is known to be a report's.
+const MARK: &str = "report.json";
+
+pub(crate) fn report(arguments: &ReportArguments, printer: &Printer) -> Outcome {
+    let out =
+        arguments.out.clone().or_else(|| (printer.format() == OutputFormat::Text).then(|| "report".into()));
+    if let Some(out) = &out {
+        may_be_written(out)?;
+    }
+    let meant = meant(&arguments.runs, &arguments.comparison, printer)?;
+    let (analysis, without_flagged) = analysed(&meant.records, &arguments.comparison)?;
+    let facts = facts(arguments.title.clone());
+    let report = researchgym_report::report(&analysis, without_flagged.as_ref(), &meant.records, &facts)
+        .map_err(|error| broken(&error))?;
+    if let Some(out) = &out {
+        write(out, &report, &analysis).map_err(|error| unwritten(out, &error))?;
+    }
+    match (printer.format(), &out) {
+        (OutputFormat::Json, _) => printer.document(&report.json),
+        (OutputFormat::Md, _) => printer.document(&report.markdown),
+        (OutputFormat::Html, _) => printer.document(&report.html),
+        (OutputFormat::Csv, _) => printer.document(&csv(&rows(&analysis, Sort::Score))),
+        (OutputFormat::Text, Some(out)) => {
+            printer.reported(&out.join("report.html"), report.figures.len(), &analysis)
+        }
+        (OutputFormat::Text, None) => {}
+    }
+    Ok(0)
+}
+
+/// The leaderboard alone as a page.
+pub(super) fn page(analysis: &Analysis, records: &[RunRecord]) -> Result<String, CommandError> {
+    leaderboard_page(analysis, records, &facts(Some("Leaderboard".to_owned())))
+        .map_err(|error| broken(&error))
+}
+
+fn facts(title: Option<String>) -> PageFacts {
+    PageFacts {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        made_at: researchgym_engine::store::now(),
+        title: title.unwrap_or_else(|| "Runs compared".to_owned()),
+    }
+}
+
+/// A folder that is not there, is empty, or holds an earlier report.
+fn may_be_written(out: &Path) -> Result<(), CommandError> {
+    match fs::read_dir(out) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(CommandError::input(format!("{}: {error}", out.display()))
+            .hinted("-o names the folder of the report")),
+        Ok(entries) => match entries.take(1).count() == 0 || out.join(MARK).is_file() {
+            true => Ok(()),
+            false => {
+                Err(CommandError::input(format!("{} holds something else than a report", out.display()))
+                    .hinted("name another folder with -o; nothing was changed"))
+            }
+        },
+    }
+}
+
+/// Writes the folder beside its place and puts it there whole.
+fn write(out: &Path, report: &Report, analysis: &Analysis) -> io::Result<()> {
+    let parent = match out.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    };
+    fs::create_dir_all(&parent)?;
+    let draft = tempfile::Builder::new().prefix(".report-").tempdir_in(&parent)?;
+    let figures = draft.path().join("figures");
+    fs::create_dir(&figures)?;
+    let put = |path: PathBuf, bytes: &[u8]| fs::File::create(path)?.write_all(bytes);
+    put(draft.path().join("report.html"), report.html.as_bytes())?;
+    put(draft.path().join("report.md"), report.markdown.as_bytes())?;
+    put(draft.path().join("leaderboard.csv"), csv(&rows(analysis, Sort::Score)).as_bytes())?;
+    for figure in &report.figures {
+        put(figures.join(format!("{}.svg", figure.id)), figure.svg.as_bytes())?;
+        put(figures.join(format!("{}.pdf", figure.id)), &figure.pdf().map_err(io::Error::other)?)?;
+        put(figures.join(format!("{}.csv", figure.id)), figure.csv.as_bytes())?;
+    }
+    put(draft.path().join(MARK), report.json.as_bytes())?;
+    if out.is_dir() {
+        replace(draft.path(), out)?;
+    } else {
+        fs::rename(draft.path(), out)?;
+    }
+    open_to_readers(out)
+}
+
+/// Puts the new report in the old one's place. What others have put beside an old report stays.
+fn replace(draft: &Path, out: &Path) -> io::Result<()> {
+    let old = out.join("figures");
+    if old.is_dir() {
+        fs::remove_dir_all(&old)?;
+    }
+    for entry in fs::read_dir(draft)? {
+        let entry = entry?;
+        fs::rename(entry.path(), out.join(entry.file_name()))?;
+    }
+    Ok(())
+}
+
+/// Folders of drafts are their owner's alone; a report is to be shown.
+fn open_to_readers(out: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::set_permissions(out, fs::Permissions::from_mode(0o755))
+}
+
+fn broken(error: &ReportError) -> CommandError {
+    CommandError { kind: Kind::Infrastructure, message: error.to_string(), hint: None }
+}
+
+fn unwritten(out: &Path, error: &io::Error) -> CommandError {
+    CommandError {
+        kind: Kind::Infrastructure,
+        message: format!("{}: {error}", out.display()),
+        hint: Some("see whether there is room, and whether you may write there".to_owned()),
+    }
+}
