@@ -102,7 +102,7 @@ impl Scale {
             };
         }
         let every = decades.div_ceil(about.max(1)).max(1);
-        let powers = (first..=last).filter(|exponent| (exponent - first) as usize % every == 0);
+        let powers = (first..=last).filter(|exponent| ((exponent - first) as usize).is_multiple_of(every));
         powers.map(|exponent| Tick { value: 10f64.powi(exponent), label: number::power(exponent) }).collect()
     }
 

@@ -10,8 +10,8 @@ use researchgym_core::statistics::standing::Standing;
 use researchgym_core::statistics::tasks::Task;
 
 use super::model::{Entry, Table};
+use crate::figure::number;
 use crate::figure::number::{decimals, dollars, duration, percent, signed_decimals, significant};
-use crate::figure::{number, plain};
 
 /// How many runs a page lists; all of them are in the report's JSON.
 pub(super) const MAX_RUNS: usize = 2000;
@@ -303,9 +303,4 @@ pub(super) fn runs(analysis: &Analysis, name: &dyn Fn(&str) -> String) -> Table 
 /// How sure an interval is, in words.
 pub(super) fn confidence(analysis: &Analysis) -> String {
     percent(analysis.settings.confidence)
-}
-
-/// A list of names in a sentence.
-pub(super) fn named(names: impl Iterator<Item = String>) -> String {
-    names.map(|name| plain(&name)).collect::<Vec<_>>().join(", ")
 }

@@ -161,7 +161,7 @@ pub(super) fn provenance(analysis: &Analysis, records: &[RunRecord], facts: &Pag
                 if sources.is_empty() { "none".to_owned() } else { sources.join("; ") }
             ),
         ),
-        Note::new("Grouped by", format!("{}", super::tables::named(std::iter::once(grouped(analysis))))),
+        Note::new("Grouped by", grouped(analysis)),
         Note::new(
             "Files",
             "report.json holds everything on this page with all digits; figures/ holds each figure as SVG and PDF, and its data as CSV. A run's id names its \
@@ -170,7 +170,7 @@ pub(super) fn provenance(analysis: &Analysis, records: &[RunRecord], facts: &Pag
     ]
 }
 
-fn grouped(analysis: &Analysis) -> String {
+fn grouped(analysis: &Analysis) -> &'static str {
     use researchgym_core::statistics::GroupBy;
     match analysis.settings.group_by {
         GroupBy::AgentModel => "agent and model",
@@ -178,5 +178,4 @@ fn grouped(analysis: &Analysis) -> String {
         GroupBy::Agent => "agent",
         GroupBy::Variant => "variant of the task",
     }
-    .to_owned()
 }
