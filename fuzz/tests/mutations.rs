@@ -161,6 +161,8 @@ targets!(
     script,
     dotenv,
     mlgym_trajectory,
+    mlgym_record,
+    researchgym_seed,
     inspect_log,
     atif_trajectory,
     openevolve_programs,
