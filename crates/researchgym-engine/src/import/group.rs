@@ -132,7 +132,7 @@ impl Grouping<'_> {
             });
             let is_run = (has("metadata.json") && has("status.json"))
                 || has_logs
-                || has("metadata.json") && has("transcript.json");
+                || (has("metadata.json") || self.only.is_some()) && has("transcript.json");
             if !is_run {
                 continue;
             }

@@ -3,6 +3,7 @@
 //! A file that is broken is told and does not stop the rest. When it is stopped, runs that were begun are finished or not there.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -284,7 +285,11 @@ impl<'s> Shared<'s> {
             let job = self.receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
             let Ok(job) = job else { return };
             if !self.is_over() {
-                self.take(job);
+                let source = job.source.clone();
+                // A parser that breaks is a mistake of ours, and the file is told as broken all the same.
+                if catch_unwind(AssertUnwindSafe(|| self.take(job))).is_err() {
+                    self.broken(&source, "it breaks the parser");
+                }
                 (self.observer)(Told::Done);
             }
         }

@@ -126,7 +126,7 @@ fn imported_runs_are_inspected_and_nothing_else_is_done_with_them() {
     );
     for words in [
         &["run", "--resume", run][..],
-        &["run", "--fork", run, "--at-step", "1"],
+        &["run", "--fork", &format!("{run}@1")],
         &["grade", run],
         &["replay", run],
         &["verify", run],

@@ -222,10 +222,10 @@ fn attempts(entries: &[Scores], task: &TaskRecord, exit: Option<&str>, took: &To
             _ => next(&mut told, &metrics),
         };
         let invalid = match &task.primary {
-            _ if metrics.is_empty() => Some("it tells no finite number".to_owned()),
             Some(primary) if entry.get(&primary.name).is_some_and(|value| value.0.is_none()) => {
                 Some(format!("{} is not a finite number", primary.name))
             }
+            _ if metrics.is_empty() => Some("it tells no finite number".to_owned()),
             _ => None,
         };
         AttemptRecord {
