@@ -102,7 +102,7 @@ fn what_cannot_be_done_is_told_and_nothing_is_written() {
         (vec!["--format", "parquet", "-o", "no/such/folder"], "there is no folder"),
         (vec!["--format", "xlsx", "-o", "out"], "invalid value 'xlsx'"),
         (vec!["-o", "out"], "--format"),
-        (vec!["--format", "csv"], "-o"),
+        (vec!["--format", "csv"], "--to <PATH>"),
         (vec!["--format", "csv", "--bundle", "aa", "-o", "out"], "cannot be used with"),
         (vec!["--bundle", "aa", "--task", "one", "-o", "out"], "cannot be used with"),
         (vec!["--format", "csv", "-o", "out", "dddd"], "there is no run `dddd`"),
