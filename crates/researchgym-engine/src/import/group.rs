@@ -298,10 +298,10 @@ impl Grouping<'_> {
 mod tests {
     use super::*;
 
-    fn grouped(
-        paths: &[&str],
-        only: Option<Program>,
-    ) -> (Vec<(Option<Program>, String, String, Vec<String>)>, Vec<String>, u64) {
+    /// Program, root, name and files of a unit.
+    type Flat = (Option<Program>, String, String, Vec<String>);
+
+    fn grouped(paths: &[&str], only: Option<Program>) -> (Vec<Flat>, Vec<String>, u64) {
         let files: Vec<Named> =
             paths.iter().map(|path| Named { path: (*path).to_owned(), bytes: 1 }).collect();
         let Grouped { units, ours, left_alone } = group(&files, "whole", only);

@@ -26,18 +26,19 @@ fn written(stories: &[Story]) -> Vec<u8> {
 
 fn members(bytes: Vec<u8>) -> Vec<(String, Vec<u8>)> {
     let mut archive = ZipArchive::new(Cursor::new(bytes)).unwrap();
-    let read = |index| {
+    let mut members = Vec::new();
+    for index in 0..archive.len() {
         let mut member = archive.by_index(index).unwrap();
         let mut bytes = Vec::new();
         member.read_to_end(&mut bytes).unwrap();
-        (member.name().to_owned(), bytes)
-    };
-    (0..archive.len()).map(read).collect()
+        members.push((member.name().unwrap().into_owned(), bytes));
+    }
+    members
 }
 
 fn read_again(stories: &[Story]) -> Vec<Foreign> {
     let members = members(written(stories));
-    let (_, header) = members.iter().find(|(name, _)| name == import::HEADER).unwrap();
+    let (_, header) = members.iter().find(|(name, _)| name == HEADER).unwrap();
     let header = import::header(header).unwrap();
     let samples = members.iter().filter(|(name, _)| import::is_sample(name));
     samples.map(|(_, bytes)| import::sample(&header, bytes).unwrap()).collect()
