@@ -50,7 +50,7 @@ pub fn rows(analysis: &Analysis, sort: Sort) -> Vec<Row<'_>> {
         let order = match sort {
             Sort::Score => by(&score),
             Sort::Improved => by(&share).then(by(&score)),
-            Sort::Area => by(&|standing| value(&standing.best.published_area)),
+            Sort::Area => by(&|standing| value(&standing.submission.published_area)),
             Sort::Runtime => by(&|standing| standing.time_ms.as_ref().map(|spread| -spread.mean)),
             Sort::Cost => by(&|standing| standing.cost.as_ref().map(|spread| -spread.mean)),
             Sort::Name => Ordering::Equal,
@@ -90,7 +90,8 @@ impl Row<'_> {
             if standing.models.is_empty() { nothing() } else { standing.models.join(", ") },
             estimate(&standing.submission.average),
             improved,
-            estimate(&standing.best.published_area),
+            // A resample moves the scale of all areas at once: an interval would tell of the scale.
+            standing.submission.published_area.as_ref().map_or_else(nothing, |area| format!("{:.3}", area.value)),
             standing.time_ms.as_ref().map_or_else(nothing, |spread| runtime(spread.mean)),
             standing.cost.as_ref().map_or_else(nothing, |spread| format!("${:.2}", spread.mean / 1e6)),
             match standing.flagged {
@@ -144,7 +145,7 @@ pub fn markdown(rows: &[Row<'_>]) -> String {
 pub fn csv(rows: &[Row<'_>]) -> String {
     let mut text =
         "place,contender,agents,models,average_score,average_score_low,average_score_high,tasks_improved,\
-                    tasks_with_baseline,aup,aup_low,aup_high,mean_seconds,mean_cost_usd,runs,scored,flagged\n"
+                    tasks_with_baseline,aup,mean_seconds,mean_cost_usd,runs,scored,flagged\n"
             .to_owned();
     for Row { place, standing } in rows {
         let number = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
@@ -164,7 +165,7 @@ pub fn csv(rows: &[Row<'_>]) -> String {
         ];
         cells.extend(three(&standing.submission.average));
         cells.extend([standing.tasks_improved, standing.tasks_with_baseline].map(|count| count.to_string()));
-        cells.extend(three(&standing.best.published_area));
+        cells.push(number(standing.submission.published_area.as_ref().map(|area| area.value)));
         cells.push(number(standing.time_ms.as_ref().map(|spread| spread.mean / 1e3)));
         cells.push(number(standing.cost.as_ref().map(|spread| spread.mean / 1e6)));
         cells.extend([standing.runs, standing.scored, standing.flagged].map(|count| count.to_string()));
@@ -252,7 +253,7 @@ mod tests {
         assert!(markdown.contains("m\\|1"), "{markdown}");
         let csv = csv(&rows);
         assert_eq!(csv.lines().nth(1).unwrap().split(',').nth(1), Some("'=c / m3"));
-        assert!(csv.lines().all(|line| line.split(',').count() == 17), "{csv}");
+        assert!(csv.lines().all(|line| line.split(',').count() == 15), "{csv}");
         assert_eq!(rows[1].cells()[4..8], ["1 of 1", &rows[1].cells()[5], "1.5 min", "$3.00"]);
     }
 }
