@@ -15,7 +15,6 @@ use researchgym_core::digest::Digest;
 use researchgym_core::record::{Foreign, Origin, RunRecord, StepRecord};
 use serde::de::DeserializeOwned;
 
-use super::folder::sync_folder;
 use super::{RunFolder, StoreError};
 use crate::hold;
 use crate::scratch::{self, Scratch};
@@ -42,8 +41,8 @@ pub struct Importer {
 struct Known {
     /// Whose each id is.
     ids: HashMap<String, Owner>,
-    /// Days whose names are not durable yet.
-    days: Vec<PathBuf>,
+    /// Whether there is something whose place is not durable yet.
+    has_written: bool,
 }
 
 #[derive(Debug)]
@@ -77,7 +76,7 @@ impl Importer {
         let ids = RunFolder::list(&runs)
             .map(|folder| (folder.id().to_owned(), Owner::There(folder.root().to_owned())))
             .collect();
-        let known = Mutex::new(Known { ids, days: Vec::new() });
+        let known = Mutex::new(Known { ids, has_written: false });
         Ok(Importer { runs, staging, today: Timestamp::now().strftime("%Y-%m-%d").to_string(), known })
     }
 
@@ -98,14 +97,16 @@ impl Importer {
         written
     }
 
-    /// Makes what was written durable.
+    /// Makes the places of what was written durable, all at once; the content was synced run by run.
     ///
     /// # Errors
     /// The file system refused.
     pub fn finish(self) -> Result<(), StoreError> {
-        let days = std::mem::take(&mut self.known().days);
-        days.iter().try_for_each(|day| sync_folder(day))?;
-        sync_folder(&self.runs)
+        if !self.known().has_written {
+            return Ok(());
+        }
+        let runs = File::open(&self.runs).map_err(StoreError::io("open", &self.runs))?;
+        rustix::fs::syncfs(&runs).map_err(|errno| StoreError::io("sync", &self.runs)(errno.into()))
     }
 
     fn known(&self) -> std::sync::MutexGuard<'_, Known> {
@@ -148,7 +149,6 @@ impl Importer {
         let root = day.join(id);
         let placed = write_lines(&staged.join(IMPORTED), foreign).and_then(|()| {
             fs::create_dir_all(&day).map_err(StoreError::io("create", &day))?;
-            sync_folder(&staged)?;
             match fs::rename(&staged, &root) {
                 Ok(()) => Ok(true),
                 // Another import was faster.
@@ -162,10 +162,7 @@ impl Importer {
         match placed? {
             false => Ok(Written::Duplicate(id.to_owned())),
             true => {
-                let mut known = self.known();
-                if !known.days.contains(&day) {
-                    known.days.push(day);
-                }
+                self.known().has_written = true;
                 RunFolder::open(&root).map(Written::New)
             }
         }

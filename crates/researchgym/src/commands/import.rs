@@ -26,7 +26,8 @@ pub(crate) fn import(arguments: &ImportArguments, printer: &Printer) -> Outcome 
         }
     }
     let importer = Importer::open(&settings.runs).map_err(input)?;
-    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    // Most of the time goes into waiting for the disk.
+    let workers = std::thread::available_parallelism().map_or(1, usize::from) * 4;
     let shown = Importing::new(printer);
     let summary = on_runtime(async {
         let mut stopped =
