@@ -58,7 +58,7 @@ fn read_log(file: &Path) -> Vec<Foreign> {
         bytes
     };
     let header = inspect_import::header(&member(inspect_import::HEADER)).unwrap();
-    let names: Vec<String> = archive.file_names().map(str::to_owned).collect();
+    let names: Vec<String> = archive.file_names().map(|name| name.unwrap().into_owned()).collect();
     for name in names.iter().filter(|name| inspect_import::is_sample(name)) {
         let mut bytes = Vec::new();
         archive.by_name(name).unwrap().read_to_end(&mut bytes).unwrap();

@@ -216,7 +216,10 @@ impl Checkpoint {
             && last >= self.programs.len() as u64
         {
             let held = self.programs.len();
-            record.left_out.push(format!("the checkpoint holds {held} programs of {} iterations", last.saturating_add(1)));
+            record.left_out.push(format!(
+                "the checkpoint holds {held} programs of {} iterations",
+                last.saturating_add(1)
+            ));
         }
         let others: std::collections::BTreeSet<&str> =
             self.programs.iter().flat_map(|program| &program.others).map(String::as_str).collect();

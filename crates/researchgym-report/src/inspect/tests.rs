@@ -30,7 +30,7 @@ fn members(bytes: Vec<u8>) -> Vec<(String, Vec<u8>)> {
         let mut member = archive.by_index(index).unwrap();
         let mut bytes = Vec::new();
         member.read_to_end(&mut bytes).unwrap();
-        (member.name().to_owned(), bytes)
+        (member.name().unwrap().into_owned(), bytes)
     };
     (0..archive.len()).map(read).collect()
 }

@@ -62,8 +62,11 @@ impl Ideas {
             self.unread_rows += 1;
             return;
         }
-        let next =
-            self.ideas.range((epoch, 0)..=(epoch, u64::MAX)).next_back().map_or(0, |((_, last), _)| last.saturating_add(1));
+        let next = self
+            .ideas
+            .range((epoch, 0)..=(epoch, u64::MAX))
+            .next_back()
+            .map_or(0, |((_, last), _)| last.saturating_add(1));
         let idea = of(&NUMBERS).unwrap_or(next);
         if let Some((name, direction, _)) = score {
             self.metric.get_or_insert((name.to_owned(), direction));
