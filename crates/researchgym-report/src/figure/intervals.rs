@@ -199,13 +199,12 @@ fn draw_row(scene: &mut Scene, area: &Area, scale: &Scale, row: &Row, y: f64) {
     let text = number::significant(value, 2);
     let size = TICK_SIZE - 0.7;
     let width = font::width(&text, size, Weight::Regular) + 3.0;
-    // Where the best stands in the way, the number stands behind it.
-    let best = row.best.filter(|best| scale.holds(*best)).map(|best| frame::across(area, scale, best));
-    let x = match best {
-        Some(best) if side < 0.0 && best < area.left + 10.0 + width => best + 5.0,
-        Some(best) if side > 0.0 && best > area.right - 10.0 - width => best - 5.0,
-        Some(_) | None => (if side < 0.0 { area.left } else { area.right }) - side * 6.0,
-    };
+    // Where the best or the interval stands in the way, the number stands behind it.
+    let bounds = row.interval.map(|(low, high)| if side < 0.0 { high } else { low });
+    let held = [row.best, bounds].into_iter().flatten().filter(|value| scale.holds(*value));
+    let edge = if side < 0.0 { area.left } else { area.right };
+    let inward = held.map(|value| (frame::across(area, scale, value) - edge).abs()).fold(0.0, f64::max);
+    let x = edge - side * if inward > 0.0 && inward + width < area.width() { inward + 5.0 } else { 6.0 };
     let anchor = if side < 0.0 { Anchor::Start } else { Anchor::End };
     scene.words(Words::new((x, y + 2.3), text, size).anchor(anchor).lit());
 }
