@@ -91,7 +91,11 @@ impl Row<'_> {
             estimate(&standing.submission.average),
             improved,
             // A resample moves the scale of all areas at once: an interval would tell of the scale.
-            standing.submission.published_area.as_ref().map_or_else(nothing, |area| format!("{:.3}", area.value)),
+            standing
+                .submission
+                .published_area
+                .as_ref()
+                .map_or_else(nothing, |area| format!("{:.3}", area.value)),
             standing.time_ms.as_ref().map_or_else(nothing, |spread| runtime(spread.mean)),
             standing.cost.as_ref().map_or_else(nothing, |spread| format!("${:.2}", spread.mean / 1e6)),
             match standing.flagged {

@@ -158,6 +158,14 @@ pub(crate) struct Places {
     pub(crate) tasks_dir: Option<PathBuf>,
 }
 
+impl Places {
+    /// Whether the runs folder was named on the command line: then it has to be there.
+    pub(crate) fn names_runs(&self) -> bool {
+        let variable = std::env::var_os("RESEARCHGYM_RUNS");
+        self.runs_dir.as_ref().is_some_and(|runs| variable.as_deref() != Some(runs.as_os_str()))
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
     /// Print the merged settings with where each comes from; keys only as set or not

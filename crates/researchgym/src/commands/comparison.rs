@@ -27,7 +27,7 @@ pub(super) fn meant(names: &[String], asked: &Comparison, printer: &Printer) -> 
     let query = asked.filters.query();
     let mut meant = match names {
         [] => {
-            let mut library = library(&settings, asked.places.runs_dir.is_some(), printer)?;
+            let mut library = library(&settings, asked.places.names_runs(), printer)?;
             library.select(&query);
             let broken = std::mem::take(&mut library.broken);
             Meant { records: library.into_records(), broken }

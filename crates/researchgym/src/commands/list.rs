@@ -11,7 +11,7 @@ use crate::settings::Settings;
 
 pub(crate) fn list(arguments: &ListArguments, printer: &Printer) -> Outcome {
     let settings = Settings::resolve(&arguments.places)?;
-    let mut library = library(&settings, arguments.places.runs_dir.is_some(), printer)?;
+    let mut library = library(&settings, arguments.places.names_runs(), printer)?;
     library.select(&arguments.filters.query());
     if printer.is_json() {
         let (own, foreign): (Vec<_>, Vec<_>) = library.runs.iter().partition(|kept| kept.is_own());

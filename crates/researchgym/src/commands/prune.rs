@@ -31,7 +31,7 @@ pub(crate) fn prune(arguments: &PruneArguments, printer: &Printer) -> Outcome {
             .hinted("give --older-than, --keep-size, --state or a filter such as --task"));
     }
     let settings = Settings::resolve(&arguments.places)?;
-    let library = library(&settings, arguments.places.runs_dir.is_some(), printer)?;
+    let library = library(&settings, arguments.places.names_runs(), printer)?;
     let now = SystemTime::now();
     let (may_go, others) = split(library, arguments, now);
     let described: BTreeMap<PathBuf, PrunedRun> = may_go

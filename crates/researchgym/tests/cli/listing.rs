@@ -63,7 +63,7 @@ fn a_changed_log_and_a_removed_run_are_seen() {
     std::fs::write(&log, text.replacen("\"seq\":1", "\"seq\":7", 1)).unwrap();
     let listed = world.finish(&["list", "--output", "json"]).object();
     assert_eq!(listed["runs"], json!([]));
-    assert!(listed["broken"][0]["error"].as_str().unwrap().contains("line 2"), "{listed}");
+    assert!(listed["broken"][0]["error"].as_str().unwrap().contains("events.jsonl:2: "), "{listed}");
 }
 
 #[test]

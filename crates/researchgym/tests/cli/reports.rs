@@ -93,7 +93,8 @@ fn own_and_imported_runs_stand_in_one_report_with_what_is_broken() {
     assert_eq!(contenders.len(), 3, "{board}");
     assert!(contenders.contains(&&json!("scripted")));
     assert_eq!(board["broken"][0]["run"], json!(broken.display().to_string()));
-    let one = world.finish(&["leaderboard", own.object()["run_id"].as_str().expect("an id"), "--output", "json"]);
+    let one =
+        world.finish(&["leaderboard", own.object()["run_id"].as_str().expect("an id"), "--output", "json"]);
     assert_eq!(texts(&one.object()["rows"], "runs"), [1]);
 }
 

@@ -164,7 +164,7 @@ fn a_copied_run_is_named_by_its_own_folder() {
     }
     let hinted = |asked: &str, named: &str| {
         let shown = world.finish(&["show", asked]);
-        let hint = format!("Watch it again: researchgym replay {named}\n");
+        let hint = format!(" replay {named}\n");
         assert!(shown.code == 0 && shown.stderr.contains(&hint), "{asked}: {shown:?}");
     };
     hinted("00000c0d", "00000c0d");

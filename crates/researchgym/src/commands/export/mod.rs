@@ -100,7 +100,7 @@ fn chosen(
     let mut left_out = Vec::new();
     let mut runs = Vec::new();
     if arguments.runs.is_empty() {
-        let library = library(settings, arguments.places.runs_dir.is_some(), printer)?;
+        let library = library(settings, arguments.places.names_runs(), printer)?;
         runs.extend(library.runs.into_iter().map(|kept| Chosen { folder: kept.folder, record: kept.record }));
         left_out
             .extend(library.broken.into_iter().map(|broken| Told { run: broken.run, reason: broken.error }));
