@@ -388,7 +388,7 @@ mod tests {
         assert!(units.contains(&unit(
             Some(Program::Openevolve),
             "o/checkpoint_10",
-            "checkpoint_10",
+            "o",
             &["metadata.json", "programs/y.json"]
         )));
         assert!(left >= 1);

@@ -16,7 +16,7 @@ pub(crate) struct ExportArguments {
     /// The form of what is written
     #[arg(long, value_enum, required_unless_present = "bundle")]
     pub(crate) format: Option<ExportFormat>,
-    /// Where to: a folder for tables, else a file
+    /// Where to: a file for conversations and bundles, else a folder
     #[arg(short = 'o', long = "to", value_name = "PATH")]
     pub(crate) to: PathBuf,
     /// One whole run as one file (.tar.zst) that `verify` and `unpack` take on any machine
@@ -53,6 +53,10 @@ pub(crate) enum ExportFormat {
     Arrow,
     /// The same as comma-separated values
     Csv,
+    /// Logs of Inspect (.eval) in a folder: one for all runs of a task, an agent and a model
+    Inspect,
+    /// Harbor's trajectories (ATIF) in a folder, a file a run
+    Atif,
     /// Conversations for supervised fine-tuning: a file of JSON lines, a run a line
     Sft,
 }

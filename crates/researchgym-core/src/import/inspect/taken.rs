@@ -153,6 +153,8 @@ fn final_score(header: &Header, run: &mut Foreign, sample: &Value, events: &[Val
         run.record.left_out.extend(not_scored(run));
         return;
     }
+    // Logs that we wrote tell when the last attempt came; in others it is the end.
+    let told_steps = scores.first().and_then(|(_, score)| score["metadata"]["after_steps"].as_u64());
     let scores = Scores::read(&scores);
     if !scores.unscored.is_empty() {
         let names = scores.unscored.join(", ");
@@ -169,7 +171,7 @@ fn final_score(header: &Header, run: &mut Foreign, sample: &Value, events: &[Val
     let number = run.record.attempts.len() as u64 + 1;
     let after_ms =
         last.and_then(|event| milliseconds(&event["working_start"])).or(run.record.usage.working_ms);
-    let after_steps = Some(run.steps.len() as u64);
+    let after_steps = told_steps.or(Some(run.steps.len() as u64));
     run.record.attempts.push(attempt(number, AttemptKind::Submit, scores, after_steps, after_ms));
     run.record.submission = Some(number);
 }

@@ -159,7 +159,7 @@ fn events_of_codex_are_steps() {
 fn what_is_missing_or_broken_is_told() {
     let run = read(&[
         ("transcript.json", "[{\"role\": \"assistant\"".to_owned()),
-        ("status.json", "[]".to_owned()),
+        ("status.json", "[1".to_owned()),
     ]);
     assert_eq!(run.record.task.id, "unknown");
     assert_eq!(run.record.ending.cause, Some(Cause::Unknown));

@@ -4,6 +4,7 @@
 
 mod bundle;
 mod conversations;
+mod foreign;
 mod story;
 mod tables;
 
@@ -52,6 +53,8 @@ pub(crate) fn export(arguments: &ExportArguments, printer: &Printer) -> Outcome 
         ExportFormat::Parquet => tables::export(TableFormat::Parquet, &runs, &to, force, is_stopped),
         ExportFormat::Arrow => tables::export(TableFormat::Arrow, &runs, &to, force, is_stopped),
         ExportFormat::Csv => tables::export(TableFormat::Csv, &runs, &to, force, is_stopped),
+        ExportFormat::Inspect => foreign::inspect(&runs, &to, force, is_stopped),
+        ExportFormat::Atif => foreign::trajectories(&runs, &to, force, is_stopped),
         ExportFormat::Sft => conversations::export(&runs, &to, force, is_stopped),
     })?;
     let Some(mut exported) = exported? else { return Ok(130) };

@@ -62,7 +62,7 @@ pub(super) fn export(
 }
 
 /// A folder with something in it is not written to, unless that is wanted.
-fn check_place(to: &Path, force: bool) -> Result<(), CommandError> {
+pub(super) fn check_place(to: &Path, force: bool) -> Result<(), CommandError> {
     match std::fs::read_dir(to) {
         Ok(mut entries) => match entries.next() {
             Some(_) if !force => Err(taken(to)),
@@ -70,7 +70,7 @@ fn check_place(to: &Path, force: bool) -> Result<(), CommandError> {
         },
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotADirectory => Err(CommandError::input(format!(
-            "-o {}: tables are written to a folder, and this is a file",
+            "-o {}: this is written to a folder, and there is a file",
             to.display()
         ))),
         Err(error) => Err(refused("read", to, &error)),
@@ -78,7 +78,7 @@ fn check_place(to: &Path, force: bool) -> Result<(), CommandError> {
 }
 
 /// Renames the folder, or the files into the folder that is there.
-fn place(staging: tempfile::TempDir, to: &Path, exported: &Exported) -> Result<(), CommandError> {
+pub(super) fn place(staging: tempfile::TempDir, to: &Path, exported: &Exported) -> Result<(), CommandError> {
     let failed = |error: io::Error| refused("write", to, &error);
     if to.is_dir() {
         for file in &exported.files {
