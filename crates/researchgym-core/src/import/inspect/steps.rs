@@ -82,6 +82,7 @@ impl<'v> Reading<'v> {
                     self.used(event);
                 }
                 "info" if event["source"] == OURS => {
+                    self.attempt();
                     let words = content(&event["data"], self.attachments);
                     push_words(self.run, &words, text(event, "timestamp").and_then(normal), None);
                 }
