@@ -2,9 +2,12 @@
 
 use std::cmp::Ordering;
 
-use researchgym_core::statistics::Analysis;
+use researchgym_core::statistics::{Analysis, GroupBy};
+
 use researchgym_core::statistics::sample::Estimate;
 use researchgym_core::statistics::standing::Standing;
+
+use crate::page::escaped;
 
 /// What a leaderboard is sorted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,9 +35,20 @@ pub struct Row<'a> {
     pub standing: &'a Standing,
 }
 
-/// The headings of [`Row::cells`].
-pub const HEADINGS: [&str; 9] =
+const HEADINGS: [&str; 9] =
     ["", "agent", "model", "average score", "tasks improved", "AUP", "runtime", "cost", "runs"];
+
+/// The headings and the lines' texts. Where neither agent nor model names a contender, its own name stands before them.
+pub fn table(analysis: &Analysis, rows: &[Row<'_>]) -> Vec<Vec<String>> {
+    let mut table = vec![HEADINGS.map(str::to_owned).to_vec()];
+    table.extend(rows.iter().map(|row| row.cells().to_vec()));
+    if analysis.settings.group_by == GroupBy::Variant {
+        let names = rows.iter().map(|row| row.standing.contender.clone());
+        let names = std::iter::once("variant".to_owned()).chain(names);
+        table.iter_mut().zip(names).for_each(|(cells, name)| cells.insert(1, name));
+    }
+    table
+}
 
 /// The contenders in order.
 pub fn rows(analysis: &Analysis, sort: Sort) -> Vec<Row<'_>> {
@@ -76,8 +90,7 @@ fn descending(one: Option<f64>, other: Option<f64>) -> Ordering {
 }
 
 impl Row<'_> {
-    /// The line's texts, in the order of [`HEADINGS`].
-    pub fn cells(&self) -> [String; 9] {
+    fn cells(&self) -> [String; 9] {
         let standing = self.standing;
         let nothing = || "-".to_owned();
         let improved = match standing.tasks_with_baseline {
@@ -127,22 +140,18 @@ fn runtime(ms: f64) -> String {
 }
 
 /// As a Markdown table.
-pub fn markdown(rows: &[Row<'_>]) -> String {
-    let cell = |text: &str| {
-        let text: String = text.chars().map(|char| if char.is_control() { ' ' } else { char }).collect();
-        text.replace('\\', "\\\\").replace('|', "\\|").replace('<', "&lt;")
-    };
-    let line = |cells: &[&str]| {
-        let cells: Vec<String> = cells.iter().map(|text| cell(text)).collect();
+pub fn markdown(analysis: &Analysis, rows: &[Row<'_>]) -> String {
+    let table = table(analysis, rows);
+    let line = |cells: &[String]| {
+        let cells: Vec<String> = cells.iter().map(|text| escaped(text)).collect();
         format!("| {} |\n", cells.join(" | "))
     };
-    let mut text = line(&HEADINGS);
-    text.push_str("| ---: | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |\n");
-    for row in rows {
-        let cells = row.cells();
-        text.push_str(&line(&cells.each_ref().map(String::as_str)));
-    }
-    text
+    let words = table.first().map_or(0, Vec::len) - (HEADINGS.len() - 3);
+    let rules = (0..).map(|column| if (1..words).contains(&column) { "---" } else { "---:" });
+    let rules: Vec<&str> = rules.take(words + HEADINGS.len() - 3).collect();
+    let mut lines = table.iter().map(|cells| line(cells));
+    let head = lines.next().unwrap_or_default();
+    format!("{head}| {} |\n{}", rules.join(" | "), lines.collect::<String>())
 }
 
 /// As CSV, with numbers as they are: money in US dollars a run, time in seconds a run.
@@ -252,7 +261,7 @@ mod tests {
     fn texts_cannot_break_their_table() {
         let analysis = analysis();
         let rows = rows(&analysis, Sort::Name);
-        let markdown = markdown(&rows);
+        let markdown = markdown(&analysis, &rows);
         assert_eq!(markdown.lines().count(), 5);
         assert!(markdown.contains("m\\|1"), "{markdown}");
         let csv = csv(&rows);

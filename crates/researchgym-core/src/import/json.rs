@@ -16,7 +16,7 @@ use crate::score::Metrics;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
     /// Not UTF-8.
-    #[error("not text in UTF-8 (byte {at}{seems})")]
+    #[error("is no text in UTF-8 (byte {at}{seems})")]
     Encoding {
         /// The first byte that cannot be, from 0.
         at: usize,
@@ -343,8 +343,8 @@ mod tests {
             "breaks off at line 1, column 7"
         );
         assert_eq!(told(b""), "breaks off at line 1, column 0");
-        assert_eq!(told(b"\xff\xfe{\0}\0"), "not text in UTF-8 (byte 0; it seems to be UTF-16)");
-        assert_eq!(told(b"{\"a\": \"caf\xe9\"}"), "not text in UTF-8 (byte 10)");
+        assert_eq!(told(b"\xff\xfe{\0}\0"), "is no text in UTF-8 (byte 0; it seems to be UTF-16)");
+        assert_eq!(told(b"{\"a\": \"caf\xe9\"}"), "is no text in UTF-8 (byte 10)");
         assert_eq!(told(b"[NaN, Infinity, ?]"), "cannot be read at line 1, column 17: expected value");
         assert_eq!(told(b"{} {}"), "cannot be read at line 1, column 4: trailing characters");
         let deep = "[".repeat(100_000);

@@ -37,7 +37,7 @@ pub(super) fn read(folder: &RunFolder) -> Result<Evidence, StoreError> {
 }
 
 /// The hash of what is stored: what a report on it names.
-pub(super) fn digest(folder: &RunFolder) -> Result<Digest, StoreError> {
+pub(crate) fn digest(folder: &RunFolder) -> Result<Digest, StoreError> {
     let path = folder.imported();
     let mut file = File::open(&path).map_err(StoreError::io("open", &path))?;
     hash_reader(&mut file).map(|(digest, _)| digest).map_err(StoreError::io("read", &path))

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use researchgym_core::inspect::report::Subject;
 use researchgym_core::inspect::{Finding, Judgement, Report, Trajectory, inspect, judge, judged};
 
+pub(crate) use self::imported::digest as imported_digest;
 pub use self::judging::Judge;
 pub use self::metered::Metered;
 pub use self::record::read_run;

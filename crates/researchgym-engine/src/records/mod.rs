@@ -10,5 +10,5 @@ mod steps;
 
 pub use self::index::INDEX;
 pub use self::library::{Broken, Kept, Library};
-pub use self::own::{RecordError, record_of};
+pub use self::own::{RecordError, record_of, verdict_of};
 pub use self::steps::steps_of;

@@ -1,22 +1,20 @@
 //! One run's record, from its folder.
 
-use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::Read as _;
 use std::path::PathBuf;
 
 use researchgym_core::action::Body;
-use researchgym_core::inspect::Report;
-use researchgym_core::record::{RECORD_SCHEMA, Recorder, RunRecord};
+use researchgym_core::digest::Digest;
+use researchgym_core::inspect::{Report, Verdict};
+use researchgym_core::record::{Recorder, RunRecord};
 use researchgym_core::result::{Context, RunResult};
 use researchgym_core::state::StateError;
 
-use crate::inspection::REPORT;
-use crate::store::{Blobs, LogReader, RunFolder, StoreError};
+use crate::inspection::{REPORT, imported_digest as digest};
+use crate::store::{Blobs, LogReader, RunFolder, StoreError, read_record};
 
 /// Longer texts are seen by their beginning only: it names the program that a command runs.
 const LOOKED_AT_BYTES: u64 = 256 << 10;
-/// The longest record that is read.
-const MAX_RECORD_BYTES: u64 = 16 << 20;
 
 /// A run has no record.
 #[derive(Debug, thiserror::Error)]
@@ -32,14 +30,6 @@ pub enum RecordError {
         /// What is wrong.
         source: StateError,
     },
-    /// What an import wrote is not what this version reads.
-    #[error("{}: {problem}", path.display())]
-    Imported {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        problem: String,
-    },
 }
 
 /// Derives the record of the run in a folder, with its result if it is one of ours.
@@ -48,7 +38,12 @@ pub enum RecordError {
 /// There is no log, it cannot be read, or it is not what was written.
 pub fn record_of(folder: &RunFolder) -> Result<(RunRecord, Option<RunResult>), RecordError> {
     if folder.is_imported() {
-        return Ok((read_imported(folder.imported())?, None));
+        let mut record = read_record(folder)?;
+        record.run_id = folder.id().to_owned();
+        record.verdict = report_of(folder)
+            .filter(|report| digest(folder).is_ok_and(|digest| digest == report.log_head))
+            .map(|report| report.verdict);
+        return Ok((record, None));
     }
     let blobs = folder.blobs();
     let resolve = |body: &Body| beginning(&blobs, body);
@@ -63,7 +58,7 @@ pub fn record_of(folder: &RunFolder) -> Result<(RunRecord, Option<RunResult>), R
     let mut record = recorder.record(reader.head(), is_running);
     // The folder names the run: a copied run is another one.
     record.run_id = folder.id().to_owned();
-    record.verdict = verdict(folder, &reader);
+    record.verdict = verdict_of(folder, reader.head());
     let context = Context {
         run: folder.root().display().to_string(),
         log_head: reader.head(),
@@ -73,26 +68,14 @@ pub fn record_of(folder: &RunFolder) -> Result<(RunRecord, Option<RunResult>), R
     Ok((record, Some(RunResult::of(recorder.state(), context))))
 }
 
-fn verdict(folder: &RunFolder, reader: &LogReader) -> Option<researchgym_core::inspect::Verdict> {
-    let bytes = std::fs::read(folder.root().join(REPORT)).ok()?;
-    let report: Report = serde_json::from_slice(&bytes).ok()?;
-    (report.log_head == reader.head()).then_some(report.verdict)
+/// What the newest inspection of a run of ours said, if it speaks of the log with this last line.
+pub fn verdict_of(folder: &RunFolder, log_head: Digest) -> Option<Verdict> {
+    report_of(folder).filter(|report| report.log_head == log_head).map(|report| report.verdict)
 }
 
-fn read_imported(path: PathBuf) -> Result<RunRecord, RecordError> {
-    let file = File::open(&path).map_err(StoreError::io("open", &path))?;
-    let mut line = Vec::new();
-    let mut reader = BufReader::new(file).take(MAX_RECORD_BYTES);
-    reader.read_until(b'\n', &mut line).map_err(StoreError::io("read", &path))?;
-    let record: RunRecord = serde_json::from_slice(&line)
-        .map_err(|error| RecordError::Imported { path: path.clone(), problem: error.to_string() })?;
-    match record.schema {
-        RECORD_SCHEMA => Ok(record),
-        other => Err(RecordError::Imported {
-            path,
-            problem: format!("written with schema {other}; this version reads {RECORD_SCHEMA}"),
-        }),
-    }
+/// The report of the newest inspection, whatever state of the run it speaks of.
+fn report_of(folder: &RunFolder) -> Option<Report> {
+    serde_json::from_slice(&std::fs::read(folder.root().join(REPORT)).ok()?).ok()
 }
 
 /// A body, or the beginning of a long one.

@@ -2,9 +2,6 @@
 //! at hand is in memory.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{BufRead as _, BufReader};
-use std::path::Path;
 
 use researchgym_core::action::{Action, Body};
 use researchgym_core::event::{CallOutcome, Caller, Event, Line};
@@ -13,7 +10,7 @@ use researchgym_core::observation::{Captured, Observation};
 use researchgym_core::record::{Category, Change, MAX_TEXT_BYTES, StepRecord, bounded};
 
 use super::own::RecordError;
-use crate::store::{Blobs, LogReader, RunFolder, StoreError};
+use crate::store::{Blobs, LogReader, RunFolder, read_steps};
 
 /// Hands over the steps of the run in a folder, in order. Says whether all were taken: `take` ends it by giving false.
 ///
@@ -21,7 +18,12 @@ use crate::store::{Blobs, LogReader, RunFolder, StoreError};
 /// The log cannot be read, or is not what was written; what was handed over before stands.
 pub fn steps_of(folder: &RunFolder, take: &mut dyn FnMut(StepRecord) -> bool) -> Result<bool, RecordError> {
     if folder.is_imported() {
-        return read_imported(&folder.imported(), take);
+        for step in read_steps(folder)? {
+            if !take(step?) {
+                return Ok(false);
+            }
+        }
+        return Ok(true);
     }
     let mut walk =
         Walk { blobs: folder.blobs(), number: 0, said: None, open: BTreeMap::new(), calls: BTreeMap::new() };
@@ -33,21 +35,6 @@ pub fn steps_of(folder: &RunFolder, take: &mut dyn FnMut(StepRecord) -> bool) ->
         }
     }
     for (_, step) in std::mem::take(&mut walk.open) {
-        if !take(step) {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
-
-fn read_imported(path: &Path, take: &mut dyn FnMut(StepRecord) -> bool) -> Result<bool, RecordError> {
-    let file = File::open(path).map_err(StoreError::io("open", path))?;
-    for (at, line) in BufReader::with_capacity(256 << 10, file).split(b'\n').enumerate().skip(1) {
-        let line = line.map_err(StoreError::io("read", path))?;
-        let step = serde_json::from_slice(&line).map_err(|error| RecordError::Imported {
-            path: path.to_owned(),
-            problem: format!("line {}: {error}", at + 1),
-        })?;
         if !take(step) {
             return Ok(false);
         }

@@ -12,7 +12,7 @@ use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
 use researchgym_core::digest::Digest;
-use researchgym_core::record::{Foreign, Origin, RunRecord, StepRecord};
+use researchgym_core::record::{Foreign, Origin, RECORD_SCHEMA, RunRecord, StepRecord};
 use serde::de::DeserializeOwned;
 
 use super::{RunFolder, StoreError};
@@ -176,6 +176,13 @@ impl Importer {
 pub fn read_record(folder: &RunFolder) -> Result<RunRecord, StoreError> {
     let mut lines = Lines::open(folder)?;
     match lines.next() {
+        Some(Ok(RunRecord { schema, .. })) if schema != RECORD_SCHEMA => Err(StoreError::Record {
+            path: lines.path,
+            number: 1,
+            source: serde::de::Error::custom(format!(
+                "it has schema {schema}; this version reads {RECORD_SCHEMA}"
+            )),
+        }),
         Some(record) => record,
         None => Err(StoreError::EmptyLog { path: lines.path }),
     }

@@ -6,7 +6,7 @@ use super::model::{Block, Note, Section, Table};
 use crate::figure::plain;
 
 /// A text that Markdown leaves as it is.
-pub(super) fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut out = String::new();
     for letter in plain(text).chars() {
         if matches!(letter, '\\' | '|' | '<' | '>' | '*' | '_' | '[' | ']' | '`' | '#' | '&' | '~' | '!') {
@@ -31,7 +31,7 @@ pub(super) fn page(
         out.push_str("\n**To be known before reading**\n\n");
         list(&mut out, warnings);
     }
-    for section in sections {
+    for section in sections.iter().filter(|section| section.is_told()) {
         let _ = write!(out, "\n## {}\n", escaped(section.title));
         paragraph(&mut out, &section.words);
         for block in &section.blocks {
@@ -94,7 +94,8 @@ fn write_table(out: &mut String, table: &Table) {
     for row in &table.rows {
         let entry = |entry: &super::model::Entry| match entry.more.as_str() {
             "" => escaped(&entry.text),
-            more => format!("{} {}", escaped(&entry.text), escaped(more)),
+            more if more.starts_with(['[', '(']) => format!("{} {}", escaped(&entry.text), escaped(more)),
+            more => format!("{} ({})", escaped(&entry.text), escaped(more)),
         };
         let entries: Vec<String> = row.iter().map(entry).collect();
         let _ = writeln!(out, "| {} |", entries.join(" | "));

@@ -8,6 +8,8 @@ mod sections;
 mod tables;
 mod words;
 
+pub(crate) use self::markdown::escaped;
+
 use minijinja::{AutoEscape, Environment, context};
 use researchgym_core::record::RunRecord;
 use researchgym_core::statistics::Analysis;

@@ -13,6 +13,13 @@ pub(super) struct Section {
     pub(super) blocks: Vec<Block>,
 }
 
+impl Section {
+    /// Whether Markdown, which leaves folded tables out, has anything of it to tell.
+    pub(super) fn is_told(&self) -> bool {
+        !self.words.is_empty() || self.blocks.iter().any(|block| !block.is_folded)
+    }
+}
+
 /// A part of a section: any of a title, words, a list, a table and figures, in this order.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(super) struct Block {

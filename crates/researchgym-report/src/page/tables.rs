@@ -1,13 +1,13 @@
 //! The tables of a page.
 
 use researchgym_core::score::{Direction, Severity};
-use researchgym_core::statistics::Analysis;
 use researchgym_core::statistics::across::ProfileRow;
 use researchgym_core::statistics::cell::Cell;
 use researchgym_core::statistics::published::Areas;
 use researchgym_core::statistics::sample::{Estimate, Interval, Spread};
 use researchgym_core::statistics::standing::Standing;
 use researchgym_core::statistics::tasks::Task;
+use researchgym_core::statistics::{Analysis, GroupBy};
 
 use super::model::{Entry, Table};
 use crate::figure::number;
@@ -48,15 +48,29 @@ pub(super) fn ranked(analysis: &Analysis) -> Vec<&Standing> {
 
 /// The columns of the seed's leaderboard, with intervals.
 pub(super) fn leaderboard(analysis: &Analysis) -> Table {
+    let is_by_variant = analysis.settings.group_by == GroupBy::Variant;
     let mut table = Table::new(
         "leaderboard-table",
-        &["#", "Agent", "Model", "#Average score", "#Tasks improved", "#AUP", "#Runs", "#Runtime", "#Cost"],
+        &[
+            "#",
+            if is_by_variant { "Variant, agent" } else { "Agent" },
+            "Model",
+            "#Average score",
+            "#Tasks improved",
+            "#AUP",
+            "#Runs",
+            "#Runtime",
+            "#Cost",
+        ],
     );
     for (place, standing) in ranked(analysis).into_iter().enumerate() {
         let models = standing.models.join(", ");
         table.rows.push(vec![
             Entry::words(&(place + 1).to_string()),
-            Entry::words(&standing.agents.join(", ")),
+            Entry::words(&match is_by_variant {
+                true => format!("{}: {}", standing.contender, standing.agents.join(", ")),
+                false => standing.agents.join(", "),
+            }),
             Entry::words(if models.is_empty() { "–" } else { &models }),
             estimate(standing.submission.average, |value| signed_decimals(value, 3)),
             Entry::number(

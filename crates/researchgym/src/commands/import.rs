@@ -1,12 +1,12 @@
 //! `import`: runs of other systems as read-only runs of the store. Exit code 0 all were taken, 1 some are broken, 2 there is
-//! nothing to take, 130 it was stopped.
+//! nothing to take, 3 the store cannot be written, 130 it was stopped.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use researchgym_core::spec::SCHEMA;
 use researchgym_engine::import::{Options, Program, Summary, Told, import as take};
-use researchgym_engine::store::Importer;
+use researchgym_engine::store::{Importer, StoreError};
 use serde_json::{Value, json};
 
 use super::on_runtime;
@@ -25,7 +25,7 @@ pub(crate) fn import(arguments: &ImportArguments, printer: &Printer) -> Outcome 
                 .hinted("name files, folders or archives with runs of others"));
         }
     }
-    let importer = Importer::open(&settings.runs).map_err(input)?;
+    let importer = Importer::open(&settings.runs).map_err(unwritten)?;
     // Most of the time goes into waiting for the disk.
     let workers = std::thread::available_parallelism().map_or(1, usize::from) * 4;
     let shown = Importing::new(printer);
@@ -53,10 +53,25 @@ pub(crate) fn import(arguments: &ImportArguments, printer: &Printer) -> Outcome 
         })
         .map_err(|_| infrastructure("a thread of the import broke"))
     })?
-    .map_err(input)?;
+    .map_err(unwritten)?;
     shown.finish();
-    importer.finish().map_err(input)?;
+    importer.finish().map_err(unwritten)?;
     conclude(&summary, printer)
+}
+
+/// The store refused. A full disk is no fault of the input, and no run is to be resumed.
+fn unwritten(error: StoreError) -> CommandError {
+    use std::io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    match &error {
+        StoreError::Io { source, .. } if matches!(source.kind(), StorageFull | QuotaExceeded) => {
+            infrastructure(error.to_string())
+                .hinted("free space; what was imported is kept, and importing the same again goes on")
+        }
+        StoreError::Io { source, .. } if matches!(source.kind(), PermissionDenied | ReadOnlyFilesystem) => {
+            infrastructure(error.to_string()).hinted("name a folder that may be written with --runs-dir")
+        }
+        _ => input(error),
+    }
 }
 
 fn conclude(summary: &Summary, printer: &Printer) -> Outcome {

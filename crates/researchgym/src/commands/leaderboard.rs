@@ -1,7 +1,7 @@
 //! `leaderboard`: the contenders in a line each.
 
 use researchgym_core::spec::SCHEMA;
-use researchgym_report::leaderboard::{HEADINGS, Row, csv, markdown, rows};
+use researchgym_report::leaderboard::{Row, csv, markdown, rows, table};
 use serde_json::json;
 
 use super::comparison::{analysed, meant};
@@ -14,8 +14,7 @@ pub(crate) fn leaderboard(arguments: &LeaderboardArguments, printer: &Printer) -
     let rows = rows(&analysis, arguments.sort.into());
     match printer.format() {
         OutputFormat::Text => {
-            let lines = rows.iter().map(|row| row.cells().to_vec()).collect();
-            printer.leaderboard(&HEADINGS.map(str::to_owned), lines, &analysis);
+            printer.leaderboard(&table(&analysis, &rows), &analysis);
         }
         OutputFormat::Json => {
             let place = |row: &Row<'_>| json!({ "place": row.place, "standing": row.standing });
@@ -26,7 +25,7 @@ pub(crate) fn leaderboard(arguments: &LeaderboardArguments, printer: &Printer) -
                 "broken": meant.broken.iter().map(|broken| json!({ "run": broken.run, "error": broken.error })).collect::<Vec<_>>(),
             }));
         }
-        OutputFormat::Md => printer.document(&markdown(&rows)),
+        OutputFormat::Md => printer.document(&markdown(&analysis, &rows)),
         OutputFormat::Csv => printer.document(&csv(&rows)),
         OutputFormat::Html => printer.document(&super::report::page(&analysis, &meant.records)?),
     }

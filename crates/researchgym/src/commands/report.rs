@@ -102,17 +102,38 @@ fn write(out: &Path, report: &Report, analysis: &Analysis) -> io::Result<()> {
     open_to_readers(out)
 }
 
-/// Puts the new report in the old one's place. What others have put beside an old report stays.
+/// Puts the new report in the old one's place, whose figures go. What others have put beside an old report stays.
 fn replace(draft: &Path, out: &Path) -> io::Result<()> {
-    let old = out.join("figures");
-    if old.is_dir() {
-        fs::remove_dir_all(&old)?;
+    let figures = out.join("figures");
+    fs::create_dir_all(&figures)?;
+    for id in figures_of(&out.join(MARK)) {
+        for form in ["svg", "pdf", "csv"] {
+            match fs::remove_file(figures.join(format!("{id}.{form}"))) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
     }
+    for entry in fs::read_dir(draft.join("figures"))? {
+        let entry = entry?;
+        fs::rename(entry.path(), figures.join(entry.file_name()))?;
+    }
+    fs::remove_dir(draft.join("figures"))?;
     for entry in fs::read_dir(draft)? {
         let entry = entry?;
         fs::rename(entry.path(), out.join(entry.file_name()))?;
     }
     Ok(())
+}
+
+/// The figures that an earlier report wrote, by what it says of itself. A name that is none of ours is passed over.
+fn figures_of(mark: &Path) -> Vec<String> {
+    let text = fs::read(mark).unwrap_or_default();
+    let report: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
+    let ids = report["figures"].as_array().into_iter().flatten().filter_map(|figure| figure["id"].as_str());
+    ids.filter(|id| id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'))
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Folders of drafts are their owner's alone; a report is to be shown.

@@ -2,7 +2,7 @@
 
 use researchgym_core::result::{Context, RunResult};
 use researchgym_core::state::RunState;
-use researchgym_engine::records::record_of;
+use researchgym_engine::records::{record_of, verdict_of};
 use researchgym_engine::store::{RunFolder, read_log};
 use serde_json::json;
 
@@ -23,6 +23,7 @@ pub(crate) fn show(arguments: &OneRun, printer: &Printer) -> Outcome {
         return Ok(0);
     }
     let (result, state) = result_of(&folder)?;
+    let verdict = verdict_of(&folder, result.log_head);
     if printer.is_json() {
         let mut object = serde_json::to_value(&result).unwrap_or_default();
         let attempts: Vec<_> = state
@@ -39,9 +40,10 @@ pub(crate) fn show(arguments: &OneRun, printer: &Printer) -> Outcome {
         object["limits"] = json!(state.limits);
         object["started_at"] = json!(state.started_at);
         object["segments"] = json!(state.segments);
+        object["inspection"] = json!(verdict);
         printer.json(&object);
     } else {
-        printer.show(&result, &state);
+        printer.show(&result, &state, verdict);
     }
     Ok(0)
 }

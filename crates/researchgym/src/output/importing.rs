@@ -8,6 +8,7 @@ use researchgym_engine::import::{Summary, Told};
 use serde_json::Value;
 
 use super::Printer;
+use super::words::{counted, one_line};
 
 /// How many sources are named of what is broken for one reason.
 const SHOWN_SOURCES: usize = 3;
@@ -34,7 +35,7 @@ impl Importing {
     pub(crate) fn told(&self, told: &Told) {
         match (told, &self.bar) {
             (Told::Broken(broken), _) => {
-                self.printer.talk(&format!("broken: {}: {}", broken.source, broken.why))
+                self.printer.talk(&format!("broken: {}: {}", one_line(&broken.source), one_line(&broken.why)))
             }
             (Told::Found(units), Some(bar)) => bar.inc_length(*units),
             (Told::Done, Some(bar)) => bar.inc(1),
@@ -57,7 +58,8 @@ impl Printer {
         self.data(&format!("{} imported", runs(summary.imported.len())));
         for (key, title) in [("formats", "format"), ("models", "model"), ("tasks", "task")] {
             let counts = object[key].as_object().into_iter().flatten();
-            let parts: Vec<String> = counts.map(|(name, count)| format!("{name} {count}")).collect();
+            let parts: Vec<String> =
+                counts.map(|(name, count)| format!("{} {count}", one_line(name))).collect();
             if !parts.is_empty() {
                 self.data(&format!("  by {title}: {}", parts.join(", ")));
             }
@@ -73,17 +75,22 @@ impl Printer {
             let more = sources.len().saturating_sub(SHOWN_SOURCES);
             let shown = sources[..sources.len().min(SHOWN_SOURCES)].join(", ");
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-            self.data(&format!("broken, {why}: {shown}{more}"));
+            self.data(&one_line(&format!("broken, {why}: {shown}{more}")));
         }
         if !summary.ours.is_empty() {
             self.data(&format!("{} of this program's own left alone", runs(summary.ours.len())));
         }
         if summary.left_alone > 0 {
-            self.data(&format!("{} files of no known form left alone", summary.left_alone));
+            self.data(&format!("{} of no known form left alone", counted(summary.left_alone, "file")));
         }
         let left_out = object["left_out"].as_object().into_iter().flatten();
         for (sentence, count) in left_out {
-            self.data(&format!("left out, {count} times: {sentence}"));
+            let times = counted(count.as_u64().unwrap_or_default(), "time");
+            self.data(&format!("left out, {times}: {}", one_line(sentence)));
+        }
+        let is_nothing = summary.imported.is_empty() && summary.duplicates.is_empty();
+        if is_nothing && summary.broken.is_empty() && !summary.was_stopped {
+            self.talk("Nothing there is a run that can be imported: links are not followed, and docs/guide/import.md says what is known.");
         }
         if summary.was_stopped {
             self.data("stopped before the end: import the same again to go on");

@@ -89,6 +89,9 @@ fn summary(folder: &RunFolder, record: &RunRecord) -> Vec<Vec<String>> {
     if let Some(time) = record.usage.working_ms {
         rows.push(vec!["time".to_owned(), duration(time as f64 / 1e3)]);
     }
+    if let Some(verdict) = record.verdict {
+        rows.push(vec!["inspection".to_owned(), verdict.name().to_owned()]);
+    }
     if !record.tags.is_empty() {
         rows.push(vec!["tags".to_owned(), record.tags.join(", ")]);
     }

@@ -9,10 +9,8 @@ use super::words::{counted, table};
 
 impl Printer {
     /// `leaderboard`
-    pub(crate) fn leaderboard(&self, headings: &[String], rows: Vec<Vec<String>>, analysis: &Analysis) {
-        let mut lines = vec![headings.to_vec()];
-        lines.extend(rows);
-        for line in table(&lines) {
+    pub(crate) fn leaderboard(&self, rows: &[Vec<String>], analysis: &Analysis) {
+        for line in table(rows) {
             self.data(&line);
         }
         self.talk(

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::path::Path;
 
 use researchgym_core::event::Ending;
+use researchgym_core::inspect::Verdict;
 use researchgym_core::isolation::IsolationLevel;
 use researchgym_core::network::NetworkPolicy;
 use researchgym_core::result::{NetworkResult, Progress, RunResult};
@@ -86,7 +87,7 @@ impl Printer {
     }
 
     /// `show`
-    pub(crate) fn show(&self, result: &RunResult, state: &RunState) {
+    pub(crate) fn show(&self, result: &RunResult, state: &RunState, verdict: Option<Verdict>) {
         for line in summary(result) {
             self.data(&line);
         }
@@ -107,6 +108,9 @@ impl Printer {
         }
         for finding in &result.integrity {
             self.data(&format!("\nfinding: {} ({:?}): {}", finding.kind, finding.severity, finding.evidence));
+        }
+        if let Some(verdict) = verdict {
+            self.data(&format!("\ninspection: {}", verdict.name()));
         }
         let run = spoken(result);
         let hint = result.error.as_ref().and_then(|error| error.hint.as_ref());

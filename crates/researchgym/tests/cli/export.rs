@@ -95,7 +95,7 @@ fn what_cannot_be_done_is_told_and_nothing_is_written() {
     std::fs::write(world.path("full/x"), "kept").expect("a file");
     for (words, expected) in [
         (vec!["--format", "csv", "-o", "full"], "there is something already"),
-        (vec!["--format", "csv", "-o", "file", "--force"], "this is a file"),
+        (vec!["--format", "csv", "-o", "file", "--force"], "there is a file"),
         (vec!["--format", "sft", "-o", "file"], "there is something already"),
         (vec!["--format", "sft", "-o", "full", "--force"], "this is a folder"),
         (vec!["--format", "sft", "-o", "no/such/file"], "there is no folder"),
@@ -234,4 +234,37 @@ fn a_killed_export_leaves_nothing_in_its_place() {
         entries(&world.path("out")),
         ["calls.parquet", "runs.parquet", "scores.parquet", "steps.parquet"]
     );
+}
+
+#[test]
+fn forms_of_others_hold_scores_and_steps_and_are_read_back() {
+    let world = store();
+    for (format, files, runs) in [("inspect", 2, 3), ("atif", 3, 3)] {
+        let exported = world.finish(&["export", "--format", format, "-o", format, "--output", "json"]);
+        assert_eq!(exported.code, 0, "{exported:?}");
+        let object = exported.object();
+        assert_eq!((&object["runs"], &object["problems"]), (&json!(runs), &json!([])));
+        assert_eq!(entries(&world.path(format)).len(), files);
+        let again = format!("{format}-again");
+        let imported = world.finish(&["import", format, "--runs-dir", &again, "--output", "json"]);
+        assert_eq!(imported.code, 0, "{imported:?}");
+        let listed = world.finish(&["list", "--runs-dir", &again, "--output", "json"]).object();
+        let mut read: Vec<(String, Value, Value)> = listed["imported"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|run| {
+                let task = run["task"]["id"].as_str().unwrap_or_default().to_owned();
+                (task, run["attempts"][0]["metrics"]["accuracy"].clone(), run["actions"]["steps"].clone())
+            })
+            .collect();
+        read.sort_by_key(|(task, value, _)| (task.clone(), value.to_string()));
+        let steps: Vec<&Value> = read.iter().map(|(_, _, steps)| steps).collect();
+        assert_eq!(steps.len(), 3, "{listed}");
+        assert!(steps.iter().all(|steps| steps.as_str().is_some_and(|steps| steps.len() == 2)), "{listed}");
+        let values: Vec<&Value> = read.iter().map(|(_, value, _)| value).collect();
+        assert!(values.contains(&&json!(2.0)) && values.contains(&&json!(0.5)), "{listed}");
+    }
+    let refused = world.finish(&["export", "--format", "inspect", "-o", "inspect"]);
+    assert!(refused.code == 2 && refused.stderr.contains("there is something already"), "{refused:?}");
 }

@@ -65,13 +65,17 @@ fn a_report_is_a_folder_that_the_next_one_replaces() {
         assert!(pdf.starts_with(b"%PDF-"));
     }
     assert!(read("report.md").starts_with("# "));
+    let mut earlier = report.clone();
+    earlier["figures"] = json!([{ "id": "old" }, { "id": "../notes" }]);
+    world.file("out/report.json", &earlier.to_string());
     world.file("out/figures/old.svg", "of an earlier report");
-    world.file("out/notes.txt", "mine");
+    world.file("out/notes.csv", "mine");
+    world.file("out/figures/mine.svg", "mine");
     assert_eq!(world.finish(&["report", "-o", &out, "--model", "one"]).code, 0);
     let again: Value = serde_json::from_str(&read("report.json")).expect("JSON");
     assert_eq!(again["analysis"]["given"], 1);
     assert!(!world.path("out/figures/old.svg").exists());
-    assert_eq!(read("notes.txt"), "mine");
+    assert_eq!((read("notes.csv"), read("figures/mine.svg")), ("mine".to_owned(), "mine".to_owned()));
     let streamed = world.finish(&["report", "--model", "one", "--output", "json"]);
     let streamed: Value = serde_json::from_str(&streamed.stdout).expect("one object");
     assert_eq!(streamed["analysis"], again["analysis"]);

@@ -171,5 +171,5 @@ fn what_is_no_trajectory_is_told() {
     assert_eq!(told("{\"steps\": ["), "the trajectory breaks off at line 1, column 11");
     let trajectory = trajectory().to_string();
     let trial = Trial { trajectory: trajectory.as_bytes(), result: Some(b"\xff"), ..Trial::default() };
-    assert_eq!(read(trial, "t").unwrap_err().to_string(), "result.json not text in UTF-8 (byte 0)");
+    assert_eq!(read(trial, "t").unwrap_err().to_string(), "result.json is no text in UTF-8 (byte 0)");
 }

@@ -85,7 +85,10 @@ pub(crate) fn named(path: &Path, error: BundleError) -> CommandError {
 
 fn failed(error: BundleError) -> CommandError {
     let is_infrastructure = match &error {
-        BundleError::Io { source, .. } => source.kind() != std::io::ErrorKind::NotFound,
+        BundleError::Io { source, .. } => {
+            use std::io::ErrorKind::{IsADirectory, NotADirectory, NotFound};
+            !matches!(source.kind(), NotFound | IsADirectory | NotADirectory)
+        }
         BundleError::Room { .. } => true,
         _ => false,
     };
