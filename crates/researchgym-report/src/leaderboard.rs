@@ -120,7 +120,10 @@ impl Row<'_> {
 }
 
 /// A value with its interval.
-pub fn estimate(estimate: &Option<Estimate>) -> String {
+fn estimate(estimate: &Option<Estimate>) -> String {
+    // Nothing is less than nothing: no sign before zeros.
+    let clean = |value: f64| if value.abs() < 5e-4 { 0.0 } else { value };
+    let estimate = estimate.as_ref().map(|estimate| Estimate { value: clean(estimate.value), ..*estimate });
     match estimate {
         None => "-".to_owned(),
         Some(Estimate { value, interval: None }) => format!("{value:.3}"),

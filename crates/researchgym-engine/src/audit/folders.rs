@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::locks::Locks;
 use super::{Kind, Places, Remains, Way, is_ours};
+use crate::store::STAGING_PREFIX as IMPORTING;
 use crate::{bundle, dataset, environment, gateway, grading, prune, sandbox, scratch};
 
 /// What the names of folders among temporary files begin with.
@@ -22,8 +23,9 @@ fn nests(places: &Places) -> Vec<(PathBuf, &'static str)> {
         ("support", grading::UNFINISHED),
     ]
     .map(|(folder, prefix)| (places.home.join(folder), prefix));
-    // Runs that are being removed, or unpacked.
-    let among_runs = [prune::REMOVING, bundle::UNPACKING].map(|prefix| (places.runs.clone(), prefix));
+    // Runs that are being removed, unpacked or imported.
+    let among_runs =
+        [prune::REMOVING, bundle::UNPACKING, IMPORTING].map(|prefix| (places.runs.clone(), prefix));
     own.into_iter().chain(among_runs).collect()
 }
 

@@ -7,6 +7,7 @@ use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
+use researchgym_core::digest::Digest;
 use researchgym_core::record::RunRecord;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -47,7 +48,7 @@ struct Header {
 
 impl Header {
     fn own() -> Header {
-        Header { index: 1, version: env!("CARGO_PKG_VERSION").to_owned() }
+        Header { index: 2, version: env!("CARGO_PKG_VERSION").to_owned() }
     }
 }
 
@@ -64,6 +65,15 @@ impl Stamp {
     }
 }
 
+/// Before each line stands the beginning of its hash: a line that was changed by hand or by a failing disk is derived anew.
+const SUM: usize = 16;
+
+fn sum_of(text: &[u8]) -> String {
+    let mut sum = Digest::of(text).to_string();
+    sum.truncate(SUM);
+    sum
+}
+
 /// Reads the index. Whatever is wrong with it, what can be used of it is given.
 pub(super) fn read(runs: &Path) -> HashMap<String, Entry> {
     let Ok(file) = fs::File::open(runs.join(INDEX)) else { return HashMap::new() };
@@ -73,7 +83,10 @@ pub(super) fn read(runs: &Path) -> HashMap<String, Entry> {
         return HashMap::new();
     }
     let lines: Vec<Vec<u8>> = lines.collect();
-    let entries = super::library::spread(&lines, |line| serde_json::from_slice::<Entry>(line).ok());
+    let entries = super::library::spread(&lines, |line| {
+        let (sum, text) = line.split_at_checked(SUM)?;
+        (sum == sum_of(text).as_bytes()).then(|| serde_json::from_slice::<Entry>(text).ok())?
+    });
     entries.into_iter().flatten().map(|entry| (entry.place.clone(), entry)).collect()
 }
 
@@ -94,8 +107,10 @@ pub(super) fn write<'a>(runs: &Path, entries: impl Iterator<Item = &'a Entry>) -
             let mut writer = BufWriter::with_capacity(1 << 20, file);
             serde_json::to_writer(&mut writer, &Header::own())?;
             for entry in entries {
+                let text = serde_json::to_vec(entry)?;
                 writer.write_all(b"\n")?;
-                serde_json::to_writer(&mut writer, entry)?;
+                writer.write_all(sum_of(&text).as_bytes())?;
+                writer.write_all(&text)?;
             }
             writer.write_all(b"\n")?;
             writer.flush()

@@ -24,7 +24,7 @@ pub const IMPORTED: &str = "imported.jsonl";
 /// The longest line that is read.
 const MAX_LINE_BYTES: u64 = 64 << 20;
 /// What the names of folders begin with in which imports prepare runs.
-const STAGING_PREFIX: &str = "researchgym-import-";
+pub(crate) const STAGING_PREFIX: &str = "researchgym-import-";
 /// How many ids are tried for a run whose first ones others have by chance.
 const MAX_IDS: u64 = 64;
 

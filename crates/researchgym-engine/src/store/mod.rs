@@ -19,6 +19,7 @@ pub use derived::{LogAppender, LogFile, write_json, write_metadata, write_plan, 
 pub use error::StoreError;
 pub use folder::{RunFolder, event_time, now};
 pub(crate) use folder::{is_day, is_id, sync_folder};
+pub(crate) use imported::STAGING_PREFIX;
 pub use imported::{IMPORTED, Importer, Written, read_record, read_steps};
 pub(crate) use lock::LOCK;
 pub use lock::RunLock;

@@ -187,6 +187,7 @@ impl Matter<'_> {
         let words = match (integrity.flagged.len(), integrity.findings.len()) {
             (0, 0) => "Nothing was found that speaks against a score. Foreign runs are checked only as far as their sources tell what was done.".to_owned(),
             (0, _) => "No run is flagged: what was found does not make a score unusable.".to_owned(),
+            (1, _) => format!("Of {} runs, one is flagged: something was found that makes its scores unusable.", self.analysis.runs.len()),
             (count, _) => format!("Of {} runs, {count} are flagged: something was found that makes their scores unusable.", self.analysis.runs.len()),
         };
         blocks.push(tabled(tables::findings(self.analysis)));

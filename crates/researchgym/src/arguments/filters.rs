@@ -19,10 +19,10 @@ pub(crate) struct Filters {
     /// Only runs with this tag; of several, all are needed
     #[arg(long, value_name = "TAG", value_parser = tag)]
     pub(crate) tag: Vec<String>,
-    /// Only runs that began on this day (UTC) or later
+    /// Only runs that began on this day (UTC) or later; runs of others often do not tell when they began, and do not pass
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = day)]
     pub(crate) since: Option<String>,
-    /// Only runs that began on this day (UTC) or earlier
+    /// Only runs that began on this day (UTC) or earlier, likewise
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = day)]
     pub(crate) until: Option<String>,
 }

@@ -20,7 +20,7 @@ pub(crate) fn list(arguments: &ListArguments, printer: &Printer) -> Outcome {
         let broken: Vec<Value> = library.broken.iter().map(shown).collect();
         printer.json(&json!({ "schema": SCHEMA, "runs": results, "imported": imported, "broken": broken }));
     } else {
-        printer.list(&library, &settings.runs);
+        printer.list(&library, &settings.runs, arguments.filters.query().is_empty());
     }
     Ok(0)
 }

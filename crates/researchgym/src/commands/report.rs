@@ -10,6 +10,7 @@ use researchgym_report::leaderboard::{Sort, csv, rows};
 use researchgym_report::{PageFacts, Report, ReportError, leaderboard_page};
 
 use super::comparison::{analysed, meant};
+use super::export::stoppable;
 use crate::arguments::{OutputFormat, ReportArguments};
 use crate::error::{CommandError, Kind};
 use crate::output::{Outcome, Printer};
@@ -29,7 +30,10 @@ pub(crate) fn report(arguments: &ReportArguments, printer: &Printer) -> Outcome 
     let report = researchgym_report::report(&analysis, without_flagged.as_ref(), &meant.records, &facts)
         .map_err(|error| broken(&error))?;
     if let Some(out) = &out {
-        write(out, &report, &analysis).map_err(|error| unwritten(out, &error))?;
+        let written = stoppable(printer, |is_stopped| write(out, &report, &analysis, is_stopped))?;
+        if !written.map_err(|error| unwritten(out, &error))? {
+            return Ok(130);
+        }
     }
     match (printer.format(), &out) {
         (OutputFormat::Json, _) => printer.document(&report.json),
@@ -74,8 +78,13 @@ fn may_be_written(out: &Path) -> Result<(), CommandError> {
     }
 }
 
-/// Writes the folder beside its place and puts it there whole.
-fn write(out: &Path, report: &Report, analysis: &Analysis) -> io::Result<()> {
+/// Writes the folder beside its place and puts it there whole. Nothing, and false, if that was stopped.
+fn write(
+    out: &Path,
+    report: &Report,
+    analysis: &Analysis,
+    is_stopped: &dyn Fn() -> bool,
+) -> io::Result<bool> {
     let parent = match out.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
         _ => PathBuf::from("."),
@@ -89,6 +98,9 @@ fn write(out: &Path, report: &Report, analysis: &Analysis) -> io::Result<()> {
     put(draft.path().join("report.md"), report.markdown.as_bytes())?;
     put(draft.path().join("leaderboard.csv"), csv(&rows(analysis, Sort::Score)).as_bytes())?;
     for figure in &report.figures {
+        if is_stopped() {
+            return Ok(false);
+        }
         put(figures.join(format!("{}.svg", figure.id)), figure.svg.as_bytes())?;
         put(figures.join(format!("{}.pdf", figure.id)), &figure.pdf().map_err(io::Error::other)?)?;
         put(figures.join(format!("{}.csv", figure.id)), figure.csv.as_bytes())?;
@@ -99,7 +111,8 @@ fn write(out: &Path, report: &Report, analysis: &Analysis) -> io::Result<()> {
     } else {
         fs::rename(draft.path(), out)?;
     }
-    open_to_readers(out)
+    open_to_readers(out)?;
+    Ok(true)
 }
 
 /// Puts the new report in the old one's place, whose figures go. What others have put beside an old report stays.

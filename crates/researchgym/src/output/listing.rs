@@ -13,10 +13,13 @@ use super::words::{counted, duration, first_line, metrics, money, number, table}
 
 impl Printer {
     /// `list`
-    pub(crate) fn list(&self, library: &Library, runs: &Path) {
+    pub(crate) fn list(&self, library: &Library, runs: &Path, is_whole: bool) {
         if library.runs.is_empty() && library.broken.is_empty() {
             let runs = runs.display();
-            self.talk(&format!("There are no such runs in {runs}. Make one: researchgym run blotto tuner"));
+            self.talk(&match is_whole {
+                true => format!("There are no such runs in {runs}. Make one: researchgym run blotto tuner"),
+                false => format!("No run in {runs} passes these filters."),
+            });
         }
         if let Some(last) = library.runs.last() {
             for line in records(&library.runs) {

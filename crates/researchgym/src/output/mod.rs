@@ -49,6 +49,8 @@ pub(crate) struct Printer {
     program: Arc<str>,
     /// Takes keys out of whatever is printed.
     redactor: Arc<OnceLock<Redactor>>,
+    /// Why data could not be written, if that happened and its reader is still there.
+    unwritten: Arc<OnceLock<std::io::Error>>,
 }
 
 /// What a command leaves behind: its exit code, or why it failed.
@@ -58,7 +60,13 @@ impl Printer {
     pub(crate) fn new(format: OutputFormat) -> Printer {
         let target = terminal::target(std::io::stderr().is_terminal());
         let bar = Arc::new(indicatif::MultiProgress::with_draw_target(target));
-        Printer { format, bar, program: terminal::program().into(), redactor: Arc::default() }
+        Printer {
+            format,
+            bar,
+            program: terminal::program().into(),
+            redactor: Arc::default(),
+            unwritten: Arc::default(),
+        }
     }
 
     /// From here on, nothing is printed that holds one of these keys. The first call counts.
@@ -95,8 +103,14 @@ impl Printer {
     /// A line of data on standard output.
     pub(crate) fn data(&self, line: &str) {
         self.bar.suspend(|| {
+            let mut out = std::io::stdout();
+            let written = writeln!(out, "{}", printable(&self.redacted(line))).and_then(|()| out.flush());
             // A reader that has gone is not a failure of the run.
-            let _ = writeln!(std::io::stdout(), "{}", printable(&self.redacted(line)));
+            if let Err(error) = written
+                && error.kind() != std::io::ErrorKind::BrokenPipe
+            {
+                let _ = self.unwritten.set(error);
+            }
         });
     }
 
@@ -131,6 +145,11 @@ impl Printer {
     /// Prints what a command failed with and turns its outcome into the process's exit code.
     pub(crate) fn finish(&self, outcome: Outcome) -> ExitCode {
         match outcome {
+            Ok(_) if self.unwritten.get().is_some() => {
+                let why = self.unwritten.get().map(ToString::to_string).unwrap_or_default();
+                self.talk(&format!("error: what was asked for cannot be written to standard output: {why}"));
+                ExitCode::from(3)
+            }
             Ok(code) => ExitCode::from(code),
             Err(error) => {
                 self.failure(&error);

@@ -29,7 +29,8 @@ fn the_index_tells_what_the_logs_tell() {
     assert_eq!(first["runs"], json!([one, other]));
     assert_eq!((&first["broken"], &first["imported"]), (&json!([]), &json!([])));
     assert_eq!(list(&[]), first, "from the index");
-    for damaged in ["", "{}\n", &kept[..kept.len() / 2], "\u{0}\u{1}\n\n"] {
+    let changed = kept.replace("scripted", "scribbler");
+    for damaged in ["", "{}\n", &kept[..kept.len() / 2], "\u{0}\u{1}\n\n", &changed] {
         std::fs::write(&index, damaged).unwrap();
         assert_eq!(list(&[]), first, "with an index that is {damaged:?}");
     }

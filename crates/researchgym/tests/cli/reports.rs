@@ -129,3 +129,50 @@ fn what_cannot_be_compared_or_written_is_refused() {
     }
     assert_eq!(std::fs::read_to_string(kept).expect("it is still there"), "years of work");
 }
+
+#[test]
+fn what_cannot_be_written_to_standard_output_is_told() {
+    let world = World::new();
+    world.finish(&["import", &published(&world)]);
+    for words in [vec!["leaderboard", "--output", "csv"], vec!["list"], vec!["report", "--output", "json"]] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("/dev/full");
+        let output = world.command(&words).stdout(full).output().expect("it starts");
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(3), "{words:?}: {told}");
+        assert!(told.contains("No space left on device"), "{words:?}: {told}");
+    }
+}
+
+#[test]
+fn a_suspicious_inspection_flags_an_imported_run() {
+    let world = World::new();
+    world.finish(&["import", &published(&world)]);
+    let listed = world.finish(&["list", "--output", "json"]).object();
+    let id = listed["imported"][0]["run_id"].as_str().expect("an id").to_owned();
+    assert_eq!(world.finish(&["inspect", &id]).code, 0);
+    let report = world.path(&format!("{}/inspection_report.json", folder_of(&world, &id)));
+    let verdict = |verdict: &str| {
+        let mut object: Value =
+            serde_json::from_slice(&std::fs::read(&report).expect("a report")).expect("JSON");
+        object["verdict"] = json!(verdict);
+        std::fs::write(&report, object.to_string()).expect("a report");
+    };
+    let flagged = |more: &[&str]| {
+        let words: Vec<&str> = ["leaderboard", "--output", "json"].iter().chain(more).copied().collect();
+        let rows = world.finish(&words).object()["rows"].clone();
+        let sum = |key: &str| texts(&rows, key).iter().filter_map(|value| value.as_u64()).sum::<u64>();
+        (sum("runs"), sum("flagged"))
+    };
+    assert_eq!(flagged(&[]), (2, 0));
+    verdict("SUSPICIOUS");
+    assert_eq!((flagged(&[]), flagged(&["--without-flagged"])), ((2, 1), (1, 0)));
+    assert!(world.finish(&["show", &id]).stdout.contains("SUSPICIOUS"));
+}
+
+/// A run's folder below the world's.
+fn folder_of(world: &World, id: &str) -> String {
+    let day = std::fs::read_dir(world.path("runs")).expect("runs").flatten();
+    let days = day.filter(|day| day.path().join(id).is_dir());
+    let name = days.map(|day| day.file_name().to_string_lossy().into_owned()).next().expect("the run");
+    format!("runs/{name}/{id}")
+}

@@ -1,5 +1,6 @@
 //! A sample of Inspect as a run.
 
+use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::super::json::{count, micro_usd, milliseconds, text};
@@ -32,6 +33,12 @@ pub(super) fn run(header: &Header, sample: &Value) -> Foreign {
         .collect();
     record.started_at = text(sample, "started_at").and_then(normal);
     record.ending = ending(sample);
+    // Logs that this program wrote say in its own words how a run ended, and which one it was.
+    let ours = &sample["metadata"][OURS];
+    if let Ok(told) = EndingRecord::deserialize(&ours["ending"]) {
+        record.ending = told;
+    }
+    record.seed = ours["seed"].as_u64().or(record.seed);
     if let Some(invalidation) = sample.get("invalidation").filter(|value| value.is_object()) {
         let reason = text(invalidation, "reason").unwrap_or("no reason is given");
         record.integrity.push(Finding {

@@ -39,12 +39,15 @@ pub(crate) fn export(arguments: &ExportArguments, printer: &Printer) -> Outcome 
     let Some(format) = arguments.format else {
         return Err(CommandError::input("there is no --format"));
     };
-    let (runs, left_out) = chosen(arguments, &settings, printer)?;
+    let Selected { runs, left_out, broken } = chosen(arguments, &settings, printer)?;
     if runs.is_empty() {
         return Err(CommandError::input("there is nothing to export: no run is left").hinted(
-            left_out.first().map_or_else(
+            left_out.iter().chain(&broken).next().map_or_else(
                 || "`researchgym list` shows the runs; `--runs-dir` names another place".to_owned(),
-                |first| format!("{} left out; the first is {}: {}", left_out.len(), first.run, first.reason),
+                |first| {
+                    let count = left_out.len() + broken.len();
+                    format!("{count} left out; the first is {}: {}", first.run, first.reason)
+                },
             ),
         ));
     }
@@ -59,6 +62,7 @@ pub(crate) fn export(arguments: &ExportArguments, printer: &Printer) -> Outcome 
     })?;
     let Some(mut exported) = exported? else { return Ok(130) };
     exported.left_out.splice(0..0, left_out);
+    exported.problems.splice(0..0, broken);
     if printer.is_json() {
         let mut object = json!({ "schema": SCHEMA, "out": to });
         if let (Some(object), Ok(serde_json::Value::Object(more))) =
@@ -77,6 +81,15 @@ pub(crate) fn export(arguments: &ExportArguments, printer: &Printer) -> Outcome 
 struct Chosen {
     folder: RunFolder,
     record: RunRecord,
+}
+
+/// What is exported, and what is not.
+struct Selected {
+    runs: Vec<Chosen>,
+    /// What should not be taken.
+    left_out: Vec<Told>,
+    /// What cannot be read at all.
+    broken: Vec<Told>,
 }
 
 /// A run with what is said of it.
@@ -99,13 +112,13 @@ fn chosen(
     arguments: &ExportArguments,
     settings: &Settings,
     printer: &Printer,
-) -> Result<(Vec<Chosen>, Vec<Told>), CommandError> {
-    let mut left_out = Vec::new();
+) -> Result<Selected, CommandError> {
+    let (mut left_out, mut broken) = (Vec::new(), Vec::new());
     let mut runs = Vec::new();
     if arguments.runs.is_empty() {
         let library = library(settings, arguments.places.names_runs(), printer)?;
         runs.extend(library.runs.into_iter().map(|kept| Chosen { folder: kept.folder, record: kept.record }));
-        left_out
+        broken
             .extend(library.broken.into_iter().map(|broken| Told { run: broken.run, reason: broken.error }));
     }
     let mut seen = BTreeSet::new();
@@ -130,7 +143,7 @@ fn chosen(
             false
         }
     });
-    Ok((runs, left_out))
+    Ok(Selected { runs, left_out, broken })
 }
 
 /// Does something that Ctrl-C ends at the next chance.
