@@ -19,6 +19,7 @@ pub use self::judging::Judge;
 pub use self::metered::Metered;
 pub use self::record::read_run;
 pub use self::stored::Stored;
+use crate::hold::GLANCE;
 use crate::import::{self, ImportError};
 use crate::store::{RunFolder, StoreError, event_time, write_json};
 
@@ -121,7 +122,7 @@ impl Target {
 
     fn refuse_running(&self) -> Result<(), InspectError> {
         match self {
-            Target::Run(folder) if folder.is_locked() => {
+            Target::Run(folder) if is_worked_on(folder) => {
                 Err(InspectError::Running { path: folder.root().to_owned() })
             }
             Target::Run(_) | Target::Mlgym(_) => Ok(()),
@@ -135,6 +136,18 @@ impl Target {
     pub fn write(&self, report: &Report) -> Result<(), InspectError> {
         write_json(&self.report_path(), report).map_err(InspectError::Unwritten)
     }
+}
+
+/// Whether a run is held for longer than a look takes, or a child of a program that has just ended needs to begin.
+fn is_worked_on(folder: &RunFolder) -> bool {
+    let begun = std::time::Instant::now();
+    while folder.is_locked() {
+        if begun.elapsed() >= GLANCE {
+            return true;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    false
 }
 
 impl Evidence {

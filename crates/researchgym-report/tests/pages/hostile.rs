@@ -101,7 +101,7 @@ fn flagged_runs_are_told_with_and_without() {
     let report = made(&records);
     checks::page(&report);
     for words in [
-        "1 are flagged",
+        "one is flagged",
         "With and without the flagged runs",
         "protected_file_changed",
         "evaluate.py was changed",
