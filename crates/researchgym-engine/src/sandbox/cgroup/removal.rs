@@ -30,10 +30,15 @@ fn mark_of(home: &Path) -> String {
     mark
 }
 
-/// When a process started, in clock ticks since boot; nothing if there is none.
+/// When a process started, in clock ticks since boot; nothing if there is none, or a dead one that its parent has not taken
+/// note of yet.
 pub(in crate::sandbox) fn started(pid: u32) -> Option<u64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    stat[stat.rfind(')')? + 1..].split_ascii_whitespace().nth(19)?.parse().ok()
+    let mut fields = stat[stat.rfind(')')? + 1..].split_ascii_whitespace();
+    match fields.next()? {
+        "Z" | "X" => None,
+        _ => fields.nth(18)?.parse().ok(),
+    }
 }
 
 /// The parent folder of one process's control groups in one hierarchy.
@@ -144,6 +149,20 @@ pub(super) fn is_empty(folder: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_dead_have_not_started_also_before_their_parent_knows() {
+        let mut child = std::process::Command::new("true").spawn().expect("it starts");
+        let stat = format!("/proc/{}/stat", child.id());
+        let begun = std::time::Instant::now();
+        while !std::fs::read_to_string(&stat).is_ok_and(|stat| stat.contains(") Z ")) {
+            assert!(begun.elapsed().as_secs() < 30, "it does not end");
+            std::thread::park_timeout(std::time::Duration::from_millis(1));
+        }
+        assert_eq!(started(child.id()), None);
+        assert!(started(std::process::id()).is_some());
+        child.wait().expect("it has ended");
+    }
 
     #[test]
     fn parents_are_told_by_their_whole_name() {
