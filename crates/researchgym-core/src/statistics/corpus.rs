@@ -1,6 +1,6 @@
 //! What of the given records is analysed: which runs count, on which tasks, for which contenders, with which values.
 //!
-//! Nothing is dropped in silence: a run that does not count stands in [`Corpus::left_out`], everything else that a reader must
+//! Nothing is dropped in silence: a run that does not count stands in `Corpus::left_out`, everything else that a reader must
 //! know is a warning.
 
 use std::collections::{BTreeSet, HashMap};
