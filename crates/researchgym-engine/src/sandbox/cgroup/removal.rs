@@ -154,10 +154,10 @@ mod tests {
     fn the_dead_have_not_started_also_before_their_parent_knows() {
         let mut child = std::process::Command::new("true").spawn().expect("it starts");
         let stat = format!("/proc/{}/stat", child.id());
-        let begun = std::time::Instant::now();
+        let begun = Instant::now();
         while !std::fs::read_to_string(&stat).is_ok_and(|stat| stat.contains(") Z ")) {
             assert!(begun.elapsed().as_secs() < 30, "it does not end");
-            std::thread::park_timeout(std::time::Duration::from_millis(1));
+            std::thread::park_timeout(Duration::from_millis(1));
         }
         assert_eq!(started(child.id()), None);
         assert!(started(std::process::id()).is_some());
