@@ -195,6 +195,12 @@ pub(crate) enum SchemaRoot {
     Settings,
     /// `inspection_report.json`
     Inspection,
+    /// The first line of `imported.jsonl`: a run as analysis sees it
+    Record,
+    /// The other lines of `imported.jsonl`
+    Step,
+    /// `analysis` in `report.json`
+    Analysis,
 }
 
 /// A folder; an empty word or variable means that none is given.

@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const ROOTS: [&str; 7] = ["task", "event", "result", "plan", "agent", "settings", "inspection"];
+const ROOTS: [&str; 10] =
+    ["task", "event", "result", "plan", "agent", "settings", "inspection", "record", "step", "analysis"];
 
 fn reference() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference")

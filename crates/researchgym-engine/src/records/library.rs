@@ -11,9 +11,6 @@ use super::index::{self, Entry, Stamp};
 use super::own::record_of;
 use crate::store::RunFolder;
 
-/// When so many lines of the index are out of date or missing, it is written anew.
-const STALE: usize = 1;
-
 /// The runs of a store.
 #[derive(Debug, Default)]
 pub struct Library {
@@ -99,7 +96,8 @@ impl Library {
                 (Ok(_), None) => {}
             }
         }
-        if fresh + known.len() >= STALE
+        // Whatever is left of the index by now are runs that are gone.
+        if fresh + known.len() > 0
             && let Err(error) = index::write(runs, entries.iter().map(|(_, entry)| entry))
         {
             library.warnings.push(format!("the index of the runs is not kept: {error}"));

@@ -2,8 +2,10 @@
 
 use researchgym_core::event::Line;
 use researchgym_core::inspect::Report;
+use researchgym_core::record::{RunRecord, StepRecord};
 use researchgym_core::result::RunResult;
 use researchgym_core::spec::RunSpec;
+use researchgym_core::statistics::Analysis;
 use researchgym_core::task::Task;
 use researchgym_engine::agent::Declaration;
 use researchgym_engine::model::settings::Settings;
@@ -25,6 +27,9 @@ pub(crate) fn schema(root: Option<SchemaRoot>, printer: &Printer) -> Outcome {
                 ("agent", SchemaRoot::Agent),
                 ("settings", SchemaRoot::Settings),
                 ("inspection", SchemaRoot::Inspection),
+                ("record", SchemaRoot::Record),
+                ("step", SchemaRoot::Step),
+                ("analysis", SchemaRoot::Analysis),
             ];
             Value::Object(
                 all.into_iter().map(|(name, root)| (name.to_owned(), of(root))).collect::<Map<_, _>>(),
@@ -44,6 +49,9 @@ fn of(root: SchemaRoot) -> Value {
         SchemaRoot::Agent => schema_for!(Declaration),
         SchemaRoot::Settings => schema_for!(Settings),
         SchemaRoot::Inspection => schema_for!(Report),
+        SchemaRoot::Record => schema_for!(RunRecord),
+        SchemaRoot::Step => schema_for!(StepRecord),
+        SchemaRoot::Analysis => schema_for!(Analysis),
     }
     .to_value()
 }
