@@ -2,6 +2,7 @@
 
 mod datasets;
 mod network;
+mod search;
 mod tunable;
 
 use std::collections::BTreeSet;
@@ -50,6 +51,7 @@ pub(super) fn problems(document: &Document<'_>, task: &Task) -> Vec<Problem> {
     checker.datasets();
     checker.parameters();
     checker.tunable();
+    checker.search();
     checker.variants();
     checker.problems
 }

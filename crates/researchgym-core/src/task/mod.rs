@@ -7,6 +7,7 @@ mod document;
 mod meaning;
 mod parse;
 mod problem;
+mod search;
 mod structure;
 mod variant;
 
@@ -25,6 +26,7 @@ use crate::score::{Direction, Metrics, Primary};
 pub use meaning::check_id;
 pub use parse::parse;
 pub use problem::{Problem, TaskError};
+pub use search::{Genome, SearchSection, SearchStage, Warm};
 pub use structure::schema;
 pub use variant::{DEFAULT_VARIANT, UnknownVariant};
 
@@ -83,6 +85,9 @@ pub struct Task {
     /// Parameters of the starter that the `tuner` may search.
     #[serde(default)]
     pub tunable: Option<Tunable>,
+    /// How a search over candidates works on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<SearchSection>,
     /// Known solutions, used by `task check` only and never shown to an agent.
     #[serde(default)]
     pub solutions: Option<Solutions>,
