@@ -16,6 +16,7 @@ use crate::model::{ModelFailure, Stop, Usage, Wire};
 use crate::network::NetworkRequested;
 use crate::observation::Observation;
 use crate::score::{AttemptKind, Score, Split};
+use crate::search::event::{Evaluated, EvaluationBegan, NodeBuilt, NodeDropped, Planned};
 use crate::spec::{Limits, MicroUsd, RunSpec};
 use crate::task::Task;
 
@@ -103,6 +104,16 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         left_out: Option<String>,
     },
+    /// A search: the policy's next plans.
+    Planned(Box<Planned>),
+    /// A search: a candidate exists.
+    NodeBuilt(Box<NodeBuilt>),
+    /// A search: a plan came to nothing.
+    NodeDropped(Box<NodeDropped>),
+    /// A search: an evaluation is about to start.
+    EvaluationBegan(EvaluationBegan),
+    /// A search: an evaluation is over.
+    Evaluated(Box<Evaluated>),
     /// A program in a sandbox asked the proxy for something.
     NetworkRequested(Box<NetworkRequested>),
     /// A model is about to be asked: what the call can cost is set aside. Appended before anything is sent.

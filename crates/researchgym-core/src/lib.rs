@@ -28,6 +28,7 @@ pub mod record;
 pub mod result;
 pub mod score;
 pub mod script;
+pub mod search;
 pub mod spec;
 pub mod state;
 pub mod statistics;

@@ -178,10 +178,21 @@ pub fn named_blobs(event: &Event) -> Vec<NamedBlob> {
             CallOutcome::Failed { .. } => Vec::new(),
         },
         Event::UserNoted { text } => blob_of_body(text).into_iter().collect(),
+        Event::NodeBuilt(built) => {
+            let changed = built.changes.values().flatten();
+            changed.chain(&built.idea).filter_map(blob_of_body).collect()
+        }
+        Event::NodeDropped(dropped) => dropped.idea.iter().filter_map(blob_of_body).collect(),
+        Event::Evaluated(evaluated) => {
+            let said = evaluated.learned.values().chain(&evaluated.feedback).filter_map(blob_of_body);
+            said.chain(evaluated.outputs.map(NamedBlob::Manifest)).collect()
+        }
         Event::RunStarted(_)
         | Event::Interrupted { .. }
         | Event::ModelRetried { .. }
         | Event::ModelLost { .. }
+        | Event::Planned(_)
+        | Event::EvaluationBegan(_)
         | Event::Paused
         | Event::Unpaused { .. }
         | Event::LimitsChanged { .. }

@@ -12,6 +12,7 @@ use crate::gpu::GpuRequest;
 use crate::isolation::{Image, Runtime};
 use crate::model::{ModelFacts, Reasoning, Wire};
 use crate::network::NetworkPolicy;
+use crate::search::SearchSpec;
 use crate::task::Network;
 
 /// The version of the event log, the run folder and the result object that this program writes.
@@ -73,6 +74,8 @@ pub enum AgentSpec {
         /// How many are validated.
         trials: u64,
     },
+    /// A search over candidates.
+    Search(Box<SearchSpec>),
     /// A program declared by a TOML file.
     External {
         /// The agent's name.
@@ -181,6 +184,7 @@ impl AgentSpec {
             AgentSpec::Human => "human",
             AgentSpec::Basic(_) => "basic-agent",
             AgentSpec::Tuner { .. } => "tuner",
+            AgentSpec::Search(search) => search.preset.as_deref().unwrap_or("search"),
             AgentSpec::External { agent, .. } => agent,
         }
     }

@@ -15,7 +15,8 @@ use crate::model::FailureKind;
 use crate::network::{NetworkUse, Phase};
 use crate::observation::Observation;
 use crate::score::{AttemptKind, Finding, Score, Severity, Split};
-use crate::spec::Limits;
+use crate::search::{Operator, Tree};
+use crate::spec::{AgentSpec, Limits};
 
 /// Events do not make sense in this order.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -79,6 +80,8 @@ pub struct RunState {
     pub limits: Limits,
     /// What is kept apart, once the sandbox was up.
     pub isolation: Option<Isolation>,
+    /// The nodes, if the run is a search.
+    pub search: Option<Box<Tree>>,
     /// The GPUs of the newest sandbox.
     pub gpus: Vec<Gpu>,
     /// Protected files and their hashes at the start.
@@ -190,6 +193,8 @@ impl RunState {
             agent_bytes: 0,
             asked_models: BTreeMap::new(),
             notes: Vec::new(),
+            search: matches!(started.spec.agent, AgentSpec::Search(_))
+                .then(|| Box::new(Tree::new(&started.task))),
             is_paused: false,
             ended: None,
             segments: 1,
@@ -321,6 +326,11 @@ impl RunState {
                 }
                 self.asked_models.remove(call);
             }
+            Event::Planned(_)
+            | Event::NodeBuilt(_)
+            | Event::NodeDropped(_)
+            | Event::EvaluationBegan(_)
+            | Event::Evaluated(_) => self.searched(line)?,
             Event::UserNoted { text } => self.notes.push((line.seq, text.clone())),
             Event::Paused => self.is_paused = true,
             Event::Unpaused { .. } => self.is_paused = false,
@@ -345,6 +355,26 @@ impl RunState {
         }
         self.last_at.clone_from(&line.time);
         self.events += 1;
+        Ok(())
+    }
+
+    /// Takes in an event of a search. A planned candidate is a step.
+    fn searched(&mut self, line: &Line) -> Result<(), StateError> {
+        let wrong = |problem: &str| StateError { seq: line.seq, problem: problem.into() };
+        let tree = self.search.as_mut().ok_or_else(|| wrong("a node in a run that is no search"))?;
+        tree.apply(&line.event).map_err(|error| wrong(&error.to_string()))?;
+        let working_ms = match &line.event {
+            Event::Planned(planned) => {
+                let count = planned.plans.iter().filter(|plan| plan.operator != Operator::Baseline).count();
+                self.steps += count as u64;
+                planned.working_ms
+            }
+            Event::NodeBuilt(built) => built.working_ms,
+            Event::NodeDropped(dropped) => dropped.working_ms,
+            Event::Evaluated(evaluated) => evaluated.working_ms,
+            _ => 0,
+        };
+        self.working_ms = self.working_ms.max(working_ms);
         Ok(())
     }
 

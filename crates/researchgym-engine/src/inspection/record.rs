@@ -247,6 +247,11 @@ impl Reading {
             | Event::SnapshotTaken { .. }
             | Event::ModelRetried { .. }
             | Event::ModelLost { .. }
+            | Event::Planned(_)
+            | Event::NodeBuilt(_)
+            | Event::NodeDropped(_)
+            | Event::EvaluationBegan(_)
+            | Event::Evaluated(_)
             | Event::Paused
             | Event::Unpaused { .. }
             | Event::LimitsChanged { .. }

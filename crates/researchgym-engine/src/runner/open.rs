@@ -270,7 +270,7 @@ pub(super) fn past(state: &RunState, lines: &[Line]) -> Result<Past, Failure> {
             Unfinished::DoAgain
         }
         AgentSpec::Basic(_) => Unfinished::Tell,
-        AgentSpec::Human | AgentSpec::External { .. } => return Ok(Past::default()),
+        AgentSpec::Human | AgentSpec::External { .. } | AgentSpec::Search(_) => return Ok(Past::default()),
     };
     let recorded = record(lines, unfinished)
         .map_err(|error| Failure::new(Boundary::Store, format!("run {}: {error}", state.started.run_id)))?;
@@ -318,7 +318,10 @@ pub(super) fn externalised(mut spec: RunSpec, folder: &RunFolder) -> Result<RunS
     let bodies = match &mut spec.agent {
         AgentSpec::Scripted { script } | AgentSpec::Replay { script, .. } => Some(script),
         AgentSpec::Basic(basic) => basic.idea_hint.as_mut(),
-        AgentSpec::Human | AgentSpec::Tuner { .. } | AgentSpec::External { .. } => None,
+        AgentSpec::Human
+        | AgentSpec::Tuner { .. }
+        | AgentSpec::Search(_)
+        | AgentSpec::External { .. } => None,
     };
     let script = spec.model_spec.as_mut().and_then(|model| model.script.as_mut());
     for body in bodies.into_iter().chain(script) {
@@ -334,6 +337,7 @@ pub(super) fn agent_files(spec: &RunSpec) -> Option<PathBuf> {
         | AgentSpec::Replay { .. }
         | AgentSpec::Human
         | AgentSpec::Basic(_)
+        | AgentSpec::Search(_)
         | AgentSpec::Tuner { .. } => None,
     }
 }

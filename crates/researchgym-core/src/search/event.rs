@@ -1,0 +1,239 @@
+//! The events that make a run a search. Together with the others they are the log; the tree is a fold over them.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{NodeId, Plan};
+use crate::action::Body;
+use crate::digest::Digest;
+use crate::failure::Failure;
+use crate::score::Score;
+use crate::spec::MicroUsd;
+
+/// A policy was asked what to do next, and this is its answer. Appended before anything is done.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Planned {
+    /// How often it has been asked, this time included. 0: the baseline, for which no policy is asked.
+    pub ask: u64,
+    /// How many slots were free.
+    pub free: u32,
+    /// The number of the first plan's node; the others follow.
+    pub first: NodeId,
+    /// The plans.
+    pub plans: Vec<Plan>,
+    /// What the policy wants to be known, such as the begin of an epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// Working time of the run so far, in milliseconds.
+    pub working_ms: u64,
+}
+
+/// What making a candidate has cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Spent {
+    /// Model calls.
+    pub calls: u32,
+    /// Tokens of them.
+    pub tokens: u64,
+    /// Their cost.
+    pub cost: MicroUsd,
+}
+
+/// A candidate exists and has passed the gates.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NodeBuilt {
+    /// Which.
+    pub node: NodeId,
+    /// SHA-256 over the paths and contents of all editable files.
+    pub artefact: Digest,
+    /// Bytes of all editable files.
+    pub size: u64,
+    /// What differs from the base with what that has learned: path -> content, or null where the file is gone. The base is the first
+    /// code parent, or the baseline.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub changes: BTreeMap<String, Option<Body>>,
+    /// The idea in words, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idea: Option<Body>,
+    /// The model that made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Context parents that were in fact shown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shown: Vec<NodeId>,
+    /// How often it was tried, this time included.
+    pub attempts: u32,
+    /// What that has cost.
+    #[serde(default, skip_serializing_if = "is_free")]
+    pub spent: Spent,
+    /// Working time of the run so far, in milliseconds.
+    pub working_ms: u64,
+}
+
+fn is_free(spent: &Spent) -> bool {
+    *spent == Spent::default()
+}
+
+/// Why a plan never became an evaluated candidate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Gate {
+    /// The model's answer held no usable change, however often it was told why.
+    NotImplemented,
+    /// Something outside the editable surface would have changed.
+    Surface,
+    /// The same candidate was made before.
+    Duplicate,
+    /// Nearly the same candidate was made before.
+    NearDuplicate,
+    /// A rule of the leakage lint.
+    Leakage,
+    /// The operator had nothing to work on.
+    NothingToDo,
+}
+
+impl Gate {
+    /// The name in tables and figures.
+    pub fn name(self) -> &'static str {
+        match self {
+            Gate::NotImplemented => "not_implemented",
+            Gate::Surface => "surface",
+            Gate::Duplicate => "duplicate",
+            Gate::NearDuplicate => "near_duplicate",
+            Gate::Leakage => "leakage",
+            Gate::NothingToDo => "nothing_to_do",
+        }
+    }
+}
+
+/// A plan came to nothing before any evaluation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NodeDropped {
+    /// Which.
+    pub node: NodeId,
+    /// What refused it.
+    pub gate: Gate,
+    /// Why, in a sentence of at most 2,000 characters.
+    pub reason: String,
+    /// The earlier node that it repeats.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<NodeId>,
+    /// The idea in words, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idea: Option<Body>,
+    /// The model that was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// What that has cost.
+    #[serde(default, skip_serializing_if = "is_free")]
+    pub spent: Spent,
+    /// Working time of the run so far, in milliseconds.
+    pub working_ms: u64,
+}
+
+/// An evaluation is about to start. Appended before anything is run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EvaluationBegan {
+    /// Its number, from 1.
+    pub evaluation: u64,
+    /// Of which node.
+    pub node: NodeId,
+    /// Which stage; `full` is the last.
+    pub stage: String,
+}
+
+/// An evaluation is over.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Evaluated {
+    /// Its number.
+    pub evaluation: u64,
+    /// What came of it.
+    pub outcome: EvaluationOutcome,
+    /// What the candidate's program wrote, shortened: feedback for who improves it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub feedback: Option<Body>,
+    /// Manifest of the artefacts that were graded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outputs: Option<Digest>,
+    /// What it wrote and children inherit.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub learned: BTreeMap<String, Body>,
+    /// Wall time in milliseconds.
+    pub wall_ms: u64,
+    /// Processor time of the candidate's program in milliseconds.
+    pub cpu_ms: u64,
+    /// Working time of the run so far, in milliseconds.
+    pub working_ms: u64,
+}
+
+/// What came of an evaluation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum EvaluationOutcome {
+    /// It was graded.
+    Graded {
+        /// The verdict.
+        score: Score,
+    },
+    /// A stage without grading went well.
+    Passed,
+    /// It failed by the candidate's fault.
+    Failed {
+        /// How.
+        kind: EvaluationFailure,
+        /// What was seen, in at most 2,000 characters.
+        reason: String,
+    },
+    /// The machine failed, not the candidate: it may be evaluated again.
+    Broke {
+        /// How.
+        failure: Failure,
+    },
+    /// The search ended before the evaluation did, or its program died: the node waits for another.
+    Stopped,
+}
+
+/// How a candidate fails in an evaluation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EvaluationFailure {
+    /// A syntax error, or a module that does not exist.
+    Build,
+    /// Its program ended with a status other than 0.
+    Crash,
+    /// It took too long.
+    TimeOut,
+    /// It met the memory limit.
+    OutOfMemory,
+    /// Its program made no artefacts, or such as cannot be taken.
+    NoArtefact,
+    /// The grader refused what it made.
+    Invalid,
+    /// It changed files that it must not change.
+    SuspectedCheat,
+}
+
+impl EvaluationFailure {
+    /// The name in tables and figures.
+    pub fn name(self) -> &'static str {
+        match self {
+            EvaluationFailure::Build => "build",
+            EvaluationFailure::Crash => "crash",
+            EvaluationFailure::TimeOut => "time_out",
+            EvaluationFailure::OutOfMemory => "out_of_memory",
+            EvaluationFailure::NoArtefact => "no_artefact",
+            EvaluationFailure::Invalid => "invalid",
+            EvaluationFailure::SuspectedCheat => "suspected_cheat",
+        }
+    }
+}
