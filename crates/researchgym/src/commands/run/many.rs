@@ -47,7 +47,7 @@ pub(super) async fn many(
         };
         let runner = running.runner.clone();
         tasks.spawn(async move {
-            let result = runner.run(open, &mut Surroundings { terminal: None }).await;
+            let result = runner.run(open, &mut Surroundings::default()).await;
             drop(permit);
             (index, result)
         });

@@ -32,7 +32,7 @@ pub(super) struct Running {
 impl Running {
     pub(super) async fn one(&self, open: OpenRun, printer: &Printer) -> RunResult {
         let terminal = open.is_human().then(|| Box::new(Person::new(printer)) as Box<_>);
-        self.runner.run(open, &mut Surroundings { terminal }).await
+        self.runner.run(open, &mut Surroundings { terminal, ..Default::default() }).await
     }
 }
 

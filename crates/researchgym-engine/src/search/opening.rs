@@ -1,0 +1,146 @@
+//! Opening a search: from the log to a policy that has seen it, the contents of candidates, and an evaluator.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use researchgym_core::event::{Event, Line};
+use researchgym_core::failure::{Boundary, Failure};
+use researchgym_core::manifest::Manifest;
+use researchgym_core::search::event::{Evaluated, EvaluationOutcome};
+use researchgym_core::search::{SearchSpec, Status, Tree};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::contents::Contents;
+use super::evaluator::Evaluator;
+use super::local::Local;
+use super::mind::Mind;
+use super::{Search, tree, unusable};
+use crate::session::{Session, answers};
+use crate::snapshot::check_out;
+use crate::store::read_log;
+
+impl Search {
+    /// Opens the search of a run that begins or goes on.
+    pub(super) async fn open(
+        session: &mut Session,
+        spec: &SearchSpec,
+        evaluator: Option<Arc<dyn Evaluator>>,
+    ) -> Result<Search, Failure> {
+        let lines = read_log(session.folder())?.lines;
+        let task = Arc::new((*session.state().started.task).clone());
+        let starter = starter(session, &lines)?;
+        let contents = Contents::new(&task, &starter, session.blobs().clone())?;
+        let mut mind = Mind::begin(&spec.policy)?;
+        let mut past = Tree::new(&task);
+        for line in &lines {
+            past.apply(&line.event).map_err(|error| Failure::new(Boundary::Store, error.to_string()))?;
+            for change in past.changed() {
+                mind.observe(&past, *change);
+            }
+        }
+        give_up_evaluations(session)?;
+        let door = session.door().cloned();
+        if spec.operators.needs_model() && door.is_none() {
+            return Err(unusable("an operator of this search needs a model")
+                .hinted("name one with --model provider/model, or choose operators that need none"));
+        }
+        let evaluator = match evaluator {
+            Some(evaluator) => evaluator,
+            None => local(session, &task, starter)?,
+        };
+        let known = known(tree(session));
+        let (teller, messages) = mpsc::unbounded_channel();
+        let (entry_teller, entries) = mpsc::unbounded_channel();
+        Ok(Search {
+            spec: spec.clone(),
+            seed: session.state().started.spec.seed,
+            task,
+            mind,
+            contents,
+            known,
+            evaluator,
+            door,
+            messages,
+            teller,
+            entries,
+            entry_teller,
+            beside: JoinSet::new(),
+            calls: BTreeMap::new(),
+            parked: VecDeque::new(),
+            answers: answers(&lines),
+            broken: 0,
+            winding: None,
+            is_waiting: false,
+            synced: Instant::now(),
+            is_unsynced: false,
+        })
+    }
+}
+
+/// The workspace with which the run began.
+fn starter(session: &Session, lines: &[Line]) -> Result<Manifest, Failure> {
+    let first = lines.iter().find_map(|line| match &line.event {
+        Event::WorkspaceReady { snapshot, .. } => Some(*snapshot),
+        _ => None,
+    });
+    let snapshot = first.ok_or_else(|| Failure::new(Boundary::Store, "the run has no workspace"))?;
+    Ok(session.blobs().manifest(snapshot)?)
+}
+
+/// Evaluations that were under way when the program died: their nodes are evaluated again.
+fn give_up_evaluations(session: &mut Session) -> Result<(), Failure> {
+    let lost: Vec<u64> = tree(session).under_way().keys().copied().collect();
+    for evaluation in lost {
+        session.record_node(Event::Evaluated(Box::new(stopped(evaluation, session.working_ms()))))?;
+    }
+    Ok(())
+}
+
+/// An evaluation that came to nothing.
+pub(super) fn stopped(evaluation: u64, working_ms: u64) -> Evaluated {
+    Evaluated {
+        evaluation,
+        outcome: EvaluationOutcome::Stopped,
+        feedback: None,
+        outputs: None,
+        learned: BTreeMap::new(),
+        wall_ms: 0,
+        cpu_ms: 0,
+        working_ms,
+    }
+}
+
+/// Candidates by the hash of their files; of equals the first.
+fn known(tree: &Tree) -> HashMap<researchgym_core::digest::Digest, u32> {
+    let built = tree.nodes().iter().rev().filter(|node| node.is_candidate());
+    built
+        .filter(|node| !matches!(node.status, Status::Dropped { .. }))
+        .filter_map(|node| Some((node.artefact?, node.id)))
+        .collect()
+}
+
+fn local(
+    session: &Session,
+    task: &Arc<researchgym_core::task::Task>,
+    starter: Manifest,
+) -> Result<Arc<dyn Evaluator>, Failure> {
+    let started = &session.state().started;
+    let base = session.workbench().scratch_folder()?;
+    let laid_out = base.path().join("starter");
+    check_out(&starter, session.blobs(), &laid_out, None)?;
+    Ok(Arc::new(Local {
+        workbench: session.workbench().clone(),
+        task: task.clone(),
+        task_folder: PathBuf::from(&started.spec.task_dir),
+        run_id: started.run_id.clone(),
+        runtime: started.spec.runtime,
+        image: started.spec.image.clone(),
+        blobs: session.blobs().clone(),
+        starter,
+        laid_out,
+        _base: base,
+    }))
+}
