@@ -24,10 +24,12 @@ fn begins_section(lines: &[&str], at: usize) -> bool {
     lines[at].starts_with("diff --git ") || is_pair(lines, at)
 }
 
-/// Whether a plain header stands here: two lines of paths, and a hunk.
+/// Whether a plain header stands here: two lines of paths, and a hunk, unless the file goes.
 fn is_pair(lines: &[&str], at: usize) -> bool {
     let next = |by: usize| lines.get(at + by).copied().unwrap_or_default();
-    lines[at].starts_with("--- ") && next(1).starts_with("+++ ") && next(2).starts_with("@@")
+    lines[at].starts_with("--- ")
+        && next(1).starts_with("+++ ")
+        && (next(2).starts_with("@@") || next(1).starts_with("+++ /dev/null"))
 }
 
 /// The files of a diff, in order.

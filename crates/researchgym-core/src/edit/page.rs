@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// How many lines may be compared for the edits of one reply. Only files that repeat themselves come near it.
-pub(super) const MAX_COMPARED: usize = 20_000_000;
+pub(super) const MAX_COMPARED: usize = 10_000_000;
 
 struct Node<'a> {
     text: Cow<'a, str>,
