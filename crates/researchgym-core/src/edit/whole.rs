@@ -1,0 +1,68 @@
+//! Whole files in fenced blocks, each with its path in the fence or on the line above it.
+
+use std::collections::HashSet;
+
+use super::Edit;
+use super::error::{EditError, Part, shown_path};
+use super::reply::{Fenced, Files, fences, path_above, path_in_info};
+
+/// The files of a reply. Where one file is editable and no block names one, the largest block is that file; without
+/// any block, the reply itself may be.
+pub(super) fn parse(lines: &[&str], files: &Files<'_>, may_be_bare: bool) -> Result<Vec<Edit>, EditError> {
+    let blocks = fences(lines);
+    let mut edits = Vec::new();
+    let mut seen = HashSet::new();
+    let mut floor = 0;
+    for (index, block) in blocks.iter().enumerate() {
+        let path =
+            path_in_info(block.fence.info, files).or_else(|| path_above(lines, block.open, floor, files));
+        floor = block.end + 1;
+        let Some(path) = path else { continue };
+        let part = Part::Fence(index + 1);
+        if !seen.insert(path.clone()) {
+            let problem = format!("`{}` is written twice; write one block for it", shown_path(&path));
+            return Err(EditError::Malformed { part, line: block.open + 1, problem });
+        }
+        edits.push(written(lines, block, part, path)?);
+    }
+    if !edits.is_empty() {
+        return Ok(edits);
+    }
+    // The first of the largest.
+    let largest = (0..blocks.len()).rev().max_by_key(|index| {
+        lines[blocks[*index].open + 1..blocks[*index].end].iter().map(|line| line.len() + 1).sum::<usize>()
+    });
+    match (largest, files.only()) {
+        (Some(index), Some(only)) => {
+            Ok(vec![written(lines, &blocks[index], Part::Fence(index + 1), only.to_owned())?])
+        }
+        (Some(_), None) => Err(EditError::NoPath { part: Part::Fence(1), editable: files.listing() }),
+        (None, Some(only)) if may_be_bare && lines.iter().any(|line| !line.trim().is_empty()) => {
+            let blank = |line: &&str| line.trim().is_empty();
+            let first = lines.iter().take_while(|line| blank(line)).count();
+            let last = lines.len() - lines.iter().rev().take_while(|line| blank(line)).count();
+            let content = joined(&lines[first..last]);
+            Ok(vec![Edit::Write { part: Part::Fence(1), path: only.to_owned(), content }])
+        }
+        (None, _) => Ok(Vec::new()),
+    }
+}
+
+fn written(lines: &[&str], block: &Fenced<'_>, part: Part, path: String) -> Result<Edit, EditError> {
+    if !block.is_closed {
+        let problem = format!(
+            "the reply ends inside the block of `{}`; it was cut off, or the closing fence is missing",
+            shown_path(&path)
+        );
+        return Err(EditError::Malformed { part, line: block.open + 1, problem });
+    }
+    Ok(Edit::Write { part, path, content: joined(&block.content(lines)) })
+}
+
+fn joined(lines: &[&str]) -> String {
+    let mut text = lines.join("\n");
+    if !lines.is_empty() {
+        text.push('\n');
+    }
+    text
+}
