@@ -151,6 +151,8 @@ pub struct Node {
     pub children: Vec<NodeId>,
     /// The policy's marks.
     pub tag: Tag,
+    /// The policy's word to who makes it.
+    pub hint: Option<String>,
     /// Where it stands.
     pub status: Status,
     /// Hash of the whole candidate.

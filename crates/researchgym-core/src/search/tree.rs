@@ -417,6 +417,7 @@ fn proposed(id: NodeId, plan: &Plan, at: u64) -> Node {
         shown: plan.shown.clone(),
         children: Vec::new(),
         tag: plan.tag.clone(),
+        hint: plan.hint.clone(),
         status: Status::Proposed,
         artefact: None,
         changes: BTreeMap::new(),

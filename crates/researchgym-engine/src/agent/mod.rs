@@ -15,6 +15,7 @@ pub(crate) use self::basic::tool_schema;
 pub use self::external::{Declaration, DeclarationError};
 pub use self::human::Terminal;
 pub use self::scripted::actions_as_script;
+use crate::model::Door;
 use crate::search::{self, Evaluator};
 use crate::session::{Session, Stop};
 
@@ -25,6 +26,8 @@ pub struct Surroundings {
     pub terminal: Option<Box<dyn Terminal>>,
     /// What evaluates the candidates of a search; `None`: this machine.
     pub evaluator: Option<Arc<dyn Evaluator>>,
+    /// The ways to a search's further models, in the order of its specification.
+    pub ensemble: Vec<Arc<Door>>,
 }
 
 /// Lets the agent work until the run is over; says why it is.
@@ -36,7 +39,7 @@ pub async fn drive(spec: &AgentSpec, session: &mut Session, surroundings: &mut S
         AgentSpec::Human => human::drive(session, surroundings.terminal.as_deref_mut()).await,
         AgentSpec::Basic(basic) => basic::drive(session, basic).await,
         AgentSpec::Tuner { sampler, trials } => tuner::drive(session, *sampler, *trials).await,
-        AgentSpec::Search(search) => search::drive(session, search, surroundings.evaluator.clone()).await,
+        AgentSpec::Search(search) => search::drive(session, search, surroundings).await,
         AgentSpec::External { declaration, .. } => external::drive(session, declaration).await,
     };
     match outcome {

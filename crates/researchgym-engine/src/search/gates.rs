@@ -19,7 +19,7 @@ impl Search {
     pub(super) fn make(&mut self, session: &mut Session, id: NodeId) -> Result<(), Failure> {
         let node = tree(session).get(id).ok_or_else(|| super::unusable(format!("there is no node {id}")))?;
         let operator = node.operator;
-        if !is_pure(operator, self.door.is_some()) {
+        if !is_pure(operator, !self.doors.is_empty()) {
             return self.make_beside(session, id);
         }
         let mut made = self.by_rule(session, id, 0)?;
@@ -155,14 +155,6 @@ impl Search {
         };
         self.is_waiting = false;
         self.record(session, Event::NodeDropped(Box::new(dropped)))
-    }
-
-    /// Has a candidate made beside the loop.
-    fn make_beside(&mut self, session: &mut Session, id: NodeId) -> Result<(), Failure> {
-        let _ = session;
-        let made = Err(Unmade::by_rule(Gate::NothingToDo, "no operator of this kind"));
-        let _ = self.teller.send(Message::Made { node: id, made });
-        Ok(())
     }
 }
 

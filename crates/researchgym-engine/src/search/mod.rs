@@ -11,12 +11,15 @@ mod contents;
 mod ending;
 mod evaluations;
 mod evaluator;
+mod fake;
 mod gates;
 mod local;
 mod making;
 mod mind;
+mod models;
 mod opening;
 mod planning;
+mod prompts;
 mod surface;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -27,6 +30,7 @@ use researchgym_core::action::Action;
 use researchgym_core::digest::Digest;
 use researchgym_core::event::{Ending, Event};
 use researchgym_core::failure::{Boundary, Failure};
+use researchgym_core::search::context::{Step, Told};
 use researchgym_core::search::{NodeId, SearchSpec, Status, Tree};
 use researchgym_core::task::Task;
 use tokio::sync::mpsc;
@@ -34,10 +38,11 @@ use tokio::task::JoinSet;
 
 use self::asking::{Entry, Wish};
 use self::contents::Contents;
+pub use self::fake::Fake;
 pub use self::evaluator::{Evaluation, Evaluator, Files, Job, JobGrading, Said, Verdict};
 use self::making::{Made, Unmade};
 use self::mind::Mind;
-use crate::agent::GivesUp;
+use crate::agent::{GivesUp, Surroundings};
 use crate::model::Door;
 use crate::session::{Granted, RecordedAsk, Session, Stop};
 
@@ -54,7 +59,12 @@ struct Search {
     /// Candidates by the hash of their files.
     known: HashMap<Digest, NodeId>,
     evaluator: Arc<dyn Evaluator>,
-    door: Option<Arc<Door>>,
+    /// The ways to the models: the run's own first, then the others of the ensemble, with their weights.
+    doors: Vec<(Arc<Door>, f64)>,
+    /// The task's description, for models.
+    description: String,
+    /// Protected files, for models.
+    protected: Files,
     messages: mpsc::UnboundedReceiver<Message>,
     teller: mpsc::UnboundedSender<Message>,
     entries: mpsc::UnboundedReceiver<Entry>,
@@ -91,6 +101,8 @@ enum Message {
     Made { node: NodeId, made: Result<Made, Unmade> },
     /// Whether a candidate would pass the gates, for who may make another instead.
     Proposed { node: NodeId, files: Arc<Files>, answer: tokio::sync::oneshot::Sender<Result<(), Unmade>> },
+    /// An idea was had: what is the model told for its code?
+    CodeOpening { node: NodeId, idea: String, answer: tokio::sync::oneshot::Sender<Result<Told, String>> },
     /// The model cannot be asked at all.
     ModelEnds(Failure),
     /// An evaluation is over.
@@ -101,9 +113,9 @@ enum Message {
 pub(crate) async fn drive(
     session: &mut Session,
     spec: &SearchSpec,
-    evaluator: Option<Arc<dyn Evaluator>>,
+    surroundings: &Surroundings,
 ) -> Result<GivesUp, Stop> {
-    let mut search = Search::open(session, spec, evaluator).await?;
+    let mut search = Search::open(session, spec, surroundings).await?;
     let outcome = search.work(session).await;
     search.wind_up(session)?;
     match outcome {
@@ -207,6 +219,10 @@ impl Search {
             Message::Proposed { node, files, answer } => {
                 // Who has gone has been ended.
                 let _ = answer.send(self.gate(session, node, &files));
+                Ok(())
+            }
+            Message::CodeOpening { node, idea, answer } => {
+                let _ = answer.send(self.opening(session, node, Step::Code { idea: Some(&idea) }));
                 Ok(())
             }
             Message::ModelEnds(failure) => Err(failure),

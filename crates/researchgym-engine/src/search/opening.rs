@@ -10,24 +10,31 @@ use researchgym_core::failure::{Boundary, Failure};
 use researchgym_core::manifest::Manifest;
 use researchgym_core::search::event::{Evaluated, EvaluationOutcome};
 use researchgym_core::search::{SearchSpec, Status, Tree};
+use researchgym_core::task::Task;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::contents::Contents;
-use super::evaluator::Evaluator;
+use super::evaluator::{Evaluator, Files};
 use super::local::Local;
 use super::mind::Mind;
 use super::{Search, tree, unusable};
+use crate::agent::Surroundings;
+use crate::model::Door;
+use crate::runner::DESCRIPTION;
 use crate::session::{Session, answers};
 use crate::snapshot::check_out;
 use crate::store::read_log;
+
+/// Protected files that are longer than this are not told to models.
+const MOST_SHOWN: u64 = 256 << 10;
 
 impl Search {
     /// Opens the search of a run that begins or goes on.
     pub(super) async fn open(
         session: &mut Session,
         spec: &SearchSpec,
-        evaluator: Option<Arc<dyn Evaluator>>,
+        surroundings: &Surroundings,
     ) -> Result<Search, Failure> {
         let lines = read_log(session.folder())?.lines;
         let task = Arc::new((*session.state().started.task).clone());
@@ -42,16 +49,17 @@ impl Search {
             }
         }
         give_up_evaluations(session)?;
-        let door = session.door().cloned();
-        if spec.operators.needs_model() && door.is_none() {
+        let doors = doors(session, spec, &surroundings.ensemble)?;
+        if spec.operators.needs_model() && doors.is_empty() {
             return Err(unusable("an operator of this search needs a model")
                 .hinted("name one with --model provider/model, or choose operators that need none"));
         }
-        let evaluator = match evaluator {
-            Some(evaluator) => evaluator,
-            None => local(session, &task, starter)?,
+        let evaluator = match &surroundings.evaluator {
+            Some(evaluator) => evaluator.clone(),
+            None => local(session, &task, starter.clone())?,
         };
         let known = known(tree(session));
+        let (description, protected) = told(session, &task, &starter)?;
         let (teller, messages) = mpsc::unbounded_channel();
         let (entry_teller, entries) = mpsc::unbounded_channel();
         Ok(Search {
@@ -62,7 +70,9 @@ impl Search {
             contents,
             known,
             evaluator,
-            door,
+            doors,
+            description,
+            protected,
             messages,
             teller,
             entries,
@@ -88,6 +98,41 @@ fn starter(session: &Session, lines: &[Line]) -> Result<Manifest, Failure> {
     });
     let snapshot = first.ok_or_else(|| Failure::new(Boundary::Store, "the run has no workspace"))?;
     Ok(session.blobs().manifest(snapshot)?)
+}
+
+/// The ways to all models of the search, with their weights.
+fn doors(
+    session: &Session,
+    spec: &SearchSpec,
+    ensemble: &[Arc<Door>],
+) -> Result<Vec<(Arc<Door>, f64)>, Failure> {
+    if ensemble.len() != spec.models.len() {
+        return Err(unusable(format!(
+            "the search has {} further models, and the way is known to {}",
+            spec.models.len(),
+            ensemble.len()
+        )));
+    }
+    let own = session.door().map(|door| (door.clone(), spec.model_weight));
+    let others = ensemble.iter().cloned().zip(spec.models.iter().map(|share| share.weight));
+    Ok(own.into_iter().chain(others).collect())
+}
+
+/// The description and the protected files, which models are told of.
+fn told(session: &Session, task: &Task, starter: &Manifest) -> Result<(String, Files), Failure> {
+    let blobs = session.blobs();
+    let description = match starter.files.get(DESCRIPTION) {
+        Some(entry) => String::from_utf8_lossy(&blobs.get(entry.sha256)?).into_owned(),
+        None => task.title.clone(),
+    };
+    let lies_in = |path: &str, place: &String| path == place || path.starts_with(&format!("{place}/"));
+    let protected = starter.files.iter().filter(|(path, entry)| {
+        entry.bytes <= MOST_SHOWN && task.workspace.protected.iter().any(|place| lies_in(path, place))
+    });
+    let protected = protected
+        .map(|(path, entry)| Ok((path.clone(), blobs.get(entry.sha256)?)))
+        .collect::<Result<Files, Failure>>()?;
+    Ok((description, protected))
 }
 
 /// Evaluations that were under way when the program died: their nodes are evaluated again.
@@ -122,11 +167,7 @@ fn known(tree: &Tree) -> HashMap<researchgym_core::digest::Digest, u32> {
         .collect()
 }
 
-fn local(
-    session: &Session,
-    task: &Arc<researchgym_core::task::Task>,
-    starter: Manifest,
-) -> Result<Arc<dyn Evaluator>, Failure> {
+fn local(session: &Session, task: &Arc<Task>, starter: Manifest) -> Result<Arc<dyn Evaluator>, Failure> {
     let started = &session.state().started;
     let base = session.workbench().scratch_folder()?;
     let laid_out = base.path().join("starter");

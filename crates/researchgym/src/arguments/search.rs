@@ -1,7 +1,7 @@
 //! The agent `search` and its presets: what plans, how candidates are made, and when it ends.
 
 use clap::{Args, ValueEnum};
-use researchgym_core::search::{EditForm, Inheritance, Operator};
+use researchgym_core::search::{EditForm, Inheritance, Operator, Selection};
 
 /// What belongs to the agent `search` alone.
 #[derive(Debug, Args)]
@@ -28,6 +28,15 @@ pub(crate) struct SearchArguments {
     /// search: how often the best candidate must have been measured before it counts [default: 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) measurements: Option<u32>,
+    /// search: one more model, as provider/model or provider/model=WEIGHT; may be given several times
+    #[arg(long, value_name = "MODEL[=W]", value_parser = share_of_model)]
+    pub(crate) ensemble: Vec<(String, f64)>,
+    /// search: the weight of --model among the models of --ensemble [default: 1]
+    #[arg(long, value_name = "W", value_parser = weight)]
+    pub(crate) model_weight: Option<f64>,
+    /// search: how a model of several is chosen [default: weights]
+    #[arg(long, value_enum)]
+    pub(crate) select: Option<SelectName>,
     /// search: the form in which models write changes [default: search-replace]
     #[arg(long, value_enum)]
     pub(crate) form: Option<FormName>,
@@ -59,6 +68,9 @@ impl SearchArguments {
             ("--target", self.target.is_some()),
             ("--patience", self.patience.is_some()),
             ("--measurements", self.measurements.is_some()),
+            ("--ensemble", !self.ensemble.is_empty()),
+            ("--model-weight", self.model_weight.is_some()),
+            ("--select", self.select.is_some()),
             ("--form", self.form.is_some()),
             ("--repairs", self.repairs.is_some()),
             ("--resamples", self.resamples.is_some()),
@@ -107,6 +119,23 @@ impl InheritName {
     }
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SelectName {
+    /// By the models' weights
+    Weights,
+    /// By what they have achieved
+    Bandit,
+}
+
+impl SelectName {
+    pub(crate) fn selection(self) -> Selection {
+        match self {
+            SelectName::Weights => Selection::Weights,
+            SelectName::Bandit => Selection::Bandit,
+        }
+    }
+}
+
 fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.trim().is_empty() => Ok((key.trim().to_owned(), value.trim().to_owned())),
@@ -117,8 +146,17 @@ fn pair(text: &str) -> Result<(String, String), String> {
 fn weighted(text: &str) -> Result<(Operator, f64), String> {
     let (name, weight) = text.split_once('=').unwrap_or((text, "1"));
     let operator = name.trim().parse::<Operator>().map_err(|error| error.to_string())?;
-    let weight = weight.trim().parse::<f64>().ok().filter(|weight| weight.is_finite() && *weight > 0.0);
-    Ok((operator, weight.ok_or("write a weight above 0 behind the =")?))
+    Ok((operator, self::weight(weight)?))
+}
+
+fn share_of_model(text: &str) -> Result<(String, f64), String> {
+    let (name, weight) = text.rsplit_once('=').unwrap_or((text, "1"));
+    Ok((name.to_owned(), self::weight(weight)?))
+}
+
+fn weight(text: &str) -> Result<f64, String> {
+    let weight = text.trim().parse::<f64>().ok().filter(|weight| weight.is_finite() && *weight > 0.0);
+    weight.ok_or_else(|| "write a weight above 0".to_owned())
 }
 
 fn finite(text: &str) -> Result<f64, String> {

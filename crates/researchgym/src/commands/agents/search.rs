@@ -8,7 +8,7 @@ use researchgym_core::search::{EditForm, Inheritance, Novelty, Operator, Reperto
 use researchgym_core::spec::AgentSpec;
 use researchgym_core::task::Task;
 
-use crate::arguments::{FormName, InheritName, RunArguments};
+use crate::arguments::{FormName, InheritName, RunArguments, SelectName};
 use crate::error::CommandError;
 use crate::settings::{Settings, absolute};
 
@@ -45,6 +45,8 @@ pub(super) fn specification(
         context_tokens: flags.context_tokens.unwrap_or(defaults.context_tokens),
         inheritance: flags.inherit.map_or(defaults.inheritance, InheritName::inheritance),
         temperature: arguments.temperature.or(defaults.temperature),
+        model_weight: flags.model_weight.unwrap_or(defaults.model_weight),
+        selection: flags.select.map_or(defaults.selection, SelectName::selection),
         ..defaults
     };
     check(&spec, task, has_model)?;
