@@ -37,7 +37,7 @@ pub enum Change {
 
 /// How good a node is; more is better.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Fitness(f64);
+pub(super) struct Fitness(pub(super) f64);
 
 impl Eq for Fitness {}
 

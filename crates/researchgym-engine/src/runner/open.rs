@@ -318,10 +318,9 @@ pub(super) fn externalised(mut spec: RunSpec, folder: &RunFolder) -> Result<RunS
     let bodies = match &mut spec.agent {
         AgentSpec::Scripted { script } | AgentSpec::Replay { script, .. } => Some(script),
         AgentSpec::Basic(basic) => basic.idea_hint.as_mut(),
-        AgentSpec::Human
-        | AgentSpec::Tuner { .. }
-        | AgentSpec::Search(_)
-        | AgentSpec::External { .. } => None,
+        AgentSpec::Human | AgentSpec::Tuner { .. } | AgentSpec::Search(_) | AgentSpec::External { .. } => {
+            None
+        }
     };
     let script = spec.model_spec.as_mut().and_then(|model| model.script.as_mut());
     for body in bodies.into_iter().chain(script) {

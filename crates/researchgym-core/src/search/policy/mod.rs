@@ -5,12 +5,16 @@
 //! in [`Policy::ask`] may be kept but by way of the tags of the plans it returns.
 
 mod best_of_n;
+mod epochs;
 mod hill_climb;
+#[cfg(test)]
+mod play;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::best_of_n::BestOfN;
+pub use self::epochs::Epochs;
 pub use self::hill_climb::HillClimb;
 use super::{Change, Plan, Repertoire, Stream, Tree};
 
@@ -62,14 +66,19 @@ pub enum PolicySpec {
     BestOfN(BestOfN),
     /// Control: a better version of the best one, again and again.
     HillClimb(HillClimb),
+    /// Batches, a growing part of which refines what beat the baseline.
+    Epochs(Epochs),
     /// A program of the user's own that speaks JSON lines.
     External(External),
 }
 
 impl PolicySpec {
     /// The names that a user may give, with what each is.
-    pub const NAMES: [(&'static str, &'static str); 2] =
-        [("best-of-n", "control: independent candidates"), ("hill-climb", "control: improve the best one")];
+    pub const NAMES: [(&'static str, &'static str); 3] = [
+        ("best-of-n", "control: independent candidates"),
+        ("hill-climb", "control: improve the best one"),
+        ("epochs", "batches that explore and, more and more, refine what beat the baseline"),
+    ];
 
     /// The policy of that name with its published defaults.
     pub fn named(name: &str) -> Option<PolicySpec> {
@@ -81,6 +90,7 @@ impl PolicySpec {
         match self {
             PolicySpec::BestOfN(_) => "best-of-n",
             PolicySpec::HillClimb(_) => "hill-climb",
+            PolicySpec::Epochs(_) => "epochs",
             PolicySpec::External(_) => "external",
         }
     }
@@ -90,6 +100,7 @@ impl PolicySpec {
         match self {
             PolicySpec::BestOfN(constants) => Some(Box::new(constants.begin())),
             PolicySpec::HillClimb(constants) => Some(Box::new(constants.begin())),
+            PolicySpec::Epochs(constants) => Some(Box::new(constants.begin())),
             PolicySpec::External(_) => None,
         }
     }
