@@ -6,10 +6,13 @@
 
 mod best_first;
 mod best_of_n;
+mod epochs;
 mod forest;
 mod hill_climb;
 mod line;
 mod mcts;
+#[cfg(test)]
+mod play;
 mod ranking;
 mod stages;
 
@@ -18,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::best_first::BestFirst;
 pub use self::best_of_n::BestOfN;
+pub use self::epochs::Epochs;
 pub use self::hill_climb::HillClimb;
 pub use self::mcts::{Backup, Decay, Dynamic, Exponential, Linear, Mcts, Piecewise};
 pub use self::stages::Stages;
@@ -77,18 +81,21 @@ pub enum PolicySpec {
     Stages(Stages),
     /// Monte Carlo tree search (ML-Master).
     Mcts(Mcts),
+    /// Batches, a growing part of which refines what beat the baseline.
+    Epochs(Epochs),
     /// A program of the user's own that speaks JSON lines.
     External(External),
 }
 
 impl PolicySpec {
     /// The names that a user may give, with what each is.
-    pub const NAMES: [(&'static str, &'static str); 5] = [
+    pub const NAMES: [(&'static str, &'static str); 6] = [
         ("best-of-n", "control: independent candidates"),
         ("hill-climb", "control: improve the best one"),
         ("best-first", "a few drafts, then improve the best and mend failures (AIDE)"),
         ("stages", "implementation, tuning, research, ablation (AI-Scientist-v2)"),
         ("mcts", "Monte Carlo tree search (ML-Master)"),
+        ("epochs", "batches that explore and, more and more, refine what beat the baseline"),
     ];
 
     /// The policy of that name with its published defaults.
@@ -104,6 +111,7 @@ impl PolicySpec {
             PolicySpec::BestFirst(_) => "best-first",
             PolicySpec::Stages(_) => "stages",
             PolicySpec::Mcts(_) => "mcts",
+            PolicySpec::Epochs(_) => "epochs",
             PolicySpec::External(_) => "external",
         }
     }
@@ -116,6 +124,7 @@ impl PolicySpec {
             PolicySpec::BestFirst(constants) => Some(Box::new(constants.begin())),
             PolicySpec::Stages(constants) => Some(Box::new(constants.begin())),
             PolicySpec::Mcts(constants) => Some(Box::new(constants.begin())),
+            PolicySpec::Epochs(constants) => Some(Box::new(constants.begin())),
             PolicySpec::External(_) => None,
         }
     }
