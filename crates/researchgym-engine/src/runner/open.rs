@@ -326,6 +326,11 @@ pub(super) fn externalised(mut spec: RunSpec, folder: &RunFolder) -> Result<RunS
     for body in bodies.into_iter().chain(script) {
         *body = blobs.body(&blobs.resolve(body)?)?;
     }
+    if let AgentSpec::Search(search) = &mut spec.agent {
+        for script in search.models.iter_mut().filter_map(|share| share.model.script.as_mut()) {
+            *script = blobs.body(&blobs.resolve(script)?)?;
+        }
+    }
     Ok(spec)
 }
 
