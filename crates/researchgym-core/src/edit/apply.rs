@@ -116,18 +116,19 @@ impl<'a> Desk<'a> {
     /// The lines of a file that is there.
     fn page(&mut self, part: Part, path: &str) -> Result<&mut Page<'a>, EditError> {
         self.check_present(part, path)?;
+        let not_text = || EditError::NotText { part, path: shown_path(path) };
         let file = self.file(path);
         if let File::Bytes(bytes) = *file {
             if bytes.len() > MAX_FILE_BYTES {
                 return Err(EditError::FileTooLong { path: shown_path(path), bytes: bytes.len() });
             }
-            let text = std::str::from_utf8(bytes);
-            let text = text.map_err(|_| EditError::NotText { part, path: shown_path(path) })?;
+            let text = std::str::from_utf8(bytes).map_err(|_| not_text())?;
             *file = File::Page(Box::new(Page::new(text)));
         }
         match file {
             File::Page(page) => Ok(page),
-            File::Absent | File::Bytes(_) => unreachable!("it is there, and was made a page"),
+            // It is there, and was made a page.
+            File::Absent | File::Bytes(_) => Err(not_text()),
         }
     }
 

@@ -312,18 +312,15 @@ impl Reader<'_, '_> {
                     return Err(wrong(format!("nothing is said of `{}` but its name", shown_path(&new))));
                 }
                 let is_known = |path: &str| self.files.contains(path);
-                let path = match old == new || is_known(&new) || !is_known(&old) {
-                    true => new,
-                    false => {
-                        return Err(wrong(format!(
-                            "its headers name two files, `{}` and `{}`; name one, or write `rename from` and \
-                             `rename to` lines",
-                            shown_path(&old),
-                            shown_path(&new)
-                        )));
-                    }
-                };
-                Edit::Patch { part, path, renamed_to: None, hunks: section.hunks }
+                if old != new && is_known(&old) && !is_known(&new) {
+                    return Err(wrong(format!(
+                        "its headers name two files, `{}` and `{}`; name one, or write `rename from` and `rename to` \
+                         lines",
+                        shown_path(&old),
+                        shown_path(&new)
+                    )));
+                }
+                Edit::Patch { part, path: new, renamed_to: None, hunks: section.hunks }
             }
             _ => return Err(wrong("its headers say that the file is both new and deleted".into())),
         };

@@ -203,23 +203,27 @@ fn closing(lines: &[&str], index: usize, open: &Fence<'_>, nests: bool) -> Optio
 }
 
 /// The path above a line: on the next line above that is not empty, or above the fence that stands there, or in that
-/// fence. Lines before `floor` are not looked at.
+/// fence. Lines before `floor` are not looked at. A sentence may name it too: what is to be found shows whether it is
+/// meant.
 pub(super) fn path_above(lines: &[&str], index: usize, floor: usize, files: &Files<'_>) -> Option<String> {
-    let above = |index: usize| {
-        (floor..index).rev().take(3).find(|at| !lines[*at].trim().is_empty()).map(|at| (at, lines[at]))
-    };
+    let above = |index: usize| line_above(lines, index, floor).map(|at| (at, lines[at]));
+    let named = |line: &str| path_in_line(line, files).or_else(|| path_in_sentence(line, files));
     let (at, line) = above(index)?;
     match fence(line) {
-        Some(fence) => path_in_info(fence.info, files).or_else(|| path_in_line(above(at)?.1, files)),
-        None => path_in_line(line, files),
+        Some(fence) => path_in_info(fence.info, files).or_else(|| named(above(at)?.1)),
+        None => named(line),
     }
+}
+
+/// The next line above that is not empty.
+pub(super) fn line_above(lines: &[&str], index: usize, floor: usize) -> Option<usize> {
+    (floor..index).rev().take(3).find(|at| !lines[*at].trim().is_empty())
 }
 
 const NAMES: [&str; 7] =
     ["file path:", "file name:", "new file:", "filename:", "filepath:", "file:", "path:"];
 
-/// The path that a line names: `File: a.py`, `### a.py`, `` `a.py` ``, `a.py`, or a sentence with one known path in
-/// back quotes.
+/// The path that a line is: `File: a.py`, `### a.py`, `` `a.py` ``, `a.py`.
 pub(super) fn path_in_line(line: &str, files: &Files<'_>) -> Option<String> {
     let line = line.trim();
     if line.is_empty() || line.len() > 1200 {
@@ -241,16 +245,14 @@ pub(super) fn path_in_line(line: &str, files: &Files<'_>) -> Option<String> {
         let first = bare.split([' ', '`', '*']).next().unwrap_or_default();
         return (!first.is_empty()).then(|| first.to_owned());
     }
-    if has_extension(bare) {
-        return Some(bare.to_owned());
-    }
-    let mut quoted: Vec<&str> =
-        line.split('`').skip(1).step_by(2).filter(|word| files.contains(word)).collect();
-    quoted.dedup();
-    match quoted.as_slice() {
-        [only] => Some((*only).to_owned()),
-        _ => None,
-    }
+    has_extension(bare).then(|| bare.to_owned())
+}
+
+/// The one known path that a sentence has in back quotes.
+pub(super) fn path_in_sentence(line: &str, files: &Files<'_>) -> Option<String> {
+    let mut quoted = line.split('`').skip(1).step_by(2).filter(|word| files.contains(word));
+    let first = quoted.next()?;
+    quoted.all(|other| other == first).then(|| first.to_owned())
 }
 
 /// The path in what follows the marks of a fence: `python a.py`, `python path=a.py`, `python:a.py`.

@@ -1,8 +1,9 @@
 //! Replies of many shapes, with whole results.
 
-use proptest::prelude::*;
-
 use super::*;
+
+mod diffs;
+mod properties;
 
 fn tree(files: &[(&str, &str)]) -> Tree {
     files.iter().map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec())).collect()
@@ -212,218 +213,6 @@ fn unfinished_blocks_are_named() {
     );
 }
 
-const FOUR: &str = "one\ntwo\nthree\nfour\n";
-
-#[test]
-fn diffs_are_read_in_many_shapes() {
-    let headers = "--- a/solve.py\n+++ b/solve.py\n";
-    let body = " one\n-two\n+TWO\n three\n";
-    let after = "one\nTWO\nthree\nfour\n";
-    for reply in [
-        format!("{headers}@@ -1,3 +1,3 @@\n{body}"),
-        // Wrong counts, wrong lines, no numbers.
-        format!("{headers}@@ -1,9 +1,2 @@\n{body}"),
-        format!("{headers}@@ -1,1 +1,1 @@\n{body}"),
-        format!("{headers}@@ -70,3 +80,3 @@ def f():\n{body}"),
-        format!("{headers}@@ ... @@\n{body}"),
-        format!("{headers}@@\n{body}"),
-        // Fences, prose, thoughts, Windows line ends.
-        format!("Here:\n```diff\n{headers}@@ -1,3 +1,3 @@\n{body}```\nIt is better:\n- faster\n"),
-        format!("<think>\n--- a\n+++ b\n</think>\n```\n{headers}@@ -1,9 +1,9 @@\n{body}```"),
-        format!("{headers}@@ -1,3 +1,3 @@\n{body}\n- this makes it faster\n"),
-        format!("{headers}@@ -1,3 +1,3 @@\n{body}\nThis makes it faster.\n"),
-        format!("{headers}@@ -1,3 +1,3 @@\n{body}").replace('\n', "\r\n"),
-        // Headers.
-        format!(
-            "diff --git a/solve.py b/solve.py\nindex 0123456..789abcd 100644\n{headers}@@ -1,3 +1,3 @@\n{body}"
-        ),
-        format!("--- solve.py\n+++ solve.py\n@@ -1,3 +1,3 @@\n{body}"),
-        format!(
-            "--- solve.py\t2024-01-01 10:00:00\n+++ solve.py\t2024-01-01 10:00:01\n@@ -1,3 +1,3 @@\n{body}"
-        ),
-        format!("--- solve.py 2024-01-01 10:00\n+++ solve.py 2024-01-01 10:01\n@@ -1,3 +1,3 @@\n{body}"),
-        format!("--- \"a/solve.py\"\n+++ \"b/solve.py\"\n@@ -1,3 +1,3 @@\n{body}"),
-        format!("--- original\n+++ modified\n@@ -1,3 +1,3 @@\n{body}"),
-        format!("Index: solve.py\n=======\n{headers}@@ -1,3 +1,3 @@\n{body}"),
-        format!("diff --git a/solve.py b/solve.py\n@@ -1,3 +1,3 @@\n{body}"),
-        format!("--- a/solve.py\n@@ -1,3 +1,3 @@\n{body}"),
-        format!("@@ -1,3 +1,3 @@\n{body}"),
-        format!(
-            "From 0123 Mon\nSubject: x\n---\n solve.py | 2 +-\n\n{headers}@@ -1,3 +1,3 @@\n{body}-- \n2.40.1\n"
-        ),
-        // Leading blanks lost.
-        format!("```diff\n{headers}@@ -1,3 +1,3 @@\none\n-two\n+TWO\nthree\n```"),
-    ] {
-        check(FOUR, &reply, after);
-    }
-    check("a\n\nb\nc\n", &format!("{headers}@@ -1,4 +1,4 @@\n a\n\n-b\n+B\n c"), "a\n\nB\nc\n");
-    check("a\n\nb\nc\n", &format!("{headers}@@ -1,7 +1,4 @@\n a\n\n-b\n+B\n\n"), "a\n\nB\nc\n");
-}
-
-#[test]
-fn diffs_change_several_files() {
-    let before = [("lib/deep/a.txt", FOUR), ("old.py", "x\ny\n"), ("solve.py", FOUR)];
-    let hunk = "@@ -1,3 +1,3 @@\n one\n-two\n+TWO\n three\n";
-    let after = "one\nTWO\nthree\nfour\n";
-    // What the published patcher of execution-grounded search fails on: git's headers between files, a new file, a
-    // file in a folder. Wrong counts at the end of each.
-    check_all(
-        &before,
-        &format!(
-            "diff --git a/lib/deep/a.txt b/lib/deep/a.txt\nindex 1..2 100644\n--- a/lib/deep/a.txt\n\
-             +++ b/lib/deep/a.txt\n{hunk}diff --git a/solve.py b/solve.py\nindex 1..2 100644\n--- a/solve.py\n\
-             +++ b/solve.py\n@@ -1,8 +1,7 @@\n one\n-two\n+TWO\n three\ndiff --git a/new.py b/new.py\n\
-             new file mode 100644\nindex 0..1\n--- /dev/null\n+++ b/new.py\n@@ -0,0 +1,9 @@\n+n\n+m\n\
-             diff --git a/old.py b/old.py\ndeleted file mode 100644\n--- a/old.py\n+++ /dev/null\n@@ -1,2 +0,0 @@\n-x\n-y\n"
-        ),
-        &[("lib/deep/a.txt", after), ("new.py", "n\nm\n"), ("solve.py", after)],
-    );
-    // Plain, with counts that would take the next header for two lines.
-    check_all(
-        &before,
-        &format!(
-            "--- lib/deep/a.txt\n+++ lib/deep/a.txt\n@@ -1,4 +1,4 @@\n one\n-two\n+TWO\n three\n\
-             --- solve.py\n+++ solve.py\n{hunk}--- /dev/null\n+++ new.py\n@@ -0,0 +1 @@\n+n\n--- old.py\n+++ /dev/null\n"
-        ),
-        &[("lib/deep/a.txt", after), ("new.py", "n\n"), ("solve.py", after)],
-    );
-    // Renames, with and without changes.
-    check_all(
-        &before,
-        "diff --git a/old.py b/lib/new.py\nsimilarity index 100%\nrename from old.py\nrename to lib/new.py\n\
-         diff --git a/solve.py b/s.py\nsimilarity index 60%\nrename from solve.py\nrename to s.py\n--- a/solve.py\n\
-         +++ b/s.py\n@@ -4 +4 @@\n-four\n+FOUR\n",
-        &[("lib/deep/a.txt", FOUR), ("lib/new.py", "x\ny\n"), ("s.py", "one\ntwo\nthree\nFOUR\n")],
-    );
-    // Two fences, a new file that only its lines tell, an empty one, one whose path must be quoted.
-    check_all(
-        &before[1..],
-        &format!(
-            "First\n```diff\n--- a/solve.py\n+++ b/solve.py\n{hunk}```\nthen\n```diff\n--- a/n.py\n+++ b/n.py\n\
-             @@ -0,0 +1,2 @@\n+n\n```\n```diff\ndiff --git a/empty b/empty\nnew file mode 100644\n\
-             diff --git \"a/t\\303\\244 \\\"q\\\"\" \"b/t\\303\\244 \\\"q\\\"\"\nnew file mode 100644\n--- /dev/null\n\
-             +++ \"b/t\\303\\244 \\\"q\\\"\"\n@@ -0,0 +1 @@\n+q\n```"
-        ),
-        &[("empty", ""), ("n.py", "n\n"), ("old.py", "x\ny\n"), ("solve.py", after), ("tä \"q\"", "q\n")],
-    );
-}
-
-#[test]
-fn line_ends_at_the_end_of_a_file_are_kept_or_changed_as_said() {
-    let headers = "--- a/solve.py\n+++ b/solve.py\n";
-    let none = "\\ No newline at end of file\n";
-    check("a\nb", &format!("{headers}@@ -2 +2 @@\n-b\n{none}+b\n"), "a\nb\n");
-    check("a\nb\n", &format!("{headers}@@ -2 +2 @@\n-b\n+c\n{none}"), "a\nc");
-    check("a\nb", &format!("{headers}@@ -1,2 +1,2 @@\n-a\n+c\n b\n{none}"), "c\nb");
-    check("a\nb", &format!("{headers}@@ -1,2 +1,2 @@\n a\n-b\n+c\n"), "a\nc");
-    check("a\r\nb\r\n", &format!("{headers}@@ -1,2 +1,2 @@\n a\n-b\n+c\n"), "a\r\nc\r\n");
-    check("-- a\nb\n", &format!("{headers}@@ -1,2 +1,2 @@\n--- a\n+++ c\n b\n"), "++ c\nb\n");
-}
-
-#[test]
-fn hunks_drift_to_the_one_place_that_fits() {
-    let before = "a\nx\nb\nc\nx\nd\n";
-    let headers = "--- solve.py\n+++ solve.py\n";
-    let notes = |hunks: &str| {
-        let reply = format!("{headers}{hunks}");
-        made(&tree(&[("solve.py", before)]), &reply, Form::UnifiedDiff, &Surface::default())
-            .map(|applied| (String::from_utf8(applied.tree["solve.py"].clone()).unwrap(), applied.notes))
-    };
-    let found = |text: &str, notes: &[&str]| {
-        Ok((text.to_owned(), notes.iter().map(|note| (*note).to_owned()).collect::<Vec<_>>()))
-    };
-    // Two places fit, and one is where the header says.
-    assert_eq!(notes("@@ -5 +5 @@\n-x\n+y\n"), found("a\nx\nb\nc\ny\nd\n", &[]));
-    // The second hunk stands above the first.
-    assert_eq!(
-        notes("@@ -1,2 +1,2 @@\n c\n-x\n+y\n@@ -9,2 +9 @@\n a\n-x\n"),
-        found(
-            "a\nb\nc\ny\nd\n",
-            &[
-                "hunk 1 of solve.py applied 3 lines below where it said",
-                "hunk 2 of solve.py applied 8 lines above where it said"
-            ]
-        )
-    );
-    assert_eq!(
-        notes("@@ -3,2 +3,2 @@\n   b\n-c\n+C\n@@ -1 +1 @@\n a\n"),
-        found(
-            "a\nx\nb\nC\nx\nd\n",
-            &[
-                "hunk 1 of solve.py fits but for white space",
-                "hunk 2 of solve.py changes nothing: it has no `-` and no `+` line"
-            ]
-        )
-    );
-    assert_eq!(notes("@@ -6,0 +7 @@\n+e\n"), found("a\nx\nb\nc\nx\nd\ne\n", &[]));
-    assert_eq!(
-        notes("@@ -9 +9 @@\n-x\n+y\n"),
-        Err("hunk 1 of `solve.py`: its lines fit at lines 2, 5 of the file; add the lines above or below that tell \
-             which place is meant. The first two places:\n    1 | a\n    2 | x\n    3 | b\n  ...\n    3 | b\n    4 | \
-             c\n    5 | x\n    6 | d"
-            .replace("    3 | b\n  ...", "    3 | b\n    4 | c\n  ..."))
-    );
-    assert_eq!(
-        notes("@@ -1 +1 @@\n-a\n+A\n@@ -3 +3 @@\n-bb\n+y\n"),
-        Err("hunk 2 of `solve.py`: its lines to be found are not in the file. The first of them that is not in it: \
-             `bb`. It begins:\n    1 | A\n    2 | x\n    3 | b\n    4 | c\ncopy the lines that stay (` `) and go (`-`) \
-             exactly from the file as it is now"
-            .into())
-    );
-    assert_eq!(
-        notes("@@ -3,7 +3,8 @@\n+y\n"),
-        Err("hunk 1 of `solve.py`: its lines to be found are not in the file. It has only lines that come, and its \
-             header does not say below which line.\nadd the lines above and below the place as context, each with a \
-             leading blank"
-            .into())
-    );
-}
-
-#[test]
-fn diffs_that_cannot_be_made_are_refused() {
-    let before = [("a.py", "a\n"), ("b.py", "b\n")];
-    let check = |reply: &str, expected: &str| refused(&before, reply, expected);
-    check(
-        "@@ -1 +1 @@\n-a\n+b\n",
-        "file 1 of the diff does not say which file it belongs to; write the path on the line before it, one of: a.py, \
-         b.py",
-    );
-    check(
-        "--- /dev/null\n+++ b/a.py\n@@ -0,0 +1 @@\n+x\n",
-        "file 1 of the diff: `a.py` exists already; change it, or delete it first",
-    );
-    check(
-        "--- a/a.py\n+++ b/c.py\n@@ -1 +1 @@\n-a\n+x\n",
-        "file 1 of the diff, line 1 of the reply: its headers name two files, `a.py` and `c.py`; name one, or write \
-         `rename from` and `rename to` lines",
-    );
-    check(
-        "diff --git a/a.py b/a.py\nBinary files a/a.py and b/a.py differ\n",
-        "file 1 of the diff, line 2 of the reply: binary content cannot be patched; leave the file out",
-    );
-    check(
-        "diff --git a/a.py b/c.py\ncopy from a.py\ncopy to c.py\n",
-        "file 1 of the diff, line 2 of the reply: copies are not made; write the new file with all its lines",
-    );
-    check(
-        "diff --git a/a.py b/b.py\nrename from a.py\nrename to b.py\n",
-        "file 1 of the diff: `b.py` exists already; change it, or delete it first",
-    );
-    check(
-        "diff --git a/a.py b/a.py\nold mode 100644\nnew mode 100755\n",
-        "the reply holds no edits: no line begins a hunk (`@@ -1,2 +1,3 @@`) or a file of a diff",
-    );
-    check(
-        "--- a.py\n+++ a.py\n@@ -1 +0,0 @@\n-a\n",
-        "`a.py` would be empty; write its content, or delete the file if that is meant",
-    );
-    check(
-        "```diff\n--- a.py\n+++ a.py\n@@ -1 +1 @@\n-a\n",
-        "file 1 of the diff, line 1 of the reply: the reply ends inside the block of the diff; it was cut off, or the \
-         closing fence is missing",
-    );
-}
-
 #[test]
 fn whole_files_are_found_by_their_paths() {
     let before = [("lib/a.py", "a\n"), ("solve.py", "b\n")];
@@ -439,6 +228,7 @@ fn whole_files_are_found_by_their_paths() {
         "`lib/a.py`\n```",
         "**`lib/a.py`**:\n~~~~",
         "1. The new `lib/a.py`:\n   ```python",
+        "In place of `solve.py`, look at `solve.py` and\n`lib/a.py`\n```",
     ] {
         let close = if opening.contains("~~~~") { "~~~~" } else { "```" };
         check_all(&before, &format!("Here.\n\n{opening}\nx = 1\n{close}\n```bash\nrun it\n```\n"), &after);
@@ -459,6 +249,17 @@ fn whole_files_are_found_by_their_paths() {
         &before,
         "`solve.py`\n```\na\n```\n`solve.py`\n```\nb\n```",
         "fenced block 2, line 6 of the reply: `solve.py` is written twice; write one block for it",
+    );
+}
+
+#[test]
+fn commands_below_a_sentence_are_no_files() {
+    let program = "```python\nx = 1\n```\n\nThen `solve.py` runs with:\n\n```bash\npython solve.py\n```\n";
+    check("b\n", program, "x = 1\n");
+    check_all(
+        &[("lib/a.py", "a\n"), ("solve.py", "b\n")],
+        &format!("solve.py\n{program}"),
+        &[("lib/a.py", "a\n"), ("solve.py", "x = 1\n")],
     );
 }
 
@@ -639,104 +440,5 @@ fn messages_stay_short() {
     ] {
         let error = made(&before, &reply, Form::Any, &limits).expect_err("must be refused");
         assert!(error.chars().count() <= 2000, "{error}");
-    }
-}
-
-fn texts() -> impl Strategy<Value = String> {
-    let line = prop_oneof![
-        Just("a".to_owned()),
-        Just("b".into()),
-        Just(String::new()),
-        Just("- c".into()),
-        Just("-- solve".into()),
-        Just("++ solve".into()),
-        Just("@@ -1 +1 @@".into()),
-        Just("\\ No newline at end of file".into()),
-        Just("diff --git a/x b/x".into()),
-        Just("\t x  ".into()),
-        Just("r\r".into()),
-        Just("```".into()),
-        Just("<think>".into()),
-        Just("</think>".into()),
-        Just("<<<<<<< SEARCH".into()),
-        Just("=======".into()),
-        Just("é".into()),
-        Just("-".into()),
-        "[a-c ]{0,3}",
-    ];
-    (proptest::collection::vec(line, 0..14), any::<bool>()).prop_map(|(lines, ends)| {
-        let mut text = lines.join("\n");
-        if ends && !text.is_empty() {
-            text.push('\n');
-        }
-        text
-    })
-}
-
-fn trees() -> impl Strategy<Value = Tree> {
-    let paths = prop_oneof![
-        Just("x".to_owned()),
-        Just("solve".into()),
-        Just("d/solve.py".into()),
-        Just("a/b/c".into()),
-        Just("b/solve".into()),
-        Just("my file 2024-01-01 x".into()),
-        Just(" é\"\\\t ".into()),
-        Just("z (new)".into()),
-    ];
-    proptest::collection::btree_map(paths, texts().prop_map(String::into_bytes), 0..5)
-}
-
-proptest! {
-    #[test]
-    fn what_is_shown_as_a_diff_is_read_back(before in trees(), after in trees(), context in 0usize..5) {
-        let mut after = after;
-        // A changed file with nothing in it is refused.
-        after.retain(|path, text| !before.contains_key(path) || text.iter().any(|byte| !byte.is_ascii_whitespace()));
-        prop_assume!(before != after);
-        let shown = unified(&before, &after, context);
-        let surface = Surface::default();
-        for form in [Form::Any, Form::UnifiedDiff] {
-            let edits = parse(&shown, form, &surface.files(&before));
-            let applied = edits.and_then(|edits| apply(&before, &edits, &surface)).map(|applied| applied.tree);
-            prop_assert_eq!(applied.as_ref(), Ok(&after), "{}", shown);
-        }
-    }
-
-    #[test]
-    fn a_block_for_a_unique_line_changes_that_line(count in 1usize..40, at in any::<proptest::sample::Index>(), end in "\n?") {
-        let lines: Vec<String> = (0..count).map(|number| format!("  line {number}")).collect();
-        let at = at.index(count);
-        let mut expected = lines.clone();
-        expected[at] = "  new".into();
-        let reply = format!("<<<<<<< SEARCH\nline {at}\n=======\nnew\n>>>>>>> REPLACE");
-        check(&(lines.join("\n") + &end), &reply, &(expected.join("\n") + &end));
-    }
-
-    #[test]
-    fn arbitrary_lines_never_panic(
-        lines in proptest::collection::vec(
-            prop_oneof![
-                Just("<<<<<<< SEARCH"), Just("======="), Just(">>>>>>> REPLACE"), Just("--- a/x"), Just("+++ b/x"),
-                Just("+++ /dev/null"), Just("@@ -1,2 +1 @@"), Just("@@ -0,0 +1 @@"), Just("@@"), Just(" a"), Just("-a"),
-                Just("+b"), Just("a"), Just(""), Just("```"), Just("```python x"), Just("diff --git a/x b/x"),
-                Just("new file mode 1"), Just("rename from x"), Just("rename to y"), Just("<think>"), Just("</think>"),
-                Just("\\ No newline at end of file"), Just("x"), Just("é"), Just("File: y.py"),
-            ],
-            0..24,
-        ),
-        file in "[ab\n ]{0,12}",
-    ) {
-        let before = tree(&[("x", &file)]);
-        for form in [Form::Any, Form::SearchReplace, Form::UnifiedDiff, Form::WholeFiles] {
-            let _ = made(&before, &lines.join("\n"), form, &Surface::default());
-        }
-    }
-
-    #[test]
-    fn arbitrary_text_never_panics(text in any::<String>()) {
-        for form in [Form::Any, Form::SearchReplace, Form::UnifiedDiff, Form::WholeFiles] {
-            let _ = made(&tree(&[("x", "a\n")]), &text, form, &Surface::default());
-        }
     }
 }
