@@ -39,7 +39,10 @@ pub async fn drive(spec: &AgentSpec, session: &mut Session, surroundings: &mut S
         AgentSpec::Human => human::drive(session, surroundings.terminal.as_deref_mut()).await,
         AgentSpec::Basic(basic) => basic::drive(session, basic).await,
         AgentSpec::Tuner { sampler, trials } => tuner::drive(session, *sampler, *trials).await,
-        AgentSpec::Search(search) => search::drive(session, search, surroundings).await,
+        AgentSpec::Search(search) => {
+            let (evaluator, ensemble) = (surroundings.evaluator.clone(), surroundings.ensemble.clone());
+            search::drive(session, search, evaluator, ensemble).await
+        },
         AgentSpec::External { declaration, .. } => external::drive(session, declaration).await,
     };
     match outcome {

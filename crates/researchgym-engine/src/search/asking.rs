@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use researchgym_core::failure::Failure;
 use researchgym_core::model::{Conversation, FailureKind, ModelFailure, Reply, Request, RequestSettings};
-use researchgym_core::search::NodeId;
 use researchgym_core::search::event::Spent;
 use tokio::sync::{mpsc, oneshot};
 
@@ -24,7 +23,6 @@ pub(crate) enum Entry {
 
 /// A question.
 pub(crate) struct Wish {
-    pub(crate) node: NodeId,
     pub(crate) door: Arc<Door>,
     pub(crate) conversation: Conversation,
     pub(crate) settings: RequestSettings,
@@ -54,7 +52,6 @@ pub(crate) enum Unanswered {
 /// The way to the loop for whoever makes one candidate.
 #[derive(Clone)]
 pub(crate) struct Asker {
-    pub(crate) node: NodeId,
     pub(crate) door: Arc<Door>,
     pub(crate) entries: mpsc::UnboundedSender<Entry>,
 }
@@ -114,8 +111,8 @@ impl Asker {
         retry_of: Option<u64>,
     ) -> Result<Permission, Unanswered> {
         let (answer, granted) = oneshot::channel();
-        let (node, door, settings) = (self.node, self.door.clone(), settings.clone());
-        let wish = Wish { node, door, conversation, settings, retry_of, answer };
+        let (door, settings) = (self.door.clone(), settings.clone());
+        let wish = Wish { door, conversation, settings, retry_of, answer };
         self.entries.send(Entry::Ask(Box::new(wish))).map_err(|_| Unanswered::Over)?;
         granted.await.map_err(|_| Unanswered::Over)
     }

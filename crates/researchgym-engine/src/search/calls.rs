@@ -36,7 +36,7 @@ impl Search {
             let _ = wish.answer.send(permission);
             return Ok(());
         }
-        if self.winding.is_some() && matches!(self.winding, Some(Why::Limit(_))) {
+        if matches!(self.winding, Some(Why::Short(_))) {
             self.parked.push_back(wish);
             return Ok(());
         }
@@ -49,7 +49,7 @@ impl Search {
             Err(shortage) => {
                 if self.calls.is_empty() {
                     session.note_shortage(&shortage)?;
-                    self.winding = Some(Why::Limit(ended_by(&shortage)));
+                    self.winding = Some(Why::Short(ended_by(&shortage)));
                 }
                 self.parked.push_back(wish);
             }

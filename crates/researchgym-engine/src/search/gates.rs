@@ -11,7 +11,7 @@ use researchgym_core::search::{NodeId, Operator, Stream};
 use super::contents::changes;
 use super::evaluator::Files;
 use super::making::{Made, Unmade, is_pure};
-use super::{Message, Search, surface, tree};
+use super::{Search, surface, tree};
 use crate::session::Session;
 
 impl Search {

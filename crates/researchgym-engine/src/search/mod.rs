@@ -42,7 +42,7 @@ pub use self::fake::Fake;
 pub use self::evaluator::{Evaluation, Evaluator, Files, Job, JobGrading, Said, Verdict};
 use self::making::{Made, Unmade};
 use self::mind::Mind;
-use crate::agent::{GivesUp, Surroundings};
+use crate::agent::GivesUp;
 use crate::model::Door;
 use crate::session::{Granted, RecordedAsk, Session, Stop};
 
@@ -91,8 +91,10 @@ struct Search {
 enum Why {
     /// In words for the log; the best is submitted.
     Done(String),
-    /// A limit of the run.
+    /// All candidates that the run may make are planned.
     Limit(Ending),
+    /// Less is left than the next question can cost.
+    Short(Ending),
 }
 
 /// What comes back from beside the loop.
@@ -113,9 +115,10 @@ enum Message {
 pub(crate) async fn drive(
     session: &mut Session,
     spec: &SearchSpec,
-    surroundings: &Surroundings,
+    evaluator: Option<Arc<dyn Evaluator>>,
+    ensemble: Vec<Arc<Door>>,
 ) -> Result<GivesUp, Stop> {
-    let mut search = Search::open(session, spec, surroundings).await?;
+    let mut search = Search::open(session, spec, evaluator, &ensemble)?;
     let outcome = search.work(session).await;
     search.wind_up(session)?;
     match outcome {
@@ -127,7 +130,7 @@ pub(crate) async fn drive(
             session.step(Action::Submit).await?;
             Ok(GivesUp)
         }
-        Ok(Why::Limit(ending)) => {
+        Ok(Why::Limit(ending) | Why::Short(ending)) => {
             search.place_best(session).await?;
             Err(Stop::Ended(ending))
         }
@@ -175,12 +178,11 @@ impl Search {
     }
 
     fn is_idle(&self, session: &Session) -> bool {
-        let is_over = self.winding.is_some() || !self.is_waiting;
         let nothing_under_way = self.beside.is_empty() && self.messages.is_empty() && self.entries.is_empty();
         match &self.winding {
             // What is still open waits for a model that is not asked any more.
-            Some(Why::Limit(_)) => nothing_under_way || self.only_parked(),
-            _ => tree(session).unsettled() == 0 && nothing_under_way && (is_over || self.is_waiting),
+            Some(Why::Short(_)) => nothing_under_way || self.only_parked(),
+            _ => tree(session).unsettled() == 0 && nothing_under_way,
         }
     }
 

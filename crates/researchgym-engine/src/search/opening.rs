@@ -19,7 +19,6 @@ use super::evaluator::{Evaluator, Files};
 use super::local::Local;
 use super::mind::Mind;
 use super::{Search, tree, unusable};
-use crate::agent::Surroundings;
 use crate::model::Door;
 use crate::runner::DESCRIPTION;
 use crate::session::{Session, answers};
@@ -31,10 +30,11 @@ const MOST_SHOWN: u64 = 256 << 10;
 
 impl Search {
     /// Opens the search of a run that begins or goes on.
-    pub(super) async fn open(
+    pub(super) fn open(
         session: &mut Session,
         spec: &SearchSpec,
-        surroundings: &Surroundings,
+        evaluator: Option<Arc<dyn Evaluator>>,
+        ensemble: &[Arc<Door>],
     ) -> Result<Search, Failure> {
         let lines = read_log(session.folder())?.lines;
         let task = Arc::new((*session.state().started.task).clone());
@@ -49,13 +49,13 @@ impl Search {
             }
         }
         give_up_evaluations(session)?;
-        let doors = doors(session, spec, &surroundings.ensemble)?;
+        let doors = doors(session, spec, ensemble)?;
         if spec.operators.needs_model() && doors.is_empty() {
             return Err(unusable("an operator of this search needs a model")
                 .hinted("name one with --model provider/model, or choose operators that need none"));
         }
-        let evaluator = match &surroundings.evaluator {
-            Some(evaluator) => evaluator.clone(),
+        let evaluator = match evaluator {
+            Some(evaluator) => evaluator,
             None => local(session, &task, starter.clone())?,
         };
         let known = known(tree(session));

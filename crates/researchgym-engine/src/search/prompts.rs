@@ -42,7 +42,7 @@ impl Search {
             }
         };
         let base = self.contents.inherited(tree(session), base)?;
-        let asker = Asker { node: id, door, entries: self.entry_teller.clone() };
+        let asker = Asker { door, entries: self.entry_teller.clone() };
         let settings = RequestSettings { temperature: self.spec.temperature, ..RequestSettings::default() };
         self.beside.spawn(models::make(Order {
             node: id,
