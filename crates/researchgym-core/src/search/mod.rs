@@ -5,6 +5,7 @@
 //! `researchgym-engine`.
 
 pub mod event;
+pub mod genome;
 mod node;
 mod operator;
 mod plan;
