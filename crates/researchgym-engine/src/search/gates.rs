@@ -6,7 +6,7 @@ use researchgym_core::action::Body;
 use researchgym_core::event::Event;
 use researchgym_core::failure::Failure;
 use researchgym_core::search::event::{Gate, NodeBuilt, NodeDropped, bounded};
-use researchgym_core::search::{NodeId, Operator, Stream};
+use researchgym_core::search::{NodeId, Operator};
 
 use super::contents::changes;
 use super::evaluator::Files;
@@ -32,33 +32,6 @@ impl Search {
             made = self.by_rule(session, id, attempt)?;
         }
         self.made(session, id, made)
-    }
-
-    /// What an operator makes that needs nobody.
-    fn by_rule(
-        &mut self,
-        session: &Session,
-        id: NodeId,
-        attempt: u64,
-    ) -> Result<Result<Made, Unmade>, Failure> {
-        let tree = tree(session);
-        let Some(node) = tree.get(id) else {
-            return Ok(Err(Unmade::by_rule(Gate::NothingToDo, "there is no such node")));
-        };
-        let shown = node.shown.clone();
-        let _random = Stream::new(self.seed, node.operator.name(), u64::from(id) << 8 | attempt);
-        match node.operator {
-            Operator::Baseline => Ok(Ok(Made::by_rule((**self.contents.baseline()).clone(), shown))),
-            Operator::Replicate => {
-                let original = node.base().unwrap_or(0);
-                let files = self.contents.of(tree, original)?;
-                Ok(Ok(Made::by_rule((*files).clone(), shown)))
-            }
-            operator => {
-                let reason = format!("the operator `{operator}` has nothing to work on");
-                Ok(Err(Unmade::by_rule(Gate::NothingToDo, reason)))
-            }
-        }
     }
 
     /// Takes in what was made: through the gates into an evaluation, or dropped.

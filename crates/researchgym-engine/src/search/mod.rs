@@ -20,6 +20,7 @@ mod models;
 mod opening;
 mod planning;
 mod prompts;
+mod rules;
 mod surface;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -38,10 +39,11 @@ use tokio::task::JoinSet;
 
 use self::asking::{Entry, Wish};
 use self::contents::Contents;
-pub use self::fake::Fake;
 pub use self::evaluator::{Evaluation, Evaluator, Files, Job, JobGrading, Said, Verdict};
+pub use self::fake::Fake;
 use self::making::{Made, Unmade};
 use self::mind::Mind;
+use self::rules::Numbers;
 use crate::agent::GivesUp;
 use crate::model::Door;
 use crate::session::{Granted, RecordedAsk, Session, Stop};
@@ -55,6 +57,7 @@ struct Search {
     task: Arc<Task>,
     seed: u64,
     mind: Mind,
+    numbers: Numbers,
     contents: Contents,
     /// Candidates by the hash of their files.
     known: HashMap<Digest, NodeId>,
@@ -240,6 +243,7 @@ impl Search {
         let tree = tree(session);
         for change in tree.changed() {
             self.mind.observe(tree, *change);
+            self.numbers.observe(tree, *change, &mut self.contents);
         }
         Ok(())
     }

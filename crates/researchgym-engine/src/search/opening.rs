@@ -9,7 +9,7 @@ use researchgym_core::event::{Event, Line};
 use researchgym_core::failure::{Boundary, Failure};
 use researchgym_core::manifest::Manifest;
 use researchgym_core::search::event::{Evaluated, EvaluationOutcome};
-use researchgym_core::search::{SearchSpec, Status, Tree};
+use researchgym_core::search::{Operator, SearchSpec, Status, Tree};
 use researchgym_core::task::Task;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -18,6 +18,7 @@ use super::contents::Contents;
 use super::evaluator::{Evaluator, Files};
 use super::local::Local;
 use super::mind::Mind;
+use super::rules::Numbers;
 use super::{Search, tree, unusable};
 use crate::model::Door;
 use crate::runner::DESCRIPTION;
@@ -39,13 +40,17 @@ impl Search {
         let lines = read_log(session.folder())?.lines;
         let task = Arc::new((*session.state().started.task).clone());
         let starter = starter(session, &lines)?;
-        let contents = Contents::new(&task, &starter, session.blobs().clone())?;
+        let mut contents = Contents::new(&task, &starter, session.blobs().clone())?;
+        let seed = session.state().started.spec.seed;
+        let has_cma = spec.operators.0.contains_key(&Operator::CmaEs);
+        let mut numbers = Numbers::begin(&task, contents.baseline(), has_cma, seed);
         let mut mind = Mind::begin(&spec.policy)?;
         let mut past = Tree::new(&task);
         for line in &lines {
             past.apply(&line.event).map_err(|error| Failure::new(Boundary::Store, error.to_string()))?;
             for change in past.changed() {
                 mind.observe(&past, *change);
+                numbers.observe(&past, *change, &mut contents);
             }
         }
         give_up_evaluations(session)?;
@@ -64,9 +69,10 @@ impl Search {
         let (entry_teller, entries) = mpsc::unbounded_channel();
         Ok(Search {
             spec: spec.clone(),
-            seed: session.state().started.spec.seed,
+            seed,
             task,
             mind,
+            numbers,
             contents,
             known,
             evaluator,
