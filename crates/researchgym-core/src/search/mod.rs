@@ -4,19 +4,26 @@
 //! islands, grids and epochs are projections that a policy keeps of it. Candidates are made and evaluated by
 //! `researchgym-engine`.
 
+pub mod context;
+pub mod ensemble;
 pub mod event;
+#[cfg(test)]
+mod example;
 mod node;
 mod operator;
 mod plan;
 pub mod policy;
 pub mod simulation;
 mod spec;
+mod stage_limits;
 mod stream;
 mod tree;
 
+pub use ensemble::Ensemble;
 pub use node::{Aggregate, Measurement, Node, NodeId, Status, Tag};
 pub use operator::{Operator, Repertoire, Role, UnknownOperator};
 pub use plan::Plan;
 pub use spec::{EditForm, Inheritance, ModelShare, Novelty, SearchSpec, Selection};
+pub use stage_limits::{StageLimit, StageLimits, StageSpending};
 pub use stream::Stream;
 pub use tree::{Change, FULL, Stage, Tree, TreeError};
