@@ -7,6 +7,7 @@
 mod best_of_n;
 mod epochs;
 mod hill_climb;
+pub mod islands;
 #[cfg(test)]
 mod play;
 
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 pub use self::best_of_n::BestOfN;
 pub use self::epochs::Epochs;
 pub use self::hill_climb::HillClimb;
+pub use self::islands::Islands;
 use super::{Change, Plan, Repertoire, Stream, Tree};
 
 /// Plans the next candidates of a search.
@@ -66,6 +68,8 @@ pub enum PolicySpec {
     BestOfN(BestOfN),
     /// Control: a better version of the best one, again and again.
     HillClimb(HillClimb),
+    /// Populations side by side with a grid of niches each.
+    Islands(Islands),
     /// Batches, a growing part of which refines what beat the baseline.
     Epochs(Epochs),
     /// A program of the user's own that speaks JSON lines.
@@ -74,9 +78,10 @@ pub enum PolicySpec {
 
 impl PolicySpec {
     /// The names that a user may give, with what each is.
-    pub const NAMES: [(&'static str, &'static str); 3] = [
+    pub const NAMES: [(&'static str, &'static str); 4] = [
         ("best-of-n", "control: independent candidates"),
         ("hill-climb", "control: improve the best one"),
+        ("islands", "populations side by side, each with a grid of niches, and migrants"),
         ("epochs", "batches that explore and, more and more, refine what beat the baseline"),
     ];
 
@@ -90,6 +95,7 @@ impl PolicySpec {
         match self {
             PolicySpec::BestOfN(_) => "best-of-n",
             PolicySpec::HillClimb(_) => "hill-climb",
+            PolicySpec::Islands(_) => "islands",
             PolicySpec::Epochs(_) => "epochs",
             PolicySpec::External(_) => "external",
         }
@@ -100,6 +106,7 @@ impl PolicySpec {
         match self {
             PolicySpec::BestOfN(constants) => Some(Box::new(constants.begin())),
             PolicySpec::HillClimb(constants) => Some(Box::new(constants.begin())),
+            PolicySpec::Islands(constants) => Some(Box::new(constants.begin())),
             PolicySpec::Epochs(constants) => Some(Box::new(constants.begin())),
             PolicySpec::External(_) => None,
         }
