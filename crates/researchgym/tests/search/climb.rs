@@ -1,6 +1,6 @@
 //! The task `climb` and what its searches leave behind.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::{Value, json};
 
@@ -63,9 +63,4 @@ pub(crate) fn fates(events: &[Value]) -> Vec<(String, String)> {
         };
     }
     fates
-}
-
-/// The newest run's log.
-pub(crate) fn log(world: &World) -> PathBuf {
-    world.runs().last().expect("a run").join("events.jsonl")
 }
