@@ -9,6 +9,7 @@ pub mod ensemble;
 pub mod event;
 #[cfg(test)]
 mod example;
+pub mod genome;
 mod node;
 mod operator;
 mod plan;

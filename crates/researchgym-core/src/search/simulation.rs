@@ -152,7 +152,16 @@ impl Simulation {
         Ok(())
     }
 
-    fn take(&mut self, plans: Vec<Plan>, free: usize, note: Option<String>) -> Result<(), TreeError> {
+    /// What has happened so far.
+    pub fn events(&self) -> &[Event] {
+        &self.events
+    }
+
+    /// Takes plans in, also such as no policy made.
+    ///
+    /// # Errors
+    /// A plan names a node that does not exist.
+    pub fn take(&mut self, plans: Vec<Plan>, free: usize, note: Option<String>) -> Result<(), TreeError> {
         let first = self.tree.nodes().len() as NodeId;
         self.waiting.extend(first..first + plans.len() as NodeId);
         let ask = if first == 0 { 0 } else { self.tree.asks() + 1 };
