@@ -6,10 +6,12 @@
 
 pub mod event;
 pub mod genome;
+pub mod lint;
 mod node;
 mod operator;
 mod plan;
 pub mod policy;
+pub mod similarity;
 pub mod simulation;
 mod spec;
 mod stream;
