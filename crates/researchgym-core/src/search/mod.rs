@@ -10,10 +10,12 @@ pub mod event;
 #[cfg(test)]
 mod example;
 pub mod genome;
+pub mod lint;
 mod node;
 mod operator;
 mod plan;
 pub mod policy;
+pub mod similarity;
 pub mod simulation;
 mod spec;
 mod stage_limits;

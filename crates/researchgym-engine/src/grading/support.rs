@@ -11,7 +11,7 @@ use crate::scratch;
 /// What the names of unfinished copies begin with.
 pub(crate) const UNFINISHED: &str = ".writing-";
 
-const FILES: [(&str, &str); 7] = [
+const FILES: [(&str, &str); 8] = [
     ("researchgym_channel.py", include_str!("../../support/researchgym_channel.py")),
     ("researchgym_grading.py", include_str!("../../support/researchgym_grading.py")),
     ("researchgym_player.py", include_str!("../../support/researchgym_player.py")),
@@ -19,6 +19,8 @@ const FILES: [(&str, &str); 7] = [
     ("researchgym_warm.py", include_str!("../../support/researchgym_warm.py")),
     ("researchgym_warm_confinement.py", include_str!("../../support/researchgym_warm_confinement.py")),
     ("researchgym_warm_program.py", include_str!("../../support/researchgym_warm_program.py")),
+    // Makes candidates of searches; it needs nothing of the others.
+    ("researchgym_mutate.py", include_str!("../../support/researchgym_mutate.py")),
 ];
 
 /// Makes sure that the library is in the cache and returns its folder.
