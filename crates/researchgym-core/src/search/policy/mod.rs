@@ -12,6 +12,8 @@ mod line;
 mod mcts;
 mod ranking;
 mod stages;
+#[cfg(test)]
+mod tests;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
