@@ -16,6 +16,8 @@ mod mcts;
 mod play;
 mod ranking;
 mod stages;
+#[cfg(test)]
+mod tests;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
