@@ -5,7 +5,9 @@
 //! in [`Policy::ask`] may be kept but by way of the tags of the plans it returns.
 
 mod best_of_n;
+mod constants;
 mod epochs;
+pub mod external;
 mod hill_climb;
 pub mod islands;
 #[cfg(test)]
@@ -15,7 +17,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::best_of_n::BestOfN;
+pub use self::constants::ConstantError;
 pub use self::epochs::Epochs;
+pub use self::external::External;
 pub use self::hill_climb::HillClimb;
 pub use self::islands::Islands;
 use super::{Change, Plan, Repertoire, Stream, Tree};
@@ -111,12 +115,4 @@ impl PolicySpec {
             PolicySpec::External(_) => None,
         }
     }
-}
-
-/// A policy that is a program.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct External {
-    /// Program and arguments.
-    pub command: Vec<String>,
 }
