@@ -6,7 +6,9 @@
 
 mod best_first;
 mod best_of_n;
+mod constants;
 mod epochs;
+pub mod external;
 mod forest;
 mod hill_climb;
 pub mod islands;
@@ -24,7 +26,9 @@ use serde::{Deserialize, Serialize};
 
 pub use self::best_first::BestFirst;
 pub use self::best_of_n::BestOfN;
+pub use self::constants::ConstantError;
 pub use self::epochs::Epochs;
+pub use self::external::External;
 pub use self::hill_climb::HillClimb;
 pub use self::islands::Islands;
 pub use self::mcts::{Backup, Decay, Dynamic, Exponential, Linear, Mcts, Piecewise};
@@ -137,12 +141,4 @@ impl PolicySpec {
             PolicySpec::External(_) => None,
         }
     }
-}
-
-/// A policy that is a program.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct External {
-    /// Program and arguments.
-    pub command: Vec<String>,
 }

@@ -88,7 +88,7 @@ impl Archipelago {
                 }
             }
             Change::Built(id) => {
-                if let Some(node) = tree.get(id) {
+                if let (true, Some(node)) = (self.needs_shapes(), tree.get(id)) {
                     self.shapes.built(node, node.base().and_then(|base| tree.get(base)));
                 }
             }
@@ -159,6 +159,10 @@ impl Archipelago {
         random.pick(if near.is_empty() { &all } else { &near }).copied()
     }
 
+    fn needs_shapes(&self) -> bool {
+        self.constants.feature_dimensions.iter().any(|name| name == "diversity")
+    }
+
     fn numbered(&mut self, number: u32) -> &mut Island {
         let number = number as usize % self.islands.len();
         &mut self.islands[number]
@@ -204,7 +208,9 @@ impl Archipelago {
             let (low, high) = range.unwrap_or((value, value));
             *range = Some((low.min(value), high.max(value)));
         }
-        self.references.offer(self.shapes.of(node));
+        if self.needs_shapes() {
+            self.references.offer(self.shapes.of(node));
+        }
         self.living.insert(node.id, Living { fitness, features });
         let rank = (Fitness(fitness), Reverse(node.id));
         self.population.insert(rank);
