@@ -2,7 +2,7 @@
 //! for its prompts, and how its models were asked. All of it can be set otherwise afterwards.
 
 use super::policy::PolicySpec;
-use super::{EditForm, Inheritance, Novelty, Operator, Repertoire, SearchSpec, Selection};
+use super::{EditForm, Inheritance, Novelty, Operator, Repertoire, SearchSpec, Selection, StageLimits};
 
 /// A published system as a search.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -134,6 +134,7 @@ pub fn default_spec() -> SearchSpec {
         models: Vec::new(),
         model_weight: 1.0,
         selection: Selection::Weights,
+        stage_limits: StageLimits::default(),
     }
 }
 

@@ -45,7 +45,7 @@ impl Search {
             let candidates = session.limits().steps;
             let tree = tree(session);
             let view = View { tree, free, operators: &self.spec.operators, candidates };
-            let answer = self.mind.ask(&view, &mut random);
+            let answer = self.mind.ask(&view, &mut random).await?;
             let mut plans = answer.plans;
             plans.truncate(free);
             for plan in &mut plans {
