@@ -392,6 +392,11 @@ impl RunState {
         self.exchanges.get(model).copied().unwrap_or(0)
     }
 
+    /// Calls of this model that are under way.
+    pub fn under_way_with(&self, model: &str) -> u64 {
+        self.asked_models.values().filter(|asked| *asked == model).count() as u64
+    }
+
     fn exchanged(&mut self, call: u64, times: u64) {
         if let Some(model) = self.asked_models.get(&call) {
             *self.exchanges.entry(model.clone()).or_default() += times;

@@ -159,8 +159,9 @@ impl Session {
             Err(shortage) => return Ok(Err(shortage)),
         };
         let call = self.set_aside(door, conversation, settings, grant, retry_of)?;
-        let others = self.recorder.state.ledger.holds().len() as u64 - 1;
-        let position = self.recorder.state.exchanges_with(&door.endpoint.target.name) + others;
+        let (state, model) = (&self.recorder.state, &door.endpoint.target.name);
+        // This one is under way already.
+        let position = state.exchanges_with(model) + state.under_way_with(model) - 1;
         Ok(Ok(Granted { call, grant, position }))
     }
 
