@@ -52,14 +52,17 @@ async fn attacks_end_with_their_program() {
         let look = "import os\nprint([os.listdir(f) for f in ('/tmp', '/dev/shm', '/var/tmp')])\n\
                     pids = [p for p in os.listdir('/proc') if p.isdigit()]\nprint(len(pids))";
         let (fresh, _) = warm.run_for(look, LONG).await;
+        let mut killed = 0;
         for code in attacks {
             let started = Instant::now();
-            warm.run_for(code, SHORT).await;
+            let (_, outcome) = warm.run_for(code, SHORT).await;
+            // Where no control group counts memory, the guest ends everything that uses too much together.
+            killed += u64::from(outcome.ended.limits.contains(&ReachedLimit::Memory));
             assert!(started.elapsed() < Duration::from_secs(20), "{code}: {:?}", started.elapsed());
             assert_eq!(warm.run(look).await, fresh, "{}: {code}", bench.name());
         }
-        // Nothing of all that has harmed the server.
-        assert_eq!(warm.python.starts(), 1);
+        // Nothing else of all that has harmed the server.
+        assert!(warm.python.starts() <= 1 + killed, "{killed}");
         warm.python.stop().await;
     }
 }
