@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use crate::inspect::effects::Place;
 use crate::inspect::excerpt::excerpt;
 use crate::inspect::nested::program_commands;
-use crate::inspect::paths::{mentions, resolved};
+use crate::inspect::paths::resolved;
 use crate::inspect::program::literal;
 use crate::inspect::rules::RULES;
 use crate::inspect::{Facts, FileWrite, Outcome, Severity, Step, StepKind, Trajectory};
@@ -114,7 +114,7 @@ fn is_code(file: &str) -> bool {
 }
 
 fn harness(file: &str, text: &str) -> Option<Refusal> {
-    let named = HARNESS.iter().filter_map(|(name, what)| Some((mentions(text, name).next()?, name, what)));
+    let named = HARNESS.iter().filter_map(|(name, what)| Some((text.find(name)?, name, what)));
     let (at, name, what) = named.min()?;
     let description = format!("The program names `{name}`: {what}, which no candidate needs.");
     Some(refusal(file, text, at, "harness_touched", description))

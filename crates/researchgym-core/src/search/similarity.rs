@@ -374,7 +374,7 @@ mod tests {
     #[test]
     fn bands_are_as_long_as_the_similarity_allows() {
         let rows = |similarity| Index::new(similarity).rows;
-        assert_eq!([0.98, 0.95, 0.9, 0.8, 0.6, 0.3].map(rows), [16, 16, 16, 8, 4, 2]);
+        assert_eq!([0.98, 0.95, 0.9, 0.8, 0.6, 0.3].map(rows), [16, 16, 8, 8, 4, 2]);
     }
 
     proptest! {
