@@ -9,8 +9,8 @@
 //!
 //! One line at a time is followed below a draft (`lock`). Where ML-Master would find no free draft, several lines
 //! share one and count what is under way as visits without reward (a virtual loss). Published code that does nothing
-//! - the best value so far is never updated, the bonus for a mended failure equals the reward without - does here
-//! what it is there for. When all branches are closed the original visits them for ever; here another draft is
+//! does here what it is there for: the best value so far is never updated there, and the bonus for a mended failure
+//! equals the reward without. When all branches are closed the original visits them for ever; here another draft is
 //! begun, up to [`Mcts::max_drafts`].
 //!
 //! Lost candidates change nothing and free their places. A dropped one keeps its place, so that a node of which only
