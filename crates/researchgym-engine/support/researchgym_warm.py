@@ -75,6 +75,8 @@ class Request(NamedTuple):
     flags: str
     """Letters of the flags before the file, of `BEIqsu`."""
     timeout_ms: int
+    environment: dict[str, str] = {}
+    """What the program's has beside that of all programs."""
 
 
 class Ended(NamedTuple):
@@ -178,7 +180,8 @@ class Server:
             told = fcntl.fcntl(told, fcntl.F_DUPFD_CLOEXEC, LAST_GIVEN)
             confine(self.own_pid, self.settings.folder, self.landlock)
             arrange(descriptors, told)
-            new = Program(path, request.file, request.arguments, request.flags, self.settings.environment)
+            environment = {**self.settings.environment, **request.environment}
+            new = Program(path, request.file, request.arguments, request.flags, environment)
             program.look_new(new, self._search_path(), self.own_path, _BARE)
         except BaseException as error:
             os.write(told, f"{type(error).__name__}: {error}".encode("utf-8", "replace")[:2000])

@@ -20,6 +20,11 @@ pub type Files = BTreeMap<String, Vec<u8>>;
 pub trait Evaluator: Send + Sync {
     /// Runs one stage of an evaluation to its end. If the future is dropped, everything that it has started is killed.
     fn evaluate(self: Arc<Self>, job: Job) -> BoxFuture<'static, Result<Evaluation, Failure>>;
+
+    /// Takes down what is kept between evaluations.
+    fn close(self: Arc<Self>) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::ready(()))
+    }
 }
 
 /// One stage of one evaluation.

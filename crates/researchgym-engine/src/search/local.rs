@@ -7,20 +7,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use researchgym_core::digest::Digest;
 use researchgym_core::failure::{Boundary, Failure};
 use researchgym_core::isolation::{Image, Runtime};
 use researchgym_core::observation::{ExecEnding, ReachedLimit};
 use researchgym_core::score::AttemptKind;
 use researchgym_core::search::event::EvaluationFailure;
-use researchgym_core::task::Task;
+use researchgym_core::task::{Task, Warm};
 
 use super::evaluator::{Evaluation, Evaluator, Files, Job, JobGrading, Said, Verdict};
 use super::surface;
+use super::warm::{self, Pool, Slot};
 use crate::grading::{self, Grading};
 use crate::sandbox::{Capture, ExecOutcome, ReadOnlyMount, Sandbox, SandboxSpec, WorkingFolder};
 use crate::scratch::Scratch;
 use crate::session::lay_out;
-use crate::snapshot::{Caps, Manifest, ManifestEntry, Snapshotter};
+use crate::snapshot::{Caps, Manifest, ManifestEntry, Snapshotter, clear_folder};
 use crate::store::Blobs;
 use crate::workbench::Workbench;
 
@@ -45,19 +47,34 @@ pub(crate) struct Local {
     /// It laid out: what is fixed comes from here.
     pub(crate) laid_out: PathBuf,
     pub(crate) _base: Scratch,
+    /// Slots of warm evaluations.
+    pub(crate) pool: Pool,
 }
 
 impl Evaluator for Local {
     fn evaluate(self: Arc<Self>, job: Job) -> BoxFuture<'static, Result<Evaluation, Failure>> {
         Box::pin(async move { self.stage(&job).await })
     }
+
+    fn close(self: Arc<Self>) -> BoxFuture<'static, ()> {
+        Box::pin(async move { self.pool.close().await })
+    }
 }
 
 impl Local {
     /// One stage: working copy, program, artefacts, grade.
     async fn stage(&self, job: &Job) -> Result<Evaluation, Failure> {
+        if let Some(warm) = warm::wanted(self, job) {
+            let mut slot = self.pool.take(self)?;
+            let found = self.warm_stage(&mut slot, job, warm).await?;
+            // A slot that failed is not used again.
+            self.pool.give_back(slot);
+            return Ok(found);
+        }
         let scratch = self.workbench.scratch_folder()?;
         let workspace = scratch.path().join("workspace");
+        std::fs::create_dir(&workspace)
+            .map_err(|error| Failure::new(Boundary::Store, format!("{}: {error}", workspace.display())))?;
         self.copy(&job.files, &workspace)?;
         let mut said = Said::default();
         let mut cpu = Duration::ZERO;
@@ -75,13 +92,71 @@ impl Local {
         Ok(Evaluation { said, cpu, ..graded })
     }
 
+    /// One stage from a warm Python, in a slot of its own.
+    async fn warm_stage(&self, slot: &mut Slot, job: &Job, warm: &Warm) -> Result<Evaluation, Failure> {
+        let mut said = Said::default();
+        let mut cpu = Duration::ZERO;
+        let (workspace, scratch) = (slot.workspace(), slot.scratch());
+        match &job.command {
+            Some(command) => {
+                let is_new = slot.python.is_none();
+                let python = self.warm_python(slot, job, warm).await?;
+                if !is_new {
+                    self.copy(&job.files, &workspace)?;
+                }
+                let mut capture = Capture::new(&scratch).at_most(KEPT_OUTPUT);
+                let environment = own_environment(job);
+                let ran =
+                    python.run_with(command, environment, job.timeout, Vec::new(), &mut capture).await?;
+                (said, cpu) = (heard(capture)?, ran.cpu);
+                if let Some((kind, reason)) = fault(&ran.ended, &said, job.timeout) {
+                    python.clear().await?;
+                    return Ok(Evaluation { said, cpu, ..Evaluation::failed(kind, reason) });
+                }
+            }
+            None => {
+                clear_folder(&workspace)?;
+                self.copy(&job.files, &workspace)?;
+            }
+        }
+        let found = match &job.grading {
+            None => Evaluation::of(Verdict::Passed),
+            Some(asked) if warm::can_grade(self, warm) => self.grade_warm(slot, job, asked).await?,
+            Some(asked) => self.grade(job, asked, &workspace, &scratch).await?,
+        };
+        if let Some(python) = &mut slot.python {
+            python.clear().await?;
+        }
+        Ok(Evaluation { said, cpu, ..found })
+    }
+
+    /// Grades what is in a slot's workspace from its warm grader.
+    async fn grade_warm(
+        &self,
+        slot: &mut Slot,
+        job: &Job,
+        asked: &JobGrading,
+    ) -> Result<Evaluation, Failure> {
+        let (workspace, submission, scratch) = (slot.workspace(), slot.submission(), slot.scratch());
+        let mut snapshotter = Snapshotter::new();
+        let (outputs, manifest) = match self.artefacts(asked, &workspace, &mut snapshotter)? {
+            Ok(taken) => taken,
+            Err(found) => return Ok(found),
+        };
+        clear_folder(&submission)?;
+        lay_out(&manifest, &self.blobs, &submission)?;
+        let grader = self.warm_grader(slot, job, asked).await?;
+        let score = grading::grade_warm(grader, &self.grading(job, asked, &submission, &scratch)).await?;
+        let learned = self.learned(job, &workspace, &mut snapshotter)?;
+        Ok(Evaluation { outputs: Some(outputs), learned, ..Evaluation::of(Verdict::Graded(score)) })
+    }
+
     /// The candidate's files over the starter's.
-    fn copy(&self, files: &Files, workspace: &Path) -> Result<(), Failure> {
+    pub(super) fn copy(&self, files: &Files, workspace: &Path) -> Result<(), Failure> {
         let broke = |path: &Path| {
             let path = path.display().to_string();
             move |error: std::io::Error| Failure::new(Boundary::Store, format!("{path}: {error}"))
         };
-        std::fs::create_dir(workspace).map_err(broke(workspace))?;
         let mut made = std::collections::HashSet::new();
         let mut folder_of = |path: &Path| -> Result<(), Failure> {
             let Some(parent) = path.parent().filter(|parent| made.insert(parent.to_path_buf())) else {
@@ -143,13 +218,10 @@ impl Local {
         if usage.out_of_memory > 0 && !ended.limits.contains(&ReachedLimit::Memory) {
             ended.limits.push(ReachedLimit::Memory);
         }
-        let (stdout, stderr) = capture.finish().map_err(|error| {
-            Failure::new(Boundary::Store, format!("the output of a candidate cannot be kept: {error}"))
-        })?;
-        Ok((ended, Said { stdout: stdout.text, stderr: stderr.text }, usage.cpu))
+        Ok((ended, heard(capture)?, usage.cpu))
     }
 
-    fn specification(&self, job: &Job, workspace: &Path) -> SandboxSpec {
+    pub(super) fn specification(&self, job: &Job, workspace: &Path) -> SandboxSpec {
         let materials = &self.workbench.materials;
         let starter = self.task_folder.join(&self.task.workspace.starter);
         let protected =
@@ -175,9 +247,10 @@ impl Local {
                 ("PATH".to_owned(), materials.path("")),
                 ("PYTHONDONTWRITEBYTECODE".to_owned(), "1".to_owned()),
                 ("RESEARCHGYM_TASK".to_owned(), self.task.id.clone()),
-                ("RESEARCHGYM_SEED".to_owned(), job.seed.to_string()),
-                ("RESEARCHGYM_STAGE".to_owned(), job.stage.clone()),
-            ]),
+            ])
+            .into_iter()
+            .chain(own_environment(job))
+            .collect(),
             resources: self.task.resources.clone(),
             gpus: None,
             session: false,
@@ -194,40 +267,58 @@ impl Local {
         scratch: &Path,
     ) -> Result<Evaluation, Failure> {
         let mut snapshotter = Snapshotter::new();
-        let submission = &asked.task.submission;
-        let caps = Caps { max_bytes: submission.max_bytes, max_files: submission.max_files };
-        let taken = snapshotter.take_paths(workspace, &submission.artefacts, caps, &self.blobs);
-        let (outputs, manifest) = match taken {
+        let (outputs, manifest) = match self.artefacts(asked, workspace, &mut snapshotter)? {
             Ok(taken) => taken,
-            Err(error) => match error.agent_reason() {
-                Some(reason) => return Ok(Evaluation::failed(EvaluationFailure::NoArtefact, reason)),
-                None => return Err(error.into()),
-            },
+            Err(found) => return Ok(found),
         };
         let folder = scratch.join("submission");
         lay_out(&manifest, &self.blobs, &folder)?;
         let mut requests = Vec::new();
-        let score = grading::grade(
-            &self.workbench.sandboxes,
-            &Grading {
-                name: format!("{}-g{}", self.run_id, job.evaluation),
-                task: &asked.task,
-                task_folder: &self.task_folder,
-                materials: &self.workbench.materials,
-                library: &self.workbench.library,
-                submission: &folder,
-                scratch,
-                kind: AttemptKind::Validate,
-                split: asked.split,
-                keys: asked.keys,
-                variant: &asked.variant,
-                names: &self.workbench.names,
-            },
-            &mut requests,
-        )
-        .await?;
+        let grading = self.grading(job, asked, &folder, scratch);
+        let score = grading::grade(&self.workbench.sandboxes, &grading, &mut requests).await?;
         let learned = self.learned(job, workspace, &mut snapshotter)?;
         Ok(Evaluation { outputs: Some(outputs), learned, ..Evaluation::of(Verdict::Graded(score)) })
+    }
+
+    /// The artefacts that are graded, or why there are none.
+    fn artefacts(
+        &self,
+        asked: &JobGrading,
+        workspace: &Path,
+        snapshotter: &mut Snapshotter,
+    ) -> Result<Result<(Digest, Manifest), Evaluation>, Failure> {
+        let submission = &asked.task.submission;
+        let caps = Caps { max_bytes: submission.max_bytes, max_files: submission.max_files };
+        match snapshotter.take_paths(workspace, &submission.artefacts, caps, &self.blobs) {
+            Ok(taken) => Ok(Ok(taken)),
+            Err(error) => match error.agent_reason() {
+                Some(reason) => Ok(Err(Evaluation::failed(EvaluationFailure::NoArtefact, reason))),
+                None => Err(error.into()),
+            },
+        }
+    }
+
+    pub(super) fn grading<'g>(
+        &'g self,
+        job: &Job,
+        asked: &'g JobGrading,
+        submission: &'g Path,
+        scratch: &'g Path,
+    ) -> Grading<'g> {
+        Grading {
+            name: format!("{}-g{}", self.run_id, job.evaluation),
+            task: &asked.task,
+            task_folder: &self.task_folder,
+            materials: &self.workbench.materials,
+            library: &self.workbench.library,
+            submission,
+            scratch,
+            kind: AttemptKind::Validate,
+            split: asked.split,
+            keys: asked.keys,
+            variant: &asked.variant,
+            names: &self.workbench.names,
+        }
     }
 
     /// What the candidate's program has made of the file that its children inherit.
@@ -245,6 +336,21 @@ impl Local {
         let content = self.blobs.get(entry.sha256)?;
         Ok(Some(content).filter(|content| job.files.get(path) != Some(content)))
     }
+}
+
+/// What a candidate's program sees of its own evaluation.
+fn own_environment(job: &Job) -> BTreeMap<String, String> {
+    BTreeMap::from([
+        ("RESEARCHGYM_SEED".to_owned(), job.seed.to_string()),
+        ("RESEARCHGYM_STAGE".to_owned(), job.stage.clone()),
+    ])
+}
+
+fn heard(capture: Capture) -> Result<Said, Failure> {
+    let (stdout, stderr) = capture.finish().map_err(|error| {
+        Failure::new(Boundary::Store, format!("the output of a candidate cannot be kept: {error}"))
+    })?;
+    Ok(Said { stdout: stdout.text, stderr: stderr.text })
 }
 
 /// How a program that ended has failed, if it has.

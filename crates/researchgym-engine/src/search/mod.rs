@@ -24,6 +24,7 @@ mod planning;
 mod prompts;
 mod rules;
 mod surface;
+mod warm;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -133,6 +134,7 @@ pub(crate) async fn drive(
     let mut search = Search::open(session, spec, evaluator, &ensemble)?;
     let outcome = search.work(session).await;
     search.wind_up(session)?;
+    search.evaluator.clone().close().await;
     match outcome {
         Ok(Why::Done(reason)) => {
             session.remark(&format!("the search ends: {reason}"))?;

@@ -23,6 +23,7 @@ use super::local::Local;
 use super::mind::Mind;
 use super::mutator::Mutator;
 use super::rules::Numbers;
+use super::warm::Pool;
 use super::{Search, tree, unusable};
 use crate::model::Door;
 use crate::runner::DESCRIPTION;
@@ -226,5 +227,6 @@ fn local(session: &Session, task: &Arc<Task>, starter: Manifest) -> Result<Arc<d
         starter,
         laid_out,
         _base: base,
+        pool: Pool::default(),
     }))
 }

@@ -1,5 +1,7 @@
 //! Which commands a warm Python can run.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::WarmError;
@@ -16,6 +18,8 @@ pub struct Script {
     pub arguments: Vec<String>,
     /// The letters of the flags before it.
     pub flags: String,
+    /// What its environment has beside that of the sandbox.
+    pub environment: BTreeMap<String, String>,
 }
 
 impl Script {
@@ -40,7 +44,7 @@ impl Script {
                 let (file, arguments) = (first.clone(), others.to_vec());
                 return match file.is_empty() {
                     true => refuse("the name of the file is empty".to_owned()),
-                    false => Ok(Script { file, arguments, flags }),
+                    false => Ok(Script { file, arguments, flags, environment: BTreeMap::new() }),
                 };
             };
             if letters.is_empty() || !letters.chars().all(|letter| FLAGS.contains(letter)) {

@@ -116,7 +116,22 @@ impl WarmPython {
         passed: Vec<OwnedFd>,
         capture: &mut Capture,
     ) -> Result<WarmOutcome, WarmError> {
-        let script = Script::parse(argv)?;
+        self.run_with(argv, BTreeMap::new(), timeout, passed, capture).await
+    }
+
+    /// The same with more in the program's environment than the sandbox's has.
+    ///
+    /// # Errors
+    /// As [`WarmPython::run`].
+    pub async fn run_with(
+        &mut self,
+        argv: &[String],
+        environment: BTreeMap<String, String>,
+        timeout: Duration,
+        passed: Vec<OwnedFd>,
+        capture: &mut Capture,
+    ) -> Result<WarmOutcome, WarmError> {
+        let script = Script { environment, ..Script::parse(argv)? };
         let server = self.ready().await?;
         server.hand_over_folder().await?;
         self.is_busy = true;
