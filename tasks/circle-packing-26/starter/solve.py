@@ -3,68 +3,19 @@
     python3 solve.py
 
 Writes packing.json, and the improved centres back to genome.json. Centres and radii move together: an augmented
-Lagrangian, minimised by a limited-memory quasi-Newton method. At the end all radii shrink by the largest overlap that
-is left, so that nothing overlaps at all. From the centres that genome.json begins with it reaches a mediocre optimum;
-which optimum is found depends on the centres alone.
+Lagrangian. At the end all radii shrink by the largest overlap that is left, so that nothing overlaps at all. Which
+optimum is found depends on the centres alone; from those that genome.json begins with it is a mediocre one.
 """
 
 import json
 import math
-from collections import deque
+
+from descent import minimise
 
 ROUNDS = 12  # of the augmented Lagrangian
 ITERATIONS = 60  # of the quasi-Newton method in each round
 REACH = 0.12  # pairs of circles with a wider gap are not looked at until the next round
 MARGIN = 2e-15  # more than what rounding adds to an overlap
-
-
-def minimise(evaluate, point, iterations, memory=10):
-    """L-BFGS with backtracking; `evaluate` returns value and gradient."""
-    value, gradient = evaluate(point)
-    history = deque(maxlen=memory)
-    for _ in range(iterations):
-        direction = [-g for g in gradient]
-        weights = []
-        for step, change, curvature in reversed(history):
-            weight = sum(map(float.__mul__, step, direction)) / curvature
-            weights.append(weight)
-            direction = [d - weight * c for d, c in zip(direction, change)]
-        if history:
-            step, change, curvature = history[-1]
-            scale = curvature / sum(c * c for c in change)
-            direction = [scale * d for d in direction]
-        else:
-            scale = 0.01 / (1e-12 + math.sqrt(sum(g * g for g in gradient)))
-            direction = [scale * d for d in direction]
-        for (step, change, curvature), weight in zip(history, reversed(weights)):
-            weight -= sum(map(float.__mul__, change, direction)) / curvature
-            direction = [d + weight * s for d, s in zip(direction, step)]
-        slope = sum(map(float.__mul__, direction, gradient))
-        if slope > -1e-22:
-            if not history:
-                break
-            history.clear()
-            continue
-        longest = max(map(abs, direction))
-        length = min(1.0, 0.1 / longest)
-        for _ in range(20):
-            trial = [p + length * d for p, d in zip(point, direction)]
-            trial_value, trial_gradient = evaluate(trial)
-            if trial_value <= value + 1e-4 * length * slope:
-                break
-            length *= 0.4
-        else:
-            if not history:
-                break
-            history.clear()
-            continue
-        step = [t - p for t, p in zip(trial, point)]
-        change = [t - g for t, g in zip(trial_gradient, gradient)]
-        curvature = sum(map(float.__mul__, step, change))
-        if curvature > 1e-18:
-            history.append((step, change, curvature))
-        point, value, gradient = trial, trial_value, trial_gradient
-    return point
 
 
 class Packing:
