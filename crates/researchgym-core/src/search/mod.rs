@@ -4,6 +4,7 @@
 //! islands, grids and epochs are projections that a policy keeps of it. Candidates are made and evaluated by
 //! `researchgym-engine`.
 
+mod chronicle;
 pub mod event;
 mod node;
 mod operator;
@@ -14,6 +15,7 @@ mod spec;
 mod stream;
 mod tree;
 
+pub use chronicle::{Chronicle, Moment, failure_of};
 pub use node::{Aggregate, Measurement, Node, NodeId, Status, Tag};
 pub use operator::{Operator, Repertoire, Role, UnknownOperator};
 pub use plan::Plan;
