@@ -207,7 +207,7 @@ fn drive(runner: &Runner, all: impl IntoIterator<Item = ReadyRun>) -> JoinSet<()
     for ready in all {
         let runner = runner.clone();
         driven.spawn(async move {
-            let result = runner.drive(ready, &mut Surroundings { terminal: None }).await;
+            let result = runner.drive(ready, &mut Surroundings::default()).await;
             if let Some(error) = result.error {
                 talk(&format!("run {}: {}", result.run_id, error.message));
             }

@@ -76,7 +76,7 @@ pub(crate) async fn measure(options: &Options, report: &Report) -> Outcome<()> {
     let mut driven = JoinSet::new();
     for ready in ready {
         let runner = runner.clone();
-        driven.spawn(async move { runner.drive(ready, &mut Surroundings { terminal: None }).await });
+        driven.spawn(async move { runner.drive(ready, &mut Surroundings::default()).await });
     }
     watch.wait_for(count * steps).await;
     let wall = watch.last().unwrap_or(began).duration_since(began);

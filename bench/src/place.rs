@@ -135,7 +135,7 @@ impl Place {
     /// Ends one run without grading it; ends all others of this place too.
     pub(crate) async fn end(&self, runner: &Runner, ready: ReadyRun) {
         self.cancel();
-        runner.drive(ready, &mut Surroundings { terminal: None }).await;
+        runner.drive(ready, &mut Surroundings::default()).await;
         self.revive();
     }
 }

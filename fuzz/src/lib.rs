@@ -16,13 +16,13 @@ pub use self::logs::{
 };
 pub use self::models::{client_request, provider_answer, provider_stream};
 pub use self::network::tls_greeting;
-pub use self::texts::{dotenv, patch, script, task_toml};
+pub use self::texts::{dotenv, edits, patch, script, task_toml};
 
 /// A parser under test: whether it understood the bytes.
 pub type Target = fn(&[u8]) -> bool;
 
 /// All of them by name: the names of the programs in `targets/` and of the folders in `seeds/`.
-pub const TARGETS: [(&str, Target); 18] = [
+pub const TARGETS: [(&str, Target); 19] = [
     ("task_toml", task_toml),
     ("event_log", event_log),
     ("grader_output", grader_output),
@@ -31,6 +31,7 @@ pub const TARGETS: [(&str, Target); 18] = [
     ("provider_answer", provider_answer),
     ("client_request", client_request),
     ("patch", patch),
+    ("edits", edits),
     ("script", script),
     ("dotenv", dotenv),
     ("mlgym_trajectory", mlgym_trajectory),

@@ -1,5 +1,6 @@
-//! Texts that people and models write: tasks, scripts, patches, `.env` files.
+//! Texts that people and models write: tasks, scripts, patches, edits, `.env` files.
 
+use researchgym_core::edit::{self as editing, Form, Surface, Tree};
 use researchgym_core::model::keys::parse_dotenv;
 use researchgym_core::patch::{self as patches, Change};
 use researchgym_core::{script as scripts, task};
@@ -40,6 +41,40 @@ pub fn patch(data: &[u8]) -> bool {
         }
     }
     all
+}
+
+/// A file's content, a NUL, and a reply with edits, read in every form. Nothing outside the surface changes, messages
+/// stay short, and what was changed can be shown as a diff and made again from it.
+pub fn edits(data: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(data);
+    let (content, reply) = text.split_once('\0').unwrap_or(("", &text));
+    let paths = ["solve.py", "lib/net.py", "fixed/grade.py"];
+    let before: Tree = paths.map(|path| (path.to_owned(), content.as_bytes().to_vec())).into();
+    let surface =
+        Surface { editable: vec!["solve.py".into(), "lib".into()], protected: vec!["fixed".into()] };
+    let mut is_understood = false;
+    for form in [Form::Any, Form::SearchReplace, Form::UnifiedDiff, Form::WholeFiles] {
+        let edits = editing::parse(reply, form, &surface.files(&before));
+        let applied = match edits.and_then(|edits| editing::apply(&before, &edits, &surface)) {
+            Ok(applied) => applied,
+            Err(error) => {
+                assert!(error.to_string().chars().count() <= 2000, "{error}");
+                continue;
+            }
+        };
+        is_understood = true;
+        for path in applied.changed.iter().chain(&applied.added).chain(&applied.removed) {
+            assert!(path == "solve.py" || path.starts_with("lib/"), "{path} is outside the surface");
+        }
+        // Content with NUL is only named in a diff.
+        if !applied.tree.values().any(|bytes| bytes.contains(&0)) {
+            let shown = editing::unified(&before, &applied.tree, 2);
+            let again = editing::parse(&shown, Form::UnifiedDiff, &surface.files(&before))
+                .and_then(|edits| editing::apply(&before, &edits, &surface));
+            assert_eq!(again.map(|again| again.tree), Ok(applied.tree), "{shown}");
+        }
+    }
+    is_understood
 }
 
 /// `.env`.

@@ -7,6 +7,7 @@ pub mod action;
 pub mod budget;
 pub mod chain;
 pub mod digest;
+pub mod edit;
 pub mod event;
 pub mod failure;
 pub mod gpu;

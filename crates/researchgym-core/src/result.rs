@@ -10,7 +10,8 @@ use crate::gpu::Gpu;
 use crate::isolation::{Image, Isolation, IsolationLevel, Runtime};
 use crate::network::{NetworkPolicy, NetworkUse};
 use crate::score::{Finding, Metrics, Primary, Split};
-use crate::spec::SCHEMA;
+use crate::search::{Operator, Status};
+use crate::spec::{AgentSpec, SCHEMA};
 use crate::state::{Attempt, RunState};
 
 /// Where a run stands.
@@ -103,6 +104,9 @@ pub struct RunResult {
     pub forked_from: Option<String>,
     /// What programs in the sandboxes could reach of the network, and what they asked of it.
     pub network: NetworkResult,
+    /// What became of the candidates, if the run is a search.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<SearchResult>,
     /// What speaks against trusting the scores.
     pub integrity: Vec<Finding>,
     /// Hash of the log's last line.
@@ -119,6 +123,36 @@ pub struct NetworkResult {
     pub grader: NetworkPolicy,
     /// Requests, allowed and refused, and bytes.
     pub requests: NetworkUse,
+}
+
+/// What became of a search's candidates.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SearchResult {
+    /// What planned.
+    pub policy: String,
+    /// Candidates planned; neither the baseline nor repeated measurements count.
+    pub candidates: u64,
+    /// Of these, with a score.
+    pub measured: u64,
+    /// Evaluations begun, of all stages.
+    pub evaluations: u64,
+    /// The best candidate; null if none was measured.
+    pub best: Option<SearchBest>,
+}
+
+/// The best candidate of a search, as it was validated.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SearchBest {
+    /// Which node.
+    pub node: u32,
+    /// Mean of the primary metric over its measurements.
+    pub value: f64,
+    /// How many measurements.
+    pub n: u64,
+    /// Standard error of the mean; null for one measurement.
+    pub standard_error: Option<f64>,
 }
 
 /// A failure as a result shows it.
@@ -217,6 +251,7 @@ impl RunResult {
                 grader: started.task.network.grader,
                 requests: state.network.clone(),
             },
+            search: searched(state),
             integrity: state.integrity(),
             log_head: context.log_head,
         }
@@ -249,6 +284,26 @@ impl RunResult {
 /// The worst of several runs' exit codes: 130 if any was cancelled, then 3, then 1, then 0.
 pub fn worst_exit_code(codes: impl Iterator<Item = u8>) -> u8 {
     codes.max().unwrap_or(0)
+}
+
+fn searched(state: &RunState) -> Option<SearchResult> {
+    let AgentSpec::Search(spec) = &state.started.spec.agent else { return None };
+    let tree = state.search.as_deref()?;
+    let candidates =
+        tree.nodes().iter().filter(|node| node.is_candidate() && node.operator != Operator::Baseline);
+    let measured = candidates.clone().filter(|node| node.status == Status::Measured).count() as u64;
+    let best = tree.best().and_then(|id| {
+        let found = tree.get(id)?.aggregate()?;
+        let (value, n) = (found.mean, found.n as u64);
+        Some(SearchBest { node: id, value, n, standard_error: found.standard_error })
+    });
+    Some(SearchResult {
+        policy: spec.policy.name().to_owned(),
+        candidates: candidates.count() as u64,
+        measured,
+        evaluations: tree.evaluations(),
+        best,
+    })
 }
 
 fn improved(state: &RunState, attempt: &Attempt, primary: &Primary) -> Option<bool> {

@@ -399,9 +399,10 @@ impl RunState {
         }
     }
 
-    /// Attempts of one kind so far.
+    /// Validations so far; every graded evaluation of a search is one.
     pub fn validations(&self) -> u64 {
-        self.attempts.iter().filter(|attempt| attempt.kind == AttemptKind::Validate).count() as u64
+        let asked = self.attempts.iter().filter(|attempt| attempt.kind == AttemptKind::Validate).count() as u64;
+        asked + self.search.as_ref().map_or(0, |tree| tree.graded())
     }
 
     /// The last graded submission.
@@ -465,8 +466,11 @@ impl RunState {
         }
         let submitted = submission.score.value(&primary)?;
         let validations = self.attempts.iter().filter(|attempt| attempt.split == Split::Validation);
+        let searched = self.search.as_deref().filter(|_| self.started.task.grader.validate_on.is_apart());
+        let best = searched.and_then(|tree| tree.get(tree.best()?)?.aggregate()).map(|found| found.mean);
         validations
             .filter_map(|attempt| attempt.score.value(&primary))
+            .chain(best)
             .map(|value| primary.direction.gain(value, submitted))
             .max_by(f64::total_cmp)
     }

@@ -27,6 +27,7 @@ pub mod records;
 pub mod runner;
 pub mod sandbox;
 pub mod scratch;
+pub mod search;
 pub mod session;
 pub mod snapshot;
 pub mod store;

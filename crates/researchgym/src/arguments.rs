@@ -15,6 +15,7 @@ mod prune;
 mod report;
 mod run;
 mod runs;
+mod search;
 mod task;
 mod typed;
 mod words;
@@ -40,6 +41,7 @@ pub(crate) use self::run::{RunArguments, RuntimeName, SamplerName};
 pub(crate) use self::runs::{
     GradeArguments, LimitArguments, ListArguments, NoteArguments, OneRun, ShowArguments, VerifyArguments,
 };
+pub(crate) use self::search::{FormName, InheritName, SearchArguments, SelectName};
 pub(crate) use self::task::TaskCommand;
 pub(crate) use self::typed::error_as_typed;
 pub(crate) use self::words::{is_run, normalised, wants_json};

@@ -237,3 +237,16 @@ impl EvaluationFailure {
         }
     }
 }
+
+/// A reason as the log keeps it: at most 2,000 characters, head and tail.
+pub fn bounded(text: &str) -> String {
+    const MOST: usize = 2_000;
+    const SIDE: usize = 980;
+    if text.chars().count() <= MOST {
+        return text.to_owned();
+    }
+    let head: String = text.chars().take(SIDE).collect();
+    let count = text.chars().count();
+    let tail: String = text.chars().skip(count - SIDE).collect();
+    format!("{head} [..] {tail}")
+}

@@ -5,20 +5,28 @@
 //! `researchgym-engine`.
 
 mod chronicle;
+pub mod context;
+pub mod ensemble;
 pub mod event;
+#[cfg(test)]
+mod example;
+pub mod genome;
 mod node;
 mod operator;
 mod plan;
 pub mod policy;
 pub mod simulation;
 mod spec;
+mod stage_limits;
 mod stream;
 mod tree;
 
 pub use chronicle::{Chronicle, Moment, failure_of};
+pub use ensemble::Ensemble;
 pub use node::{Aggregate, Measurement, Node, NodeId, Status, Tag};
 pub use operator::{Operator, Repertoire, Role, UnknownOperator};
 pub use plan::Plan;
 pub use spec::{EditForm, Inheritance, ModelShare, Novelty, SearchSpec, Selection};
+pub use stage_limits::{StageLimit, StageLimits, StageSpending};
 pub use stream::Stream;
 pub use tree::{Change, FULL, Stage, Tree, TreeError};

@@ -30,6 +30,9 @@ pub struct Tag {
     /// What the policy had in mind, such as `explore` or `exploit`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
+    /// `mcts`: a failure of it ends its line, because no operator of the run mends failures.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unmendable: bool,
 }
 
 impl Tag {
@@ -151,6 +154,8 @@ pub struct Node {
     pub children: Vec<NodeId>,
     /// The policy's marks.
     pub tag: Tag,
+    /// The policy's word to who makes it.
+    pub hint: Option<String>,
     /// Where it stands.
     pub status: Status,
     /// Hash of the whole candidate.

@@ -172,6 +172,19 @@ impl Repertoire {
         random.weighted(&weights).map(|position| able[position].0)
     }
 
+    /// One of the operators that can do one of these, by their weights, with the first of the roles that it can do;
+    /// `None` if none can.
+    pub fn pick_any(&self, roles: &[Role], random: &mut Stream) -> Option<(Role, Operator)> {
+        let role_of = |operator: Operator| roles.iter().copied().find(|role| operator.serves(*role));
+        let able: Vec<(Role, Operator, f64)> = self
+            .0
+            .iter()
+            .filter_map(|(&operator, &weight)| Some((role_of(operator)?, operator, weight)))
+            .collect();
+        let weights: Vec<f64> = able.iter().map(|(.., weight)| *weight).collect();
+        random.weighted(&weights).map(|position| (able[position].0, able[position].1))
+    }
+
     /// Whether one of the operators cannot work without a model.
     pub fn needs_model(&self) -> bool {
         self.0.iter().any(|(operator, weight)| *weight > 0.0 && operator.needs_model())
@@ -200,6 +213,10 @@ mod tests {
         assert_eq!(repertoire.pick(Role::Improve, &mut random), Some(Operator::Tune));
         assert_eq!(repertoire.pick(Role::Cross, &mut random), Some(Operator::Crossover));
         assert_eq!(repertoire.pick(Role::Debug, &mut random), None);
+        let picked = (0..20).filter_map(|_| repertoire.pick_any(&[Role::Improve, Role::Cross], &mut random));
+        let both = [(Role::Improve, Operator::Tune), (Role::Cross, Operator::Crossover)];
+        assert_eq!(picked.collect::<std::collections::BTreeSet<_>>(), both.into());
+        assert_eq!(repertoire.pick_any(&[Role::Debug, Role::Ablate], &mut random), None);
         assert!(!repertoire.has(Role::Replicate) && !repertoire.needs_model());
     }
 }

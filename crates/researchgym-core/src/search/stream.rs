@@ -1,6 +1,8 @@
 //! Random numbers of a search: every decision has a stream of its own, drawn from the run's seed and the decision's name
 //! and number, so that none depends on what was drawn before it.
 
+use std::collections::HashMap;
+
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 
@@ -76,15 +78,19 @@ impl Stream {
         }
     }
 
-    /// `count` of the items without repetition, in random order; all of them if there are fewer.
+    /// `count` of the items without repetition, in random order; all of them if there are fewer. The first steps of a
+    /// shuffle, of which only the places that changed are kept: it costs what it draws, not what there is.
     pub fn sample<T: Clone>(&mut self, items: &[T], count: usize) -> Vec<T> {
-        let mut positions: Vec<usize> = (0..items.len()).collect();
-        let count = count.min(items.len());
-        for place in 0..count {
+        let mut moved: HashMap<usize, usize> = HashMap::new();
+        let mut drawn = Vec::with_capacity(count.min(items.len()));
+        for place in 0..count.min(items.len()) {
             let other = place + self.below(items.len() - place);
-            positions.swap(place, other);
+            let position = moved.get(&other).copied().unwrap_or(other);
+            let displaced = moved.get(&place).copied().unwrap_or(place);
+            moved.insert(other, displaced);
+            drawn.push(items[position].clone());
         }
-        positions[..count].iter().map(|position| items[*position].clone()).collect()
+        drawn
     }
 }
 

@@ -37,7 +37,7 @@ pub enum Change {
 
 /// How good a node is; more is better.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Fitness(f64);
+pub(super) struct Fitness(pub(super) f64);
 
 impl Eq for Fitness {}
 
@@ -417,6 +417,7 @@ fn proposed(id: NodeId, plan: &Plan, at: u64) -> Node {
         shown: plan.shown.clone(),
         children: Vec::new(),
         tag: plan.tag.clone(),
+        hint: plan.hint.clone(),
         status: Status::Proposed,
         artefact: None,
         changes: BTreeMap::new(),

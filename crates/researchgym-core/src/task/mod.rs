@@ -222,6 +222,16 @@ pub enum ValidateOn {
     Fresh,
 }
 
+impl ValidateOn {
+    /// Whether validations are scored on something else than the final score.
+    pub fn is_apart(self) -> bool {
+        match self {
+            ValidateOn::Validation | ValidateOn::Fresh => true,
+            ValidateOn::Test => false,
+        }
+    }
+}
+
 /// A sandbox in which agent-written (or reference) code runs for the grader: no network, no hidden files.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

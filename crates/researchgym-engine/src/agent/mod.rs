@@ -6,6 +6,8 @@ mod human;
 mod scripted;
 mod tuner;
 
+use std::sync::Arc;
+
 use researchgym_core::event::Ending;
 use researchgym_core::spec::AgentSpec;
 
@@ -13,12 +15,19 @@ pub(crate) use self::basic::tool_schema;
 pub use self::external::{Declaration, DeclarationError};
 pub use self::human::Terminal;
 pub use self::scripted::actions_as_script;
+use crate::model::Door;
+use crate::search::{self, Evaluator};
 use crate::session::{Session, Stop};
 
 /// What an agent may use beside the session.
+#[derive(Default)]
 pub struct Surroundings {
     /// Where a person sits, for `human`.
     pub terminal: Option<Box<dyn Terminal>>,
+    /// What evaluates the candidates of a search; `None`: this machine.
+    pub evaluator: Option<Arc<dyn Evaluator>>,
+    /// The ways to a search's further models, in the order of its specification.
+    pub ensemble: Vec<Arc<Door>>,
 }
 
 /// Lets the agent work until the run is over; says why it is.
@@ -30,6 +39,10 @@ pub async fn drive(spec: &AgentSpec, session: &mut Session, surroundings: &mut S
         AgentSpec::Human => human::drive(session, surroundings.terminal.as_deref_mut()).await,
         AgentSpec::Basic(basic) => basic::drive(session, basic).await,
         AgentSpec::Tuner { sampler, trials } => tuner::drive(session, *sampler, *trials).await,
+        AgentSpec::Search(search) => {
+            let (evaluator, ensemble) = (surroundings.evaluator.clone(), surroundings.ensemble.clone());
+            search::drive(session, search, evaluator, ensemble).await
+        },
         AgentSpec::External { declaration, .. } => external::drive(session, declaration).await,
     };
     match outcome {

@@ -43,7 +43,7 @@ pub(super) async fn look(
     };
     let open = runner.create(runs, new)?;
     let path = open.path();
-    runner.run(open, &mut Surroundings { terminal: None }).await;
+    runner.run(open, &mut Surroundings::default()).await;
     let listing = listing(&RunFolder::open(&path)?)?;
     let seen: BTreeSet<Digest> = listing.lines().filter_map(|line| line.get(..64)?.parse().ok()).collect();
     if seen.is_empty() {

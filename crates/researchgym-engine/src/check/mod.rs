@@ -117,7 +117,7 @@ impl Checker<'_> {
             task_digest: self.loaded.digest,
         };
         let open = self.runner.create(&self.runs, new)?;
-        let result = self.runner.run(open, &mut Surroundings { terminal: None }).await;
+        let result = self.runner.run(open, &mut Surroundings::default()).await;
         match (&result.error, result.boundary) {
             (Some(error), Some(boundary)) => {
                 Err(Failure { boundary, message: error.message.clone(), hint: error.hint.clone() })

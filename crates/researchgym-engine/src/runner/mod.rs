@@ -21,7 +21,7 @@ use tokio::sync::watch;
 pub use self::open::{NewRun, OpenError, Prospect, Reopened, prospect};
 pub use self::regrade::{Regraded, regrade};
 use self::workspace::Workplace;
-pub(crate) use self::workspace::unlock;
+pub(crate) use self::workspace::{DESCRIPTION, unlock};
 use crate::agent::{self, Surroundings};
 use crate::gpu::{GpuGrant, Gpus};
 use crate::model::Door;

@@ -318,14 +318,18 @@ pub(super) fn externalised(mut spec: RunSpec, folder: &RunFolder) -> Result<RunS
     let bodies = match &mut spec.agent {
         AgentSpec::Scripted { script } | AgentSpec::Replay { script, .. } => Some(script),
         AgentSpec::Basic(basic) => basic.idea_hint.as_mut(),
-        AgentSpec::Human
-        | AgentSpec::Tuner { .. }
-        | AgentSpec::Search(_)
-        | AgentSpec::External { .. } => None,
+        AgentSpec::Human | AgentSpec::Tuner { .. } | AgentSpec::Search(_) | AgentSpec::External { .. } => {
+            None
+        }
     };
     let script = spec.model_spec.as_mut().and_then(|model| model.script.as_mut());
     for body in bodies.into_iter().chain(script) {
         *body = blobs.body(&blobs.resolve(body)?)?;
+    }
+    if let AgentSpec::Search(search) = &mut spec.agent {
+        for script in search.models.iter_mut().filter_map(|share| share.model.script.as_mut()) {
+            *script = blobs.body(&blobs.resolve(script)?)?;
+        }
     }
     Ok(spec)
 }

@@ -23,7 +23,7 @@ const USUAL_OUTPUT: u64 = 32_000;
 /// An answer that may have fewer tokens than this is not worth asking for.
 const LEAST_OUTPUT: u64 = 512;
 /// How often a question whose answer broke off or made no sense is asked again; each time is paid for.
-const PAID_RETRIES: u32 = 3;
+pub(crate) const PAID_RETRIES: u32 = 3;
 
 /// What an agent gets for a question.
 #[derive(Clone, Debug, PartialEq)]
@@ -139,6 +139,21 @@ impl Session {
         conversation: &Conversation,
         settings: &RequestSettings,
     ) -> Result<Grant, Stop> {
+        let shortage = match self.granted(door, conversation, settings) {
+            Ok(grant) => return Ok(grant),
+            Err(shortage) => shortage,
+        };
+        self.note_shortage(&shortage)?;
+        Err(Stop::Ended(ended_by(&shortage)))
+    }
+
+    /// The same, without a word in the log.
+    pub(super) fn granted(
+        &self,
+        door: &Door,
+        conversation: &Conversation,
+        settings: &RequestSettings,
+    ) -> Result<Grant, Shortage> {
         let facts = &door.endpoint.facts;
         let price = facts.price.unwrap_or_default();
         let input = input_bound(door, conversation, settings);
@@ -150,16 +165,13 @@ impl Session {
             least_output: least_output(settings),
         };
         let state = &self.recorder.state;
-        let shortage = match state.ledger.grant(&state.limits, &wish) {
-            Ok(grant) => return Ok(grant),
-            Err(shortage) => shortage,
-        };
-        let text = format!("the model is not asked: {shortage}; {}", raise(&shortage));
-        self.recorder.append(Event::Noted { text })?;
-        Err(Stop::Ended(match shortage {
-            Shortage::Budget { .. } => Ending::Budget,
-            Shortage::Tokens { .. } => Ending::TokenLimit,
-        }))
+        state.ledger.grant(&state.limits, &wish)
+    }
+
+    /// Says in the log why no model is asked.
+    pub(crate) fn note_shortage(&mut self, shortage: &Shortage) -> Result<(), Failure> {
+        let text = format!("the model is not asked: {shortage}; {}", raise(shortage));
+        self.recorder.append(Event::Noted { text }).map(drop)
     }
 
     /// What must be left for the next question to be asked at all.
@@ -172,7 +184,7 @@ impl Session {
     }
 
     /// Records the question with what it can cost; from here on it is under way.
-    fn set_aside(
+    pub(super) fn set_aside(
         &mut self,
         door: &Door,
         conversation: &mut Conversation,
@@ -285,7 +297,7 @@ impl Session {
     }
 
     #[expect(clippy::too_many_arguments, reason = "one event, put together at the end of its one way")]
-    fn called(
+    pub(super) fn called(
         &self,
         door: &Door,
         call: u64,
@@ -337,6 +349,14 @@ impl Session {
     }
 }
 
+/// How a run ends that has too little left.
+pub(crate) fn ended_by(shortage: &Shortage) -> Ending {
+    match shortage {
+        Shortage::Budget { .. } => Ending::Budget,
+        Shortage::Tokens { .. } => Ending::TokenLimit,
+    }
+}
+
 /// The most tokens that the prompt can have.
 fn input_bound(door: &Door, conversation: &Conversation, settings: &RequestSettings) -> u64 {
     let mut input = conversation.tokens_bound(message_bound);
@@ -353,11 +373,11 @@ fn least_output(settings: &RequestSettings) -> u64 {
 }
 
 /// The end of a call, not yet recorded.
-struct Outcome {
-    called: ModelCalled,
-    result: Result<(Reply, Option<u64>), ModelFailure>,
+pub(super) struct Outcome {
+    pub(super) called: ModelCalled,
+    pub(super) result: Result<(Reply, Option<u64>), ModelFailure>,
     /// It was paid for and failed in a way that passes: after how long it may be asked once more.
-    again: Option<Duration>,
+    pub(super) again: Option<Duration>,
 }
 
 /// Tokens of prompt and answer, if the provider counted them.
@@ -366,7 +386,7 @@ fn counted(called: &ModelCalled) -> Option<u64> {
 }
 
 /// The run ended while the answer was under way: it may be paid for in full.
-fn stopped(grant: Grant) -> Attempted {
+pub(super) fn stopped(grant: Grant) -> Attempted {
     let message = "the run ended while the answer was under way".to_owned();
     let input = grant.hold.tokens.saturating_sub(grant.output);
     Attempted {

@@ -95,6 +95,30 @@ pub(crate) fn record(lines: &[Line], unfinished: Unfinished) -> Result<VecDeque<
     Ok(record)
 }
 
+/// The answers that agents were told, by conversation, in order: for a search, whose conversations go on beside each other.
+pub(crate) fn answers(lines: &[Line]) -> BTreeMap<u64, VecDeque<RecordedAsk>> {
+    let mut asked: BTreeMap<u64, Question> = BTreeMap::new();
+    let mut answers: BTreeMap<u64, VecDeque<RecordedAsk>> = BTreeMap::new();
+    for line in lines {
+        match &line.event {
+            Event::ModelAsked(question) if question.caller == Caller::Agent => {
+                let repeats = question.retry_of.and_then(|call| asked.get(&call));
+                if let Some(understood) = Question::of(question, repeats) {
+                    asked.insert(question.call, understood);
+                }
+            }
+            Event::ModelCalled(called) if matches!(called.outcome, CallOutcome::Answered { .. }) => {
+                if let Some(question) = asked.get(&called.call) {
+                    let ask = question.clone().ended(called);
+                    answers.entry(ask.conversation).or_default().push_back(ask);
+                }
+            }
+            _ => {}
+        }
+    }
+    answers
+}
+
 /// The newest question of the agent's that has no answer which it was told: the next one repeats it.
 pub(crate) fn unanswered(lines: &[Line]) -> Option<u64> {
     let mut open = None;

@@ -3,7 +3,7 @@
 //! Where a level has more nodes than fit side by side they stand in several rows, in order.
 
 use super::font::{self, Weight};
-use super::frame::{self, EDGE, LABEL_SIZE, TICK_SIZE, WIDTH};
+use super::frame::{EDGE, LABEL_SIZE, TICK_SIZE, WIDTH};
 use super::scene::{Anchor, Area, Outline, Pen, Place, Scene, Words};
 use crate::palette::{Dash, Ink};
 

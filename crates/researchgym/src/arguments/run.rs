@@ -4,14 +4,14 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::{GpuArguments, ModelArguments, NetworkArguments, Places, place};
+use super::{GpuArguments, ModelArguments, NetworkArguments, Places, SearchArguments, place};
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {
     /// A task's name (see `researchgym task list`) or folder
     #[arg(required_unless_present_any = ["resume", "fork"])]
     pub(crate) task: Option<String>,
-    /// basic-agent (also rg-agent), tuner, scripted, human, replay, or an external agent: a name in ./agents or a .toml file
+    /// basic-agent (also rg-agent), search, tuner, scripted, human, replay, or an external agent: a name in ./agents or a .toml file
     #[arg(required_unless_present_any = ["resume", "fork"])]
     pub(crate) agent: Option<String>,
     /// A variant that the task declares
@@ -23,7 +23,7 @@ pub(crate) struct RunArguments {
     /// Working time in hours, or `unlimited` [default: the task's]
     #[arg(long, aliases = ["basic-hours", "claude-hours", "codex-hours", "ai-hours"], value_name = "H", allow_negative_numbers = true)]
     pub(crate) hours: Option<String>,
-    /// Actions of the agent, or `unlimited` [default: unlimited]
+    /// Actions of the agent (of a search: candidates), or `unlimited` [default: unlimited]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub(crate) steps: Option<String>,
     /// US dollars for model calls, or `unlimited` [default: 10]
@@ -80,7 +80,7 @@ pub(crate) struct RunArguments {
     /// basic-agent: tokens for thinking, for models that take a number
     #[arg(long, value_name = "N", conflicts_with = "reasoning_effort")]
     pub(crate) reasoning_tokens: Option<u64>,
-    /// basic-agent: sampling temperature [default: the provider's]
+    /// basic-agent, search: sampling temperature [default: the provider's]
     #[arg(long, value_name = "T")]
     pub(crate) temperature: Option<f64>,
     #[command(flatten)]
@@ -97,6 +97,8 @@ pub(crate) struct RunArguments {
     /// tuner: how candidates are drawn [default: tpe]
     #[arg(long, value_enum)]
     pub(crate) sampler: Option<SamplerName>,
+    #[command(flatten, next_help_heading = "Search")]
+    pub(crate) search: SearchArguments,
     /// Your own copies of the task's datasets
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,

@@ -1,5 +1,7 @@
 //! From an agent's name and the flags beside it to its specification.
 
+mod search;
+
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -13,11 +15,12 @@ use researchgym_engine::agent::Declaration;
 use researchgym_engine::catalogue::{Catalogue, Entry, LoadedTask};
 use researchgym_engine::store::{RunFolder, read_log};
 
+use self::search::SEARCH;
 use crate::arguments::{RunArguments, SamplerName};
 use crate::error::{CommandError, input};
 use crate::settings::{Settings, absolute, given};
 
-const BUILT_IN: [&str; 5] = [BASIC, "tuner", "scripted", "human", "replay"];
+const BUILT_IN: [&str; 6] = [BASIC, SEARCH, "tuner", "scripted", "human", "replay"];
 const BASIC: &str = "basic-agent";
 /// The seed project's name for it.
 const BASIC_ALIAS: &str = "rg-agent";
@@ -48,10 +51,13 @@ pub(super) fn specification(
         ("--no-submit", arguments.no_submit, BASIC),
         ("--reasoning-effort", arguments.reasoning_effort.is_some(), BASIC),
         ("--reasoning-tokens", arguments.reasoning_tokens.is_some(), BASIC),
-        ("--temperature", arguments.temperature.is_some(), BASIC),
+        ("--temperature", arguments.temperature.is_some() && name != SEARCH, BASIC),
     ];
     if let Some((flag, _, owner)) = stray.into_iter().find(|(_, given, owner)| *given && *owner != name) {
         return Err(CommandError::input(format!("{flag} belongs to the agent `{owner}`, not to `{name}`")));
+    }
+    if let Some(flag) = arguments.search.given().filter(|_| name != SEARCH) {
+        return Err(CommandError::input(format!("{flag} belongs to the agent `{SEARCH}`, not to `{name}`")));
     }
     match name {
         BASIC => basic(arguments, settings, loaded),
@@ -59,6 +65,7 @@ pub(super) fn specification(
         "replay" => replay(arguments, settings),
         "human" => Ok(AgentSpec::Human),
         "tuner" => tuner(arguments, &loaded.task),
+        SEARCH => search::specification(name, arguments, settings, &loaded.task),
         _ => external(name, arguments, settings),
     }
 }

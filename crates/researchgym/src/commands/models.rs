@@ -5,7 +5,7 @@ use std::sync::Arc;
 use researchgym_core::action::Body;
 use researchgym_core::failure::{Boundary, Failure};
 use researchgym_core::model::RetryPolicy;
-use researchgym_core::spec::{ModelSpec, RunSpec};
+use researchgym_core::spec::{AgentSpec, ModelSpec, RunSpec};
 use researchgym_engine::model::registry::{Options, price_flag};
 use researchgym_engine::model::settings::Merged;
 use researchgym_engine::model::{Client, Door, Endpoint, Registry};
@@ -36,6 +36,46 @@ pub(super) fn named(
     };
     let registry = with_options(&arguments.models, (settings, merged), printer)?;
     door(registry.resolve(name)?, &registry).map(Some)
+}
+
+/// The ways to the further models of a search, with their weights.
+pub(super) fn ensemble(
+    arguments: &RunArguments,
+    (settings, merged): (&Settings, &Merged),
+    printer: &Printer,
+) -> Result<Vec<(Arc<Door>, f64)>, CommandError> {
+    let named = &arguments.search.ensemble;
+    if named.is_empty() {
+        return Ok(Vec::new());
+    }
+    if arguments.model.is_none() {
+        return Err(CommandError::input(
+            "--ensemble adds to the model that --model names; name that one first",
+        ));
+    }
+    let registry = with_options(&arguments.models, (settings, merged), printer)?;
+    let doors = named.iter().map(|(name, weight)| Ok((door(registry.resolve(name)?, &registry)?, *weight)));
+    doors.collect()
+}
+
+/// The ways to the further models of a search that goes on.
+pub(super) fn recorded_ensemble(
+    spec: &RunSpec,
+    folder: &RunFolder,
+    arguments: &RunArguments,
+    (settings, merged): (&Settings, &Merged),
+    printer: &Printer,
+) -> Result<Vec<Arc<Door>>, CommandError> {
+    let AgentSpec::Search(search) = &spec.agent else { return Ok(Vec::new()) };
+    if search.models.is_empty() {
+        return Ok(Vec::new());
+    }
+    let registry = with_options(&arguments.models, (settings, merged), printer)?;
+    let doors = search.models.iter().map(|share| {
+        let model = with_script(&share.model, folder)?;
+        door(registry.endpoint_of(&model)?, &registry)
+    });
+    doors.collect()
 }
 
 /// The way to the model that judges runs.

@@ -3,6 +3,7 @@
 use researchgym_core::gpu::GpuRequest;
 use researchgym_core::isolation::Runtime;
 use researchgym_core::score::Direction;
+use researchgym_core::search::SearchSpec;
 use researchgym_core::spec::{AgentSpec, BasicMode, BasicSpec, ModelSpec, RunSpec, SCHEMA};
 use researchgym_core::task::Task;
 use researchgym_engine::catalogue::LoadedTask;
@@ -114,10 +115,21 @@ fn agent(agent: &AgentSpec) -> String {
     let more = match agent {
         AgentSpec::Basic(basic) => with_flags(basic),
         AgentSpec::Tuner { trials, .. } => counted(*trials, "trial"),
+        AgentSpec::Search(search) => searching(search),
         AgentSpec::Replay { source, .. } => format!("the actions of run {source}"),
         AgentSpec::Scripted { .. } | AgentSpec::Human | AgentSpec::External { .. } => String::new(),
     };
     if more.is_empty() { agent.name().to_owned() } else { format!("{} ({more})", agent.name()) }
+}
+
+fn searching(search: &SearchSpec) -> String {
+    let operators: Vec<&str> = search.operators.0.keys().map(|operator| operator.name()).collect();
+    format!(
+        "{} with {}, {} at once",
+        search.policy.name(),
+        operators.join(", "),
+        counted(u64::from(search.parallel), "candidate")
+    )
 }
 
 fn wanted(gpus: &GpuRequest) -> String {

@@ -11,6 +11,8 @@ use researchgym_core::event::{CallOutcome, Event, Line, ModelCalled};
 use researchgym_core::model::Usage;
 use researchgym_core::network::{NetworkRequested, Phase, Verdict};
 use researchgym_core::observation::Observation;
+use researchgym_core::search::event::Evaluated;
+use researchgym_core::search::{Change, Status};
 use researchgym_core::state::RunState;
 use researchgym_engine::session::Observer;
 
@@ -102,6 +104,24 @@ fn standing(state: &RunState) -> String {
     format!("{steps}, {best}, {},", money(state.ledger.spent().as_usd()))
 }
 
+/// What an evaluation came to, for who watches.
+fn evaluation(evaluated: &Evaluated, state: &RunState) -> Option<String> {
+    let tree = state.search.as_deref()?;
+    let settled = tree.changed().iter().find_map(|change| match change {
+        Change::Settled(node) => tree.get(*node),
+        _ => None,
+    })?;
+    let what = match (&settled.status, settled.aggregate()) {
+        (Status::Measured, Some(found)) => format!("{} {}", tree.primary().name, number(found.mean)),
+        (Status::Failed { kind, reason }, _) => format!("{}: {}", kind.name(), first_line(reason, 80)),
+        (Status::Quarantined { reason }, _) => format!("quarantined: {}", first_line(reason, 80)),
+        (status, _) => status.name().to_owned(),
+    };
+    let best = if tree.best() == Some(settled.id) { "  the best so far" } else { "" };
+    let seconds = duration(evaluated.wall_ms as f64 / 1e3);
+    Some(format!("{:>6}  {} {what} ({seconds}){best}", settled.id, settled.operator))
+}
+
 fn full(event: &Event, state: &RunState) -> Option<String> {
     Some(match event {
         Event::RunStarted(started) => {
@@ -137,6 +157,11 @@ fn full(event: &Event, state: &RunState) -> Option<String> {
             "      a model call was under way when the program died; it is booked at the most it can cost"
                 .to_owned()
         }
+        Event::Planned(_) | Event::NodeBuilt(_) | Event::EvaluationBegan(_) => return None,
+        Event::NodeDropped(dropped) => {
+            format!("{:>6}  dropped: {}", dropped.node, first_line(&dropped.reason, 80))
+        }
+        Event::Evaluated(evaluated) => return evaluation(evaluated, state),
         Event::UserNoted { .. } => "  note for the agent recorded".to_owned(),
         Event::Paused => format!("  paused; go on with: researchgym unpause {}", state.started.run_id),
         Event::Unpaused { .. } => "  goes on".to_owned(),

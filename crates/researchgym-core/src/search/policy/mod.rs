@@ -4,14 +4,27 @@
 //! projection of it, told change by change, so that a resumed search has the same one: nothing that is drawn or decided
 //! in [`Policy::ask`] may be kept but by way of the tags of the plans it returns.
 
+mod best_first;
 mod best_of_n;
+mod epochs;
+mod forest;
 mod hill_climb;
+mod line;
+mod mcts;
+#[cfg(test)]
+mod play;
+mod ranking;
+mod stages;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use self::best_first::BestFirst;
 pub use self::best_of_n::BestOfN;
+pub use self::epochs::Epochs;
 pub use self::hill_climb::HillClimb;
+pub use self::mcts::{Backup, Decay, Dynamic, Exponential, Linear, Mcts, Piecewise};
+pub use self::stages::Stages;
 use super::{Change, Plan, Repertoire, Stream, Tree};
 
 /// Plans the next candidates of a search.
@@ -62,14 +75,28 @@ pub enum PolicySpec {
     BestOfN(BestOfN),
     /// Control: a better version of the best one, again and again.
     HillClimb(HillClimb),
+    /// Trees from a few drafts: the best candidate is improved, failures are mended (AIDE).
+    BestFirst(BestFirst),
+    /// Four stages, each a best-first search from the best of the one before (AI-Scientist-v2).
+    Stages(Stages),
+    /// Monte Carlo tree search (ML-Master).
+    Mcts(Mcts),
+    /// Batches, a growing part of which refines what beat the baseline.
+    Epochs(Epochs),
     /// A program of the user's own that speaks JSON lines.
     External(External),
 }
 
 impl PolicySpec {
     /// The names that a user may give, with what each is.
-    pub const NAMES: [(&'static str, &'static str); 2] =
-        [("best-of-n", "control: independent candidates"), ("hill-climb", "control: improve the best one")];
+    pub const NAMES: [(&'static str, &'static str); 6] = [
+        ("best-of-n", "control: independent candidates"),
+        ("hill-climb", "control: improve the best one"),
+        ("best-first", "a few drafts, then improve the best and mend failures (AIDE)"),
+        ("stages", "implementation, tuning, research, ablation (AI-Scientist-v2)"),
+        ("mcts", "Monte Carlo tree search (ML-Master)"),
+        ("epochs", "batches that explore and, more and more, refine what beat the baseline"),
+    ];
 
     /// The policy of that name with its published defaults.
     pub fn named(name: &str) -> Option<PolicySpec> {
@@ -81,6 +108,10 @@ impl PolicySpec {
         match self {
             PolicySpec::BestOfN(_) => "best-of-n",
             PolicySpec::HillClimb(_) => "hill-climb",
+            PolicySpec::BestFirst(_) => "best-first",
+            PolicySpec::Stages(_) => "stages",
+            PolicySpec::Mcts(_) => "mcts",
+            PolicySpec::Epochs(_) => "epochs",
             PolicySpec::External(_) => "external",
         }
     }
@@ -90,6 +121,10 @@ impl PolicySpec {
         match self {
             PolicySpec::BestOfN(constants) => Some(Box::new(constants.begin())),
             PolicySpec::HillClimb(constants) => Some(Box::new(constants.begin())),
+            PolicySpec::BestFirst(constants) => Some(Box::new(constants.begin())),
+            PolicySpec::Stages(constants) => Some(Box::new(constants.begin())),
+            PolicySpec::Mcts(constants) => Some(Box::new(constants.begin())),
+            PolicySpec::Epochs(constants) => Some(Box::new(constants.begin())),
             PolicySpec::External(_) => None,
         }
     }

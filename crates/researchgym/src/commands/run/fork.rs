@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use researchgym_core::spec::RunSpec;
+use researchgym_core::spec::{AgentSpec, RunSpec};
 use researchgym_core::state::RunState;
 use researchgym_engine::catalogue::LoadedTask;
 use researchgym_engine::materials::Place;
@@ -32,6 +32,10 @@ pub(super) async fn fork(place: &str, arguments: &RunArguments, printer: &Printe
         .map_err(|error| CommandError::input(format!("{}: {error}", folder.events().display())))?;
     let spec = state.started.spec.clone();
     same(arguments, &spec)?;
+    if matches!(spec.agent, AgentSpec::Search(_)) {
+        return Err(CommandError::input(format!("run {name} is a search, and searches cannot be forked"))
+            .hinted("go on with it by --resume, or begin another search"));
+    }
     let loaded = LoadedTask::open(Path::new(&spec.task_dir)).map_err(input)?;
     if loaded.digest != state.started.digests.task {
         printer.warn(&format!("the folder of task {} has changed since the run began", spec.task));
@@ -44,7 +48,8 @@ pub(super) async fn fork(place: &str, arguments: &RunArguments, printer: &Printe
     let data_dir = settings.data_dir(&arguments.data_dir)?.map(|path| path.display().to_string());
     let data_dir = data_dir.or(spec.data_dir.clone());
     let show = || console(&spec.agent, 1, printer);
-    let ways = Ways { door: door.clone(), web: web::recorded(&state.started, &settings, printer)? };
+    let web = web::recorded(&state.started, &settings, printer)?;
+    let ways = Ways { door: door.clone(), web, ensemble: Vec::new() };
     let gpus = gpus::find(spec.gpus.as_ref(), 1)?;
     let sandboxes = sandboxes(&settings)?;
     image::recorded(spec.image.as_ref(), &sandboxes).await?;

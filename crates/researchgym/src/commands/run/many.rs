@@ -6,7 +6,6 @@ use std::sync::Arc;
 use researchgym_core::event::Ending;
 use researchgym_core::failure::Failure;
 use researchgym_core::result::RunResult;
-use researchgym_engine::agent::Surroundings;
 use researchgym_engine::runner::NewRun;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -46,8 +45,9 @@ pub(super) async fn many(
             }
         };
         let runner = running.runner.clone();
+        let mut surroundings = running.surroundings();
         tasks.spawn(async move {
-            let result = runner.run(open, &mut Surroundings { terminal: None }).await;
+            let result = runner.run(open, &mut surroundings).await;
             drop(permit);
             (index, result)
         });

@@ -27,12 +27,19 @@ use crate::signals;
 pub(super) struct Running {
     pub(super) runner: Runner,
     pub(super) console: Console,
+    /// The ways to a search's further models.
+    pub(super) ensemble: Vec<Arc<Door>>,
 }
 
 impl Running {
     pub(super) async fn one(&self, open: OpenRun, printer: &Printer) -> RunResult {
         let terminal = open.is_human().then(|| Box::new(Person::new(printer)) as Box<_>);
-        self.runner.run(open, &mut Surroundings { terminal }).await
+        self.runner.run(open, &mut Surroundings { terminal, ..self.surroundings() }).await
+    }
+
+    /// What every run of this process may use.
+    pub(super) fn surroundings(&self) -> Surroundings {
+        Surroundings { ensemble: self.ensemble.clone(), ..Surroundings::default() }
     }
 }
 
@@ -47,6 +54,7 @@ pub(super) fn console(agent: &AgentSpec, runs: u64, printer: &Printer) -> Consol
 pub(super) struct Ways {
     pub(super) door: Option<Arc<Door>>,
     pub(super) web: Option<Arc<Web>>,
+    pub(super) ensemble: Vec<Arc<Door>>,
 }
 
 /// What a run is set up from.
@@ -86,5 +94,5 @@ pub(super) async fn runner(
         gpus,
         cancelled,
     };
-    Ok(Running { runner, console })
+    Ok(Running { runner, console, ensemble: ways.ensemble })
 }

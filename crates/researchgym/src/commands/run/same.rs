@@ -53,6 +53,7 @@ pub(super) fn same(arguments: &RunArguments, spec: &RunSpec) -> Result<(), Comma
         ("--reasoning-effort", arguments.reasoning_effort.is_some()),
         ("--reasoning-tokens", arguments.reasoning_tokens.is_some()),
         ("--temperature", arguments.temperature.is_some()),
+        (arguments.search.given().unwrap_or("--policy"), arguments.search.given().is_some()),
         (
             "--trials",
             arguments.trials.is_some_and(

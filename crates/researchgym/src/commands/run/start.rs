@@ -1,8 +1,11 @@
 //! New runs.
 
+use std::sync::Arc;
+
 use researchgym_core::isolation::Runtime;
 use researchgym_core::keys::repeat_seed;
 use researchgym_core::result::Progress;
+use researchgym_core::search::ModelShare;
 use researchgym_core::spec::{AgentSpec, Limits, MicroUsd, RunSpec, SCHEMA};
 use researchgym_core::task::Task;
 use researchgym_engine::catalogue::{Catalogue, LoadedTask};
@@ -31,11 +34,14 @@ pub(super) async fn start(arguments: &RunArguments, printer: &Printer) -> Outcom
     let (task, agent) = (required(&arguments.task), required(&arguments.agent));
     let loaded = Catalogue::new(settings.tasks.clone()).find(task).map_err(input)?;
     let door = models::named(arguments, (&settings, &merged), printer)?;
+    let ensemble = models::ensemble(arguments, (&settings, &merged), printer)?;
     let web = web::way(&loaded.task, &settings, printer)?;
     let spec = RunSpec {
         web: web.is_some(),
         ..specification(arguments, &settings, &loaded, agent, door.as_deref())?
     };
+    let spec = with_ensemble(spec, &ensemble);
+    let ensemble = ensemble.into_iter().map(|(door, _)| door).collect();
     let wanted = image::wanted(spec.runtime, arguments.image.as_deref(), &loaded, &merged)?;
     let task =
         loaded.task.with_variant(&spec.variant).map_err(|error| CommandError::input(error.to_string()))?;
@@ -58,7 +64,7 @@ pub(super) async fn start(arguments: &RunArguments, printer: &Printer) -> Outcom
     };
     let spec = RunSpec { image, ..spec };
     let console = || console(&spec.agent, runs, printer);
-    let ways = Ways { door, web };
+    let ways = Ways { door, web, ensemble };
     let place = Place { sandboxes: &sandboxes, image: spec.image.as_ref() };
     let table =
         Table { settings: &settings, loaded: &loaded, data_dir: spec.data_dir.as_deref(), place, gpus };
@@ -85,6 +91,18 @@ pub(super) async fn start(arguments: &RunArguments, printer: &Printer) -> Outcom
         }
         None => Ok(conclude(&results, true, printer)),
     }
+}
+
+/// A search's specification holds all its models.
+fn with_ensemble(mut spec: RunSpec, ensemble: &[(Arc<Door>, f64)]) -> RunSpec {
+    if let AgentSpec::Search(search) = &mut spec.agent {
+        let shares = ensemble.iter().map(|(door, weight)| ModelShare {
+            model: Box::new(Registry::spec_of(&door.endpoint)),
+            weight: *weight,
+        });
+        search.models = shares.collect();
+    }
+    spec
 }
 
 fn required(word: &Option<String>) -> &str {

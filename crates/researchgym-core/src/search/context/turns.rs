@@ -1,0 +1,17 @@
+//! What is said to a model after an answer of its own.
+
+use super::room::one_line;
+use super::template::{TURNS, fill, part};
+use crate::model::Message;
+
+/// Sends the exact error of an answer back that could not be used. `attempt` counts the answers so far, from 1.
+pub fn repair(error: &str, attempt: u32) -> Message {
+    let name = if attempt <= 1 { "repair" } else { "repair-again" };
+    Message::user(fill(part(TURNS, name), &[("error", error.trim()), ("attempt", &attempt.to_string())]))
+}
+
+/// Asks for another candidate in place of one that a gate refuses, such as `it equals candidate 12`.
+pub fn again(reason: &str) -> Message {
+    let reason = one_line(reason, 2000);
+    Message::user(fill(part(TURNS, "again"), &[("reason", reason.trim_end_matches('.'))]))
+}

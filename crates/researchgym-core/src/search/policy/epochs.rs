@@ -1,0 +1,271 @@
+//! `epochs`: batches of candidates, a growing part of which refines what beat the baseline while the rest looks
+//! elsewhere. The search over research ideas of Si and others (arXiv 2601.14525).
+//!
+//! Published is a barrier that opens when more than three tenths of a batch are back; here the slots of the next epoch
+//! are filled one by one from then on, and what comes late belongs to the pools of the epochs after. A plan draws its
+//! pools for itself; as published, ten ideas of one call share theirs.
+
+use std::num::NonZeroU32;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Answer, Policy, View};
+use crate::search::event::Gate;
+use crate::search::{Change, Node, NodeId, Operator, Plan, Role, Status, Stream, Tag, Tree};
+
+/// Its constants. Published means arXiv 2601.14525 with its repository NoviScl/Automated-AI-Researcher (`4e33561`).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Epochs {
+    /// Epochs after which the search is over. Published: 10.
+    pub epochs: NonZeroU32,
+    /// Candidates per epoch. Published: 50 for GRPO, 80 for nanoGPT.
+    pub batch: NonZeroU32,
+    /// The part of an epoch that exploits is rounded down to a multiple of this, unless the batch is smaller. Published:
+    /// 10, the ideas of one call.
+    pub per_call: NonZeroU32,
+    /// The part that exploits at first. Published: 0.5. The first epoch has nothing to exploit.
+    pub exploit_start: f64,
+    /// By how much it grows. Published: 0.1.
+    pub exploit_step: f64,
+    /// After how many epochs it grows. Published: 2.
+    pub exploit_every: NonZeroU32,
+    /// How far it grows. Published: 0.8.
+    pub exploit_most: f64,
+    /// The part of every epoch that explores in any case. Ours: 0.2, which the published schedule keeps by itself.
+    pub min_explore: f64,
+    /// How many candidates that beat the baseline are drawn for an exploiting one. Published: 100.
+    pub top_k: usize,
+    /// How many candidates of any quality are drawn for an exploring one. Published: 100.
+    pub sample_k: usize,
+    /// The part of an epoch that has to be exceeded by what has come back before the next epoch begins; 1 waits for all.
+    /// Published: 0.3.
+    pub quorum: f64,
+}
+
+impl Default for Epochs {
+    fn default() -> Epochs {
+        let count = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
+        Epochs {
+            epochs: count(10),
+            batch: count(50),
+            per_call: count(10),
+            exploit_start: 0.5,
+            exploit_step: 0.1,
+            exploit_every: count(2),
+            exploit_most: 0.8,
+            min_explore: 0.2,
+            top_k: 100,
+            sample_k: 100,
+            quorum: 0.3,
+        }
+    }
+}
+
+/// Against sums such as 0.5 + 0.1 + 0.1 that fall short of what is meant.
+const ROUNDING: f64 = 1e-9;
+
+impl Epochs {
+    pub(super) fn begin(&self) -> impl Policy + 'static {
+        Batches { constants: self.clone(), epochs: Vec::new(), settled: Vec::new(), better: Vec::new() }
+    }
+
+    /// How many candidates of an epoch exploit, and how many explore.
+    pub fn split(&self, epoch: u32) -> (u32, u32) {
+        let batch = self.batch.get();
+        if epoch == 0 {
+            return (0, batch);
+        }
+        let steps = f64::from(epoch / self.exploit_every.get());
+        let ratio = (self.exploit_start + self.exploit_step * steps).min(self.exploit_most);
+        let least_exploring = (f64::from(batch) * self.min_explore - ROUNDING).ceil().max(0.0) as u32;
+        let exploiting = (f64::from(batch) * ratio + ROUNDING).floor().max(0.0) as u32;
+        let exploiting = exploiting.min(batch.saturating_sub(least_exploring));
+        let per_call = if batch < self.per_call.get() { 1 } else { self.per_call.get() };
+        let exploiting = exploiting - exploiting % per_call;
+        (exploiting, batch - exploiting)
+    }
+
+    /// How many candidates of an epoch must have come back before the next begins.
+    fn enough(&self) -> u32 {
+        let batch = self.batch.get();
+        let exceeded = (f64::from(batch) * self.quorum + ROUNDING).floor().max(0.0) as u32;
+        exceeded.saturating_add(1).min(batch)
+    }
+}
+
+/// What is known of an epoch that has begun.
+#[derive(Clone, Copy, Debug, Default)]
+struct Epoch {
+    planned: u32,
+    settled: u32,
+    /// How many candidates had come back when it began: its pools are made of those.
+    known: usize,
+}
+
+struct Batches {
+    constants: Epochs,
+    epochs: Vec<Epoch>,
+    /// Candidates in the order in which they came back, those left out that nothing can be learnt from.
+    settled: Vec<NodeId>,
+    /// Positions in `settled` of those that beat the baseline, in order.
+    better: Vec<usize>,
+}
+
+impl Policy for Batches {
+    fn observe(&mut self, tree: &Tree, change: Change) {
+        match change {
+            Change::Planned(first, end) => {
+                for node in (first..end).filter_map(|id| tree.get(id)) {
+                    self.planned(node);
+                }
+            }
+            Change::Built(_) => {}
+            Change::Settled(id) => {
+                let Some(node) = tree.get(id) else { return };
+                if let Some(epoch) = node.tag.epoch.and_then(|epoch| self.epochs.get_mut(epoch as usize)) {
+                    epoch.settled += 1;
+                }
+                if id != 0 && teaches(node) {
+                    self.settled.push(id);
+                    if beats_baseline(tree, id) {
+                        self.better.push(self.settled.len() - 1);
+                    }
+                }
+            }
+            // Rare, and with the baseline everything may change.
+            Change::Remeasured(_) => {
+                let positions = 0..self.settled.len();
+                self.better = positions.filter(|at| beats_baseline(tree, self.settled[*at])).collect();
+            }
+        }
+    }
+
+    fn ask(&self, view: &View<'_>, random: &mut Stream) -> Answer {
+        let mut answer = Answer::default();
+        let mut number = self.epochs.len().saturating_sub(1) as u32;
+        let mut epoch = self.epochs.last().copied().unwrap_or_default();
+        while answer.plans.len() < view.free {
+            if epoch.planned >= self.constants.batch.get() {
+                if number + 1 >= self.constants.epochs.get() {
+                    answer.is_over = answer.plans.is_empty();
+                    break;
+                }
+                if epoch.settled < self.constants.enough() {
+                    break;
+                }
+                number += 1;
+                epoch = Epoch { known: self.settled.len(), ..Epoch::default() };
+            }
+            let (exploiting, exploring) = self.constants.split(number);
+            let Some(plan) = self.plan(view, random, number, epoch.planned < exploiting, epoch.known) else {
+                answer.is_over = view.tree.unsettled() == 0 && answer.plans.is_empty();
+                break;
+            };
+            if epoch.planned == 0 {
+                let note = format!(
+                    "epoch {number}: {exploiting} to exploit, {exploring} to explore; {} candidates known, {} of \
+                     them better than the baseline",
+                    epoch.known,
+                    self.better_of(epoch.known).len(),
+                );
+                answer.note = Some(note);
+            }
+            answer.plans.push(plan);
+            epoch.planned += 1;
+        }
+        answer
+    }
+}
+
+impl Batches {
+    fn planned(&mut self, node: &Node) {
+        let Some(epoch) = node.tag.epoch else { return };
+        // Epochs begin one after the other; a tag of any other is not ours.
+        if epoch as usize == self.epochs.len() {
+            self.epochs.push(Epoch { known: self.settled.len(), ..Epoch::default() });
+        }
+        if let Some(epoch) = self.epochs.get_mut(epoch as usize) {
+            epoch.planned += 1;
+        }
+    }
+
+    /// Those of the first so many that beat the baseline.
+    fn better_of(&self, known: usize) -> &[usize] {
+        &self.better[..self.better.partition_point(|at| *at < known)]
+    }
+
+    fn plan(
+        &self,
+        view: &View<'_>,
+        random: &mut Stream,
+        number: u32,
+        exploits: bool,
+        known: usize,
+    ) -> Option<Plan> {
+        let (kind, shown, operator, parents) = if exploits && !self.better_of(known).is_empty() {
+            let drawn = random.sample(self.better_of(known), self.constants.top_k.max(1));
+            let pool: Vec<NodeId> = drawn.into_iter().map(|at| self.settled[at]).collect();
+            let (operator, parents) = refinement(view, random, &pool)?;
+            ("exploit", pool, operator, parents)
+        } else {
+            let pool = random.sample(&self.settled[..known], self.constants.sample_k);
+            let operator = implementation(view)
+                .or_else(|| view.operators.pick(Role::Draft, random))
+                .or_else(|| view.operators.pick(Role::Improve, random))?;
+            ("explore", pool, operator, vec![0])
+        };
+        // Without a model nobody looks at what is shown.
+        let shown = if view.operators.needs_model() { shown } else { Vec::new() };
+        let tag = Tag { epoch: Some(number), kind: Some(kind.to_owned()), ..Tag::default() };
+        Some(Plan { operator, parents, shown, tag, hint: None })
+    }
+}
+
+/// `implement`, where it is among the operators: what was published knows no other.
+fn implementation(view: &View<'_>) -> Option<Operator> {
+    let weight = view.operators.0.get(&Operator::Implement);
+    weight.is_some_and(|weight| *weight > 0.0).then_some(Operator::Implement)
+}
+
+/// How to refine what the pool holds, and from which of it. A model is given the best one and sees the others; without
+/// one any of them will do, for always the same one would leave the rest without a use.
+fn refinement(view: &View<'_>, random: &mut Stream, pool: &[NodeId]) -> Option<(Operator, Vec<NodeId>)> {
+    let roles: &[Role] = if pool.len() > 1 { &[Role::Improve, Role::Cross] } else { &[Role::Improve] };
+    let (role, operator) = match implementation(view) {
+        Some(operator) => (Role::Improve, operator),
+        None => view
+            .operators
+            .pick_any(roles, random)
+            .or_else(|| Some((Role::Draft, view.operators.pick(Role::Draft, random)?)))?,
+    };
+    let fitness = |id: &NodeId| view.tree.fitness(*id).unwrap_or(f64::NEG_INFINITY);
+    let best = pool.iter().copied().max_by(|one, other| fitness(one).total_cmp(&fitness(other)))?;
+    let base = if view.operators.needs_model() { best } else { *pool.first()? };
+    let other = pool.iter().copied().find(|id| *id != base);
+    match role {
+        Role::Cross => Some((operator, vec![base, other?])),
+        Role::Draft => Some((operator, vec![0])),
+        _ => Some((operator, vec![base])),
+    }
+}
+
+/// Whether ideas can be learnt from how it went: not from one that was tried before, nor from one of which nothing is
+/// known or whose score is not to be believed. (As published, results too good to be true enter no pool.)
+fn teaches(node: &Node) -> bool {
+    let repeats = |gate: &Gate| matches!(gate, Gate::Duplicate | Gate::NearDuplicate | Gate::NothingToDo);
+    match &node.status {
+        Status::Dropped { gate, .. } => node.is_candidate() && !repeats(gate),
+        Status::Failed { .. } | Status::Screened { .. } | Status::Measured => node.is_candidate(),
+        Status::Proposed | Status::Built | Status::Lost | Status::Quarantined { .. } => false,
+    }
+}
+
+/// Whether it is measured and strictly better than the baseline; without a baseline's value, whether it is measured.
+fn beats_baseline(tree: &Tree, id: NodeId) -> bool {
+    tree.fitness(id).is_some_and(|fitness| tree.fitness(0).is_none_or(|baseline| fitness > baseline))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,104 @@
+//! The loop's side of model calls: grants, records and books.
+
+use researchgym_core::event::Event;
+use researchgym_core::failure::Failure;
+use researchgym_core::model::Conversation;
+use researchgym_core::search::event::Spent;
+
+use super::asking::{Entry, Permission, Wish};
+use super::{Search, Why};
+use crate::session::{Session, ended_by};
+
+impl Search {
+    pub(super) fn on_entry(&mut self, session: &mut Session, entry: Entry) -> Result<(), Failure> {
+        match entry {
+            Entry::Ask(wish) => self.on_wish(session, *wish),
+            Entry::Retried { call, failure, wait } => match self.calls.contains_key(&call) {
+                true => session.call_retried(call, failure, wait),
+                false => Ok(()),
+            },
+            Entry::Over { call, sent, booked } => {
+                let Some((door, granted)) = self.calls.remove(&call) else { return Ok(()) };
+                let result = session.end_call(&door, granted, &sent)?;
+                // Who has gone has ended the search.
+                let _ = booked.send(result);
+                // What this call held and did not use is free for others.
+                for wish in std::mem::take(&mut self.parked) {
+                    self.on_wish(session, wish)?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn on_wish(&mut self, session: &mut Session, mut wish: Wish) -> Result<(), Failure> {
+        if let Some(permission) = self.recorded(session, &mut wish)? {
+            let _ = wish.answer.send(permission);
+            return Ok(());
+        }
+        if matches!(self.winding, Some(Why::Short(_))) {
+            self.parked.push_back(wish);
+            return Ok(());
+        }
+        let Wish { door, conversation, settings, retry_of, .. } = &mut wish;
+        match session.begin_call(door, conversation, settings, *retry_of)? {
+            Ok(granted) => {
+                self.calls.insert(granted.call, (door.clone(), granted));
+                let _ = wish.answer.send(Permission::Granted(granted, wish.conversation));
+            }
+            Err(shortage) => {
+                if self.calls.is_empty() {
+                    session.note_shortage(&shortage)?;
+                    self.winding = Some(Why::Short(ended_by(&shortage)));
+                }
+                self.parked.push_back(wish);
+            }
+        }
+        Ok(())
+    }
+
+    /// The answer from before the run was interrupted.
+    fn recorded(&mut self, session: &Session, wish: &mut Wish) -> Result<Option<Permission>, Failure> {
+        let Some(answers) = self.answers.get_mut(&wish.conversation.id) else { return Ok(None) };
+        let Some(ask) = answers.pop_front() else { return Ok(None) };
+        let Some(reply) = session.recorded_answer(&mut wish.conversation, &ask)? else {
+            self.answers.remove(&wish.conversation.id);
+            return Ok(None);
+        };
+        let spent = Spent { calls: 1, tokens: ask.called.usage.total(), cost: ask.called.cost };
+        let empty = Conversation::new(wish.conversation.id);
+        let conversation = std::mem::replace(&mut wish.conversation, empty);
+        Ok(Some(Permission::Recorded(Box::new((reply, spent)), conversation)))
+    }
+
+    /// Whether all that is under way waits for money that is not there.
+    pub(super) fn only_parked(&self) -> bool {
+        self.calls.is_empty()
+            && !self.parked.is_empty()
+            && self.messages.is_empty()
+            && self.entries.is_empty()
+            && self.beside.len() <= self.parked.len()
+    }
+
+    /// Ends what is under way: calls are booked, evaluations are recorded as stopped.
+    pub(super) fn wind_up(&mut self, session: &mut Session) -> Result<(), Failure> {
+        self.beside.abort_all();
+        self.parked.clear();
+        while let Ok(entry) = self.entries.try_recv() {
+            if let Entry::Over { call, sent, .. } = entry
+                && let Some((door, granted)) = self.calls.remove(&call)
+            {
+                session.end_call(&door, granted, &sent)?;
+            }
+        }
+        for (door, granted) in std::mem::take(&mut self.calls).into_values() {
+            session.abandon_call(&door, granted)?;
+        }
+        let under_way: Vec<u64> = super::tree(session).under_way().keys().copied().collect();
+        for evaluation in under_way {
+            let stopped = super::opening::stopped(evaluation, session.working_ms());
+            self.record(session, Event::Evaluated(Box::new(stopped)))?;
+        }
+        session.sync_nodes()
+    }
+}

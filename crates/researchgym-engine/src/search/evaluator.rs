@@ -1,0 +1,112 @@
+//! What evaluates candidates: one job in, one evaluation out. Where that happens is the evaluator's affair.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use researchgym_core::digest::Digest;
+use researchgym_core::failure::Failure;
+use researchgym_core::keys::AttemptKeys;
+use researchgym_core::score::{Score, Split};
+use researchgym_core::search::NodeId;
+use researchgym_core::search::event::EvaluationFailure;
+use researchgym_core::task::Task;
+
+/// Path relative to the workspace -> content.
+pub type Files = BTreeMap<String, Vec<u8>>;
+
+/// Evaluates candidates. All that it needs to know of a candidate is in the job.
+pub trait Evaluator: Send + Sync {
+    /// Runs one stage of an evaluation to its end. If the future is dropped, everything that it has started is killed.
+    fn evaluate(self: Arc<Self>, job: Job) -> BoxFuture<'static, Result<Evaluation, Failure>>;
+}
+
+/// One stage of one evaluation.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// The evaluation's number, from 1.
+    pub evaluation: u64,
+    /// The node.
+    pub node: NodeId,
+    /// The stage's name.
+    pub stage: String,
+    /// The candidate's editable files.
+    pub files: Arc<Files>,
+    /// What makes the artefacts; nothing if they are files of the candidate.
+    pub command: Option<Vec<String>>,
+    /// After which it is killed.
+    pub timeout: Duration,
+    /// How it is graded; `None`: it only must end well.
+    pub grading: Option<JobGrading>,
+    /// A file that the candidate's program may improve for its children.
+    pub learned: Option<String>,
+    /// Seed of the program's own randomness.
+    pub seed: u64,
+}
+
+/// How a job is graded.
+#[derive(Clone, Debug)]
+pub struct JobGrading {
+    /// The task with the variant applied.
+    pub task: Arc<Task>,
+    /// The variant's name.
+    pub variant: String,
+    /// The attempt's secret and seed.
+    pub keys: AttemptKeys,
+    /// On what it is scored.
+    pub split: Split,
+}
+
+/// What a stage came to. Failures of the machine are errors of [`Evaluator::evaluate`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evaluation {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// What the candidate's program wrote.
+    pub said: Said,
+    /// Manifest of the artefacts that were graded, in the run's blobs.
+    pub outputs: Option<Digest>,
+    /// The learned file, if it is there and differs.
+    pub learned: Option<Vec<u8>>,
+    /// Processor time of the candidate's program.
+    pub cpu: Duration,
+}
+
+/// What a candidate's program wrote, head and tail.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Said {
+    /// On standard output.
+    pub stdout: String,
+    /// On standard error.
+    pub stderr: String,
+}
+
+/// See [`Evaluation`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum Verdict {
+    /// Graded.
+    Graded(Score),
+    /// It went well, and nobody asked for a grade.
+    Passed,
+    /// It failed by its own fault.
+    Failed {
+        /// How.
+        kind: EvaluationFailure,
+        /// What was seen.
+        reason: String,
+    },
+}
+
+impl Evaluation {
+    /// A failure of the candidate's.
+    pub(crate) fn failed(kind: EvaluationFailure, reason: impl Into<String>) -> Evaluation {
+        let reason = researchgym_core::search::event::bounded(&reason.into());
+        Evaluation::of(Verdict::Failed { kind, reason })
+    }
+
+    /// A verdict without anything else.
+    pub fn of(verdict: Verdict) -> Evaluation {
+        Evaluation { verdict, said: Said::default(), outputs: None, learned: None, cpu: Duration::ZERO }
+    }
+}

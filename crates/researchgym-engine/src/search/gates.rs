@@ -1,0 +1,163 @@
+//! Gates: what a candidate must pass before anything is spent on its evaluation.
+
+use std::sync::Arc;
+
+use researchgym_core::action::Body;
+use researchgym_core::event::Event;
+use researchgym_core::failure::Failure;
+use researchgym_core::search::event::{Gate, NodeBuilt, NodeDropped, bounded};
+use researchgym_core::search::{NodeId, Operator, Stream};
+
+use super::contents::changes;
+use super::evaluator::Files;
+use super::making::{Made, Unmade, is_pure};
+use super::{Search, surface, tree};
+use crate::session::Session;
+
+impl Search {
+    /// Begins with a planned node.
+    pub(super) fn make(&mut self, session: &mut Session, id: NodeId) -> Result<(), Failure> {
+        let node = tree(session).get(id).ok_or_else(|| super::unusable(format!("there is no node {id}")))?;
+        let operator = node.operator;
+        if !is_pure(operator, !self.doors.is_empty()) {
+            return self.make_beside(session, id);
+        }
+        let mut made = self.by_rule(session, id, 0)?;
+        for attempt in 1..=u64::from(self.spec.novelty.resamples) {
+            let Ok(candidate) = &made else { break };
+            let Err(refused) = self.gate(session, id, &candidate.files) else { break };
+            if refused.gate != Gate::Duplicate {
+                break;
+            }
+            made = self.by_rule(session, id, attempt)?;
+        }
+        self.made(session, id, made)
+    }
+
+    /// What an operator makes that needs nobody.
+    fn by_rule(
+        &mut self,
+        session: &Session,
+        id: NodeId,
+        attempt: u64,
+    ) -> Result<Result<Made, Unmade>, Failure> {
+        let tree = tree(session);
+        let Some(node) = tree.get(id) else {
+            return Ok(Err(Unmade::by_rule(Gate::NothingToDo, "there is no such node")));
+        };
+        let shown = node.shown.clone();
+        let _random = Stream::new(self.seed, node.operator.name(), u64::from(id) << 8 | attempt);
+        match node.operator {
+            Operator::Baseline => Ok(Ok(Made::by_rule((**self.contents.baseline()).clone(), shown))),
+            Operator::Replicate => {
+                let original = node.base().unwrap_or(0);
+                let files = self.contents.of(tree, original)?;
+                Ok(Ok(Made::by_rule((*files).clone(), shown)))
+            }
+            operator => {
+                let reason = format!("the operator `{operator}` has nothing to work on");
+                Ok(Err(Unmade::by_rule(Gate::NothingToDo, reason)))
+            }
+        }
+    }
+
+    /// Takes in what was made: through the gates into an evaluation, or dropped.
+    pub(super) fn made(
+        &mut self,
+        session: &mut Session,
+        id: NodeId,
+        made: Result<Made, Unmade>,
+    ) -> Result<(), Failure> {
+        let passed = made.and_then(|made| match self.gate(session, id, &made.files) {
+            Ok(()) => Ok(made),
+            Err(refused) => Err(Unmade {
+                idea: made.idea,
+                model: made.model,
+                attempts: made.attempts,
+                spent: made.spent,
+                ..refused
+            }),
+        });
+        match passed {
+            Ok(made) => {
+                self.build(session, id, made)?;
+                self.evaluate(session, id)
+            }
+            Err(unmade) => self.drop_node(session, id, unmade),
+        }
+    }
+
+    /// Whether a candidate may be evaluated.
+    pub(super) fn gate(&mut self, session: &Session, id: NodeId, files: &Arc<Files>) -> Result<(), Unmade> {
+        let tree = tree(session);
+        let operator = tree.get(id).map(|node| node.operator);
+        if matches!(operator, Some(Operator::Baseline | Operator::Replicate)) {
+            return Ok(());
+        }
+        if let Some(path) = files.keys().find(|path| !surface::covers(&self.task, path)) {
+            let reason = format!("`{path}` may not be changed: {}", surface::described(&self.task));
+            return Err(Unmade::by_rule(Gate::Surface, reason));
+        }
+        let artefact = super::contents::artefact(files);
+        if let Some(of) = self.known.get(&artefact).copied().filter(|of| *of != id) {
+            let reason = format!("it is the same as node {of}");
+            return Err(Unmade { of: Some(of), ..Unmade::by_rule(Gate::Duplicate, reason) });
+        }
+        Ok(())
+    }
+
+    fn build(&mut self, session: &mut Session, id: NodeId, made: Made) -> Result<(), Failure> {
+        let tree = tree(session);
+        let node = tree.get(id);
+        let base = match node.and_then(|node| node.base()) {
+            Some(base) => self.contents.inherited(tree, base)?,
+            None => self.contents.baseline().clone(),
+        };
+        let changed = changes(&base, &made.files)
+            .into_iter()
+            .map(|(path, content)| {
+                let body = content.map(|content| session.keep(content)).transpose()?;
+                Ok((path, body))
+            })
+            .collect::<Result<_, Failure>>()?;
+        let artefact = super::contents::artefact(&made.files);
+        let is_candidate = node.is_some_and(|node| node.is_candidate());
+        let built = NodeBuilt {
+            node: id,
+            artefact,
+            size: made.files.values().map(|content| content.len() as u64).sum(),
+            changes: changed,
+            idea: idea(session, made.idea.as_deref())?,
+            model: made.model,
+            shown: made.shown,
+            attempts: made.attempts,
+            spent: made.spent,
+            working_ms: session.working_ms(),
+        };
+        self.record(session, Event::NodeBuilt(Box::new(built)))?;
+        if is_candidate {
+            self.known.entry(artefact).or_insert(id);
+        }
+        Ok(())
+    }
+
+    fn drop_node(&mut self, session: &mut Session, id: NodeId, unmade: Unmade) -> Result<(), Failure> {
+        let dropped = NodeDropped {
+            node: id,
+            gate: unmade.gate,
+            reason: bounded(&unmade.reason),
+            of: unmade.of,
+            idea: idea(session, unmade.idea.as_deref())?,
+            model: unmade.model,
+            attempts: unmade.attempts,
+            spent: unmade.spent,
+            working_ms: session.working_ms(),
+        };
+        self.is_waiting = false;
+        self.record(session, Event::NodeDropped(Box::new(dropped)))
+    }
+}
+
+fn idea(session: &Session, text: Option<&str>) -> Result<Option<Body>, Failure> {
+    text.map(|text| session.keep(text.as_bytes())).transpose()
+}

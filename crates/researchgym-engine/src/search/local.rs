@@ -1,0 +1,270 @@
+//! The local evaluator: every evaluation in a sandbox of its own, on a working copy of its own, graded beside it.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use researchgym_core::failure::{Boundary, Failure};
+use researchgym_core::isolation::{Image, Runtime};
+use researchgym_core::observation::{ExecEnding, ReachedLimit};
+use researchgym_core::score::AttemptKind;
+use researchgym_core::search::event::EvaluationFailure;
+use researchgym_core::task::Task;
+
+use super::evaluator::{Evaluation, Evaluator, Files, Job, JobGrading, Said, Verdict};
+use super::surface;
+use crate::grading::{self, Grading};
+use crate::sandbox::{Capture, ExecOutcome, ReadOnlyMount, Sandbox, SandboxSpec, WorkingFolder};
+use crate::scratch::Scratch;
+use crate::session::lay_out;
+use crate::snapshot::{Caps, Manifest, ManifestEntry, Snapshotter};
+use crate::store::Blobs;
+use crate::workbench::Workbench;
+
+/// How much of a program's output is kept on the disk while it is evaluated.
+const KEPT_OUTPUT: u64 = 1 << 20;
+/// Fixed files of the starter that are larger than this are mounted read-only in working copies, not copied.
+const COPIED: u64 = 64 << 10;
+/// So many at most; the rest is copied.
+const MOST_MOUNTS: usize = 100;
+
+/// Evaluates on this machine.
+pub(crate) struct Local {
+    pub(crate) workbench: Arc<Workbench>,
+    pub(crate) task: Arc<Task>,
+    pub(crate) task_folder: PathBuf,
+    pub(crate) run_id: String,
+    pub(crate) runtime: Runtime,
+    pub(crate) image: Option<Image>,
+    pub(crate) blobs: Blobs,
+    /// The starter as the run began with it.
+    pub(crate) starter: Manifest,
+    /// It laid out: what is fixed comes from here.
+    pub(crate) laid_out: PathBuf,
+    pub(crate) _base: Scratch,
+}
+
+impl Evaluator for Local {
+    fn evaluate(self: Arc<Self>, job: Job) -> BoxFuture<'static, Result<Evaluation, Failure>> {
+        Box::pin(async move { self.stage(&job).await })
+    }
+}
+
+impl Local {
+    /// One stage: working copy, program, artefacts, grade.
+    async fn stage(&self, job: &Job) -> Result<Evaluation, Failure> {
+        let scratch = self.workbench.scratch_folder()?;
+        let workspace = scratch.path().join("workspace");
+        self.copy(&job.files, &workspace)?;
+        let mut said = Said::default();
+        let mut cpu = Duration::ZERO;
+        if let Some(command) = &job.command {
+            let (ended, output, used) = self.run(job, command, &workspace, scratch.path()).await?;
+            (said, cpu) = (output, used);
+            if let Some((kind, reason)) = fault(&ended, &said, job.timeout) {
+                return Ok(Evaluation { said, cpu, ..Evaluation::failed(kind, reason) });
+            }
+        }
+        let Some(grading) = &job.grading else {
+            return Ok(Evaluation { said, cpu, ..Evaluation::of(Verdict::Passed) });
+        };
+        let graded = self.grade(job, grading, &workspace, scratch.path()).await?;
+        Ok(Evaluation { said, cpu, ..graded })
+    }
+
+    /// The candidate's files over the starter's.
+    fn copy(&self, files: &Files, workspace: &Path) -> Result<(), Failure> {
+        let broke = |path: &Path| {
+            let path = path.display().to_string();
+            move |error: std::io::Error| Failure::new(Boundary::Store, format!("{path}: {error}"))
+        };
+        std::fs::create_dir(workspace).map_err(broke(workspace))?;
+        let mut made = std::collections::HashSet::new();
+        let mut folder_of = |path: &Path| -> Result<(), Failure> {
+            let Some(parent) = path.parent().filter(|parent| made.insert(parent.to_path_buf())) else {
+                return Ok(());
+            };
+            std::fs::create_dir_all(parent).map_err(broke(parent))
+        };
+        let mounted = self.mounted();
+        for (path, entry) in self.fixed().filter(|(path, _)| !mounted.contains(&path.as_str())) {
+            let target = workspace.join(path);
+            folder_of(&target)?;
+            std::fs::copy(self.laid_out.join(path), &target).map_err(broke(&target))?;
+            let mode = std::fs::Permissions::from_mode(entry.mode | 0o600);
+            std::fs::set_permissions(&target, mode).map_err(broke(&target))?;
+        }
+        for (path, content) in files {
+            let target = workspace.join(path);
+            folder_of(&target)?;
+            std::fs::write(&target, content).map_err(broke(&target))?;
+            if let Some(entry) = self.starter.files.get(path) {
+                let mode = std::fs::Permissions::from_mode(entry.mode | 0o600);
+                std::fs::set_permissions(&target, mode).map_err(broke(&target))?;
+            }
+        }
+        if !self.workbench.materials.visible.is_empty() {
+            std::fs::create_dir_all(workspace.join("data")).map_err(broke(workspace))?;
+        }
+        Ok(())
+    }
+
+    /// Files of the starter that are in every working copy as they are.
+    fn fixed(&self) -> impl Iterator<Item = (&String, &ManifestEntry)> {
+        self.starter.files.iter().filter(|(path, _)| !surface::covers(&self.task, path))
+    }
+
+    /// Those of them that are mounted.
+    fn mounted(&self) -> Vec<&str> {
+        let large = self.fixed().filter(|(path, entry)| {
+            entry.bytes > COPIED
+                && self.runtime.is_isolated()
+                && !self.task.workspace.protected.contains(path)
+        });
+        large.map(|(path, _)| path.as_str()).take(MOST_MOUNTS).collect()
+    }
+
+    async fn run(
+        &self,
+        job: &Job,
+        command: &[String],
+        workspace: &Path,
+        scratch: &Path,
+    ) -> Result<(ExecOutcome, Said, Duration), Failure> {
+        let sandbox =
+            Sandbox::start(&self.workbench.sandboxes, self.specification(job, workspace), Vec::new()).await?;
+        let mut capture = Capture::new(scratch).at_most(KEPT_OUTPUT);
+        let ended = sandbox.spawn(command, job.timeout, &mut capture).await;
+        let usage = sandbox.stop().await;
+        let mut ended = ended?;
+        if usage.out_of_memory > 0 && !ended.limits.contains(&ReachedLimit::Memory) {
+            ended.limits.push(ReachedLimit::Memory);
+        }
+        let (stdout, stderr) = capture.finish().map_err(|error| {
+            Failure::new(Boundary::Store, format!("the output of a candidate cannot be kept: {error}"))
+        })?;
+        Ok((ended, Said { stdout: stdout.text, stderr: stderr.text }, usage.cpu))
+    }
+
+    fn specification(&self, job: &Job, workspace: &Path) -> SandboxSpec {
+        let materials = &self.workbench.materials;
+        let starter = self.task_folder.join(&self.task.workspace.starter);
+        let protected =
+            self.task.workspace.protected.iter().map(|path| ReadOnlyMount {
+                source: starter.join(path),
+                target: format!("/workspace/{path}"),
+            });
+        let fixed = self.mounted().into_iter().map(|path| ReadOnlyMount {
+            source: self.laid_out.join(path),
+            target: format!("/workspace/{path}"),
+        });
+        let read_only =
+            protected.chain(fixed).chain(materials.agent_mounts()).chain(materials.environment_mount());
+        SandboxSpec {
+            runtime: self.runtime,
+            image: self.image.clone(),
+            name: format!("{}-e{}", self.run_id, job.evaluation),
+            working_folder: WorkingFolder::Writable { source: workspace.to_path_buf() },
+            read_only: read_only.collect(),
+            environment: BTreeMap::from([
+                ("HOME".to_owned(), "/tmp".to_owned()),
+                ("LANG".to_owned(), "C.UTF-8".to_owned()),
+                ("PATH".to_owned(), materials.path("")),
+                ("PYTHONDONTWRITEBYTECODE".to_owned(), "1".to_owned()),
+                ("RESEARCHGYM_TASK".to_owned(), self.task.id.clone()),
+                ("RESEARCHGYM_SEED".to_owned(), job.seed.to_string()),
+                ("RESEARCHGYM_STAGE".to_owned(), job.stage.clone()),
+            ]),
+            resources: self.task.resources.clone(),
+            gpus: None,
+            session: false,
+            gateway: None,
+            proxy: None,
+        }
+    }
+
+    async fn grade(
+        &self,
+        job: &Job,
+        asked: &JobGrading,
+        workspace: &Path,
+        scratch: &Path,
+    ) -> Result<Evaluation, Failure> {
+        let mut snapshotter = Snapshotter::new();
+        let submission = &asked.task.submission;
+        let caps = Caps { max_bytes: submission.max_bytes, max_files: submission.max_files };
+        let taken = snapshotter.take_paths(workspace, &submission.artefacts, caps, &self.blobs);
+        let (outputs, manifest) = match taken {
+            Ok(taken) => taken,
+            Err(error) => match error.agent_reason() {
+                Some(reason) => return Ok(Evaluation::failed(EvaluationFailure::NoArtefact, reason)),
+                None => return Err(error.into()),
+            },
+        };
+        let folder = scratch.join("submission");
+        lay_out(&manifest, &self.blobs, &folder)?;
+        let mut requests = Vec::new();
+        let score = grading::grade(
+            &self.workbench.sandboxes,
+            &Grading {
+                name: format!("{}-g{}", self.run_id, job.evaluation),
+                task: &asked.task,
+                task_folder: &self.task_folder,
+                materials: &self.workbench.materials,
+                library: &self.workbench.library,
+                submission: &folder,
+                scratch,
+                kind: AttemptKind::Validate,
+                split: asked.split,
+                keys: asked.keys,
+                variant: &asked.variant,
+                names: &self.workbench.names,
+            },
+            &mut requests,
+        )
+        .await?;
+        let learned = self.learned(job, workspace, &mut snapshotter)?;
+        Ok(Evaluation { outputs: Some(outputs), learned, ..Evaluation::of(Verdict::Graded(score)) })
+    }
+
+    /// What the candidate's program has made of the file that its children inherit.
+    fn learned(
+        &self,
+        job: &Job,
+        workspace: &Path,
+        snapshotter: &mut Snapshotter,
+    ) -> Result<Option<Vec<u8>>, Failure> {
+        let Some(path) = &job.learned else { return Ok(None) };
+        let caps = Caps { max_bytes: 1 << 20, max_files: 1 };
+        let taken = snapshotter.take_paths(workspace, std::slice::from_ref(path), caps, &self.blobs);
+        let Ok((_, manifest)) = taken else { return Ok(None) };
+        let Some(entry) = manifest.files.get(path) else { return Ok(None) };
+        let content = self.blobs.get(entry.sha256)?;
+        Ok(Some(content).filter(|content| job.files.get(path) != Some(content)))
+    }
+}
+
+/// How a program that ended has failed, if it has.
+fn fault(ended: &ExecOutcome, said: &Said, timeout: Duration) -> Option<(EvaluationFailure, String)> {
+    if ended.limits.contains(&ReachedLimit::Memory) {
+        return Some((EvaluationFailure::OutOfMemory, "its program met the memory limit".to_owned()));
+    }
+    match (ended.ending, ended.exit_code) {
+        (ExecEnding::Exited | ExecEnding::ShellEnded, Some(0)) => None,
+        (ExecEnding::TimedOut, _) | (_, None) => {
+            let reason = format!("its program took more than {} s and was killed", timeout.as_secs_f64());
+            Some((EvaluationFailure::TimeOut, reason))
+        }
+        (_, Some(code)) => {
+            let last = said.stderr.trim_end().lines().last().unwrap_or_default();
+            let is_build = ["SyntaxError", "IndentationError", "ModuleNotFoundError", "ImportError"]
+                .iter()
+                .any(|error| last.starts_with(error));
+            let kind = if is_build { EvaluationFailure::Build } else { EvaluationFailure::Crash };
+            Some((kind, format!("its program ended with status {code}: {last}")))
+        }
+    }
+}

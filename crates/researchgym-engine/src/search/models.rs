@@ -1,0 +1,208 @@
+//! Operators that ask a model, beside the loop: ask, read the change, make it, have the gates look at it; and where that
+//! fails, ask again with the exact reason.
+
+use std::sync::Arc;
+
+use researchgym_core::edit::{self, EditError, Form, Surface};
+use researchgym_core::failure::Failure;
+use researchgym_core::model::{Conversation, Message, RequestSettings};
+use researchgym_core::search::context::{Told, again, parse_ideas, rationale, repair};
+use researchgym_core::search::event::{Gate, Spent};
+use researchgym_core::search::{EditForm, NodeId};
+use tokio::sync::{mpsc, oneshot};
+
+use super::Message as ToLoop;
+use super::asking::{Asker, Unanswered};
+use super::evaluator::Files;
+use super::making::{Made, Unmade};
+
+/// Conversations of one node.
+const OF_A_NODE: u64 = 1 << 8;
+
+/// All that making one candidate needs.
+pub(super) struct Order {
+    pub(super) node: NodeId,
+    pub(super) asker: Asker,
+    pub(super) teller: mpsc::UnboundedSender<ToLoop>,
+    pub(super) settings: RequestSettings,
+    /// What the model is told first; of `implement`, for the idea.
+    pub(super) opening: Vec<Message>,
+    /// `implement`: the opening asks for an idea, and the code follows in a conversation of its own.
+    pub(super) has_idea: bool,
+    pub(super) shown: Vec<NodeId>,
+    /// What the candidate derives from.
+    pub(super) base: Arc<Files>,
+    pub(super) surface: Surface,
+    pub(super) form: EditForm,
+    pub(super) repairs: u32,
+    pub(super) resamples: u32,
+}
+
+/// How making a candidate ends without one.
+enum Ends {
+    /// With a reason that belongs to the node.
+    Unmade(Gate, String, Option<NodeId>),
+    /// The model cannot be asked: the search ends.
+    Model(Failure),
+    /// The search has ended.
+    Over,
+}
+
+impl From<Unanswered> for Ends {
+    fn from(unanswered: Unanswered) -> Ends {
+        match unanswered {
+            Unanswered::ContextFull(reason) => Ends::Unmade(
+                Gate::NotImplemented,
+                format!("what must be told is longer than the model's context: {reason}"),
+                None,
+            ),
+            Unanswered::Ends(failure) => Ends::Model(failure),
+            Unanswered::Over => Ends::Over,
+        }
+    }
+}
+
+/// What making has come to so far.
+#[derive(Default)]
+struct Account {
+    idea: Option<String>,
+    attempts: u32,
+    spent: Spent,
+}
+
+/// Makes one candidate and tells the loop.
+pub(super) async fn make(mut order: Order) {
+    let mut account = Account::default();
+    let made = implement(&mut order, &mut account).await;
+    let Account { idea, attempts, spent } = account;
+    let model = Some(order.asker.door.endpoint.target.name.clone());
+    let made = match made {
+        Ok(files) => {
+            let shown = std::mem::take(&mut order.shown);
+            Ok(Made { files, idea, model, shown, attempts, spent })
+        }
+        Err(Ends::Unmade(gate, reason, of)) => Err(Unmade { gate, reason, of, idea, model, attempts, spent }),
+        Err(Ends::Model(failure)) => {
+            let _ = order.teller.send(ToLoop::ModelEnds(failure));
+            return;
+        }
+        Err(Ends::Over) => return,
+    };
+    // Who has gone has ended the search.
+    let _ = order.teller.send(ToLoop::Made { node: order.node, made });
+}
+
+async fn implement(order: &mut Order, account: &mut Account) -> Result<Arc<Files>, Ends> {
+    let number = u64::from(order.node) * OF_A_NODE;
+    let mut conversation = Conversation::new(number);
+    let mut messages = std::mem::take(&mut order.opening);
+    if order.has_idea {
+        let idea = idea(order, account, messages).await?;
+        let told = code_opening(order, &idea).await?;
+        messages = told.messages;
+        order.shown.extend(told.shown);
+        account.idea = Some(idea);
+        conversation = Conversation::new(number + 1);
+    }
+    for message in messages {
+        conversation.push(message);
+    }
+    let (mut repairs, mut resamples) = (order.repairs, order.resamples);
+    loop {
+        account.attempts += 1;
+        let settings = order.settings.clone();
+        let reply = order.asker.ask(&mut conversation, &settings, &mut account.spent).await?;
+        let text = reply.turn.text();
+        let changed = match change(order, &text) {
+            Ok(changed) => changed,
+            Err(error) if repairs == 0 => return Err(refused(&error)),
+            Err(error) => {
+                repairs -= 1;
+                conversation.push(repair(&error.to_string(), account.attempts));
+                continue;
+            }
+        };
+        if account.idea.is_none() {
+            account.idea = rationale(&text);
+        }
+        let files = Arc::new(changed);
+        match propose(order, &files).await? {
+            Ok(()) => return Ok(files),
+            Err(refused) if resamples == 0 => {
+                return Err(Ends::Unmade(refused.gate, refused.reason, refused.of));
+            }
+            Err(refused) => {
+                resamples -= 1;
+                conversation.push(again(&refused.reason));
+            }
+        }
+    }
+}
+
+/// An idea in words.
+async fn idea(order: &mut Order, account: &mut Account, opening: Vec<Message>) -> Result<String, Ends> {
+    let mut conversation = Conversation::new(u64::from(order.node) * OF_A_NODE);
+    for message in opening {
+        conversation.push(message);
+    }
+    let mut repairs = order.repairs;
+    loop {
+        let settings = order.settings.clone();
+        let reply = order.asker.ask(&mut conversation, &settings, &mut account.spent).await?;
+        match parse_ideas(&reply.turn.text()) {
+            Ok(ideas) => match ideas.into_iter().next() {
+                Some(idea) => return Ok(idea),
+                None => return Err(Ends::Unmade(Gate::NotImplemented, "there was no idea".into(), None)),
+            },
+            Err(reason) if repairs == 0 => return Err(Ends::Unmade(Gate::NotImplemented, reason, None)),
+            Err(reason) => {
+                repairs -= 1;
+                account.attempts += 1;
+                conversation.push(repair(&reason, account.attempts));
+            }
+        }
+    }
+}
+
+/// The candidate that a reply makes of the base.
+fn change(order: &Order, reply: &str) -> Result<Files, EditError> {
+    let form = match order.form {
+        EditForm::SearchReplace => Form::SearchReplace,
+        EditForm::UnifiedDiff => Form::UnifiedDiff,
+        EditForm::WholeFiles => Form::WholeFiles,
+    };
+    let files = order.surface.files(&order.base);
+    // Models do not keep to the form that they were asked for; what can be understood is.
+    let edits = match edit::parse(reply, form, &files) {
+        Err(EditError::NoEdits { .. }) => edit::parse(reply, Form::Any, &files)?,
+        parsed => parsed?,
+    };
+    Ok(edit::apply(&order.base, &edits, &order.surface)?.tree)
+}
+
+fn refused(error: &EditError) -> Ends {
+    let gate = match error {
+        EditError::NotEditable { .. } | EditError::Protected { .. } | EditError::BadPath { .. } => {
+            Gate::Surface
+        }
+        _ => Gate::NotImplemented,
+    };
+    Ends::Unmade(gate, error.to_string(), None)
+}
+
+/// Asks the loop what the model is told for the code of an idea.
+async fn code_opening(order: &Order, idea: &str) -> Result<Told, Ends> {
+    let (answer, opening) = oneshot::channel();
+    let asked = ToLoop::CodeOpening { node: order.node, idea: idea.to_owned(), answer };
+    order.teller.send(asked).map_err(|_| Ends::Over)?;
+    let told = opening.await.map_err(|_| Ends::Over)?;
+    told.map_err(|reason| Ends::Unmade(Gate::NothingToDo, reason, None))
+}
+
+/// Asks the loop whether a candidate would pass the gates.
+async fn propose(order: &Order, files: &Arc<Files>) -> Result<Result<(), Unmade>, Ends> {
+    let (answer, passed) = oneshot::channel();
+    let proposed = ToLoop::Proposed { node: order.node, files: files.clone(), answer };
+    order.teller.send(proposed).map_err(|_| Ends::Over)?;
+    passed.await.map_err(|_| Ends::Over)
+}

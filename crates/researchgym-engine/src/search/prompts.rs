@@ -1,0 +1,110 @@
+//! What models are told, put together from the tree, and the orders for those who make candidates with them.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use researchgym_core::action::Body;
+use researchgym_core::edit::Surface;
+use researchgym_core::failure::Failure;
+use researchgym_core::model::RequestSettings;
+use researchgym_core::search::context::{self, Asked, Reach, Step, Told};
+use researchgym_core::search::event::Gate;
+use researchgym_core::search::{NodeId, Operator, Plan, Stream};
+
+use super::asking::Asker;
+use super::making::Unmade;
+use super::models::{self, Order};
+use super::{Search, tree, unusable};
+use crate::model::Door;
+use crate::runner::DESCRIPTION;
+use crate::session::Session;
+
+impl Search {
+    /// Has a candidate made beside the loop.
+    pub(super) fn make_beside(&mut self, session: &mut Session, id: NodeId) -> Result<(), Failure> {
+        let Some(node) = tree(session).get(id) else {
+            return Err(unusable(format!("there is no node {id}")));
+        };
+        let (operator, base) = (node.operator, node.base().unwrap_or(0));
+        let Some(door) = self.choose_model(session, id) else {
+            return Err(unusable(format!("the operator {operator} needs a model")));
+        };
+        let has_idea = operator == Operator::Implement;
+        let step = match has_idea {
+            true => Step::Ideas { count: 1, earlier: &[] },
+            false => Step::Code { idea: None },
+        };
+        let told = match self.opening(session, id, step) {
+            Ok(told) => told,
+            Err(reason) => {
+                let made = Err(Unmade::by_rule(Gate::NothingToDo, reason));
+                return self.made(session, id, made);
+            }
+        };
+        let base = self.contents.inherited(tree(session), base)?;
+        let asker = Asker { door, entries: self.entry_teller.clone() };
+        let settings = RequestSettings { temperature: self.spec.temperature, ..RequestSettings::default() };
+        self.beside.spawn(models::make(Order {
+            node: id,
+            asker,
+            teller: self.teller.clone(),
+            settings,
+            opening: told.messages,
+            has_idea,
+            shown: told.shown,
+            base,
+            surface: self.surface(),
+            form: self.spec.form,
+            repairs: self.spec.repairs,
+            resamples: self.spec.novelty.resamples,
+        }));
+        Ok(())
+    }
+
+    /// The model that is asked for a node's candidate.
+    fn choose_model(&self, session: &Session, id: NodeId) -> Option<Arc<Door>> {
+        let _ = session;
+        let weights: Vec<f64> = self.doors.iter().map(|(_, weight)| *weight).collect();
+        let chosen = Stream::new(self.seed, "model", u64::from(id)).weighted(&weights)?;
+        self.doors.get(chosen).map(|(door, _)| door.clone())
+    }
+
+    /// What a model is told first.
+    pub(super) fn opening(&mut self, session: &Session, id: NodeId, step: Step<'_>) -> Result<Told, String> {
+        let tree = tree(session);
+        let node = tree.get(id).ok_or("there is no such node")?;
+        let plan = Plan {
+            operator: node.operator,
+            parents: node.parents.clone(),
+            shown: node.shown.clone(),
+            tag: node.tag.clone(),
+            hint: node.hint.clone(),
+        };
+        let contents = RefCell::new(&mut self.contents);
+        let blobs = session.blobs();
+        let text = |body: &Body| blobs.resolve(body).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+        let asked = Asked {
+            task: &self.task,
+            description: &self.description,
+            tree,
+            node: id,
+            plan: &plan,
+            step,
+            form: self.spec.form,
+            inheritance: self.spec.inheritance,
+            context_tokens: self.spec.context_tokens,
+            reach: Reach::default(),
+            protected: &self.protected,
+            files: &|node| contents.borrow_mut().inherited(tree, node).ok(),
+            body: &text,
+        };
+        context::opening(&asked).map_err(|error| error.to_string())
+    }
+
+    fn surface(&self) -> Surface {
+        let editable = self.task.search.as_ref().map(|search| search.editable.clone()).unwrap_or_default();
+        let mut protected = self.task.workspace.protected.clone();
+        protected.extend(["data".to_owned(), DESCRIPTION.to_owned()]);
+        Surface { editable, protected }
+    }
+}
