@@ -401,7 +401,8 @@ impl RunState {
 
     /// Validations so far; every graded evaluation of a search is one.
     pub fn validations(&self) -> u64 {
-        let asked = self.attempts.iter().filter(|attempt| attempt.kind == AttemptKind::Validate).count() as u64;
+        let asked =
+            self.attempts.iter().filter(|attempt| attempt.kind == AttemptKind::Validate).count() as u64;
         asked + self.search.as_ref().map_or(0, |tree| tree.graded())
     }
 

@@ -45,6 +45,18 @@ pub struct Chronicle {
 }
 
 impl Chronicle {
+    /// The course of a search that has come to here unseen: without the moments before this one.
+    pub fn taken_up(state: &RunState) -> Chronicle {
+        let mut chronicle = Chronicle::default();
+        let Some(tree) = &state.search else { return chronicle };
+        for node in tree.nodes().iter().filter(|node| node.status.is_settled()) {
+            chronicle.settle(node);
+        }
+        chronicle.evaluations = tree.evaluations() - tree.under_way().len() as u64;
+        chronicle.look(tree, state);
+        chronicle
+    }
+
     /// Takes in an event of a run that `state` has taken in just before. Tells whether there is another best candidate.
     pub fn observe(&mut self, event: &Event, state: &RunState) -> bool {
         let Some(tree) = &state.search else { return false };

@@ -42,7 +42,7 @@ pub async fn drive(spec: &AgentSpec, session: &mut Session, surroundings: &mut S
         AgentSpec::Search(search) => {
             let (evaluator, ensemble) = (surroundings.evaluator.clone(), surroundings.ensemble.clone());
             search::drive(session, search, evaluator, ensemble).await
-        },
+        }
         AgentSpec::External { declaration, .. } => external::drive(session, declaration).await,
     };
     match outcome {

@@ -7,7 +7,7 @@
 
 mod asking;
 mod calls;
-mod contents;
+pub(crate) mod contents;
 mod ending;
 mod evaluations;
 mod evaluator;
@@ -38,8 +38,8 @@ use tokio::task::JoinSet;
 
 use self::asking::{Entry, Wish};
 use self::contents::Contents;
-pub use self::fake::Fake;
 pub use self::evaluator::{Evaluation, Evaluator, Files, Job, JobGrading, Said, Verdict};
+pub use self::fake::Fake;
 use self::making::{Made, Unmade};
 use self::mind::Mind;
 use crate::agent::GivesUp;
