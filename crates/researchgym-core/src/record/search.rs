@@ -19,7 +19,8 @@ pub struct SearchRecord {
     pub policy: String,
     /// Candidates settled; neither the baseline nor replicates count.
     pub candidates: u64,
-    /// Evaluations that came to an end, of all stages; none that the machine broke off.
+    /// Nodes evaluated, the baseline and replicates included; all stages of one count once, and none that the machine
+    /// broke off.
     pub evaluations: u64,
     /// How many nodes stand where, by the status' name.
     pub statuses: BTreeMap<String, u64>,

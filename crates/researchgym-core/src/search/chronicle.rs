@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::event::EvaluationOutcome;
 use super::{Change, Node, NodeId, Operator, Status, Tree};
 use crate::event::Event;
 use crate::spec::MicroUsd;
@@ -26,7 +25,7 @@ pub struct Moment {
     pub n: u64,
     /// Candidates settled before and with it; neither the baseline nor replicates count.
     pub candidates: u64,
-    /// Evaluations over before and with it, of all stages, the baseline's included; none that the machine broke off.
+    /// Nodes evaluated before and with it, the baseline and replicates included; all stages of one count once.
     pub evaluations: u64,
     /// Working time of the run so far, in milliseconds.
     pub working_ms: u64,
@@ -52,7 +51,6 @@ impl Chronicle {
         for node in tree.nodes().iter().filter(|node| node.status.is_settled()) {
             chronicle.settle(node);
         }
-        chronicle.evaluations = tree.evaluations() - tree.under_way().len() as u64;
         chronicle.look(tree, state);
         chronicle
     }
@@ -61,13 +59,7 @@ impl Chronicle {
     pub fn observe(&mut self, event: &Event, state: &RunState) -> bool {
         let Some(tree) = &state.search else { return false };
         match event {
-            Event::NodeDropped(_) => {}
-            Event::Evaluated(evaluated) => match evaluated.outcome {
-                EvaluationOutcome::Graded { .. }
-                | EvaluationOutcome::Passed
-                | EvaluationOutcome::Failed { .. } => self.evaluations += 1,
-                EvaluationOutcome::Broke { .. } | EvaluationOutcome::Stopped => {}
-            },
+            Event::NodeDropped(_) | Event::Evaluated(_) => {}
             _ => return false,
         }
         for change in tree.changed() {
@@ -82,6 +74,10 @@ impl Chronicle {
 
     fn settle(&mut self, node: &Node) {
         self.candidates += u64::from(is_counted(node));
+        self.evaluations += u64::from(match node.status {
+            Status::Failed { .. } | Status::Screened { .. } | Status::Measured | Status::Quarantined { .. } => true,
+            Status::Proposed | Status::Built | Status::Dropped { .. } | Status::Lost => false,
+        });
         *self.settled.entry(node.status.name()).or_default() += 1;
         if let Some(kind) = failure_of(&node.status) {
             *self.failures.entry(kind).or_default() += 1;
@@ -119,7 +115,8 @@ impl Chronicle {
         self.candidates
     }
 
-    /// Evaluations over so far, of all stages; none that the machine broke off.
+    /// Nodes evaluated so far, the baseline and replicates included; all stages of one count once, and none that the
+    /// machine broke off.
     pub fn evaluations(&self) -> u64 {
         self.evaluations
     }
