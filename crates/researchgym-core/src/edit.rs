@@ -133,9 +133,9 @@ pub fn parse(reply: &str, form: Form, files: &[&str]) -> Result<Vec<Edit>, EditE
     if reply.len() > MAX_REPLY_BYTES {
         return Err(EditError::ReplyTooLong { bytes: reply.len() });
     }
-    let lines = reply::lines(reply);
+    let mut lines = reply::lines(reply);
     let files = reply::Files::new(files);
-    let (edits, expected) = match recognised(&lines, form) {
+    let (edits, expected) = match recognised(&mut lines, form) {
         Form::SearchReplace => (blocks::parse(&lines, &files)?, "no line is `<<<<<<< SEARCH`"),
         Form::UnifiedDiff => {
             (diff::parse(&lines, &files)?, "no line begins a hunk (`@@ -1,2 +1,3 @@`) or a file of a diff")
@@ -155,14 +155,18 @@ pub fn parse(reply: &str, form: Form, files: &[&str]) -> Result<Vec<Edit>, EditE
     Ok(edits)
 }
 
-/// The form that is to be read; `Any` stands for whole files in fences alone.
-fn recognised(lines: &[&str], form: Form) -> Form {
-    match form {
-        Form::Any if diff::begins_as_diff(lines) => Form::UnifiedDiff,
-        Form::Any if lines.iter().any(|line| blocks::opener(line).is_some()) => Form::SearchReplace,
-        Form::Any if (0..lines.len()).any(|at| diff::is_diff(lines, at)) => Form::UnifiedDiff,
-        form => form,
+/// The form that is to be read; `Any` stands for whole files in fences alone. Fenced blocks within lists lose their
+/// indentation, but for SEARCH/REPLACE blocks: there the file tells how much is too much.
+fn recognised(lines: &mut [&str], form: Form) -> Form {
+    let is_any = form == Form::Any;
+    if (is_any || form == Form::UnifiedDiff) && diff::begins_as_diff(lines) {
+        return Form::UnifiedDiff;
     }
+    if form == Form::SearchReplace || (is_any && lines.iter().any(|line| blocks::opener(line).is_some())) {
+        return Form::SearchReplace;
+    }
+    reply::dedent_fences(lines);
+    if is_any && (0..lines.len()).any(|at| diff::is_diff(lines, at)) { Form::UnifiedDiff } else { form }
 }
 
 fn check_count(edits: &[Edit]) -> Result<(), EditError> {

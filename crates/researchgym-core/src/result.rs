@@ -292,7 +292,7 @@ fn searched(state: &RunState) -> Option<SearchResult> {
     let candidates =
         tree.nodes().iter().filter(|node| node.is_candidate() && node.operator != Operator::Baseline);
     let measured = candidates.clone().filter(|node| node.status == Status::Measured).count() as u64;
-    let best = tree.best().and_then(|id| {
+    let best = tree.chosen(spec.measurements).and_then(|id| {
         let found = tree.get(id)?.aggregate()?;
         let (value, n) = (found.mean, found.n as u64);
         Some(SearchBest { node: id, value, n, standard_error: found.standard_error })

@@ -15,7 +15,7 @@ use crate::model::FailureKind;
 use crate::network::{NetworkUse, Phase};
 use crate::observation::Observation;
 use crate::score::{AttemptKind, Finding, Score, Severity, Split};
-use crate::search::{Operator, Tree};
+use crate::search::{Operator, Plan, Tree};
 use crate::spec::{AgentSpec, Limits};
 
 /// Events do not make sense in this order.
@@ -358,15 +358,24 @@ impl RunState {
         Ok(())
     }
 
-    /// Takes in an event of a search. A planned candidate is a step.
+    /// How many measurements the best candidate of a search must have before it counts.
+    pub fn measurements_wanted(&self) -> u32 {
+        match &self.started.spec.agent {
+            AgentSpec::Search(search) => search.measurements,
+            _ => 1,
+        }
+    }
+
+    /// Takes in an event of a search. A planned candidate is a step; another measurement is none.
     fn searched(&mut self, line: &Line) -> Result<(), StateError> {
         let wrong = |problem: &str| StateError { seq: line.seq, problem: problem.into() };
         let tree = self.search.as_mut().ok_or_else(|| wrong("a node in a run that is no search"))?;
         tree.apply(&line.event).map_err(|error| wrong(&error.to_string()))?;
         let working_ms = match &line.event {
             Event::Planned(planned) => {
-                let count = planned.plans.iter().filter(|plan| plan.operator != Operator::Baseline).count();
-                self.steps += count as u64;
+                let is_step =
+                    |plan: &&Plan| !matches!(plan.operator, Operator::Baseline | Operator::Replicate);
+                self.steps += planned.plans.iter().filter(is_step).count() as u64;
                 planned.working_ms
             }
             Event::NodeBuilt(built) => built.working_ms,
@@ -468,7 +477,9 @@ impl RunState {
         let submitted = submission.score.value(&primary)?;
         let validations = self.attempts.iter().filter(|attempt| attempt.split == Split::Validation);
         let searched = self.search.as_deref().filter(|_| self.started.task.grader.validate_on.is_apart());
-        let best = searched.and_then(|tree| tree.get(tree.best()?)?.aggregate()).map(|found| found.mean);
+        let best = searched
+            .and_then(|tree| tree.get(tree.chosen(self.measurements_wanted())?)?.aggregate())
+            .map(|found| found.mean);
         validations
             .filter_map(|attempt| attempt.score.value(&primary))
             .chain(best)

@@ -32,5 +32,6 @@ pub mod session;
 pub mod snapshot;
 pub mod store;
 mod sys;
+pub mod warm;
 pub mod web;
 pub mod workbench;

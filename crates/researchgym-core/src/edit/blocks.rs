@@ -92,7 +92,5 @@ fn marked(line: &str, signs: [char; 2]) -> Option<&str> {
     let line = line.trim();
     let sign = line.chars().next().filter(|sign| signs.contains(sign))?;
     let word = line.trim_start_matches(sign);
-    ((5..=9).contains(&(line.len() - word.len())) && word.is_char_boundary(6.min(word.len())))
-        .then(|| word.trim_start())
-        .filter(|word| word.is_char_boundary(6.min(word.len())))
+    (5..=9).contains(&(line.len() - word.len())).then(|| word.trim_start())
 }

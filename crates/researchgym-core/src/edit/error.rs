@@ -1,5 +1,5 @@
-//! What is wrong with edits, said to the model that wrote them: which block or hunk, which file, what was found instead,
-//! what to do. No message is longer than 2,000 characters.
+//! What is wrong with edits, said to the model that wrote them: which block or hunk, which file, what was found
+//! instead, what to do. No message is longer than 2,000 characters.
 
 use std::fmt;
 

@@ -147,15 +147,21 @@ pub(super) struct Fenced<'a> {
     pub(super) is_closed: bool,
 }
 
-impl Fenced<'_> {
-    /// The lines within, each without the fence's own indentation.
-    pub(super) fn content<'l>(&self, lines: &[&'l str]) -> Vec<&'l str> {
-        let dedented = |line: &&'l str| {
-            let blank = line.len() - line.trim_start().len();
-            let cut = blank.min(self.fence.indent);
-            line.get(cut..).unwrap_or_default()
-        };
-        lines[self.open + 1..self.end].iter().map(dedented).collect()
+/// Takes the indentation that fences share with all lines of their block, as in a list. One blank is none: lines that
+/// stay in a diff have it.
+pub(super) fn dedent_fences(lines: &mut [&str]) {
+    let found: Vec<(usize, usize, usize)> =
+        fences(lines).iter().map(|block| (block.open, block.end, block.fence.indent)).collect();
+    let blank = |line: &str| line.len() - line.trim_start().len();
+    for (open, end, indent) in found {
+        let within = lines[open + 1..end].iter().filter(|line| !line.trim().is_empty());
+        let cut = within.map(|line| blank(line)).min().unwrap_or_default().min(indent);
+        let last = (end + 1).min(lines.len());
+        if cut >= 2 {
+            for line in &mut lines[open..last] {
+                *line = line.get(cut.min(blank(line))..).unwrap_or_default();
+            }
+        }
     }
 }
 

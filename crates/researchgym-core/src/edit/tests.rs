@@ -280,6 +280,10 @@ fn the_only_file_needs_no_path() {
             .into())
     );
     assert_eq!(
+        whole("```diff\n- b\n+ c\n```\n", Form::WholeFiles),
+        Err("the reply holds no edits: no fenced block holds a file".into())
+    );
+    assert_eq!(
         whole("<think>\n```\nx\n```\n", Form::Any),
         Err("the reply holds no edits: there is no SEARCH/REPLACE block, no unified diff and no fenced block with a \
              file; all of it is thinking, or its thinking never ends"

@@ -42,13 +42,17 @@ pub(super) fn parse(lines: &[&str], files: &Files<'_>, may_be_bare: bool) -> Res
         let length: usize = lines[block.open + 1..block.end].iter().map(|line| line.len() + 1).sum();
         (files.only().is_some_and(|only| is_language(block.fence.info, only)), length)
     };
-    let largest = (0..blocks.len()).rev().max_by_key(weight);
+    let is_diff =
+        |index: &usize| ["diff", "patch"].iter().any(|name| is_language(blocks[*index].fence.info, name));
+    let largest = (0..blocks.len()).rev().filter(|index| !is_diff(index)).max_by_key(weight);
     match (largest, files.only()) {
         (Some(index), Some(only)) => {
             Ok(vec![written(lines, &blocks[index], Part::Fence(index + 1), only.to_owned())?])
         }
         (Some(_), None) => Err(EditError::NoPath { part: Part::Fence(1), editable: files.listing() }),
-        (None, Some(only)) if may_be_bare && lines.iter().any(|line| !line.trim().is_empty()) => {
+        (None, Some(only))
+            if may_be_bare && blocks.is_empty() && lines.iter().any(|line| !line.trim().is_empty()) =>
+        {
             let blank = |line: &&str| line.trim().is_empty();
             let first = lines.iter().take_while(|line| blank(line)).count();
             let last = lines.len() - lines.iter().rev().take_while(|line| blank(line)).count();
@@ -85,7 +89,7 @@ fn written(lines: &[&str], block: &Fenced<'_>, part: Part, path: String) -> Resu
         );
         return Err(EditError::Malformed { part, line: block.open + 1, problem });
     }
-    Ok(Edit::Write { part, path, content: joined(&block.content(lines)) })
+    Ok(Edit::Write { part, path, content: joined(&lines[block.open + 1..block.end]) })
 }
 
 fn joined(lines: &[&str]) -> String {

@@ -1,6 +1,7 @@
 //! A trajectory: the steps of a run with what is known of its task, the same for our runs and for those of others.
 
 use crate::score::{Direction, Finding as ScoreFinding, Split};
+use crate::task::Task;
 
 use super::nested;
 use super::shell::Command;
@@ -56,6 +57,26 @@ pub struct Facts {
     pub known_numbers: Vec<f64>,
     /// Texts that score if they are printed by a program: the reward channel of the place of work.
     pub channel_marks: Vec<String>,
+}
+
+impl Facts {
+    /// What a task itself says about files and addresses, for a place of work in `/workspace`. Its numbers and metrics are
+    /// left out.
+    pub fn of(task: &Task) -> Facts {
+        let of_data = |dataset: &crate::task::Dataset| {
+            let visible = dataset.visible.clone();
+            dataset.hidden.clone().into_iter().filter(move |file| !visible.contains(file))
+        };
+        let hidden = task.datasets.iter().flat_map(of_data);
+        let grader = task.grader.command.iter().filter(|word| word.ends_with(".py")).cloned();
+        Facts {
+            workspace: "/workspace".to_owned(),
+            protected: task.workspace.protected.clone(),
+            hidden: std::iter::once("/grader".to_owned()).chain(hidden).chain(grader).collect(),
+            blocked: task.network.blocked_urls.clone(),
+            ..Facts::default()
+        }
+    }
 }
 
 /// One thing that is measured.

@@ -118,14 +118,14 @@ timeout_s = 60
         let node = self.tree.nodes().len() as NodeId;
         let mut plan = Plan::new(candidate.operator, candidate.parents.clone());
         plan.tag = candidate.tag.clone();
-        let mut events = vec![Event::Planned(Planned {
+        let mut events = vec![Event::Planned(Box::new(Planned {
             ask: 1,
             free: 1,
             first: node,
             plans: vec![plan],
             note: None,
             working_ms: 0,
-        })];
+        }))];
         let spent = Spent { calls: 1, tokens: 10, cost: MicroUsd(candidate.cost) };
         let (idea, model) = (candidate.idea.map(body), candidate.model.map(str::to_owned));
         let Some(outcome) = candidate.outcome else {

@@ -1,11 +1,14 @@
 //! A search without effects: a policy over candidates that a function makes and judges. For tests of policies, and for
 //! measuring how long their decisions take on large trees.
 
-use super::event::{Evaluated, EvaluationBegan, EvaluationOutcome, NodeBuilt, NodeDropped, Planned};
+use super::event::{
+    Evaluated, EvaluationBegan, EvaluationFailure, EvaluationOutcome, NodeBuilt, NodeDropped, Planned,
+};
 use super::policy::{Answer, Policy, PolicySpec, View};
-use super::{FULL, NodeId, Operator, Plan, Repertoire, Stream, Tree, TreeError};
+use super::{FULL, NodeId, Operator, Plan, Repertoire, Status, Stream, Tree, TreeError};
 use crate::digest::Digest;
 use crate::event::Event;
+use crate::failure::{Boundary, Failure};
 use crate::score::{Metrics, Score};
 use crate::task::Task;
 
@@ -14,7 +17,7 @@ use crate::task::Task;
 pub enum Fate {
     /// A gate drops it.
     Dropped(super::event::Gate),
-    /// It is evaluated.
+    /// It is evaluated; again and again if the machine breaks.
     Evaluated(EvaluationOutcome),
 }
 
@@ -24,6 +27,18 @@ impl Fate {
         let metrics = Metrics::from([(metric.to_owned(), value)]);
         let score = Score { metrics, invalid: None, findings: Vec::new() };
         Fate::Evaluated(EvaluationOutcome::Graded { score })
+    }
+
+    /// A failure by its own fault.
+    pub fn failed() -> Fate {
+        let reason = "as simulated".to_owned();
+        Fate::Evaluated(EvaluationOutcome::Failed { kind: EvaluationFailure::Crash, reason })
+    }
+
+    /// The machine breaks until it is given up.
+    pub fn lost() -> Fate {
+        let failure = Failure::new(Boundary::Executor, "as simulated");
+        Fate::Evaluated(EvaluationOutcome::Broke { failure })
     }
 }
 
@@ -70,6 +85,15 @@ impl Simulation {
         let answer = self.answer(free);
         self.take(answer.plans.clone(), free, answer.note.clone())?;
         Ok(answer)
+    }
+
+    /// Takes in plans that are not the policy's.
+    ///
+    /// # Errors
+    /// A plan names a node that does not exist.
+    pub fn add(&mut self, plans: Vec<Plan>) -> Result<(), TreeError> {
+        let free = plans.len();
+        self.take(plans, free, None)
     }
 
     /// What the policy would answer now.
@@ -120,20 +144,11 @@ impl Simulation {
                     working_ms: 0,
                 };
                 self.append(Event::NodeBuilt(Box::new(built)))?;
-                let evaluation = self.tree.evaluations() + 1;
-                let began = EvaluationBegan { evaluation, node, stage: FULL.to_owned() };
-                self.append(Event::EvaluationBegan(began))?;
-                let evaluated = Evaluated {
-                    evaluation,
-                    outcome,
-                    feedback: None,
-                    outputs: None,
-                    learned: Default::default(),
-                    wall_ms: 0,
-                    cpu_ms: 0,
-                    working_ms: 0,
-                };
-                self.append(Event::Evaluated(Box::new(evaluated)))?;
+                self.evaluate(node, &outcome)?;
+                let broke = matches!(outcome, EvaluationOutcome::Broke { .. });
+                while broke && self.tree.get(node).is_some_and(|node| node.status == Status::Built) {
+                    self.evaluate(node, &outcome)?;
+                }
             }
         }
         Ok(())
@@ -152,7 +167,33 @@ impl Simulation {
         Ok(())
     }
 
-    fn take(&mut self, plans: Vec<Plan>, free: usize, note: Option<String>) -> Result<(), TreeError> {
+    fn evaluate(&mut self, node: NodeId, outcome: &EvaluationOutcome) -> Result<(), TreeError> {
+        let evaluation = self.tree.evaluations() + 1;
+        let began = EvaluationBegan { evaluation, node, stage: FULL.to_owned() };
+        self.append(Event::EvaluationBegan(began))?;
+        let evaluated = Evaluated {
+            evaluation,
+            outcome: outcome.clone(),
+            feedback: None,
+            outputs: None,
+            learned: Default::default(),
+            wall_ms: 0,
+            cpu_ms: 0,
+            working_ms: 0,
+        };
+        self.append(Event::Evaluated(Box::new(evaluated)))
+    }
+
+    /// What has happened so far.
+    pub fn events(&self) -> &[Event] {
+        &self.events
+    }
+
+    /// Takes plans in, also such as no policy made.
+    ///
+    /// # Errors
+    /// A plan names a node that does not exist.
+    pub fn take(&mut self, plans: Vec<Plan>, free: usize, note: Option<String>) -> Result<(), TreeError> {
         let first = self.tree.nodes().len() as NodeId;
         self.waiting.extend(first..first + plans.len() as NodeId);
         let ask = if first == 0 { 0 } else { self.tree.asks() + 1 };

@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Repertoire;
 use super::policy::PolicySpec;
+use super::{Repertoire, StageLimits};
 use crate::spec::ModelSpec;
 
 /// How the agent `search` works.
@@ -48,6 +48,9 @@ pub struct SearchSpec {
     pub model_weight: f64,
     /// How a model is chosen.
     pub selection: Selection,
+    /// What single stages or epochs may spend.
+    #[serde(default, skip_serializing_if = "StageLimits::is_empty")]
+    pub stage_limits: StageLimits,
 }
 
 /// One more model.

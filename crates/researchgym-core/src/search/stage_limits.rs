@@ -29,6 +29,13 @@ pub struct StageLimit {
 #[serde(transparent)]
 pub struct StageLimits(pub BTreeMap<u32, StageLimit>);
 
+impl StageLimits {
+    /// Whether nothing is limited.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
 /// What the stages of a search have spent: a projection of its tree.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StageSpending(BTreeMap<u32, Spent>);

@@ -134,6 +134,13 @@ impl Tree {
         self.ranked().next()
     }
 
+    /// The candidate that counts: the best of those that were measured so often; of all, if none was.
+    pub fn chosen(&self, measurements: u32) -> Option<NodeId> {
+        let enough =
+            |id: &NodeId| self.get(*id).is_some_and(|node| node.measurements.len() >= measurements as usize);
+        self.ranked().find(enough).or_else(|| self.best())
+    }
+
     /// The lowest and the highest fitness of all measured candidates.
     pub fn range(&self) -> Option<(f64, f64)> {
         Some((self.ranking.first()?.0.0, self.ranking.last()?.0.0))

@@ -6,8 +6,10 @@
 mod channel;
 mod sandboxes;
 mod support;
+mod warm;
 
 use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -24,9 +26,11 @@ use rustix::process::Signal;
 
 pub(crate) use self::support::UNFINISHED;
 pub use self::support::library;
+pub use self::warm::{WarmGrader, grade_warm, start_warm_grader};
 use crate::materials::Materials;
 use crate::network::{Names, Proxy};
 use crate::sandbox::{Capture, ExecOutcome, Sandbox, SandboxHost, Usage};
+use crate::warm::WarmPython;
 
 /// How long a player's guest may take to answer before it counts as living and busy.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
@@ -109,9 +113,7 @@ struct Graded {
 }
 
 async fn graded(host: &SandboxHost, grading: &Grading<'_>, proxy: Option<&Proxy>) -> Result<Graded, Failure> {
-    let joined = channel::open(&grading.task.grader.players).map_err(|error| {
-        Failure::new(Boundary::Sandbox, format!("cannot join grader and players by sockets: {error}"))
-    })?;
+    let joined = channel::open(&grading.task.grader.players).map_err(not_joined)?;
     let grader = Sandbox::start(host, sandboxes::grader(grading, proxy)?, joined.grader);
     let players = grading.task.grader.players.iter().zip(joined.players).map(async |(player, socket)| {
         Sandbox::start(host, sandboxes::player(grading, player)?, vec![socket]).await.map_err(Failure::from)
@@ -122,7 +124,7 @@ async fn graded(host: &SandboxHost, grading: &Grading<'_>, proxy: Option<&Proxy>
     let players: Vec<Sandbox> = running.into_iter().filter_map(Result::ok).collect();
     let failed = failed.into_iter().find_map(Result::err);
     let outcome = match (&grader, failed) {
-        (Ok(grader), None) => play(grading, grader, &players, joined.host).await,
+        (Ok(grader), None) => play(grading, Program::Cold(grader), &players, joined.host).await,
         (Err(failure), _) => Err(failure.clone()),
         (Ok(_), Some(failure)) => Err(failure),
     };
@@ -133,6 +135,34 @@ async fn graded(host: &SandboxHost, grading: &Grading<'_>, proxy: Option<&Proxy>
     let mut graded = outcome?;
     graded.score.findings.extend(met_limits(&grading.task.grader.players, &usages));
     Ok(graded)
+}
+
+fn not_joined(error: std::io::Error) -> Failure {
+    Failure::new(Boundary::Sandbox, format!("cannot join grader and players by sockets: {error}"))
+}
+
+/// The grader's program, where it is to be started.
+enum Program<'a> {
+    /// In a sandbox, which holds its end of the sockets.
+    Cold(&'a Sandbox),
+    /// From a warm Python, with its end of the sockets.
+    Warm { python: &'a mut WarmPython, control: Vec<OwnedFd> },
+}
+
+impl Program<'_> {
+    async fn run(
+        self,
+        command: &[String],
+        timeout: Duration,
+        capture: &mut Capture,
+    ) -> Result<ExecOutcome, Failure> {
+        match self {
+            Program::Cold(sandbox) => Ok(sandbox.spawn(command, timeout, capture).await?),
+            Program::Warm { python, control } => {
+                Ok(python.run(command, timeout, control, capture).await?.ended)
+            }
+        }
+    }
 }
 
 /// Limits that the agent's own programs met while they were graded. A reference that meets one is the task's affair.
@@ -157,7 +187,7 @@ fn met_limits(players: &[Player], usages: &[Usage]) -> Vec<Finding> {
 /// Runs the grader and the players' programs until the grader has ended.
 async fn play(
     grading: &Grading<'_>,
-    grader: &Sandbox,
+    grader: Program<'_>,
     players: &[Sandbox],
     host_end: std::os::unix::net::UnixStream,
 ) -> Result<Graded, Failure> {
@@ -180,7 +210,7 @@ async fn play(
     let verdict = channel::attend(host_end, start(grading), Verdict::new(&grading.task.metrics), &metered);
     let mut programs_ended = false;
     let (outcome, verdict) = {
-        let grader = async { tokio::join!(grader.spawn(&declared.command, timeout, &mut capture), verdict) };
+        let grader = async { tokio::join!(grader.run(&declared.command, timeout, &mut capture), verdict) };
         tokio::pin!(grader);
         // Players may outlive or die before the grader: only the grader's end counts.
         loop {
@@ -191,7 +221,7 @@ async fn play(
         }
     };
     let said = complaint(grading, capture);
-    let outcome = outcome.map_err(Failure::from)?;
+    let outcome = outcome?;
     let broke = |what: String| {
         Failure::new(Boundary::Grader, format!("task {}: {what}{said}", grading.task.id))
             .hinted("run `researchgym task check` on the task; the grader is part of it")

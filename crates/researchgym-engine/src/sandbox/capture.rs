@@ -23,6 +23,13 @@ impl Capture {
         self
     }
 
+    /// Keeps of each stream at most so many bytes on disk, or less if that was said before.
+    pub(crate) fn keep_at_most(&mut self, bytes: u64) {
+        for stream in [&mut self.stdout, &mut self.stderr] {
+            stream.keeps = stream.keeps.min(bytes);
+        }
+    }
+
     /// Keeps long output in `blob_folder`, under the name of its hash. The folder must exist.
     pub fn new(blob_folder: &Path) -> Capture {
         Capture { stdout: Stream::new(blob_folder), stderr: Stream::new(blob_folder) }

@@ -26,7 +26,7 @@ use super::{SandboxError, SandboxSpec, ownership};
 use crate::sys::{self, SandboxChild};
 
 /// How much of each output stream of one command is kept.
-const KEPT_BYTES: u64 = 256 << 20;
+pub(crate) const KEPT_BYTES: u64 = 256 << 20;
 const OPEN_FILES: u64 = 65_536;
 /// Bubblewrap and the guest.
 const OUR_PROCESSES: u64 = 2;

@@ -31,6 +31,7 @@ mod watch;
 pub use capture::{Capture, Stream};
 pub use error::SandboxError;
 pub use host::SandboxHost;
+pub(crate) use launch::KEPT_BYTES;
 pub(crate) use local::GUEST;
 pub use local::{GATEWAY_PORT, GATEWAY_SOCKET, PROXY_PORT, PROXY_SOCKET};
 pub(crate) use machine::find_program;

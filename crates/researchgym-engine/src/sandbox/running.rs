@@ -3,6 +3,7 @@
 mod files;
 
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -16,6 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::cgroup::{Counts, Group};
 use super::launch::{self, Launched};
 use super::link::{Link, Opened, Reply};
+use super::ownership;
 use super::remains::Remains;
 use super::watch::Watch;
 use super::{
@@ -293,6 +295,12 @@ impl Sandbox {
         let Ended { id: _, exit_code, ending, new_shell, mut notes, stdout_dropped, stderr_dropped } = ended;
         capture.stdout.drop_bytes(stdout_dropped);
         capture.stderr.drop_bytes(stderr_dropped);
+        let limits = self.limits_met(&mut notes);
+        ExecOutcome { exit_code, ending, new_shell, notes, limits }
+    }
+
+    /// The limits that were met since this was asked last, or a command ended; what is to be said of them is added.
+    pub(crate) fn limits_met(&self, notes: &mut Vec<String>) -> Vec<ReachedLimit> {
         let mut limits = Vec::new();
         // The guest watches over the memory where no control group does.
         let mut memory = notes.iter().any(|note| note.starts_with("the memory limit"));
@@ -318,7 +326,7 @@ impl Sandbox {
             limits.push(ReachedLimit::Memory);
         }
         limits.sort_unstable();
-        ExecOutcome { exit_code, ending, new_shell, notes, limits }
+        limits
     }
 
     /// Stops every process but the guest; time-outs stand still.
@@ -344,8 +352,7 @@ impl Sandbox {
     /// CPU time of all processes so far, ended ones included. Where no control group counts it, what a process that
     /// ignores its children's end has used through them is lost.
     pub async fn cpu_time(&self) -> Result<Duration, SandboxError> {
-        let group = self.remains.as_ref().and_then(|remains| remains.group.as_ref());
-        if let Some(time) = group.and_then(Group::cpu_time) {
+        if let Some(time) = self.counted_cpu_time() {
             return Ok(time);
         }
         let (id, mut replies) = self.link.request(None);
@@ -355,6 +362,27 @@ impl Sandbox {
             Some(_) => Err(self.broke_protocol()),
             None => Err(self.died()),
         }
+    }
+
+    /// CPU time of all processes so far, where a control group counts it.
+    pub(crate) fn counted_cpu_time(&self) -> Option<Duration> {
+        self.remains.as_ref()?.group.as_ref()?.cpu_time()
+    }
+
+    /// Kills everything but the guest and the shell, if nothing runs that was asked for.
+    pub(crate) fn kill_all(&self) {
+        // No command has this number.
+        self.link.send(&ToGuest::Interrupt { id: 0, reason: String::new() });
+    }
+
+    /// Hands what is in the working folder to the sandbox's user. For when nothing of the agent's runs.
+    pub(crate) async fn hand_over(&self, folder: &Path) -> Result<(), SandboxError> {
+        let slot = self.remains.as_ref().and_then(|remains| remains.slot.as_ref());
+        let Some(user) = slot.map(|slot| slot.user) else { return Ok(()) };
+        let path = folder.to_owned();
+        let handed = spawner::run(move || ownership::hand_over(&path, user)).await;
+        let doing = "handing the folder to the sandbox's user:";
+        handed.map_err(|source| SandboxError::Path { doing, path: folder.to_owned(), source })
     }
 
     /// Asks the guest for a sign of life.

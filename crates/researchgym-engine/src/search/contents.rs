@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use researchgym_core::action::Body;
-use researchgym_core::digest::Digest;
 use researchgym_core::failure::{Boundary, Failure};
 use researchgym_core::manifest::Manifest;
 use researchgym_core::search::{NodeId, Tree};
@@ -118,11 +117,4 @@ pub(crate) fn changes<'f>(base: &Files, candidate: &'f Files) -> BTreeMap<String
     changes
         .extend(base.keys().filter(|path| !candidate.contains_key(*path)).map(|path| (path.clone(), None)));
     changes
-}
-
-/// The hash of a whole candidate.
-pub(crate) fn artefact(files: &Files) -> Digest {
-    let parts: Vec<&[u8]> =
-        files.iter().flat_map(|(path, content)| [path.as_bytes(), content.as_slice()]).collect();
-    Digest::of_parts(&parts)
 }

@@ -13,7 +13,7 @@ use crate::store::read_log;
 impl Search {
     /// Puts the best candidate and its graded artefacts into the workspace. Gives false if there is none.
     pub(super) async fn place_best(&mut self, session: &mut Session) -> Result<bool, Failure> {
-        let Some(best) = tree(session).best() else { return Ok(false) };
+        let Some(best) = tree(session).chosen(self.spec.measurements) else { return Ok(false) };
         let files = self.contents.of(tree(session), best)?;
         let baseline = self.contents.baseline().clone();
         let mut gone = Vec::new();

@@ -6,7 +6,9 @@ use researchgym_core::action::Body;
 use researchgym_core::event::Event;
 use researchgym_core::failure::Failure;
 use researchgym_core::search::event::{Gate, NodeBuilt, NodeDropped, bounded};
-use researchgym_core::search::{NodeId, Operator, Stream};
+use researchgym_core::search::lint::refusals;
+use researchgym_core::search::similarity::{Shingles, artefact_digest};
+use researchgym_core::search::{Node, NodeId, Operator, Tree};
 
 use super::contents::changes;
 use super::evaluator::Files;
@@ -19,6 +21,9 @@ impl Search {
     pub(super) fn make(&mut self, session: &mut Session, id: NodeId) -> Result<(), Failure> {
         let node = tree(session).get(id).ok_or_else(|| super::unusable(format!("there is no node {id}")))?;
         let operator = node.operator;
+        if operator == Operator::Mutate {
+            return self.mutate_beside(session, id);
+        }
         if !is_pure(operator, !self.doors.is_empty()) {
             return self.make_beside(session, id);
         }
@@ -32,33 +37,6 @@ impl Search {
             made = self.by_rule(session, id, attempt)?;
         }
         self.made(session, id, made)
-    }
-
-    /// What an operator makes that needs nobody.
-    fn by_rule(
-        &mut self,
-        session: &Session,
-        id: NodeId,
-        attempt: u64,
-    ) -> Result<Result<Made, Unmade>, Failure> {
-        let tree = tree(session);
-        let Some(node) = tree.get(id) else {
-            return Ok(Err(Unmade::by_rule(Gate::NothingToDo, "there is no such node")));
-        };
-        let shown = node.shown.clone();
-        let _random = Stream::new(self.seed, node.operator.name(), u64::from(id) << 8 | attempt);
-        match node.operator {
-            Operator::Baseline => Ok(Ok(Made::by_rule((**self.contents.baseline()).clone(), shown))),
-            Operator::Replicate => {
-                let original = node.base().unwrap_or(0);
-                let files = self.contents.of(tree, original)?;
-                Ok(Ok(Made::by_rule((*files).clone(), shown)))
-            }
-            operator => {
-                let reason = format!("the operator `{operator}` has nothing to work on");
-                Ok(Err(Unmade::by_rule(Gate::NothingToDo, reason)))
-            }
-        }
     }
 
     /// Takes in what was made: through the gates into an evaluation, or dropped.
@@ -98,12 +76,47 @@ impl Search {
             let reason = format!("`{path}` may not be changed: {}", surface::described(&self.task));
             return Err(Unmade::by_rule(Gate::Surface, reason));
         }
-        let artefact = super::contents::artefact(files);
+        let artefact = artefact_digest(files);
         if let Some(of) = self.known.get(&artefact).copied().filter(|of| *of != id) {
             let reason = format!("it is the same as node {of}");
             return Err(Unmade { of: Some(of), ..Unmade::by_rule(Gate::Duplicate, reason) });
         }
+        let writes_code = operator.is_some_and(|operator| writes_code(operator, !self.doors.is_empty()));
+        if writes_code {
+            self.lint(tree, id, files)?;
+            self.is_new(tree, files)?;
+        }
         Ok(())
+    }
+
+    /// Whether the changed files hold nothing that no honest candidate has.
+    fn lint(&mut self, tree: &Tree, id: NodeId, files: &Files) -> Result<(), Unmade> {
+        let base = tree.get(id).and_then(Node::base).unwrap_or(0);
+        let Ok(base) = self.contents.inherited(tree, base) else { return Ok(()) };
+        let changed = changes(&base, files).into_iter().filter_map(|(path, content)| {
+            let text = String::from_utf8_lossy(content?).into_owned();
+            Some((path, text))
+        });
+        match refusals(&self.task, &changed.collect()).first() {
+            Some(refusal) => Err(Unmade::by_rule(Gate::Leakage, refusal.to_string())),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether it is not nearly the same as an earlier candidate.
+    fn is_new(&mut self, tree: &Tree, files: &Files) -> Result<(), Unmade> {
+        let Some(index) = &self.similar else { return Ok(()) };
+        let contents = &mut self.contents;
+        let nearest = index.nearest_exactly(&Shingles::of(files), |node| {
+            contents.of(tree, node).ok().map(|files| Shingles::of(&files))
+        });
+        match nearest.filter(|(_, similarity)| *similarity >= self.spec.novelty.similarity) {
+            Some((of, similarity)) => {
+                let reason = format!("{:.1} % of it is the same as node {of}", similarity * 100.0);
+                Err(Unmade { of: Some(of), ..Unmade::by_rule(Gate::NearDuplicate, reason) })
+            }
+            None => Ok(()),
+        }
     }
 
     fn build(&mut self, session: &mut Session, id: NodeId, made: Made) -> Result<(), Failure> {
@@ -120,7 +133,7 @@ impl Search {
                 Ok((path, body))
             })
             .collect::<Result<_, Failure>>()?;
-        let artefact = super::contents::artefact(&made.files);
+        let artefact = artefact_digest(&made.files);
         let is_candidate = node.is_some_and(|node| node.is_candidate());
         let built = NodeBuilt {
             node: id,
@@ -137,6 +150,9 @@ impl Search {
         self.record(session, Event::NodeBuilt(Box::new(built)))?;
         if is_candidate {
             self.known.entry(artefact).or_insert(id);
+            if let Some(index) = &mut self.similar {
+                index.insert(id, &Shingles::of(&made.files));
+            }
         }
         Ok(())
     }
@@ -156,6 +172,11 @@ impl Search {
         self.is_waiting = false;
         self.record(session, Event::NodeDropped(Box::new(dropped)))
     }
+}
+
+/// Whether what an operator makes is a program that is to be looked at; numbers alone are not.
+fn writes_code(operator: Operator, has_model: bool) -> bool {
+    operator.needs_model() || operator == Operator::Mutate || operator == Operator::Crossover && has_model
 }
 
 fn idea(session: &Session, text: Option<&str>) -> Result<Option<Body>, Failure> {

@@ -17,9 +17,12 @@ mod local;
 mod making;
 mod mind;
 mod models;
+mod mutations;
+mod mutator;
 mod opening;
 mod planning;
 mod prompts;
+mod rules;
 mod surface;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -31,7 +34,8 @@ use researchgym_core::digest::Digest;
 use researchgym_core::event::{Ending, Event};
 use researchgym_core::failure::{Boundary, Failure};
 use researchgym_core::search::context::{Step, Told};
-use researchgym_core::search::{NodeId, SearchSpec, Status, Tree};
+use researchgym_core::search::similarity::Index;
+use researchgym_core::search::{Ensemble, NodeId, SearchSpec, StageSpending, Status, Tree};
 use researchgym_core::task::Task;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -42,6 +46,8 @@ pub use self::evaluator::{Evaluation, Evaluator, Files, Job, JobGrading, Said, V
 pub use self::fake::Fake;
 use self::making::{Made, Unmade};
 use self::mind::Mind;
+use self::mutator::Mutator;
+use self::rules::Numbers;
 use crate::agent::GivesUp;
 use crate::model::Door;
 use crate::session::{Granted, RecordedAsk, Session, Stop};
@@ -55,9 +61,15 @@ struct Search {
     task: Arc<Task>,
     seed: u64,
     mind: Mind,
+    numbers: Numbers,
     contents: Contents,
     /// Candidates by the hash of their files.
     known: HashMap<Digest, NodeId>,
+    /// Candidates by what they have in common, if near duplicates are refused.
+    similar: Option<Index>,
+    ensemble: Ensemble,
+    spending: StageSpending,
+    mutator: Arc<Mutator>,
     evaluator: Arc<dyn Evaluator>,
     /// The ways to the models: the run's own first, then the others of the ensemble, with their weights.
     doors: Vec<(Arc<Door>, f64)>,
@@ -105,8 +117,8 @@ enum Message {
     Proposed { node: NodeId, files: Arc<Files>, answer: tokio::sync::oneshot::Sender<Result<(), Unmade>> },
     /// An idea was had: what is the model told for its code?
     CodeOpening { node: NodeId, idea: String, answer: tokio::sync::oneshot::Sender<Result<Told, String>> },
-    /// The model cannot be asked at all.
-    ModelEnds(Failure),
+    /// What makes candidates cannot be used at all: the search cannot go on.
+    MakingEnds(Failure),
     /// An evaluation is over.
     Evaluated { evaluation: u64, wall_ms: u64, result: Box<Result<Evaluation, Failure>> },
 }
@@ -227,7 +239,7 @@ impl Search {
                 let _ = answer.send(self.opening(session, node, Step::Code { idea: Some(&idea) }));
                 Ok(())
             }
-            Message::ModelEnds(failure) => Err(failure),
+            Message::MakingEnds(failure) => Err(failure),
             Message::Evaluated { evaluation, wall_ms, result } => {
                 self.evaluated(session, evaluation, wall_ms, *result)
             }
@@ -240,6 +252,9 @@ impl Search {
         let tree = tree(session);
         for change in tree.changed() {
             self.mind.observe(tree, *change);
+            self.numbers.observe(tree, *change, &mut self.contents);
+            self.ensemble.observe(tree, *change);
+            self.spending.observe(tree, *change);
         }
         Ok(())
     }

@@ -83,7 +83,7 @@ pub(super) async fn make(mut order: Order) {
         }
         Err(Ends::Unmade(gate, reason, of)) => Err(Unmade { gate, reason, of, idea, model, attempts, spent }),
         Err(Ends::Model(failure)) => {
-            let _ = order.teller.send(ToLoop::ModelEnds(failure));
+            let _ = order.teller.send(ToLoop::MakingEnds(failure));
             return;
         }
         Err(Ends::Over) => return,

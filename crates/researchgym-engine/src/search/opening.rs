@@ -5,11 +5,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+use researchgym_core::digest::Digest;
 use researchgym_core::event::{Event, Line};
 use researchgym_core::failure::{Boundary, Failure};
 use researchgym_core::manifest::Manifest;
 use researchgym_core::search::event::{Evaluated, EvaluationOutcome};
-use researchgym_core::search::{SearchSpec, Status, Tree};
+use researchgym_core::search::policy::external::Message;
+use researchgym_core::search::similarity::{Index, Shingles};
+use researchgym_core::search::{Ensemble, NodeId, Operator, SearchSpec, StageSpending, Status, Tree};
 use researchgym_core::task::Task;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -18,6 +21,8 @@ use super::contents::Contents;
 use super::evaluator::{Evaluator, Files};
 use super::local::Local;
 use super::mind::Mind;
+use super::mutator::Mutator;
+use super::rules::Numbers;
 use super::{Search, tree, unusable};
 use crate::model::Door;
 use crate::runner::DESCRIPTION;
@@ -39,13 +44,25 @@ impl Search {
         let lines = read_log(session.folder())?.lines;
         let task = Arc::new((*session.state().started.task).clone());
         let starter = starter(session, &lines)?;
-        let contents = Contents::new(&task, &starter, session.blobs().clone())?;
-        let mut mind = Mind::begin(&spec.policy)?;
+        let mut contents = Contents::new(&task, &starter, session.blobs().clone())?;
+        let seed = session.state().started.spec.seed;
+        let has_cma = spec.operators.0.contains_key(&Operator::CmaEs);
+        let mut numbers = Numbers::begin(&task, contents.baseline(), has_cma, seed);
+        let started = &session.state().started;
+        let first = Message::begin(&task, spec, seed, session.limits().steps);
+        let mut mind = Mind::begin(&spec.policy, &first)?;
+        let mut models = Ensemble::new(spec.selection);
+        let mut spending = StageSpending::default();
+        let (run_id, runtime, image) = (&started.run_id, started.spec.runtime, started.spec.image.clone());
+        let mutator = Arc::new(Mutator::new(session.workbench().clone(), run_id, runtime, image));
         let mut past = Tree::new(&task);
         for line in &lines {
             past.apply(&line.event).map_err(|error| Failure::new(Boundary::Store, error.to_string()))?;
             for change in past.changed() {
                 mind.observe(&past, *change);
+                numbers.observe(&past, *change, &mut contents);
+                models.observe(&past, *change);
+                spending.observe(&past, *change);
             }
         }
         give_up_evaluations(session)?;
@@ -59,16 +76,22 @@ impl Search {
             None => local(session, &task, starter.clone())?,
         };
         let known = known(tree(session));
+        let similar = similar(spec, tree(session), &known, &mut contents)?;
         let (description, protected) = told(session, &task, &starter)?;
         let (teller, messages) = mpsc::unbounded_channel();
         let (entry_teller, entries) = mpsc::unbounded_channel();
         Ok(Search {
             spec: spec.clone(),
-            seed: session.state().started.spec.seed,
+            seed,
             task,
             mind,
+            numbers,
             contents,
             known,
+            similar,
+            ensemble: models,
+            spending,
+            mutator,
             evaluator,
             doors,
             description,
@@ -159,12 +182,32 @@ pub(super) fn stopped(evaluation: u64, working_ms: u64) -> Evaluated {
 }
 
 /// Candidates by the hash of their files; of equals the first.
-fn known(tree: &Tree) -> HashMap<researchgym_core::digest::Digest, u32> {
+fn known(tree: &Tree) -> HashMap<Digest, NodeId> {
     let built = tree.nodes().iter().rev().filter(|node| node.is_candidate());
     built
         .filter(|node| !matches!(node.status, Status::Dropped { .. }))
         .filter_map(|node| Some((node.artefact?, node.id)))
         .collect()
+}
+
+/// The index of near duplicates, if such are refused.
+fn similar(
+    spec: &SearchSpec,
+    tree: &Tree,
+    known: &HashMap<Digest, NodeId>,
+    contents: &mut Contents,
+) -> Result<Option<Index>, Failure> {
+    let writes_code = spec.operators.needs_model() || spec.operators.0.contains_key(&Operator::Mutate);
+    if !writes_code || spec.novelty.similarity >= 1.0 {
+        return Ok(None);
+    }
+    let mut index = Index::new(spec.novelty.similarity);
+    let mut nodes: Vec<NodeId> = known.values().copied().collect();
+    nodes.sort_unstable();
+    for node in nodes {
+        index.insert(node, &Shingles::of(&*contents.of(tree, node)?));
+    }
+    Ok(Some(index))
 }
 
 fn local(session: &Session, task: &Arc<Task>, starter: Manifest) -> Result<Arc<dyn Evaluator>, Failure> {

@@ -23,25 +23,29 @@ impl Search {
             if self.winding.is_some() || self.is_waiting || !self.has_baseline(session) {
                 return Ok(());
             }
-            self.winding = self.why_end(session);
-            if self.winding.is_some() {
-                return Ok(());
-            }
-            let free = self.free(session);
-            if free == 0 {
-                return Ok(());
-            }
             let asks = tree(session).asks();
-            if let Some(best) = self.unconfirmed(session) {
-                self.take_plans(session, asks, free, vec![Plan::new(Operator::Replicate, vec![best])], None)?;
+            let slots = self.slots(session);
+            if let Some(best) = self.unconfirmed(session).filter(|_| slots > 0) {
+                self.take_plans(
+                    session,
+                    asks,
+                    slots,
+                    vec![Plan::new(Operator::Replicate, vec![best])],
+                    None,
+                )?;
                 continue;
+            }
+            self.winding = self.why_end(session);
+            let free = self.free(session);
+            if self.winding.is_some() || free == 0 {
+                return Ok(());
             }
             let ask = asks + 1;
             let mut random = Stream::new(self.seed, "policy", ask);
             let candidates = session.limits().steps;
             let tree = tree(session);
             let view = View { tree, free, operators: &self.spec.operators, candidates };
-            let answer = self.mind.ask(&view, &mut random);
+            let answer = self.mind.ask(&view, &mut random).await?;
             let mut plans = answer.plans;
             plans.truncate(free);
             for plan in &mut plans {
@@ -63,15 +67,19 @@ impl Search {
         tree(session).nodes().first().is_some_and(|node| node.status.is_settled())
     }
 
+    /// How many evaluations can be begun now.
+    fn slots(&self, session: &Session) -> usize {
+        let under_way = tree(session).unsettled();
+        let validations = self.validations_left(session).saturating_sub(under_way as u64);
+        let slots = (self.spec.parallel as usize).saturating_sub(under_way);
+        slots.min(usize::try_from(validations).unwrap_or(usize::MAX))
+    }
+
     /// How many candidates can be begun now.
     fn free(&self, session: &Session) -> usize {
-        let tree = tree(session);
-        let slots = (self.spec.parallel as usize).saturating_sub(tree.unsettled());
-        let steps = session.state().steps;
-        let left = session.limits().steps.map(|limit| limit.saturating_sub(steps));
-        let validations = self.validations_left(session).saturating_sub(tree.unsettled() as u64);
-        let left = left.unwrap_or(u64::MAX).min(validations);
-        slots.min(usize::try_from(left).unwrap_or(usize::MAX))
+        let left = session.limits().steps.map(|limit| limit.saturating_sub(session.state().steps));
+        let left = left.and_then(|left| usize::try_from(left).ok()).unwrap_or(usize::MAX);
+        self.slots(session).min(left)
     }
 
     fn validations_left(&self, session: &Session) -> u64 {

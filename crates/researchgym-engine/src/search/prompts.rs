@@ -26,9 +26,12 @@ impl Search {
             return Err(unusable(format!("there is no node {id}")));
         };
         let (operator, base) = (node.operator, node.base().unwrap_or(0));
-        let Some(door) = self.choose_model(session, id) else {
+        let Some(door) = self.choose_model(id) else {
             return Err(unusable(format!("the operator {operator} needs a model")));
         };
+        if let Some(reason) = self.spending.exhausted(&self.spec.stage_limits, &node.tag) {
+            return self.made(session, id, Err(Unmade::by_rule(Gate::NothingToDo, reason)));
+        }
         let has_idea = operator == Operator::Implement;
         let step = match has_idea {
             true => Step::Ideas { count: 1, earlier: &[] },
@@ -62,10 +65,10 @@ impl Search {
     }
 
     /// The model that is asked for a node's candidate.
-    fn choose_model(&self, session: &Session, id: NodeId) -> Option<Arc<Door>> {
-        let _ = session;
-        let weights: Vec<f64> = self.doors.iter().map(|(_, weight)| *weight).collect();
-        let chosen = Stream::new(self.seed, "model", u64::from(id)).weighted(&weights)?;
+    fn choose_model(&self, id: NodeId) -> Option<Arc<Door>> {
+        let models: Vec<(&str, f64)> =
+            self.doors.iter().map(|(door, weight)| (door.endpoint.target.name.as_str(), *weight)).collect();
+        let chosen = self.ensemble.choose(&models, &mut Stream::new(self.seed, "model", u64::from(id)))?;
         self.doors.get(chosen).map(|(door, _)| door.clone())
     }
 

@@ -14,6 +14,7 @@ mod walk;
 
 pub use check_out::check_out;
 pub use clear::clear_folder;
+pub(crate) use clear::clear_folder_but;
 pub use copy::{copy_in, hash_folder};
 pub use error::{SnapshotError, Trouble};
 pub use links::hard_linked;

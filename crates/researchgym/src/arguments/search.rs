@@ -37,6 +37,12 @@ pub(crate) struct SearchArguments {
     /// search: how a model of several is chosen [default: weights]
     #[arg(long, value_enum)]
     pub(crate) select: Option<SelectName>,
+    /// search: US dollars that a stage (or epoch) may spend on models, as STAGE=USD; may be given several times
+    #[arg(long, value_name = "STAGE=USD", value_parser = stage_dollars)]
+    pub(crate) stage_budget: Vec<(u32, u64)>,
+    /// search: tokens that a stage (or epoch) may use, as STAGE=N; may be given several times
+    #[arg(long, value_name = "STAGE=N", value_parser = stage_number)]
+    pub(crate) stage_tokens: Vec<(u32, u64)>,
     /// search: the form in which models write changes [default: search-replace]
     #[arg(long, value_enum)]
     pub(crate) form: Option<FormName>,
@@ -71,6 +77,8 @@ impl SearchArguments {
             ("--ensemble", !self.ensemble.is_empty()),
             ("--model-weight", self.model_weight.is_some()),
             ("--select", self.select.is_some()),
+            ("--stage-budget", !self.stage_budget.is_empty()),
+            ("--stage-tokens", !self.stage_tokens.is_empty()),
             ("--form", self.form.is_some()),
             ("--repairs", self.repairs.is_some()),
             ("--resamples", self.resamples.is_some()),
@@ -157,6 +165,23 @@ fn share_of_model(text: &str) -> Result<(String, f64), String> {
 fn weight(text: &str) -> Result<f64, String> {
     let weight = text.trim().parse::<f64>().ok().filter(|weight| weight.is_finite() && *weight > 0.0);
     weight.ok_or_else(|| "write a weight above 0".to_owned())
+}
+
+fn stage_dollars(text: &str) -> Result<(u32, u64), String> {
+    let dollars = |text: &str| {
+        let dollars = text.parse::<f64>().ok().filter(|dollars| dollars.is_finite() && *dollars >= 0.0);
+        dollars.map(|dollars| (dollars * 1e6).round() as u64)
+    };
+    staged(text, dollars, "write STAGE=USD, such as 2=1.50")
+}
+
+fn stage_number(text: &str) -> Result<(u32, u64), String> {
+    staged(text, |text| text.parse().ok(), "write STAGE=N, such as 2=100000")
+}
+
+fn staged(text: &str, read: impl Fn(&str) -> Option<u64>, advice: &str) -> Result<(u32, u64), String> {
+    let parsed = text.split_once('=').and_then(|(stage, amount)| Some((stage.parse().ok()?, read(amount)?)));
+    parsed.ok_or_else(|| advice.to_owned())
 }
 
 fn finite(text: &str) -> Result<f64, String> {

@@ -15,7 +15,7 @@ use researchgym_engine::agent::Declaration;
 use researchgym_engine::catalogue::{Catalogue, Entry, LoadedTask};
 use researchgym_engine::store::{RunFolder, read_log};
 
-use self::search::SEARCH;
+use self::search::{SEARCH, is_search};
 use crate::arguments::{RunArguments, SamplerName};
 use crate::error::{CommandError, input};
 use crate::settings::{Settings, absolute, given};
@@ -51,12 +51,12 @@ pub(super) fn specification(
         ("--no-submit", arguments.no_submit, BASIC),
         ("--reasoning-effort", arguments.reasoning_effort.is_some(), BASIC),
         ("--reasoning-tokens", arguments.reasoning_tokens.is_some(), BASIC),
-        ("--temperature", arguments.temperature.is_some() && name != SEARCH, BASIC),
+        ("--temperature", arguments.temperature.is_some() && !is_search(name), BASIC),
     ];
     if let Some((flag, _, owner)) = stray.into_iter().find(|(_, given, owner)| *given && *owner != name) {
         return Err(CommandError::input(format!("{flag} belongs to the agent `{owner}`, not to `{name}`")));
     }
-    if let Some(flag) = arguments.search.given().filter(|_| name != SEARCH) {
+    if let Some(flag) = arguments.search.given().filter(|_| !is_search(name)) {
         return Err(CommandError::input(format!("{flag} belongs to the agent `{SEARCH}`, not to `{name}`")));
     }
     match name {
@@ -65,7 +65,7 @@ pub(super) fn specification(
         "replay" => replay(arguments, settings),
         "human" => Ok(AgentSpec::Human),
         "tuner" => tuner(arguments, &loaded.task),
-        SEARCH => search::specification(name, arguments, settings, &loaded.task),
+        _ if is_search(name) => search::specification(name, arguments, settings, &loaded.task),
         _ => external(name, arguments, settings),
     }
 }

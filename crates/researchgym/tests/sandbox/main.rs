@@ -18,3 +18,4 @@ mod isolation;
 mod limits;
 mod network;
 mod session;
+mod warm;

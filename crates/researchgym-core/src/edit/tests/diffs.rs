@@ -19,6 +19,7 @@ fn diffs_are_read_in_many_shapes() {
         format!("{headers}@@\n{body}"),
         // Fences, prose, thoughts, Windows line ends.
         format!("Here:\n```diff\n{headers}@@ -1,3 +1,3 @@\n{body}```\nIt is better:\n- faster\n"),
+        format!("1. Change:\n\n```diff\n{headers}@@ -1,3 +1,3 @@\n{body}```").replace('\n', "\n   "),
         format!("<think>\n--- a\n+++ b\n</think>\n```\n{headers}@@ -1,9 +1,9 @@\n{body}```"),
         format!("{headers}@@ -1,3 +1,3 @@\n{body}\n- this makes it faster\n"),
         format!("{headers}@@ -1,3 +1,3 @@\n{body}\nThis makes it faster.\n"),
@@ -149,9 +150,9 @@ fn hunks_drift_to_the_one_place_that_fits() {
     assert_eq!(
         notes("@@ -9 +9 @@\n-x\n+y\n"),
         Err("hunk 1 of `solve.py`: its lines fit at lines 2, 5 of the file; add the lines above or below that tell \
-             which place is meant. The first two places:\n    1 | a\n    2 | x\n    3 | b\n  ...\n    3 | b\n    4 | \
-             c\n    5 | x\n    6 | d"
-            .replace("    3 | b\n  ...", "    3 | b\n    4 | c\n  ..."))
+             which place is meant. The first two places:\n    1 | a\n    2 | x\n    3 | b\n    4 | c\n  ...\n    3 | \
+             b\n    4 | c\n    5 | x\n    6 | d"
+            .into())
     );
     assert_eq!(
         notes("@@ -1 +1 @@\n-a\n+A\n@@ -3 +3 @@\n-bb\n+y\n"),

@@ -209,9 +209,10 @@ mod tests {
                         are not part of the file.";
         assert_eq!(numbered, expected);
         // What differs from the base comes first, although it is longer.
-        let base = files(&[("a.py", "short\n"), ("b.py", "old\n")]);
-        let tree = files(&[("a.py", "short\n"), ("b.py", "new new new new new\n")]);
-        let one = shown(&tree, Some(&base), Lines::Plain, 175);
-        assert!(one.starts_with("File: b.py\n") && one.contains("room: `a.py`."), "{one}");
+        let (short, long) = ("short ".repeat(20), "long ".repeat(30));
+        let base = files(&[("a.py", &short), ("b.py", "old\n")]);
+        let tree = files(&[("a.py", &short), ("b.py", &long)]);
+        let one = shown(&tree, Some(&base), Lines::Plain, 350);
+        assert!(one.starts_with("File: b.py (its") && one.contains("room: `a.py`."), "{one}");
     }
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::code::{Lines, shown};
 use super::history::{Entries, about, brought, name, value};
-use super::room::{fenced, one_line};
+use super::room::{fenced, listed, one_line};
+use super::template::{NOTES, fill, part};
 use super::{Asked, Files};
 use crate::search::{Node, NodeId, Operator};
 
@@ -24,29 +25,35 @@ pub(super) fn examples(asked: &Asked<'_>, base: &Node, room: u64) -> Entries {
     let entries = chosen(asked, base).into_iter().filter_map(|id| {
         let node = asked.tree.get(id)?;
         let value = value(node).unwrap_or_else(|| brought(node));
-        let short = format!("## {}: {value}\n\n{}", capital(&name(id)), about(asked, node));
+        let short = format!("## {}: {value}\n\nWhat it is: {}", capital(&name(id)), about(asked, node));
         let files = (asked.files)(id)?;
-        let differing = match &base_files {
-            Some(base) => differing(base, &files),
-            None => Files::clone(&files),
-        };
+        let (differing, absent) = difference(base_files.as_deref(), &files);
         let code = shown(&differing, None, Lines::Plain, room);
+        let code = if differing.is_empty() { String::new() } else { code };
+        let pieces = [short.as_str(), &code, &absent].into_iter().filter(|piece| !piece.is_empty());
+        let long = pieces.collect::<Vec<_>>().join("\n\n");
         let is_whole = differing.values().map(Vec::len).sum::<usize>() as u64 <= room;
-        let long = (is_whole && !differing.is_empty()).then(|| format!("{short}\n\n{code}"));
-        Some((id, long.into_iter().chain([short]).collect()))
+        Some((id, is_whole.then_some(long).into_iter().chain([short]).collect()))
     });
     entries.collect()
+}
+
+/// The files that another candidate has otherwise than the base, and a note on those that it does not have.
+pub(super) fn difference(base: Option<&Files>, other: &Files) -> (Files, String) {
+    let Some(base) = base else { return (other.clone(), String::new()) };
+    let files = other.iter().filter(|(path, content)| base.get(*path) != Some(content));
+    let differing = files.map(|(path, content)| (path.clone(), content.clone())).collect();
+    let mut absent = base.keys().filter(|path| !other.contains_key(*path)).map(String::as_str).peekable();
+    let note = match absent.peek() {
+        Some(_) => fill(part(NOTES, "absent"), &[("files", &listed(absent))]),
+        None => String::new(),
+    };
+    (differing, note)
 }
 
 pub(super) fn capital(text: &str) -> String {
     let mut characters = text.chars();
     characters.next().into_iter().flat_map(char::to_uppercase).chain(characters).collect()
-}
-
-/// The files that another candidate has otherwise than the base.
-pub(super) fn differing(base: &Files, other: &Files) -> Files {
-    let files = other.iter().filter(|(path, content)| base.get(*path) != Some(content));
-    files.map(|(path, content)| (path.clone(), content.clone())).collect()
 }
 
 /// The plan's own in its order; if it names none, of an improvement: the best, then the most diverse.
@@ -58,7 +65,7 @@ fn chosen(asked: &Asked<'_>, base: &Node) -> Vec<NodeId> {
         chosen.extend(asked.plan.shown.iter().copied().filter(|id| is_other(id) && seen.insert(*id)));
         return chosen;
     }
-    let mut ranked = asked.tree.ranked().filter(is_other);
+    let mut ranked = asked.tree.ranked().filter(|id| is_other(id) && *id != 0);
     chosen.extend(ranked.by_ref().take(asked.reach.top));
     if asked.reach.diverse == 0 {
         return chosen;

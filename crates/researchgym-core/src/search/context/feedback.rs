@@ -131,8 +131,8 @@ mod tests {
     #[test]
     fn long_output_keeps_head_and_tail() {
         let stdout: String = (0..1000).map(|line| format!("step {line}\n")).collect();
-        let expected = "failed (out of memory): killed\n\nstdout:\nstep 0\nstep 1\nstep 2\nstep 3\n\
-                        [... 9814 bytes left out ...]\nstep 995\nstep 996\nstep 997\nstep 998\nstep 999";
+        let expected = "failed (out of memory): killed\n\nstdout:\nstep 0\nstep 1\nstep 2\nstep 3\nstep 4\n\
+                        [... 8819 bytes left out ...]\nstep 996\nstep 997\nstep 998\nstep 999";
         assert_eq!(feedback(stdout.as_bytes(), b"", &crash(), 150), expected);
         assert_eq!(feedback(stdout.as_bytes(), b"", &crash(), 5), "");
     }

@@ -84,12 +84,9 @@ pub(super) fn about(asked: &Asked<'_>, node: &Node) -> String {
 
 fn line(asked: &Asked<'_>, node: &Node) -> String {
     let operator = node.operator.name();
-    format!(
-        "- {} ({operator}): {}. Outcome: {}",
-        name(node.id),
-        about(asked, node),
-        outcome(asked.tree, node)
-    )
+    let about = about(asked, node);
+    let about = about.trim_end_matches('.');
+    format!("- {} ({operator}): {about}. Outcome: {}", name(node.id), outcome(asked.tree, node))
 }
 
 /// The base and what it came from, newest first, up to the baseline.

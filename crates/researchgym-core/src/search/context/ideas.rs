@@ -105,7 +105,8 @@ fn mark(text: &str, mark: &str) -> Option<(usize, usize)> {
         let end = at + mark.len();
         let is_mark = text.get(at..end).is_some_and(|found| found.eq_ignore_ascii_case(mark));
         let before = text[..at].chars().next_back();
-        let is_free = before.is_none_or(|before| !before.is_alphanumeric() && !"`'\"_])".contains(before));
+        let is_index = |before: char| mark == "[end]" && (before.is_alphanumeric() || "_])".contains(before));
+        let is_free = before.is_none_or(|before| !"`'\"".contains(before) && !is_index(before));
         if is_mark && is_free {
             return Some((at, end));
         }
@@ -183,15 +184,13 @@ mod tests {
     #[test]
     fn several_ideas_keep_their_order_and_their_own_brackets() {
         let reply = "[Experiment] A, with x[End] and `[End]`.\n[Code Changes] a\n```py\ny = 1\n```\n\n\
-                     [Experiment] B\n[Code Changes] b **really**\n[End]\ntalk\n[Experiment] C[Code Changes]c[End]";
+                     [Experiment] B\n[Code Changes] b **really**\n[End]\ntalk\n[Experiment] C[Code Changes]c\n[End]";
         let expected = [
             "[Experiment] A, with x[End] and `[End]`.\n[Code Changes] a\n```py\ny = 1\n```",
             "[Experiment] B\n[Code Changes] b **really**",
-            "[Experiment] C[Code Changes]c",
+            "[Experiment] C\n[Code Changes] c",
         ];
-        let found = parse_ideas(reply).unwrap();
-        assert_eq!(found[..2], expected[..2]);
-        assert_eq!(found.len(), 3, "{found:?}");
+        assert_eq!(parse_ideas(reply).unwrap(), expected);
     }
 
     #[test]

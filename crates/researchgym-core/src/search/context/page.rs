@@ -157,7 +157,7 @@ fn request(asked: &Asked<'_>) -> String {
 /// Where a candidate stands, in a sentence or two.
 fn standing(asked: &Asked<'_>, node: &Node) -> String {
     let metric = one_line(&asked.tree.primary().name, 100);
-    let own = match node.status {
+    match node.status {
         Status::Measured => format!("Its {metric} is {}.", history::value(node).unwrap_or_default()),
         Status::Proposed
         | Status::Built
@@ -166,16 +166,20 @@ fn standing(asked: &Asked<'_>, node: &Node) -> String {
         | Status::Lost
         | Status::Screened { .. }
         | Status::Quarantined { .. } => format!("State: {}.", history::outcome(asked.tree, node)),
-    };
+    }
+}
+
+/// How far the search has come, where that is not the candidate itself.
+fn best(asked: &Asked<'_>, node: &Node) -> String {
     let best = asked.tree.best().filter(|best| *best != node.id && asked.reach != super::Reach::PLAN);
     let best = best.and_then(|best| asked.tree.get(best)?.aggregate());
-    let best = best.map(|best| format!(" The best candidate so far has {}.", number(best.mean)));
-    format!("{own}{}", best.unwrap_or_default())
+    best.map(|best| format!(" The best candidate so far has {}.", number(best.mean))).unwrap_or_default()
 }
 
 fn base_section(asked: &Asked<'_>, base: &Node, code: &str) -> String {
     let name = history::name(base.id);
-    fill(part(SECTIONS, "base"), &[("name", &name), ("standing", &standing(asked, base)), ("code", code)])
+    let standing = format!("{}{}", standing(asked, base), best(asked, base));
+    fill(part(SECTIONS, "base"), &[("name", &name), ("standing", &standing), ("code", code)])
 }
 
 impl Page {
@@ -266,14 +270,17 @@ impl Page {
         let is_crossed = asked.plan.operator == Operator::Crossover;
         let Some(other) = others.into_iter().find(|other| is_crossed && other.id != base.id) else { return };
         let Some(files) = (asked.files)(other.id) else { return };
-        let differing = (asked.files)(base.id).map(|base| examples::differing(&base, &files));
+        let (differing, absent) = examples::difference((asked.files)(base.id).as_deref(), &files);
         let frame = part(SECTIONS, "other");
         let (name, standing) = (history::name(other.id), standing(asked, other));
-        let filled = |code: &str| fill(frame, &[("name", &name), ("standing", &standing), ("code", code)]);
+        let filled = |code: &str| {
+            let values =
+                [("name", name.as_str()), ("standing", &standing), ("code", code), ("absent", &absent)];
+            fill(frame, &values)
+        };
         let room = self.allowance(80).saturating_sub(cost(&filled("")));
         if room >= cost(code::least()) {
-            let files = differing.as_ref().unwrap_or(&files);
-            self.put(Place::Other, filled(&code::shown(files, None, Lines::Plain, room)));
+            self.put(Place::Other, filled(&code::shown(&differing, None, Lines::Plain, room)));
         }
     }
 

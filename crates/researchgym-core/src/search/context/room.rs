@@ -142,7 +142,7 @@ mod tests {
     #[test]
     fn long_texts_keep_head_and_tail_on_line_borders() {
         let text: String = (0..100).map(|line| format!("line {line}\n")).collect();
-        let expected = "line 0\nline 1\nline 2\n[... 847 bytes left out ...]\nline 98\nline 99\n";
+        let expected = "line 0\nline 1\nline 2\n[... 745 bytes left out ...]\nline 97\nline 98\nline 99\n";
         assert_eq!(shortened(&text, 78, |text| text.len() as u64).unwrap(), expected);
         assert_eq!(shortened(&text, 10, |text| text.len() as u64), None);
         assert_eq!(fenced("py", "a\n```\nb"), "````py\na\n```\nb\n````");

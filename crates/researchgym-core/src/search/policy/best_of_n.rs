@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Answer, Policy, View};
-use crate::search::{Change, Plan, Role, Stream, Tree};
+use crate::search::{Change, Plan, Role, Stream, Tag, Tree};
 
 /// Its constants.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -26,7 +26,8 @@ impl Policy for Independent {
     fn ask(&self, view: &View<'_>, random: &mut Stream) -> Answer {
         let drafts = (0..view.free).filter_map(|_| {
             let operator = view.operators.pick(Role::Draft, random)?;
-            Some(Plan::new(operator, vec![0]))
+            let tag = Tag { kind: Some("draft".to_owned()), ..Tag::default() };
+            Some(Plan { tag, ..Plan::new(operator, vec![0]) })
         });
         let plans: Vec<Plan> = drafts.collect();
         Answer { is_over: plans.is_empty(), plans, note: None }

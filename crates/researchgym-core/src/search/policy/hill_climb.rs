@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Answer, Policy, View};
-use crate::search::{Change, Plan, Role, Stream, Tree};
+use crate::search::{Change, Plan, Role, Stream, Tag, Tree};
 
 /// Its constants.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -36,16 +36,17 @@ impl Policy for Climber {
 
     fn ask(&self, view: &View<'_>, random: &mut Stream) -> Answer {
         // Without any incumbent there is nothing better to do than to begin anew.
-        let (role, incumbent) = match view.tree.best() {
-            Some(best) => (Role::Improve, best),
-            None => (Role::Draft, 0),
+        let (role, incumbent, kind) = match view.tree.best() {
+            Some(best) => (Role::Improve, best, None),
+            None => (Role::Draft, 0, Some("draft".to_owned())),
         };
+        let tag = Tag { kind, ..Tag::default() };
         let failed = view.tree.nodes().iter().rev().filter(|node| node.is_buggy());
         let shown: Vec<_> = failed.take(self.constants.failures_shown).map(|node| node.id).collect();
         let plans: Vec<Plan> = (0..view.free)
             .filter_map(|_| {
                 let operator = view.operators.pick(role, random)?;
-                Some(Plan { shown: shown.clone(), ..Plan::new(operator, vec![incumbent]) })
+                Some(Plan { shown: shown.clone(), tag: tag.clone(), ..Plan::new(operator, vec![incumbent]) })
             })
             .collect();
         Answer { is_over: plans.is_empty(), plans, note: None }

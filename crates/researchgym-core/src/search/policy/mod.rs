@@ -6,23 +6,31 @@
 
 mod best_first;
 mod best_of_n;
+mod constants;
 mod epochs;
+pub mod external;
 mod forest;
 mod hill_climb;
+pub mod islands;
 mod line;
 mod mcts;
 #[cfg(test)]
 mod play;
 mod ranking;
 mod stages;
+#[cfg(test)]
+mod tests;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::best_first::BestFirst;
 pub use self::best_of_n::BestOfN;
+pub use self::constants::ConstantError;
 pub use self::epochs::Epochs;
+pub use self::external::External;
 pub use self::hill_climb::HillClimb;
+pub use self::islands::Islands;
 pub use self::mcts::{Backup, Decay, Dynamic, Exponential, Linear, Mcts, Piecewise};
 pub use self::stages::Stages;
 use super::{Change, Plan, Repertoire, Stream, Tree};
@@ -81,6 +89,8 @@ pub enum PolicySpec {
     Stages(Stages),
     /// Monte Carlo tree search (ML-Master).
     Mcts(Mcts),
+    /// Populations side by side with a grid of niches each.
+    Islands(Islands),
     /// Batches, a growing part of which refines what beat the baseline.
     Epochs(Epochs),
     /// A program of the user's own that speaks JSON lines.
@@ -89,12 +99,13 @@ pub enum PolicySpec {
 
 impl PolicySpec {
     /// The names that a user may give, with what each is.
-    pub const NAMES: [(&'static str, &'static str); 6] = [
+    pub const NAMES: [(&'static str, &'static str); 7] = [
         ("best-of-n", "control: independent candidates"),
         ("hill-climb", "control: improve the best one"),
         ("best-first", "a few drafts, then improve the best and mend failures (AIDE)"),
         ("stages", "implementation, tuning, research, ablation (AI-Scientist-v2)"),
         ("mcts", "Monte Carlo tree search (ML-Master)"),
+        ("islands", "populations side by side, each with a grid of niches, and migrants"),
         ("epochs", "batches that explore and, more and more, refine what beat the baseline"),
     ];
 
@@ -111,6 +122,7 @@ impl PolicySpec {
             PolicySpec::BestFirst(_) => "best-first",
             PolicySpec::Stages(_) => "stages",
             PolicySpec::Mcts(_) => "mcts",
+            PolicySpec::Islands(_) => "islands",
             PolicySpec::Epochs(_) => "epochs",
             PolicySpec::External(_) => "external",
         }
@@ -124,16 +136,9 @@ impl PolicySpec {
             PolicySpec::BestFirst(constants) => Some(Box::new(constants.begin())),
             PolicySpec::Stages(constants) => Some(Box::new(constants.begin())),
             PolicySpec::Mcts(constants) => Some(Box::new(constants.begin())),
+            PolicySpec::Islands(constants) => Some(Box::new(constants.begin())),
             PolicySpec::Epochs(constants) => Some(Box::new(constants.begin())),
             PolicySpec::External(_) => None,
         }
     }
-}
-
-/// A policy that is a program.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct External {
-    /// Program and arguments.
-    pub command: Vec<String>,
 }

@@ -6,7 +6,7 @@ use super::{Answer, PolicySpec};
 use crate::score::{Finding, Metrics, Score, Severity};
 use crate::search::event::{EvaluationFailure, EvaluationOutcome, Gate};
 use crate::search::simulation::{Fate, Simulation};
-use crate::search::{Operator, Repertoire};
+use crate::search::{Operator, Plan, Repertoire};
 use crate::task::Task;
 
 /// A task whose primary metric is `quality`, the more the better.
@@ -129,6 +129,12 @@ pub(super) fn play(
                 assert!(answer.is_over, "nothing is under way and nothing is planned");
                 return;
             }
+        }
+        // Replicates are the engine's affair, and any policy has to live with them.
+        if let (true, Some(best)) =
+            (number % 7 == 6 && game.slots > search.tree.unsettled(), search.tree.best())
+        {
+            search.take(vec![Plan::new(Operator::Replicate, vec![best])], 1, None).expect("a plan");
         }
         let waiting = search.waiting()[who % search.waiting().len()];
         search.finish(waiting, fate.clone()).expect("a fate");

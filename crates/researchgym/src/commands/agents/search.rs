@@ -1,11 +1,14 @@
 //! The agent `search` and its presets: from flags to what the log says of it.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use researchgym_core::nearest::nearest;
 use researchgym_core::search::policy::{External, PolicySpec};
-use researchgym_core::search::{EditForm, Inheritance, Novelty, Operator, Repertoire, SearchSpec, Selection};
-use researchgym_core::spec::AgentSpec;
+use researchgym_core::search::{
+    Novelty, Operator, PRESETS, Repertoire, SearchSpec, StageLimit, StageLimits, default_spec, preset,
+};
+use researchgym_core::spec::{AgentSpec, MicroUsd};
 use researchgym_core::task::Task;
 
 use crate::arguments::{FormName, InheritName, RunArguments, SelectName};
@@ -24,15 +27,16 @@ pub(super) fn specification(
 ) -> Result<AgentSpec, CommandError> {
     let flags = &arguments.search;
     let has_model = arguments.model.is_some();
-    let defaults = usual(name);
-    let operators = match flags.operators.as_slice() {
-        [] => usual_operators(task, has_model)?,
-        given => Repertoire(given.iter().copied().collect()),
-    };
+    let defaults = usual(name, task, has_model);
+    let policy = policy(flags.policy.as_deref(), settings, defaults.policy)?;
     let spec = SearchSpec {
-        policy: policy(flags.policy.as_deref(), settings, defaults.policy)?,
-        operators,
-        parallel: flags.slots.unwrap_or_else(|| slots(task)),
+        policy: policy.with(&flags.policy_set).map_err(|error| CommandError::input(error.to_string()))?,
+        operators: match flags.operators.as_slice() {
+            [] => defaults.operators,
+            given => Repertoire(given.iter().copied().collect()),
+        },
+        parallel: flags.slots.unwrap_or(defaults.parallel),
+        stage_limits: stage_limits(&flags.stage_budget, &flags.stage_tokens),
         target: flags.target,
         patience: flags.patience,
         measurements: flags.measurements.unwrap_or(defaults.measurements),
@@ -53,37 +57,30 @@ pub(super) fn specification(
     Ok(AgentSpec::Search(Box::new(spec)))
 }
 
-fn usual(_name: &str) -> SearchSpec {
-    SearchSpec {
-        preset: None,
-        policy: PolicySpec::HillClimb(Default::default()),
-        operators: Repertoire::default(),
-        parallel: 1,
-        target: None,
-        patience: None,
-        measurements: 1,
-        novelty: Novelty::default(),
-        form: EditForm::default(),
-        repairs: 2,
-        context_tokens: 60_000,
-        inheritance: Inheritance::default(),
-        temperature: None,
-        models: Vec::new(),
-        model_weight: 1.0,
-        selection: Selection::default(),
-    }
+/// The search of that name, with what can work on this task.
+fn usual(name: &str, task: &Task, has_model: bool) -> SearchSpec {
+    let spec = preset(name).unwrap_or_else(default_spec);
+    let operators = match has_model {
+        true => spec.operators,
+        false => without_model(task),
+    };
+    let operators =
+        Repertoire(operators.0.into_iter().filter(|(operator, _)| can(*operator, task)).collect());
+    SearchSpec { operators, parallel: spec.parallel.max(slots(task)), ..spec }
 }
 
-/// What can work on this task, with or without a model.
-fn usual_operators(task: &Task, has_model: bool) -> Result<Repertoire, CommandError> {
-    let has_numbers =
-        task.tunable.is_some() || task.search.as_ref().is_some_and(|search| search.genome.is_some());
-    let names: &[Operator] = match (has_model, has_numbers) {
-        (true, _) => &[Operator::Draft, Operator::Improve, Operator::Debug],
-        (false, true) => &[Operator::Tune],
-        (false, false) => &[Operator::Mutate],
-    };
-    Ok(Repertoire(names.iter().map(|operator| (*operator, 1.0)).collect()))
+/// What makes candidates of this task without a model.
+fn without_model(task: &Task) -> Repertoire {
+    let main = if has_numbers(task) { Operator::Tune } else { Operator::Mutate };
+    Repertoire([(main, 1.0), (Operator::Crossover, 0.2)].into())
+}
+
+fn has_numbers(task: &Task) -> bool {
+    task.tunable.is_some() || task.search.as_ref().is_some_and(|search| search.genome.is_some())
+}
+
+fn can(operator: Operator, task: &Task) -> bool {
+    !matches!(operator, Operator::Tune | Operator::CmaEs) || has_numbers(task)
 }
 
 fn policy(name: Option<&str>, settings: &Settings, usual: PolicySpec) -> Result<PolicySpec, CommandError> {
@@ -106,6 +103,23 @@ fn policy(name: Option<&str>, settings: &Settings, usual: PolicySpec) -> Result<
         .hinted(format!("{meant}there are {}; a program of your own is named by its path", names.join(", "))))
 }
 
+/// What single stages may spend.
+fn stage_limits(budgets: &[(u32, u64)], tokens: &[(u32, u64)]) -> StageLimits {
+    let mut limits: BTreeMap<u32, StageLimit> = BTreeMap::new();
+    for (stage, micro_usd) in budgets {
+        limits.entry(*stage).or_default().micro_usd = Some(MicroUsd(*micro_usd));
+    }
+    for (stage, tokens) in tokens {
+        limits.entry(*stage).or_default().tokens = Some(*tokens);
+    }
+    StageLimits(limits)
+}
+
+/// Whether an agent of that name is a search.
+pub(super) fn is_search(name: &str) -> bool {
+    name == SEARCH || PRESETS.iter().any(|preset| preset.name == name)
+}
+
 /// As many candidates at once as the machine has room for.
 fn slots(task: &Task) -> u32 {
     let cpus = std::thread::available_parallelism().map_or(1, usize::from) as f64;
@@ -120,10 +134,8 @@ fn check(spec: &SearchSpec, task: &Task, has_model: bool) -> Result<(), CommandE
             "`researchgym model list` shows the models that are known; tune, cma-es, mutate and crossover need none",
         ));
     }
-    let has_numbers =
-        task.tunable.is_some() || task.search.as_ref().is_some_and(|search| search.genome.is_some());
     let numeric = [Operator::Tune, Operator::CmaEs].into_iter().find(|o| spec.operators.0.contains_key(o));
-    if let Some(operator) = numeric.filter(|_| !has_numbers) {
+    if let Some(operator) = numeric.filter(|_| !has_numbers(task)) {
         return Err(CommandError::input(format!(
             "the operator {operator} has no numbers to change in task {}",
             task.id

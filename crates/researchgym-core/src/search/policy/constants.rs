@@ -1,0 +1,179 @@
+//! The constants of policies, as a user sees and sets them.
+
+use serde_json::{Map, Value};
+
+use super::PolicySpec;
+
+/// A constant cannot be set.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConstantError {
+    /// The policy has no such constant.
+    #[error("`{policy}` has no constant `{key}`; {constants}")]
+    Unknown {
+        /// Which policy.
+        policy: &'static str,
+        /// What was to be set.
+        key: String,
+        /// Its constants, with their values.
+        constants: String,
+    },
+    /// The value is of another kind.
+    #[error("`{key}` takes {takes}, not `{text}`: {reason}")]
+    Value {
+        /// Which constant.
+        key: String,
+        /// What kind of values it takes.
+        takes: &'static str,
+        /// What was given.
+        text: String,
+        /// Why that does not do.
+        reason: String,
+    },
+}
+
+impl PolicySpec {
+    /// Its constants with their values.
+    pub fn constants(&self) -> Map<String, Value> {
+        let Ok(Value::Object(mut constants)) = serde_json::to_value(self) else { return Map::new() };
+        constants.remove("name");
+        constants
+    }
+
+    /// The same policy with some constants set: to a JSON value, to a text, or to a list of texts with commas in between.
+    ///
+    /// # Errors
+    /// There is no such constant, or it takes other values.
+    pub fn with(self, settings: &[(String, String)]) -> Result<PolicySpec, ConstantError> {
+        settings.iter().try_fold(self, |policy, (key, text)| policy.set(key, text))
+    }
+
+    fn set(&self, key: &str, text: &str) -> Result<PolicySpec, ConstantError> {
+        let mut constants = self.constants();
+        let Some(now) = constants.get(key).cloned() else { return Err(self.unknown(key)) };
+        constants.insert("name".to_owned(), self.name().into());
+        let list = || Value::from(text.split(',').map(str::trim).collect::<Vec<_>>());
+        let readings = [
+            serde_json::from_str(text).ok(),
+            now.is_array().then(list),
+            Some(Value::String(text.to_owned())),
+        ];
+        let mut reason = None;
+        for reading in readings.into_iter().flatten() {
+            constants.insert(key.to_owned(), reading);
+            match serde_json::from_value(Value::Object(constants.clone())) {
+                Ok(policy) => return Ok(policy),
+                Err(error) => reason = reason.or(Some(error.to_string())),
+            }
+        }
+        let takes = match now {
+            Value::Null => "a value",
+            Value::Bool(_) => "true or false",
+            Value::Number(number) if number.is_f64() => "a number",
+            Value::Number(_) => "a whole number",
+            Value::String(_) => "a word",
+            Value::Array(_) => "a list",
+            Value::Object(_) => "an object",
+        };
+        let (key, text) = (key.to_owned(), text.to_owned());
+        Err(ConstantError::Value { key, takes, text, reason: reason.unwrap_or_default() })
+    }
+
+    fn unknown(&self, key: &str) -> ConstantError {
+        let constants: Vec<String> =
+            self.constants().iter().map(|(name, value)| format!("{name} = {value}")).collect();
+        let constants = match constants.as_slice() {
+            [] => "it has none".to_owned(),
+            constants => format!("it has {}", constants.join(", ")),
+        };
+        ConstantError::Unknown { policy: self.name(), key: key.to_owned(), constants }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::search::policy::islands::Parents;
+    use crate::search::policy::{HillClimb, Islands};
+
+    fn set(policy: &str, settings: &[(&str, &str)]) -> Result<PolicySpec, String> {
+        let settings: Vec<_> =
+            settings.iter().map(|(key, text)| ((*key).to_owned(), (*text).to_owned())).collect();
+        PolicySpec::named(policy).expect("a policy").with(&settings).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn constants_are_set_by_value_or_text() {
+        let expected = Islands {
+            parents: Parents::Shinka,
+            feature_dimensions: vec!["complexity".into(), "loss".into()],
+            exploration_ratio: 1.0,
+            num_top_programs: 7,
+            ..Islands::default()
+        };
+        let settings = [
+            ("parents", "shinka"),
+            ("feature_dimensions", "complexity, loss"),
+            ("exploration_ratio", "1"),
+            ("num_top_programs", "7"),
+        ];
+        assert_eq!(set("islands", &settings), Ok(PolicySpec::Islands(expected.clone())));
+        let settings = [
+            ("parents", "\"shinka\""),
+            ("feature_dimensions", r#"["complexity", "loss"]"#),
+            settings[2],
+            settings[3],
+        ];
+        assert_eq!(set("islands", &settings), Ok(PolicySpec::Islands(expected)));
+        assert_eq!(set("hill-climb", &[]), Ok(PolicySpec::HillClimb(HillClimb::default())));
+    }
+
+    #[test]
+    fn others_are_refused_with_what_there_is() {
+        let check = |policy: &str, key: &str, text: &str, expected: &str| {
+            assert_eq!(set(policy, &[(key, text)]), Err(expected.to_owned()));
+        };
+        check("hill-climb", "x", "1", "`hill-climb` has no constant `x`; it has failures_shown = 2");
+        check(
+            "hill-climb",
+            "name",
+            "islands",
+            "`hill-climb` has no constant `name`; it has failures_shown = 2",
+        );
+        check("best-of-n", "x", "1", "`best-of-n` has no constant `x`; it has none");
+        check(
+            "hill-climb",
+            "failures_shown",
+            "-1",
+            "`failures_shown` takes a whole number, not `-1`: invalid value: integer `-1`, expected usize",
+        );
+        check(
+            "epochs",
+            "quorum",
+            "half",
+            "`quorum` takes a number, not `half`: invalid type: string \"half\", expected f64",
+        );
+        check(
+            "epochs",
+            "batch",
+            "0",
+            "`batch` takes a whole number, not `0`: invalid value: integer `0`, expected a nonzero u32",
+        );
+        check(
+            "islands",
+            "parents",
+            "best",
+            "`parents` takes a word, not `best`: unknown variant `best`, expected `openevolve` or `shinka`",
+        );
+    }
+
+    #[test]
+    fn every_policy_shows_all_its_constants() {
+        for (name, _) in PolicySpec::NAMES {
+            let policy = PolicySpec::named(name).expect("a policy");
+            assert_eq!(policy.name(), name);
+            let settings: Vec<(String, String)> =
+                policy.constants().into_iter().map(|(key, value)| (key, value.to_string())).collect();
+            assert_eq!(policy.clone().with(&settings), Ok(policy));
+        }
+    }
+}

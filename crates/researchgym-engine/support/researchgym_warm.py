@@ -1,0 +1,373 @@
+"""A Python that has imported what evaluations need, and forks one process for each of them.
+
+The host starts it as `python3 researchgym_warm.py SETTINGS` with a socket as descriptor 3 and sends one request at a
+time: a Python file, its arguments, a time limit, and descriptors (standard output, standard error, then what the
+program finds as 3, 4, ..). The forked process becomes, as far as a program can tell, a `python3 FILE ARGUMENTS` that
+has just been started. When it has ended or its time is over, everything in the sandbox but this process and the first
+is killed and waited for, and what was written outside of the working folder is removed.
+
+What is forked runs hostile code. It holds none of this process's descriptors; it cannot read or write this process
+(which is not dumpable) nor send it signals (Landlock, where the kernel has scoped signals). Nothing that it does is
+ever read here but its exit status. If it can have left something behind that is not easily removed, the answer says
+`tainted`, and the host starts another sandbox.
+
+Limits: what was imported stays imported, whatever seed the hashes of this process have is that of all its children,
+and threads that an import has started do not exist in them.
+"""
+
+from __future__ import annotations
+
+import sys
+
+_BARE = frozenset(sys.modules)
+
+import ctypes
+import fcntl
+import gc
+import importlib
+import itertools
+import json
+import os
+import select
+import signal
+import socket
+import stat
+import struct
+import time
+import traceback
+from typing import Any, NamedTuple, Optional
+
+import researchgym_warm_program as program
+from researchgym_warm_confinement import Landlock, arrange, confine, protect_server
+from researchgym_warm_program import Program
+
+CONTROL_DESCRIPTOR = 3
+HEADER = struct.Struct(">I")
+MOST_DESCRIPTORS = 64
+LAST_GIVEN = 512
+# What a program may write to besides the working folder; it is emptied after each.
+SHARED_FOLDERS = ("/tmp", "/var/tmp", "/dev/shm")
+MOST_REMOVED = 10_000
+# A program whose time is over may say where it was.
+LAST_WORDS_MS = 20
+FILE_INPUT = 257
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.fopen.restype = ctypes.c_void_p
+
+
+class Settings(NamedTuple):
+    """What the host says at the start."""
+
+    folder: str
+    """The working folder of programs."""
+    is_writable: bool
+    preload: list[str]
+    environment: dict[str, str]
+    """That of programs; this process's own has no path in it that a program can write to."""
+
+
+class Request(NamedTuple):
+    """One program to be run."""
+
+    file: str
+    arguments: list[str]
+    flags: str
+    """Letters of the flags before the file, of `BEIqsu`."""
+    timeout_ms: int
+
+
+class Ended(NamedTuple):
+    """How a program and all it has started ended."""
+
+    status: int
+    """As `wait` gives it."""
+    timed_out: bool
+    left_behind: int
+    """Processes that were killed when the program had ended."""
+    cpu_ns: int
+    peak_kib: int
+
+
+class Server:
+    """The process that forks."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.control = socket.socket(fileno=CONTROL_DESCRIPTOR)
+        os.set_inheritable(CONTROL_DESCRIPTOR, False)
+        self.own_path = sys.path[1:] if not getattr(sys.flags, "safe_path", False) else sys.path[:]
+        self.own_pid = os.getpid()
+        protect_server()
+        os.chdir("/")
+        writable = ["/tmp", "/var/tmp", "/dev"] + ([settings.folder] if settings.is_writable else [])
+        self.landlock = Landlock.prepare([path for path in writable if os.path.isdir(path)])
+        self.folders = {path: _condition(path) for path in SHARED_FOLDERS if os.path.isdir(path)}
+        self.unguarded = self._unguarded()
+
+    def preload(self) -> Optional[str]:
+        """Imports what was asked for; says why that is impossible."""
+        folder = os.path.join(self.settings.folder, "")
+        trusted = [path for path in self._search_path() if not os.path.join(path, "").startswith(folder)]
+        sys.path[:] = (trusted if self.settings.is_writable else self._search_path()) + self.own_path
+        for name in self.settings.preload:
+            try:
+                importlib.import_module(name)
+            except BaseException as error:
+                return f"`{name}`: {''.join(traceback.format_exception_only(type(error), error)).strip()}"
+        _flush()
+        gc.collect()
+        gc.freeze()
+        self._clear()
+        return None
+
+    def serve(self) -> str:
+        """Answers requests. Returns in the forked processes alone: the file that each is to run."""
+        while True:
+            received = self._receive()
+            if received is None:
+                os._exit(0)
+            request, descriptors = received
+            path = os.path.join(self.settings.folder, request.file)
+            refusal = _refusal(path)
+            if refusal is None:
+                began, told = os.pipe()
+                pid = os.fork()
+                if pid == 0:
+                    self._become_program(request, path, descriptors, told)
+                    return path
+                os.close(told)
+            for descriptor in descriptors:
+                os.close(descriptor)
+            if refusal is not None:
+                self._send({"refused": refusal})
+                continue
+            failure = _read_all(began)
+            ended = self._wait(pid, request.timeout_ms / 1000)
+            if failure:
+                self._send({"failed": failure.decode("utf-8", "replace")})
+            else:
+                self._send({**ended._asdict(), "tainted": not self._clear()})
+
+    def _receive(self) -> Optional[tuple[Request, list[int]]]:
+        descriptors: list[int] = []
+        content = b""
+        length = HEADER.size
+        while len(content) < length:
+            # Descriptors come with the first byte.
+            part, received, flags, _ = socket.recv_fds(
+                self.control, length - len(content), MOST_DESCRIPTORS, getattr(socket, "MSG_CMSG_CLOEXEC", 0x40000000)
+            )
+            if not part or flags & socket.MSG_CTRUNC:
+                return None
+            descriptors += received
+            content += part
+            if len(content) == HEADER.size == length:
+                length += HEADER.unpack(content)[0]
+        return Request(**json.loads(content[HEADER.size :])), descriptors
+
+    def _send(self, message: dict[str, Any]) -> None:
+        self.control.sendall(json.dumps(message).encode("utf-8") + b"\n")
+
+    def _become_program(self, request: Request, path: str, descriptors: list[int], told: int) -> None:
+        """Everything between the fork and the program. Nobody else's code has run yet."""
+        try:
+            # Its number will be another descriptor's.
+            self.control.detach()
+            told = fcntl.fcntl(told, fcntl.F_DUPFD_CLOEXEC, LAST_GIVEN)
+            confine(self.own_pid, self.settings.folder, self.landlock)
+            arrange(descriptors, told)
+            new = Program(path, request.file, request.arguments, request.flags, self.settings.environment)
+            program.look_new(new, self._search_path(), self.own_path, _BARE)
+        except BaseException as error:
+            os.write(told, f"{type(error).__name__}: {error}".encode("utf-8", "replace")[:2000])
+            os._exit(70)
+        os.close(told)
+        # From here on files of the program may be executed.
+        if not set(request.flags) & set("Is") and not os.environ.get("PYTHONNOUSERSITE"):
+            program.add_user_site()
+
+    def _search_path(self) -> list[str]:
+        """What `PYTHONPATH` adds."""
+        given = self.settings.environment.get("PYTHONPATH", "")
+        paths = [os.path.join(self.settings.folder, path) for path in given.split(":")] if given else []
+        return list(dict.fromkeys(os.path.normpath(path) for path in paths))
+
+    def _wait(self, pid: int, seconds: float) -> Ended:
+        """Waits for the end of the program or of its time, then ends everything."""
+        deadline = time.monotonic() + seconds
+        ends = os.pidfd_open(pid)
+        poll = select.poll()
+        poll.register(ends, select.POLLIN)
+        poll.register(self.control, select.POLLIN)
+        timed_out = False
+        while True:
+            left_ms = (deadline - time.monotonic()) * 1000
+            ready = [descriptor for descriptor, _ in poll.poll(max(0, min(left_ms + 1, 1e9)))]
+            if self.control.fileno() in ready:
+                # The host has hung up: it waits for nothing any more.
+                self._end_all(pid, False)
+                os._exit(0)
+            if ends in ready:
+                break
+            if time.monotonic() >= deadline:
+                timed_out = True
+                signal.pidfd_send_signal(ends, signal.SIGINT)
+                poll.poll(LAST_WORDS_MS)
+                break
+        os.close(ends)
+        return self._end_all(pid, timed_out)
+
+    def _end_all(self, pid: int, timed_out: bool) -> Ended:
+        """Kills what is left in the sandbox and waits until nothing is."""
+        status, left, cpu, peak = 0, 0, 0.0, 0
+        killing = False
+        while True:
+            if killing:
+                try:
+                    os.kill(-1, signal.SIGKILL)
+                except (ProcessLookupError, PermissionError):
+                    pass
+            try:
+                ended, how, usage = os.wait4(-1, 0 if killing else os.WNOHANG)
+            except ChildProcessError:
+                break
+            if ended == 0:
+                killing = True
+                continue
+            cpu += usage.ru_utime + usage.ru_stime
+            peak = max(peak, usage.ru_maxrss)
+            if ended == pid:
+                status = how
+            elif killing:
+                left += 1
+        return Ended(status, timed_out, left, int(cpu * 1e9), peak)
+
+    def _clear(self) -> bool:
+        """Removes what a program may have left outside of the working folder. False if something may still be there."""
+        for path, condition in self.folders.items():
+            if not _empty(path) or _condition(path) != condition:
+                return False
+        for kind in ("shm", "sem", "msg"):
+            try:
+                with open(f"/proc/sysvipc/{kind}", "rb") as table:
+                    if len(table.readlines()) > 1:
+                        return False
+            except FileNotFoundError:
+                pass
+        return self.unguarded == self._unguarded()
+
+    def _unguarded(self) -> Optional[list[str]]:
+        """What is in `/run` where the kernel has no Landlock to keep programs from writing there."""
+        if self.landlock.rules is not None or not os.access("/run", os.W_OK):
+            return None
+        return sorted(os.path.join(path, name) for path, *names in os.walk("/run") for name in sum(names, []))
+
+
+def _refusal(path: str) -> Optional[str]:
+    """Why the file cannot be run here though a start of Python might run it: folders, archives, compiled files."""
+    try:
+        if stat.S_ISDIR(os.stat(path).st_mode):
+            return "it is a folder"
+        if path.endswith(".pyc"):
+            return "it is compiled"
+        if stat.S_ISREG(os.stat(path).st_mode):
+            with open(path, "rb", buffering=0) as file:
+                if file.read(2) == b"PK":
+                    return "it is an archive"
+    except (OSError, ValueError):
+        # It says so itself, as a start of Python would.
+        pass
+    return None
+
+
+def _read_all(descriptor: int) -> bytes:
+    with open(descriptor, "rb") as pipe:
+        return pipe.read()
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    _libc.fflush(None)
+
+
+def _condition(path: str) -> tuple[int, int, list[str]]:
+    """What an owner can change of a folder that is there for everybody."""
+    status = os.stat(path)
+    try:
+        attributes = os.listxattr(path)
+    except OSError:
+        attributes = []
+    return status.st_mode, status.st_uid, attributes
+
+
+def _empty(root: str) -> bool:
+    """Removes everything in the folder. False if that is not done with ease."""
+    removed = 0
+    pending = [root]
+    try:
+        while pending:
+            folder = pending[-1]
+            inner = []
+            with os.scandir(folder) as entries:
+                for entry in list(itertools.islice(entries, MOST_REMOVED + 1)):
+                    removed += 1
+                    if removed > MOST_REMOVED:
+                        return False
+                    if entry.is_dir(follow_symlinks=False):
+                        os.chmod(entry.path, 0o700)
+                        inner.append(entry.path)
+                    else:
+                        os.unlink(entry.path)
+            if inner:
+                pending += inner
+            else:
+                pending.pop()
+                if folder != root:
+                    os.rmdir(folder)
+    except OSError:
+        return False
+    return True
+
+
+def _start() -> str:
+    settings = Settings(**json.loads(sys.argv[1]))
+    server = Server(settings)
+    failure = server.preload()
+    if failure is not None:
+        server._send({"unloadable": failure})
+        os._exit(1)
+    server._send({"ready": server.landlock.version})
+    return server.serve()
+
+
+if __name__ == "__main__":
+    _server_module = sys.modules["__main__"]
+    _path = _start()
+    _known = frozenset(sys.modules) - {"__main__"}
+    _run = ctypes.pythonapi.PyRun_FileExFlags
+    _run.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int, ctypes.py_object, ctypes.py_object, ctypes.c_int]
+    _run.argtypes += [ctypes.c_void_p]
+    _run.restype = ctypes.py_object
+    _status, _interrupted = 0, False
+    _file = _libc.fopen(os.fsencode(_path), b"rb")
+    if not _file:
+        _status = program.unopenable(_path)
+    else:
+        sys.modules["__main__"] = program.main_module(_path)
+        _globals = sys.modules["__main__"].__dict__
+        try:
+            # Not from a function: the program's first frame is to be as near to the bottom as it can.
+            _run(_file, os.fsencode(_path), FILE_INPUT, _globals, _globals, 1, None)
+        except BaseException as _error:
+            _raised = _error
+        else:
+            _raised = None
+        # No longer while it is handled: what a hook raises has nothing to do with it.
+        if isinstance(_raised, SystemExit):
+            _status = program.exit_status(_raised.code)
+        elif _raised is not None:
+            _status, _interrupted = program.report(_raised), isinstance(_raised, KeyboardInterrupt)
+        del _globals, _raised
+    program.finish(_status, _interrupted, _known)

@@ -1,0 +1,12 @@
+//! Searches over candidates, held against the real binary: sandboxed evaluations, scripted models, kills, limits and bad
+//! candidates.
+
+#[path = "../cli/support.rs"]
+#[expect(dead_code, reason = "shared with the tests of the command line, which use all of it")]
+mod support;
+
+mod candidates;
+mod climb;
+mod limits;
+mod models;
+mod resumption;
