@@ -12,9 +12,11 @@ mod page;
 mod palette;
 #[cfg(test)]
 mod peers;
+mod search;
 pub mod story;
 pub mod tables;
 
 pub use self::figure::{Figure, FigureError};
-pub use self::page::{PageFacts, Report, ReportError, leaderboard_page, report};
+pub use self::page::{Given, PageFacts, Report, ReportError, leaderboard_page, report};
+pub use self::search::{SearchTree, pictured};
 pub use self::story::{Call, Story};

@@ -39,7 +39,8 @@ pub(crate) use self::prune::{PruneArguments, PruneState};
 pub(crate) use self::report::{Comparison, LeaderboardArguments, ReportArguments};
 pub(crate) use self::run::{RunArguments, RuntimeName, SamplerName};
 pub(crate) use self::runs::{
-    GradeArguments, LimitArguments, ListArguments, NoteArguments, OneRun, ShowArguments, VerifyArguments,
+    Against, GradeArguments, LimitArguments, ListArguments, NoteArguments, OneRun, ShowArguments,
+    VerifyArguments,
 };
 pub(crate) use self::search::{FormName, InheritName, SearchArguments, SelectName};
 pub(crate) use self::task::TaskCommand;

@@ -6,6 +6,7 @@
 mod actions;
 mod own;
 mod query;
+mod search;
 mod step;
 
 use std::collections::BTreeMap;
@@ -24,6 +25,7 @@ use crate::spec::MicroUsd;
 pub use self::actions::{ActionsRecord, Category};
 pub use self::own::{Recorder, Resolve};
 pub use self::query::Query;
+pub use self::search::{BestRecord, NodeRecord, OperatorRecord, SearchRecord, SpentRecord};
 pub use self::step::{Change, MAX_TEXT_BYTES, StepRecord, bounded};
 
 /// The version of records that this program writes and reads.
@@ -73,6 +75,9 @@ pub struct RunRecord {
     /// What of the source could not be taken over, each in a sentence.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<String>,
+    /// What it was as a search, if it was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<Box<SearchRecord>>,
 }
 
 /// Whose run it is.
@@ -250,6 +255,7 @@ impl RunRecord {
             integrity: Vec::new(),
             verdict: None,
             left_out: Vec::new(),
+            search: None,
         }
     }
 

@@ -8,12 +8,13 @@ use crate::event::{AskedRequest, CallOutcome, Caller, Event, Line};
 use crate::model::{Message, Reply};
 use crate::observation::Observation;
 use crate::result::Progress;
-use crate::spec::MicroUsd;
+use crate::search::Chronicle;
+use crate::spec::{AgentSpec, MicroUsd};
 use crate::state::{Attempt, RunState, StateError};
 
 use super::{
     ActionsRecord, AttemptRecord, Category, EndingRecord, ModelUse, Origin as Whose, RECORD_SCHEMA,
-    RunRecord, TaskRecord, UsageRecord,
+    RunRecord, SearchRecord, TaskRecord, UsageRecord,
 };
 
 /// Gives the bytes of a body, or of as much of it as is worth looking at.
@@ -34,6 +35,7 @@ pub struct Recorder {
     edit_calls: BTreeSet<String>,
     edits: u64,
     edits_rejected: u64,
+    chronicle: Chronicle,
 }
 
 const SHELLS: [&str; 2] = ["bash", "start_async"];
@@ -56,6 +58,7 @@ impl Recorder {
             edit_calls: BTreeSet::new(),
             edits: 0,
             edits_rejected: 0,
+            chronicle: Chronicle::default(),
         })
     }
 
@@ -103,7 +106,15 @@ impl Recorder {
             }
             _ => {}
         }
-        self.state.apply(line)
+        self.state.apply(line)?;
+        self.chronicle.observe(&line.event, &self.state);
+        Ok(())
+    }
+
+    /// What the run was as a search so far, if it is one.
+    pub fn search(&self) -> Option<SearchRecord> {
+        let AgentSpec::Search(spec) = &self.state.started.spec.agent else { return None };
+        Some(SearchRecord::of(spec, self.state.search.as_deref()?, &self.chronicle))
     }
 
     /// The state of the run so far.
@@ -172,6 +183,7 @@ impl Recorder {
             integrity: state.integrity(),
             verdict: None,
             left_out: Vec::new(),
+            search: self.search().map(Box::new),
         }
     }
 

@@ -4,6 +4,7 @@
 //! islands, grids and epochs are projections that a policy keeps of it. Candidates are made and evaluated by
 //! `researchgym-engine`.
 
+mod chronicle;
 pub mod context;
 pub mod ensemble;
 pub mod event;
@@ -23,6 +24,7 @@ mod stage_limits;
 mod stream;
 mod tree;
 
+pub use chronicle::{Chronicle, Moment, failure_of};
 pub use ensemble::Ensemble;
 pub use node::{Aggregate, Measurement, Node, NodeId, Status, Tag};
 pub use operator::{Operator, Repertoire, Role, UnknownOperator};

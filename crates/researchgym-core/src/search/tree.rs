@@ -198,6 +198,12 @@ impl Tree {
         depth
     }
 
+    /// What a node derives from through first code parents, the nearest first.
+    pub fn lineage(&self, id: NodeId) -> impl Iterator<Item = &Node> {
+        let base = |node: &Node| node.base().and_then(|base| self.get(base));
+        std::iter::successors(self.get(id).and_then(base), move |node| base(node))
+    }
+
     /// What the newest event changed, in order.
     pub fn changed(&self) -> &[Change] {
         &self.changed

@@ -48,7 +48,7 @@ struct Header {
 
 impl Header {
     fn own() -> Header {
-        Header { index: 2, version: env!("CARGO_PKG_VERSION").to_owned() }
+        Header { index: 3, version: env!("CARGO_PKG_VERSION").to_owned() }
     }
 }
 

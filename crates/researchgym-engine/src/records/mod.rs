@@ -3,12 +3,16 @@
 //! Reads run folders and keeps an index beside them; writes nothing into a run. A run that cannot be read is told, and does
 //! not stop the others.
 
+mod candidates;
 mod index;
 mod library;
+mod nodes;
 mod own;
 mod steps;
 
+pub use self::candidates::Candidates;
 pub use self::index::INDEX;
 pub use self::library::{Broken, Kept, Library};
+pub use self::nodes::nodes_of;
 pub use self::own::{RecordError, record_of, verdict_of};
 pub use self::steps::steps_of;

@@ -7,7 +7,7 @@
 
 mod asking;
 mod calls;
-mod contents;
+pub(crate) mod contents;
 mod ending;
 mod evaluations;
 mod evaluator;

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::frame::{Axis, Shown};
 use super::scale::Scale;
 use super::scene::{Mark, Outline, Scene};
-use super::{Figure, bars, cells, curves, intervals, layers, scatter};
+use super::{Figure, bars, branches, cells, curves, intervals, layers, scatter};
 use crate::palette::{Ink, Style};
 
 /// Names, AUP and a cost each, as published and invented.
@@ -301,6 +301,79 @@ fn drawings_are_sound() {
         }
         check(name, &scene);
         check_words_apart(name, &scene);
+    }
+}
+
+/// A tree in which each node derives from an earlier one that `pick` gives for its number.
+fn tree(count: usize, pick: impl Fn(usize) -> usize) -> branches::Chart {
+    let mark = |number: usize| match (noise(number * 13) * 10.0) as usize {
+        0 | 1 => branches::Mark::Failed,
+        2 => branches::Mark::Dropped,
+        3 if number % 7 == 0 => branches::Mark::Unusable,
+        3 if number % 7 == 1 => branches::Mark::Open,
+        _ => branches::Mark::Measured(noise(number * 31)),
+    };
+    let node = |number: usize| branches::Node {
+        base: (number > 0).then(|| pick(number)),
+        mark: mark(number),
+        tip: format!("node {number}, {HOSTILE}"),
+    };
+    branches::Chart {
+        nodes: (0..count).map(node).collect(),
+        best: count.checked_sub(1),
+        best_label: format!("node {}: 2.6359", count.saturating_sub(1)),
+    }
+}
+
+#[test]
+fn trees_of_all_shapes_are_sound() {
+    let folder = std::env::var_os("RESEARCHGYM_GALLERY").map(std::path::PathBuf::from);
+    let early = |number: usize| (noise(number * 17) * noise(number * 19) * number as f64) as usize;
+    let late = |number: usize| number - 1 - (noise(number * 17).powi(3) * number as f64 * 0.99) as usize;
+    let trees = [
+        ("tree-none", tree(0, |_| 0)),
+        ("tree-one", tree(1, |_| 0)),
+        ("tree-small", tree(24, early)),
+        ("tree-500", tree(500, early)),
+        ("tree-deep-500", tree(500, late)),
+        ("tree-star-500", tree(500, |_| 0)),
+        ("tree-chain-500", tree(500, |number| number - 1)),
+        ("tree-broad-500", tree(500, |number| (number - 1) / 3)),
+    ];
+    for (name, chart) in trees {
+        let scene = branches::draw(&chart);
+        let figure = Figure::new(name, name, "A caption.", scene.clone(), String::new());
+        if let Some(folder) = &folder {
+            std::fs::write(folder.join(format!("{name}.svg")), &figure.svg).unwrap();
+        }
+        check(name, &scene);
+        assert!(figure.pdf().unwrap().starts_with(b"%PDF-"), "{name}");
+    }
+}
+
+#[test]
+fn nodes_of_a_tree_stand_apart_where_there_is_room() {
+    for chart in [tree(24, |number| number / 2), tree(60, |_| 0)] {
+        let discs: Vec<((f64, f64), f64)> = branches::draw(&chart)
+            .marks
+            .iter()
+            .filter_map(|mark| match mark {
+                Mark::Shape(shape) => match (&shape.outline, &shape.tip) {
+                    (Outline::Circle(place, radius), Some(tip)) if tip.contains("script") => {
+                        Some((*place, *radius))
+                    }
+                    _ => None,
+                },
+                Mark::Words(_) => None,
+            })
+            .collect();
+        assert!(discs.len() > chart.nodes.len() / 2);
+        for (index, (one, radius)) in discs.iter().enumerate() {
+            for (other, other_radius) in &discs[..index] {
+                let apart = (one.0 - other.0).hypot(one.1 - other.1);
+                assert!(apart >= (radius + other_radius) * 0.9, "{one:?} and {other:?} at {apart}");
+            }
+        }
     }
 }
 

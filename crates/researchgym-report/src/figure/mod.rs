@@ -5,6 +5,7 @@
 
 mod atlas;
 mod bars;
+mod branches;
 mod cells;
 mod csv;
 mod curves;

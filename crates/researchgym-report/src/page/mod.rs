@@ -4,6 +4,7 @@
 
 mod markdown;
 mod model;
+mod searches;
 mod sections;
 mod tables;
 mod words;
@@ -18,6 +19,21 @@ use serde_json::json;
 use self::model::{Note, Section};
 use self::sections::Matter;
 use crate::figure::{Atlas, Figure, atlas, plain, svg};
+use crate::search::{SearchTree, shown};
+
+/// What a report is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Given<'a> {
+    /// What is shown.
+    pub analysis: &'a Analysis,
+    /// The analysis of the same records with [`researchgym_core::statistics::Flagged::LeftOut`]: tables with and without
+    /// flagged runs.
+    pub without_flagged: Option<&'a Analysis>,
+    /// The runs: where they come from, what of them could not be taken over, and what searches were.
+    pub records: &'a [RunRecord],
+    /// Searches node by node: those that [`crate::pictured`] names, as far as they can be read.
+    pub trees: &'a [SearchTree],
+}
 
 /// What a page cannot know by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,23 +84,19 @@ pub fn leaderboard_page(
     Ok(Page::of(analysis, records, facts, &[section]).html()?)
 }
 
-/// Makes a report of an analysis.
+/// Makes a report.
 ///
-/// `without_flagged` is the analysis of the same records with [`researchgym_core::statistics::Flagged::LeftOut`]: tables with and without flagged
-/// runs. Records tell where runs come from and what of them could not be taken over.
-pub fn report(
-    analysis: &Analysis,
-    without_flagged: Option<&Analysis>,
-    records: &[RunRecord],
-    facts: &PageFacts,
-) -> Result<Report, ReportError> {
-    let atlas = atlas(analysis);
+/// # Errors
+/// The page could not be filled in.
+pub fn report(given: &Given<'_>, facts: &PageFacts) -> Result<Report, ReportError> {
+    let Given { analysis, without_flagged, records, .. } = *given;
+    let atlas = atlas(given);
     let without_flagged = without_flagged.filter(|_| !analysis.integrity.flagged.is_empty());
     let sections = Matter { analysis, without_flagged, records, atlas: &atlas }.sections();
     let page = Page::of(analysis, records, facts, &sections);
     let markdown = page.markdown();
     let html = page.html()?;
-    let json = json!({
+    let mut json = json!({
         "schema": 1,
         "title": facts.title,
         "made_at": facts.made_at,
@@ -98,6 +110,12 @@ pub fn report(
         })).collect::<Vec<_>>(),
         "figures_without_data": atlas.absent,
     });
+    let searches: Vec<_> = shown(records, analysis)
+        .map(|(record, search)| json!({ "run_id": record.run_id, "search": search }))
+        .collect();
+    if !searches.is_empty() {
+        json["searches"] = searches.into();
+    }
     Ok(Report { html, markdown, json: serde_json::to_string_pretty(&json)?, figures: atlas.figures })
 }
 

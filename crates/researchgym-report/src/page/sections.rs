@@ -4,7 +4,7 @@ use researchgym_core::record::RunRecord;
 use researchgym_core::statistics::Analysis;
 
 use super::model::{Block, Picture, Section, Table};
-use super::{tables, words};
+use super::{searches, tables, words};
 use crate::figure::{Atlas, Cast, Figure, plain};
 
 /// What sections are made of.
@@ -21,17 +21,35 @@ impl Matter<'_> {
     pub(super) fn sections(&self) -> Vec<Section> {
         let cast = Cast::of(self.analysis);
         let name = |contender: &str| cast.name(contender);
-        vec![
-            self.leaderboard(),
-            self.compared(),
-            self.results(),
-            self.cost(),
-            self.progress(),
-            self.tasks(&name),
-            self.conduct(),
-            self.integrity(&name),
-            self.runs(&name),
-        ]
+        let mut sections =
+            vec![self.leaderboard(), self.compared(), self.results(), self.cost(), self.progress()];
+        sections.extend(self.searches());
+        sections.extend([self.tasks(&name), self.conduct(), self.integrity(&name), self.runs(&name)]);
+        sections
+    }
+
+    /// What searches were, if there are any.
+    fn searches(&self) -> Option<Section> {
+        let table = searches::searches(self.analysis, self.records);
+        if table.rows.is_empty() {
+            return None;
+        }
+        let of = |prefix: &str| {
+            let is_own = |figure: &&Figure| figure.id.starts_with(prefix);
+            self.atlas.figures.iter().filter(is_own).map(Picture::of).collect::<Vec<_>>()
+        };
+        let progress = Block { figures: of("search-best-"), ..Block::default() };
+        let conduct = self.figures(&["search-operators", "search-failures"]);
+        let trees = Block {
+            words: "Of each policy on each task, the run with the best candidate.".to_owned(),
+            figures: of("search-tree-").into_iter().chain(of("search-islands-")).collect(),
+            ..Block::default()
+        };
+        let mut blocks = vec![tabled(table), progress, conduct];
+        if !trees.figures.is_empty() {
+            blocks.push(trees);
+        }
+        Some(Section { id: "searches", title: "Searches", blocks, ..Section::default() })
     }
 
     fn figure(&self, id: &str) -> Option<Picture> {

@@ -1,4 +1,4 @@
-//! Tables of runs, steps, scores and calls, for programs that compute with columns: Parquet, Arrow files and CSV.
+//! Tables of runs, steps, scores, calls and nodes, for programs that compute with columns: Parquet, Arrow files and CSV.
 //!
 //! A row is handed over and forgotten: what is held is one batch, and for Parquet one row group. Nothing here joins, filters or
 //! computes; a cell is what the record says, or null.
@@ -7,6 +7,7 @@ mod calls;
 mod column;
 mod csv;
 mod file;
+mod nodes;
 mod runs;
 mod scores;
 mod steps;
@@ -16,6 +17,7 @@ mod tests;
 pub use self::calls::{CallRow, Calls, calls_of};
 pub use self::column::{Cell, Column, Kind, Schema};
 pub use self::file::{TableError, TableFile, TableFormat};
+pub use self::nodes::{NodeRow, Nodes};
 pub use self::runs::Runs;
 pub use self::scores::{ScoreRow, Scores, scores_of};
 pub use self::steps::{StepRow, Steps};
@@ -23,7 +25,7 @@ pub use self::steps::{StepRow, Steps};
 /// The version of the tables' columns. Columns are only ever added.
 pub const TABLES_SCHEMA: u32 = 1;
 
-/// The four tables.
+/// The five tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Table {
     /// A row a run.
@@ -34,11 +36,13 @@ pub enum Table {
     Scores,
     /// A row a call of a model, or the sum of a model's calls in a run.
     Calls,
+    /// A row a node of a search.
+    Nodes,
 }
 
 impl Table {
     /// All, in the order in which they are told.
-    pub const ALL: [Table; 4] = [Table::Runs, Table::Steps, Table::Scores, Table::Calls];
+    pub const ALL: [Table; 5] = [Table::Runs, Table::Steps, Table::Scores, Table::Calls, Table::Nodes];
 
     /// Its name, which is also its file's.
     pub fn name(self) -> &'static str {
@@ -47,6 +51,7 @@ impl Table {
             Table::Steps => "steps",
             Table::Scores => "scores",
             Table::Calls => "calls",
+            Table::Nodes => "nodes",
         }
     }
 }

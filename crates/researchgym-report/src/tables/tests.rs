@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use researchgym_core::digest::Digest;
 use researchgym_core::model::{Stop, Usage};
 use researchgym_core::record::{
-    AttemptRecord, Category, Cause, Change, ModelUse, Origin, RunRecord, StepRecord, TaskRecord,
+    AttemptRecord, Category, Cause, Change, ModelUse, NodeRecord, Origin, RunRecord, StepRecord, TaskRecord,
 };
 use researchgym_core::score::{AttemptKind, Direction, Primary, Split};
 use researchgym_core::spec::MicroUsd;
@@ -316,6 +316,61 @@ fn a_destination_that_is_full_is_told_as_that() {
     }
 }
 
+#[test]
+fn a_node_is_one_row_and_what_is_not_known_is_null() {
+    let node: NodeRecord = serde_json::from_value(serde_json::json!({
+        "node": 7, "operator": "crossover", "parents": [3, 5], "shown": [1], "tag": { "island": 2 },
+        "status": "measured", "value": 0.5, "n": 2, "standard_error": 0.25, "attempts": 3,
+        "spent": { "calls": 2, "tokens": 900, "cost": 41 }, "evaluation_ms": 1200, "planned_ms": 10,
+        "settled_ms": 1300, "idea": "mix, \"both\"", "model": "p/m", "artefact": Digest::of(b"7"), "size": 64,
+    }))
+    .expect("a node");
+    let waiting = NodeRecord {
+        status: "proposed".to_owned(),
+        value: None,
+        standard_error: None,
+        settled_ms: None,
+        idea: None,
+        model: None,
+        artefact: None,
+        parents: Vec::new(),
+        shown: Vec::new(),
+        tag: Default::default(),
+        ..node.clone()
+    };
+    let common = [
+        ("run_id", "r"),
+        ("node", "7"),
+        ("operator", "crossover"),
+        ("n", "2"),
+        ("attempts", "3"),
+        ("calls", "2"),
+        ("tokens", "900"),
+        ("cost_micro_usd", "41"),
+        ("evaluation_ms", "1200"),
+        ("planned_ms", "10"),
+        ("size", "64"),
+    ];
+    let mut first = map(common);
+    first.extend(map([
+        ("parents", "[3,5]"),
+        ("shown", "[1]"),
+        ("island", "2"),
+        ("status", "measured"),
+        ("value", "0.5"),
+        ("standard_error", "0.25"),
+        ("settled_ms", "1300"),
+        ("idea", "mix, \"both\""),
+        ("model", "p/m"),
+        ("artefact", &Digest::of(b"7").to_string()),
+    ]));
+    let mut second = map(common);
+    second.extend(map([("status", "proposed")]));
+    let rows = [&node, &waiting].map(|node| NodeRow { run_id: "r", node });
+    assert_eq!(csv::<Nodes>(rows), [first, second]);
+    written::<Nodes>(TableFormat::Parquet, rows);
+}
+
 /// The documentation of the tables is what the columns say.
 #[test]
 fn the_reference_lists_all_columns() {
@@ -326,7 +381,9 @@ fn the_reference_lists_all_columns() {
         format!("| column | type | unit | meaning |\n|---|---|---|---|\n{}", rows.collect::<String>())
     }
     let page = include_str!("../../../../docs/reference/export-tables.md");
-    for expected in [section::<Runs>(), section::<Steps>(), section::<Scores>(), section::<Calls>()] {
+    for expected in
+        [section::<Runs>(), section::<Steps>(), section::<Scores>(), section::<Calls>(), section::<Nodes>()]
+    {
         assert!(page.contains(&expected), "docs/reference/export-tables.md must hold:\n{expected}");
     }
 }

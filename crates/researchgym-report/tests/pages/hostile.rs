@@ -4,7 +4,7 @@ use researchgym_core::record::{AttemptRecord, Category, Cause, RunRecord, TaskRe
 use researchgym_core::score::{Direction, Finding, Primary, Severity};
 use researchgym_core::spec::MicroUsd;
 use researchgym_core::statistics::{Analysis, Flagged, Options};
-use researchgym_report::{PageFacts, Report, report};
+use researchgym_report::{Given, PageFacts, Report, report};
 
 use crate::checks;
 
@@ -58,7 +58,8 @@ fn titled(records: &[RunRecord], title: &str) -> Report {
         made_at: "2026-11-25T00:00:00Z".to_owned(),
         title: title.to_owned(),
     };
-    report(&analysis, Some(&without), records, &facts).unwrap()
+    let given = Given { analysis: &analysis, without_flagged: Some(&without), records, trees: &[] };
+    report(&given, &facts).unwrap()
 }
 
 #[test]

@@ -6,3 +6,4 @@
 mod checks;
 mod hostile;
 mod published;
+mod searches;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use researchgym_core::import::mlgym;
 use researchgym_core::record::RunRecord;
 use researchgym_core::statistics::{Analysis, Flagged, Options};
-use researchgym_report::{PageFacts, Report, report};
+use researchgym_report::{Given, PageFacts, Report, report};
 
 use crate::checks;
 
@@ -73,7 +73,8 @@ fn published_runs_make_a_report() {
         made_at: "2026-11-25T17:00:00Z".to_owned(),
         title: "MLGym's published runs".to_owned(),
     };
-    let report = report(&analysis, Some(&without), &records, &facts).unwrap();
+    let given = Given { analysis: &analysis, without_flagged: Some(&without), records: &records, trees: &[] };
+    let report = report(&given, &facts).unwrap();
     if let Some(folder) = std::env::var_os("RESEARCHGYM_GALLERY") {
         write(&report, &PathBuf::from(folder).join("published"));
     }

@@ -14,11 +14,11 @@ pub(crate) struct ExportArguments {
     #[command(flatten)]
     pub(crate) filters: Filters,
     /// The form of what is written
-    #[arg(long, value_enum, required_unless_present = "bundle")]
+    #[arg(long, value_enum, required_unless_present_any = ["bundle", "best"])]
     pub(crate) format: Option<ExportFormat>,
     /// Where to: a file for conversations and bundles, else a folder
-    #[arg(short = 'o', long = "to", value_name = "PATH")]
-    pub(crate) to: PathBuf,
+    #[arg(short = 'o', long = "to", value_name = "PATH", required_unless_present = "best")]
+    pub(crate) to: Option<PathBuf>,
     /// One whole run as one file (.tar.zst) that `verify` and `unpack` take on any machine
     ///
     /// It holds the run's log, and with it the grading secret, all that was said and done, and what was graded.
@@ -28,6 +28,19 @@ pub(crate) struct ExportArguments {
         conflicts_with_all = ["runs", "format", "task", "agent", "model", "tag", "since", "until", "improved", "unflagged", "min_score"]
     )]
     pub(crate) bundle: Option<String>,
+    /// The best candidate of one search, or the best attempt of another run, as files in a new folder
+    ///
+    /// In it: `files/` with the whole workspace of a candidate (of an attempt: what was graded), `best.json` with where it comes
+    /// from and what it is worth, and of a candidate `best.diff` against the baseline.
+    #[arg(
+        long,
+        value_name = "DIR",
+        requires = "runs",
+        conflicts_with_all = [
+            "bundle", "format", "to", "force", "task", "agent", "model", "tag", "since", "until", "improved", "unflagged", "min_score"
+        ]
+    )]
+    pub(crate) best: Option<PathBuf>,
     /// Only runs whose final submission beats the baseline by more than the task's noise floor
     #[arg(long)]
     pub(crate) improved: bool,
@@ -47,7 +60,7 @@ pub(crate) struct ExportArguments {
 /// The forms of an export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ExportFormat {
-    /// Four tables in a folder: runs, steps, scores and calls
+    /// Five tables in a folder: runs, steps, scores, calls and nodes of searches
     Parquet,
     /// The same as Arrow IPC files
     Arrow,

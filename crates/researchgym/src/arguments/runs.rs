@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::{Filters, Places};
 
@@ -52,6 +52,24 @@ pub(crate) struct NoteArguments {
 pub(crate) struct ShowArguments {
     #[command(flatten)]
     pub(crate) run: OneRun,
+    /// One candidate of a search by its number: where it comes from, its idea, its measurements
+    #[arg(long, value_name = "N")]
+    pub(crate) node: Option<u32>,
+    /// With --node: what the candidate changes in what it was made from, or in the baseline, as a diff of git
+    #[arg(long, value_enum, value_name = "AGAINST", requires = "node", num_args = 0..=1, default_missing_value = "parent")]
+    pub(crate) diff: Option<Against>,
+    /// With --node: the candidate's files, as far as a search may change them
+    #[arg(long, requires = "node", conflicts_with = "diff")]
+    pub(crate) files: bool,
+}
+
+/// What a candidate is compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Against {
+    /// The candidate that it derives from, with what that has learned
+    Parent,
+    /// The starter as it is
+    Baseline,
 }
 
 #[derive(Debug, Args)]

@@ -19,6 +19,8 @@ use crate::settings::Settings;
 pub(super) struct Meant {
     pub(super) records: Vec<RunRecord>,
     pub(super) broken: Vec<Broken>,
+    /// Where they are.
+    pub(super) folders: Vec<RunFolder>,
 }
 
 /// The runs that are named, else all of the store, as far as they pass the filters.
@@ -30,14 +32,18 @@ pub(super) fn meant(names: &[String], asked: &Comparison, printer: &Printer) -> 
             let mut library = library(&settings, asked.places.names_runs(), printer)?;
             library.select(&query);
             let broken = std::mem::take(&mut library.broken);
-            Meant { records: library.into_records(), broken }
+            let folders = library.runs.iter().map(|kept| kept.folder.clone()).collect();
+            Meant { records: library.into_records(), broken, folders }
         }
         names => {
-            let mut meant = Meant { records: Vec::new(), broken: Vec::new() };
+            let mut meant = Meant { records: Vec::new(), broken: Vec::new(), folders: Vec::new() };
             for name in names {
                 let folder = RunFolder::find(&settings.runs, name).map_err(input)?;
                 match record_of(&folder) {
-                    Ok((record, _)) => meant.records.push(record),
+                    Ok((record, _)) => {
+                        meant.records.push(record);
+                        meant.folders.push(folder);
+                    }
                     Err(error) => {
                         let run = folder.root().display().to_string();
                         meant.broken.push(Broken { run, error: error.to_string() });

@@ -44,7 +44,7 @@ pub(crate) fn dispatch(command: Command, printer: &Printer) -> Outcome {
     match command {
         Command::Run(arguments) => run::run(*arguments, printer),
         Command::List(arguments) => list::list(&arguments, printer),
-        Command::Show(arguments) => show::show(&arguments.run, printer),
+        Command::Show(arguments) => show::show(&arguments, printer),
         Command::Report(arguments) => report::report(&arguments, printer),
         Command::Leaderboard(arguments) => leaderboard::leaderboard(&arguments, printer),
         Command::Replay(arguments) => replay::replay(&arguments, printer),

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use researchgym_core::record::RunRecord;
 use researchgym_core::statistics::Analysis;
+use researchgym_engine::records::nodes_of;
 use researchgym_report::leaderboard::{Sort, csv, rows};
-use researchgym_report::{PageFacts, Report, ReportError, leaderboard_page};
+use researchgym_report::{Given, PageFacts, Report, ReportError, SearchTree, leaderboard_page, pictured};
 
-use super::comparison::{analysed, meant};
+use super::comparison::{Meant, analysed, meant};
 use super::export::stoppable;
 use crate::arguments::{OutputFormat, ReportArguments};
 use crate::error::{CommandError, Kind};
@@ -27,8 +28,14 @@ pub(crate) fn report(arguments: &ReportArguments, printer: &Printer) -> Outcome 
     let meant = meant(&arguments.runs, &arguments.comparison, printer)?;
     let (analysis, without_flagged) = analysed(&meant.records, &arguments.comparison)?;
     let facts = facts(arguments.title.clone());
-    let report = researchgym_report::report(&analysis, without_flagged.as_ref(), &meant.records, &facts)
-        .map_err(|error| broken(&error))?;
+    let trees = trees(&meant, printer);
+    let given = Given {
+        analysis: &analysis,
+        without_flagged: without_flagged.as_ref(),
+        records: &meant.records,
+        trees: &trees,
+    };
+    let report = researchgym_report::report(&given, &facts).map_err(|error| broken(&error))?;
     if let Some(out) = &out {
         let written = stoppable(printer, |is_stopped| write(out, &report, &analysis, is_stopped))?;
         if !written.map_err(|error| unwritten(out, &error))? {
@@ -46,6 +53,21 @@ pub(crate) fn report(arguments: &ReportArguments, printer: &Printer) -> Outcome 
         (OutputFormat::Text, None) => {}
     }
     Ok(0)
+}
+
+/// The nodes of the searches that are shown one by one. One that cannot be read is told, and not shown.
+fn trees(meant: &Meant, printer: &Printer) -> Vec<SearchTree> {
+    let of = |record: &RunRecord| {
+        let folder = meant.folders.iter().find(|folder| folder.id() == record.run_id)?;
+        match nodes_of(folder) {
+            Ok(nodes) => Some(SearchTree { run_id: record.run_id.clone(), nodes }),
+            Err(error) => {
+                printer.warn(&error.to_string());
+                None
+            }
+        }
+    };
+    pictured(&meant.records).into_iter().filter_map(of).collect()
 }
 
 /// The leaderboard alone as a page.

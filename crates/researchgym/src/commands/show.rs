@@ -1,19 +1,30 @@
-//! `show`: one run's result and attempts.
+//! `show`: one run's result and attempts; of a search, its candidates.
 
+mod node;
+
+pub(super) use self::node::CONTEXT;
+
+use researchgym_core::event::Line;
+use researchgym_core::record::SearchRecord;
 use researchgym_core::result::{Context, RunResult};
-use researchgym_core::state::RunState;
+use researchgym_core::search::Chronicle;
+use researchgym_core::spec::AgentSpec;
+use researchgym_core::state::{RunState, StateError};
 use researchgym_engine::records::{record_of, verdict_of};
 use researchgym_engine::store::{RunFolder, read_log};
 use serde_json::json;
 
-use crate::arguments::OneRun;
+use crate::arguments::ShowArguments;
 use crate::error::{CommandError, input};
 use crate::output::{Outcome, Printer};
 use crate::settings::Settings;
 
-pub(crate) fn show(arguments: &OneRun, printer: &Printer) -> Outcome {
-    let settings = Settings::resolve(&arguments.places)?;
-    let folder = RunFolder::find(&settings.runs, &arguments.run).map_err(input)?;
+pub(crate) fn show(arguments: &ShowArguments, printer: &Printer) -> Outcome {
+    let settings = Settings::resolve(&arguments.run.places)?;
+    let folder = RunFolder::find(&settings.runs, &arguments.run.run).map_err(input)?;
+    if let Some(number) = arguments.node {
+        return node::show(&folder, number, arguments, printer);
+    }
     if folder.is_imported() {
         let (record, _) = record_of(&folder).map_err(|error| CommandError::input(error.to_string()))?;
         match printer.is_json() {
@@ -22,7 +33,7 @@ pub(crate) fn show(arguments: &OneRun, printer: &Printer) -> Outcome {
         }
         return Ok(0);
     }
-    let (result, state) = result_of(&folder)?;
+    let Read { result, state, search, .. } = read(&folder)?;
     let verdict = verdict_of(&folder, result.log_head);
     if printer.is_json() {
         let mut object = serde_json::to_value(&result).unwrap_or_default();
@@ -41,17 +52,27 @@ pub(crate) fn show(arguments: &OneRun, printer: &Printer) -> Outcome {
         object["started_at"] = json!(state.started_at);
         object["segments"] = json!(state.segments);
         object["inspection"] = json!(verdict);
+        if let Some(search) = &search {
+            object["search"] = json!(search);
+        }
         printer.json(&object);
     } else {
-        printer.show(&result, &state, verdict);
+        printer.show(&result, &state, verdict, search.as_ref());
     }
     Ok(0)
 }
 
-/// A run's result as its log tells it.
-pub(super) fn result_of(folder: &RunFolder) -> Result<(RunResult, RunState), CommandError> {
+/// A run as its log tells it.
+struct Read {
+    lines: Vec<Line>,
+    result: RunResult,
+    state: RunState,
+    search: Option<SearchRecord>,
+}
+
+fn read(folder: &RunFolder) -> Result<Read, CommandError> {
     let reading = read_log(folder).map_err(input)?;
-    let state = RunState::fold(&reading.lines)
+    let (state, chronicle) = folded(&reading.lines)
         .map_err(|error| CommandError::input(format!("{}: {error}", folder.events().display())))?;
     let context = Context {
         run: folder.root().display().to_string(),
@@ -59,5 +80,28 @@ pub(super) fn result_of(folder: &RunFolder) -> Result<(RunResult, RunState), Com
         is_running: folder.is_locked(),
         segment_ms: None,
     };
-    Ok((RunResult::of(&state, context), state))
+    let search = match (&state.started.spec.agent, &state.search) {
+        (AgentSpec::Search(spec), Some(tree)) => Some(SearchRecord::of(spec, tree, &chronicle)),
+        _ => None,
+    };
+    Ok(Read { lines: reading.lines, result: RunResult::of(&state, context), state, search })
+}
+
+fn folded(lines: &[Line]) -> Result<(RunState, Chronicle), StateError> {
+    // An empty log is told by the fold.
+    let Some((first, rest)) = lines.split_first() else {
+        return RunState::fold(lines).map(|state| (state, Chronicle::default()));
+    };
+    let (mut state, mut chronicle) = (RunState::start(first)?, Chronicle::default());
+    for line in rest {
+        state.apply(line)?;
+        chronicle.observe(&line.event, &state);
+    }
+    Ok((state, chronicle))
+}
+
+/// A run's result as its log tells it.
+pub(super) fn result_of(folder: &RunFolder) -> Result<(RunResult, RunState), CommandError> {
+    let Read { result, state, .. } = read(folder)?;
+    Ok((result, state))
 }

@@ -2,21 +2,21 @@
 //!
 //! `replay` feeds recorded events through the same door.
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use researchgym_core::action::{Action, Body, Origin};
 use researchgym_core::event::{CallOutcome, Event, Line, ModelCalled};
 use researchgym_core::model::Usage;
 use researchgym_core::network::{NetworkRequested, Phase, Verdict};
 use researchgym_core::observation::Observation;
-use researchgym_core::search::event::Evaluated;
-use researchgym_core::search::{Change, Status};
 use researchgym_core::state::RunState;
 use researchgym_engine::session::Observer;
 
 use super::Printer;
+use super::live::{REDRAWN_MS, Watch};
+use super::terminal;
 use super::words::{bytes, duration, ended, first_line, limits, metrics, money, number};
 
 /// Shows runs as they go.
@@ -29,6 +29,8 @@ pub(crate) struct Console {
     is_person: bool,
     runs: u64,
     live: Option<Arc<Live>>,
+    /// A search, if one run is shown and it is one.
+    search: Arc<Mutex<Watch>>,
 }
 
 struct Live {
@@ -46,12 +48,38 @@ impl Console {
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
             Arc::new(Live { bar, ended: Mutex::new(0) })
         });
-        Console { printer: printer.clone(), several: runs > 1, is_person: false, runs, live }
+        Console {
+            printer: printer.clone(),
+            several: runs > 1,
+            is_person: false,
+            runs,
+            live,
+            search: Arc::default(),
+        }
     }
 
     /// Shows a run to the person who works on it: without a live line, which would draw over what is being typed.
     pub(crate) fn for_person(printer: &Printer) -> Console {
         Console { is_person: true, ..Console::new(printer, 1, false) }
+    }
+
+    /// Shows one search: at a terminal a view of all of it, drawn again in its place.
+    pub(crate) fn for_search(printer: &Printer) -> Console {
+        let console = Console::new(printer, 1, true);
+        if let Some(live) = &console.live {
+            let watch = console.search.clone();
+            let style = ProgressStyle::with_template("{search}")
+                .unwrap_or_else(|_| ProgressStyle::default_spinner())
+                .with_key("search", move |_: &ProgressState, out: &mut dyn std::fmt::Write| {
+                    let lines = locked(&watch).frame(Instant::now(), terminal::size());
+                    // A drawing that cannot be written is one that nobody sees.
+                    let _ = out.write_str(&lines.join("\n"));
+                });
+            live.bar.set_style(style);
+            live.bar.enable_steady_tick(Duration::from_millis(REDRAWN_MS));
+            locked(&console.search).is_drawn = true;
+        }
+        console
     }
 
     /// For the runner: is told every event.
@@ -77,17 +105,30 @@ impl Console {
         if let Some(text) = text {
             self.printer.talk(&text);
         }
+        if state.search.is_some() && !self.several {
+            let told = locked(&self.search).observe(&line.event, state, Instant::now());
+            for line in told {
+                self.printer.talk(&line);
+            }
+        }
         let Some(live) = &self.live else { return };
         if matches!(line.event, Event::RunEnded { .. }) {
             *live.ended.lock().unwrap_or_else(PoisonError::into_inner) += 1;
         }
         let ended = *live.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        if locked(&self.search).is_drawn {
+            return;
+        }
         live.bar.set_message(if self.several {
             format!("{ended} of {} runs ended,", self.runs)
         } else {
             standing(state)
         });
     }
+}
+
+fn locked(watch: &Mutex<Watch>) -> MutexGuard<'_, Watch> {
+    watch.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Step, best score and spend, for the live line.
@@ -102,24 +143,6 @@ fn standing(state: &RunState) -> String {
         None => "no score yet".to_owned(),
     };
     format!("{steps}, {best}, {},", money(state.ledger.spent().as_usd()))
-}
-
-/// What an evaluation came to, for who watches.
-fn evaluation(evaluated: &Evaluated, state: &RunState) -> Option<String> {
-    let tree = state.search.as_deref()?;
-    let settled = tree.changed().iter().find_map(|change| match change {
-        Change::Settled(node) => tree.get(*node),
-        _ => None,
-    })?;
-    let what = match (&settled.status, settled.aggregate()) {
-        (Status::Measured, Some(found)) => format!("{} {}", tree.primary().name, number(found.mean)),
-        (Status::Failed { kind, reason }, _) => format!("{}: {}", kind.name(), first_line(reason, 80)),
-        (Status::Quarantined { reason }, _) => format!("quarantined: {}", first_line(reason, 80)),
-        (status, _) => status.name().to_owned(),
-    };
-    let best = if tree.best() == Some(settled.id) { "  the best so far" } else { "" };
-    let seconds = duration(evaluated.wall_ms as f64 / 1e3);
-    Some(format!("{:>6}  {} {what} ({seconds}){best}", settled.id, settled.operator))
 }
 
 fn full(event: &Event, state: &RunState) -> Option<String> {
@@ -152,16 +175,19 @@ fn full(event: &Event, state: &RunState) -> Option<String> {
                 first_line(&failure.message, 80)
             )
         }
+        // A search asks so often that each answer would hide what comes of them.
+        Event::ModelCalled(_) if state.search.is_some() => return None,
         Event::ModelCalled(called) => called_in_words(called),
         Event::ModelLost { .. } => {
             "      a model call was under way when the program died; it is booked at the most it can cost"
                 .to_owned()
         }
-        Event::Planned(_) | Event::NodeBuilt(_) | Event::EvaluationBegan(_) => return None,
-        Event::NodeDropped(dropped) => {
-            format!("{:>6}  dropped: {}", dropped.node, first_line(&dropped.reason, 80))
-        }
-        Event::Evaluated(evaluated) => return evaluation(evaluated, state),
+        // What of these matters, `live` tells.
+        Event::Planned(_)
+        | Event::NodeBuilt(_)
+        | Event::NodeDropped(_)
+        | Event::EvaluationBegan(_)
+        | Event::Evaluated(_) => return None,
         Event::UserNoted { .. } => "  note for the agent recorded".to_owned(),
         Event::Paused => format!("  paused; go on with: researchgym unpause {}", state.started.run_id),
         Event::Unpaused { .. } => "  goes on".to_owned(),

@@ -7,14 +7,17 @@ use researchgym_core::event::Ending;
 use researchgym_core::inspect::Verdict;
 use researchgym_core::isolation::IsolationLevel;
 use researchgym_core::network::NetworkPolicy;
+use researchgym_core::record::SearchRecord;
 use researchgym_core::result::{NetworkResult, Progress, RunResult};
 use researchgym_core::score::{Metrics, Split};
+use researchgym_core::spec::AgentSpec;
 use researchgym_core::state::RunState;
 use researchgym_engine::runner::Regraded;
 use researchgym_engine::store::{RunFolder, Verification};
 
 use super::Printer;
 use super::gpus::granted;
+use super::search::section;
 use super::words::{bytes, counted, duration, metrics, money, number, table};
 
 impl Printer {
@@ -87,9 +90,21 @@ impl Printer {
     }
 
     /// `show`
-    pub(crate) fn show(&self, result: &RunResult, state: &RunState, verdict: Option<Verdict>) {
+    pub(crate) fn show(
+        &self,
+        result: &RunResult,
+        state: &RunState,
+        verdict: Option<Verdict>,
+        search: Option<&SearchRecord>,
+    ) {
         for line in summary(result) {
             self.data(&line);
+        }
+        if let (Some(search), AgentSpec::Search(spec)) = (search, &state.started.spec.agent) {
+            self.data("");
+            for line in section(spec, search) {
+                self.data(&line);
+            }
         }
         if !state.attempts.is_empty() {
             self.data("");
@@ -120,6 +135,10 @@ impl Printer {
         self.talk(&format!(
             "\nWatch it again: researchgym replay {run}\nCheck its log: researchgym verify {run}"
         ));
+        if let Some(best) = search.and_then(|search| search.best.as_ref()) {
+            self.talk(&format!("Look at the best candidate: researchgym show {run} --node {}", best.node));
+            self.talk(&format!("Take it as files: researchgym export {run} --best DIR"));
+        }
         if !state.attempts.is_empty() {
             self.talk(&format!("Grade it again: researchgym grade {run}"));
         }

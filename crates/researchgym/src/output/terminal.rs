@@ -21,7 +21,7 @@ pub(super) fn target(is_live: bool) -> ProgressDrawTarget {
 struct Terminal;
 
 /// Columns and lines.
-fn size() -> (u16, u16) {
+pub(super) fn size() -> (u16, u16) {
     match rustix::termios::tcgetwinsize(io::stderr()) {
         Ok(size) if size.ws_col > 0 && size.ws_row > 0 => (size.ws_col, size.ws_row),
         _ => (80, 24),

@@ -5,6 +5,7 @@ mod conduct;
 mod cost;
 mod doubt;
 mod progress;
+mod search;
 
 use researchgym_core::score::{Direction, Primary};
 use researchgym_core::statistics::sample::Interval;
@@ -14,6 +15,7 @@ use super::Figure;
 use super::csv::Value;
 use super::font;
 use super::frame::Shown;
+use crate::Given;
 use crate::palette::Style;
 
 /// All figures of a report, and those that there is no data for.
@@ -27,13 +29,15 @@ pub(crate) struct Atlas {
 /// A figure, or why there is none.
 type Drawn = Result<Figure, String>;
 
-/// Draws all figures of an analysis.
-pub(crate) fn atlas(analysis: &Analysis) -> Atlas {
+/// Draws all figures of a report.
+pub(crate) fn atlas(given: &Given<'_>) -> Atlas {
+    let analysis = given.analysis;
     let cast = Cast::of(analysis);
     let mut drawn = Vec::new();
     drawn.extend(achieved::figures(analysis, &cast));
     drawn.extend(cost::figures(analysis, &cast));
     drawn.extend(progress::figures(analysis, &cast));
+    drawn.extend(search::figures(given));
     drawn.extend(conduct::figures(analysis, &cast));
     drawn.extend(doubt::figures(analysis, &cast));
     let mut atlas = Atlas { figures: Vec::new(), absent: Vec::new() };

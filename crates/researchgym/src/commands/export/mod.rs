@@ -2,6 +2,7 @@
 //!
 //! What is written appears whole or not at all: it is made beside its place under another name, and renamed.
 
+mod best;
 mod bundle;
 mod conversations;
 mod foreign;
@@ -32,7 +33,13 @@ use crate::signals;
 
 pub(crate) fn export(arguments: &ExportArguments, printer: &Printer) -> Outcome {
     let settings = Settings::resolve(&arguments.places)?;
-    let to = absolute(&settings.here, &arguments.to);
+    if let Some(to) = &arguments.best {
+        return best::export(&arguments.runs, &absolute(&settings.here, to), &settings, printer);
+    }
+    let Some(to) = &arguments.to else {
+        return Err(CommandError::input("there is no -o"));
+    };
+    let to = absolute(&settings.here, to);
     if let Some(run) = &arguments.bundle {
         return bundle::export(run, &to, arguments.force, &settings, printer);
     }

@@ -1,14 +1,14 @@
-//! The four tables, in one pass over the runs.
+//! The five tables, in one pass over the runs.
 
 use std::fs::File;
 use std::io::{self, BufWriter};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use researchgym_engine::records::steps_of;
+use researchgym_engine::records::{nodes_of, steps_of};
 use researchgym_report::tables::{
-    Calls, Runs, Schema, Scores, StepRow, Steps, Table, TableError, TableFile, TableFormat, calls_of,
-    scores_of,
+    Calls, NodeRow, Nodes, Runs, Schema, Scores, StepRow, Steps, Table, TableError, TableFile, TableFormat,
+    calls_of, scores_of,
 };
 
 use super::{Chosen, Told, UNFINISHED, parent_of, refused, story, taken};
@@ -23,6 +23,7 @@ struct Tables {
     steps: Out<Steps>,
     scores: Out<Scores>,
     calls: Out<Calls>,
+    nodes: Out<Nodes>,
 }
 
 /// Writes them. Nothing if that was stopped.
@@ -109,6 +110,7 @@ impl Tables {
             steps: file(format, folder)?,
             scores: file(format, folder)?,
             calls: file(format, folder)?,
+            nodes: file(format, folder)?,
         })
     }
 
@@ -134,6 +136,15 @@ impl Tables {
         for row in calls_of(record, &calls) {
             self.calls.push(&row)?;
         }
+        if record.search.is_some() {
+            let nodes = nodes_of(folder).unwrap_or_else(|error| {
+                exported.problems.push(Told::of(folder, error));
+                Vec::new()
+            });
+            for node in &nodes {
+                self.nodes.push(&NodeRow { run_id: &record.run_id, node })?;
+            }
+        }
         let mut failed = None;
         let taken = steps_of(folder, &mut |step| {
             failed = self.steps.push(&StepRow { run_id: &record.run_id, step: &step }).err();
@@ -148,8 +159,14 @@ impl Tables {
         })
     }
 
-    fn finish(self) -> Result<[u64; 4], TableError> {
-        Ok([finished(self.runs)?, finished(self.steps)?, finished(self.scores)?, finished(self.calls)?])
+    fn finish(self) -> Result<[u64; 5], TableError> {
+        Ok([
+            finished(self.runs)?,
+            finished(self.steps)?,
+            finished(self.scores)?,
+            finished(self.calls)?,
+            finished(self.nodes)?,
+        ])
     }
 }
 

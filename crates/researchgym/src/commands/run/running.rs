@@ -46,6 +46,7 @@ impl Running {
 pub(super) fn console(agent: &AgentSpec, runs: u64, printer: &Printer) -> Console {
     match agent {
         AgentSpec::Human => Console::for_person(printer),
+        AgentSpec::Search(_) if runs == 1 => Console::for_search(printer),
         _ => Console::new(printer, runs, true),
     }
 }
