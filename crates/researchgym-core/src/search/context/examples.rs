@@ -8,7 +8,7 @@ use super::history::{Entries, about, brought, name, value};
 use super::room::{fenced, listed, one_line};
 use super::template::{NOTES, fill, part};
 use super::{Asked, Files};
-use crate::search::{Node, NodeId, Operator};
+use crate::search::{Inheritance, Node, NodeId, Operator};
 
 /// How many of the best candidates are looked through for ones that are unlike the others.
 const DIVERSE_POOL: usize = 12;
@@ -114,10 +114,16 @@ fn hash(line: &[u8]) -> u64 {
         .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
-/// The ideas of the plan's pool in its order, with what they brought.
+/// The ideas of the plan's pool in its order, with what they brought; before them those of the parents, where words are
+/// all that is inherited.
 pub(super) fn pool(asked: &Asked<'_>) -> Entries {
     let mut seen = HashSet::new();
-    let ids = asked.plan.shown.iter().copied().filter(|id| *id != asked.node && seen.insert(*id));
+    let parents = match asked.inheritance {
+        Inheritance::Text => asked.plan.parents.as_slice(),
+        Inheritance::Code => &[],
+    };
+    let ids = parents.iter().chain(&asked.plan.shown).copied();
+    let ids = ids.filter(|id| *id != asked.node && seen.insert(*id));
     let entries = ids.filter_map(|id| {
         let node = asked.tree.get(id)?;
         let idea = (asked.body)(node.idea.as_ref()?)?;

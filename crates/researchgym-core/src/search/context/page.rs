@@ -230,6 +230,12 @@ impl Page {
                 let pool = self.list(Place::Pool, "pool", examples::pool(asked), 70, "\n\n");
                 self.shown.extend(pool);
                 self.list(Place::Epoch, "epoch", examples::epoch(asked, earlier), 70, "\n");
+                // The baseline's children are what the pool is about.
+                if base.id != 0 {
+                    self.feedback(asked, base);
+                    self.list(Place::Lineage, "lineage", history::lineage(asked, base), 30, "\n");
+                    self.list(Place::Siblings, "siblings", history::siblings(asked, base), 40, "\n");
+                }
                 self.protected(asked);
             }
             Step::Code { idea: None } => {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::*;
+use crate::edit::{self, Form};
 use crate::model::{Input, message_bound};
 use crate::search::example::{Candidate, Example};
 use crate::search::{Operator, Tag};
@@ -187,6 +188,43 @@ fn every_form_and_operator_has_words_of_its_own() {
         );
         assert!(seen.insert(user), "{kind:?}");
     }
+}
+
+#[test]
+fn the_examples_of_all_forms_are_read_and_say_the_same() {
+    let file = |body: &str| {
+        let text = format!("import math\n\n\ndef area(radius):\n    return {body} * radius * radius\n");
+        Files::from([("shapes/area.py".to_owned(), text.into_bytes())])
+    };
+    for (form, name) in [
+        (Form::SearchReplace, EditForm::SearchReplace),
+        (Form::UnifiedDiff, EditForm::UnifiedDiff),
+        (Form::WholeFiles, EditForm::WholeFiles),
+    ] {
+        let words = rules::format_words(name);
+        let (_, rest) = words.split_once(":\n\n").expect("an introduction");
+        let (example, _) = rest.rsplit_once("\n\n").expect("rules at the end");
+        let reply = format!("The circle is no hexagon.\n\n{example}\n");
+        let edits =
+            edit::parse(&reply, form, &["shapes/area.py", "pack.py"]).expect("an example that is read");
+        let applied = edit::apply(&file("3"), &edits, &edit::Surface::default()).expect("one that fits");
+        assert_eq!((applied.tree, applied.notes), (file("math.pi"), Vec::new()), "{example}");
+        assert_eq!(rationale(&reply).as_deref(), Some("The circle is no hexagon."));
+    }
+}
+
+#[test]
+fn where_words_are_inherited_the_parents_ideas_come_first() {
+    let example = example();
+    let mut question = ideas(&example);
+    question.plan.parents = vec![1];
+    question.inheritance = Inheritance::Text;
+    let [_, user] = question.texts();
+    assert!(user.starts_with("# The program: the baseline\n"));
+    assert_eq!(question.told().unwrap().shown, [1, 3]);
+    question.inheritance = Inheritance::Code;
+    let [_, user] = question.texts();
+    assert!(user.starts_with("# The program: candidate 1\n") && user.contains("# How it came about"));
 }
 
 #[test]
