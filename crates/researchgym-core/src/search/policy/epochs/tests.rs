@@ -52,7 +52,7 @@ fn the_next_epoch_begins_with_a_quorum_and_late_results_come_after_it() {
         tag: Tag { epoch: Some(1), kind: Some("exploit".into()), ..Tag::default() },
         ..Plan::new(Operator::Implement, vec![2])
     };
-    assert_eq!(second.plans, [exploited.clone()]);
+    assert_eq!(second.plans, std::slice::from_ref(&exploited));
     assert_eq!(
         second.note.as_deref(),
         Some("epoch 1: 2 to exploit, 2 to explore; 2 candidates known, 1 of them better than the baseline")
