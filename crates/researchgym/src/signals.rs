@@ -35,6 +35,7 @@ pub(crate) fn watch_saying(
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
+        printer.leave();
         leave();
     });
     Ok(receiver)

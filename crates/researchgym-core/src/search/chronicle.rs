@@ -75,7 +75,10 @@ impl Chronicle {
     fn settle(&mut self, node: &Node) {
         self.candidates += u64::from(is_counted(node));
         self.evaluations += u64::from(match node.status {
-            Status::Failed { .. } | Status::Screened { .. } | Status::Measured | Status::Quarantined { .. } => true,
+            Status::Failed { .. }
+            | Status::Screened { .. }
+            | Status::Measured
+            | Status::Quarantined { .. } => true,
             Status::Proposed | Status::Built | Status::Dropped { .. } | Status::Lost => false,
         });
         *self.settled.entry(node.status.name()).or_default() += 1;

@@ -53,7 +53,7 @@ pub(crate) fn show(arguments: &ShowArguments, printer: &Printer) -> Outcome {
         object["segments"] = json!(state.segments);
         object["inspection"] = json!(verdict);
         if let Some(search) = &search {
-            object["search"] = json!(search);
+            object["search_record"] = json!(search);
         }
         printer.json(&object);
     } else {

@@ -54,6 +54,8 @@ pub(crate) struct Printer {
     redactor: Arc<OnceLock<Redactor>>,
     /// Why data could not be written, if that happened and its reader is still there.
     unwritten: Arc<OnceLock<std::io::Error>>,
+    /// What the terminal itself writes.
+    echo: Arc<terminal::Echo>,
 }
 
 /// What a command leaves behind: its exit code, or why it failed.
@@ -69,6 +71,7 @@ impl Printer {
             program: terminal::program().into(),
             redactor: Arc::default(),
             unwritten: Arc::default(),
+            echo: Arc::default(),
         }
     }
 
@@ -79,6 +82,11 @@ impl Printer {
 
     fn redacted<'t>(&self, text: &'t str) -> Cow<'t, str> {
         self.redactor.get().map_or(Cow::Borrowed(text), |redactor| redactor.redact(text))
+    }
+
+    /// Leaves the terminal as it was found, for who ends the program at once.
+    pub(crate) fn leave(&self) {
+        self.echo.restore();
     }
 
     /// Whether results are printed as JSON.

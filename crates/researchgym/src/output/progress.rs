@@ -78,6 +78,7 @@ impl Console {
             live.bar.set_style(style);
             live.bar.enable_steady_tick(Duration::from_millis(REDRAWN_MS));
             locked(&console.search).is_drawn = true;
+            printer.echo.silence();
         }
         console
     }
@@ -92,6 +93,7 @@ impl Console {
     pub(crate) fn finish(&self) {
         if let Some(live) = &self.live {
             live.bar.finish_and_clear();
+            self.printer.echo.restore();
         }
     }
 
@@ -102,14 +104,14 @@ impl Console {
             event if self.several => brief(event, state),
             event => full(event, state),
         };
-        if let Some(text) = text {
-            self.printer.talk(&text);
-        }
         if state.search.is_some() && !self.several {
             let told = locked(&self.search).observe(&line.event, state, Instant::now());
             for line in told {
                 self.printer.talk(&line);
             }
+        }
+        if let Some(text) = text {
+            self.printer.talk(&text);
         }
         let Some(live) = &self.live else { return };
         if matches!(line.event, Event::RunEnded { .. }) {

@@ -3,8 +3,10 @@
 //! A terminal that has been closed is not a failure of the run: what cannot be written is dropped.
 
 use std::io::{self, Write as _};
+use std::sync::{Mutex, PoisonError};
 
 use indicatif::{ProgressDrawTarget, TermLike};
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetpgrp, tcsetattr};
 
 /// Redraws of the live line, per second.
 const REDRAWS: u8 = 20;
@@ -35,6 +37,46 @@ fn put(text: &str) -> io::Result<()> {
 
 fn moved(by: usize, direction: char) -> io::Result<()> {
     if by > 0 { put(&format!("\x1b[{by}{direction}")) } else { Ok(()) }
+}
+
+/// What the terminal itself writes: at Ctrl-C it would write `^C` into the last drawn line and move the cursor to the next, so
+/// that not all of a drawing could be taken away again.
+#[derive(Default)]
+pub(super) struct Echo(Mutex<Option<Termios>>);
+
+impl Echo {
+    /// Keeps it from writing control characters; nothing is changed where it is not ours to steer.
+    pub(super) fn silence(&self) {
+        let Some(found) = steered() else { return };
+        let mut quiet = found.clone();
+        quiet.local_modes.remove(LocalModes::ECHOCTL);
+        if tcsetattr(io::stdin(), OptionalActions::Now, &quiet).is_ok() {
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
+        }
+    }
+
+    /// Makes it as it was.
+    pub(super) fn restore(&self) {
+        let before = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(before) = before
+            && steered().is_some()
+        {
+            let _ = tcsetattr(io::stdin(), OptionalActions::Now, &before);
+        }
+    }
+}
+
+impl Drop for Echo {
+    fn drop(&mut self) {
+        self.restore();
+    }
+}
+
+/// The settings of the terminal on standard input, if this program is the one in front of it. Who is not would be stopped
+/// for trying to change them.
+fn steered() -> Option<Termios> {
+    let front = tcgetpgrp(io::stdin()).ok()?;
+    (front == rustix::process::getpgrp()).then(|| tcgetattr(io::stdin()).ok())?
 }
 
 impl TermLike for Terminal {

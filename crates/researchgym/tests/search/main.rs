@@ -10,3 +10,4 @@ mod climb;
 mod limits;
 mod models;
 mod resumption;
+mod show;
