@@ -68,7 +68,7 @@ impl Search {
                 Ok((*self.contents.of(tree, original)?).clone())
             }
             Operator::Tune => self.tuned(tree, node, &mut random)?,
-            Operator::CmaEs => self.from_distribution(tree, node, &mut random)?,
+            Operator::CmaEs => self.drawn(tree, node, &mut random)?,
             Operator::Crossover => self.crossed(tree, node, &mut random)?,
             operator => Err(format!("the operator `{operator}` has nothing to work on")),
         };
@@ -103,7 +103,7 @@ impl Search {
         chosen.into_iter().map(|other| self.contents.inherited(tree, other)).collect()
     }
 
-    fn from_distribution(
+    fn drawn(
         &mut self,
         tree: &Tree,
         node: &Node,

@@ -309,7 +309,7 @@ fn tree(count: usize, pick: impl Fn(usize) -> usize) -> branches::Chart {
     let mark = |number: usize| match (noise(number * 13) * 10.0) as usize {
         0 | 1 => branches::Mark::Failed,
         2 => branches::Mark::Dropped,
-        3 if number % 7 == 0 => branches::Mark::Unusable,
+        3 if number.is_multiple_of(7) => branches::Mark::Unusable,
         3 if number % 7 == 1 => branches::Mark::Open,
         _ => branches::Mark::Measured(noise(number * 31)),
     };

@@ -7,7 +7,9 @@ mod support;
 
 mod candidates;
 mod climb;
+mod hostile;
 mod limits;
 mod models;
+mod programs;
 mod resumption;
 mod show;
