@@ -8,6 +8,7 @@ use researchgym_core::digest::Digest;
 use researchgym_core::event::Event;
 use researchgym_core::failure::Failure;
 use researchgym_core::score::{AttemptKind, Split};
+use researchgym_core::search::context::feedback;
 use researchgym_core::search::event::{Evaluated, EvaluationBegan, EvaluationOutcome};
 use researchgym_core::search::{FULL, NodeId, Stage, Status};
 use researchgym_core::task::{Task, ValidateOn};
@@ -18,7 +19,7 @@ use crate::session::Session;
 
 /// After so many evaluations in a row in which the machine failed the search gives up.
 const MOST_BROKEN: u32 = 5;
-/// Characters of what an evaluation wrote that are kept for who improves the candidate.
+/// Bytes of what an evaluation wrote that are kept for who improves the candidate.
 const FEEDBACK: usize = 3_000;
 
 impl Search {
@@ -107,9 +108,6 @@ impl Search {
                 self.broken = 0;
                 event.cpu_ms = found.cpu.as_millis() as u64;
                 event.outputs = found.outputs;
-                let feedback = feedback(&found.said);
-                event.feedback =
-                    (!feedback.is_empty()).then(|| session.keep(feedback.as_bytes())).transpose()?;
                 if let (Some(path), Some(content)) = (learned_path, &found.learned) {
                     event.learned = BTreeMap::from([(path, session.keep(content)?)]);
                 }
@@ -118,6 +116,11 @@ impl Search {
                     Verdict::Passed => EvaluationOutcome::Passed,
                     Verdict::Failed { kind, reason } => EvaluationOutcome::Failed { kind, reason },
                 };
+                let Said { stdout, stderr } = &found.said;
+                if !(stdout.trim().is_empty() && stderr.trim().is_empty()) {
+                    let said = feedback(stdout.as_bytes(), stderr.as_bytes(), &event.outcome, FEEDBACK);
+                    event.feedback = Some(session.keep(said.as_bytes())?);
+                }
             }
             Err(failure) => {
                 self.broken += 1;
@@ -139,23 +142,4 @@ fn split(task: &Task) -> Split {
         ValidateOn::Validation | ValidateOn::Fresh => Split::Validation,
         ValidateOn::Test => Split::Test,
     }
-}
-
-/// What the program wrote, for who improves it.
-fn feedback(said: &Said) -> String {
-    let part = |name: &str, text: &str| match text.trim() {
-        "" => String::new(),
-        text => format!("{name}:\n{}\n", shortened(text, FEEDBACK / 2)),
-    };
-    part("standard output", &said.stdout) + &part("standard error", &said.stderr)
-}
-
-fn shortened(text: &str, most: usize) -> String {
-    let count = text.chars().count();
-    if count <= most {
-        return text.to_owned();
-    }
-    let head: String = text.chars().take(most / 2).collect();
-    let tail: String = text.chars().skip(count - most / 2).collect();
-    format!("{head}\n[{} characters left out]\n{tail}", count - most)
 }

@@ -9,6 +9,7 @@ use researchgym_core::failure::Failure;
 use researchgym_core::model::RequestSettings;
 use researchgym_core::search::context::{self, Asked, Reach, Step, Told};
 use researchgym_core::search::event::Gate;
+use researchgym_core::search::policy::PolicySpec;
 use researchgym_core::search::{NodeId, Operator, Plan, Stream};
 
 use super::asking::Asker;
@@ -96,7 +97,7 @@ impl Search {
             form: self.spec.form,
             inheritance: self.spec.inheritance,
             context_tokens: self.spec.context_tokens,
-            reach: Reach::default(),
+            reach: reach(&self.spec.policy),
             protected: &self.protected,
             files: &|node| contents.borrow_mut().inherited(tree, node).ok(),
             body: &text,
@@ -109,5 +110,13 @@ impl Search {
         let mut protected = self.task.workspace.protected.clone();
         protected.extend(["data".to_owned(), DESCRIPTION.to_owned()]);
         Surface { editable, protected }
+    }
+}
+
+/// Independent candidates are told of none but those that their plan shows.
+fn reach(policy: &PolicySpec) -> Reach {
+    match policy {
+        PolicySpec::BestOfN(_) => Reach::PLAN,
+        _ => Reach::default(),
     }
 }

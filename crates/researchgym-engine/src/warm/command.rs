@@ -72,7 +72,12 @@ mod tests {
             let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
             assert_eq!(
                 parsed(command),
-                Ok(Script { file: file.into(), arguments, flags: flags.into() }),
+                Ok(Script {
+                    file: file.into(),
+                    arguments,
+                    flags: flags.into(),
+                    environment: BTreeMap::new()
+                }),
                 "{command}"
             );
         };

@@ -55,7 +55,8 @@ pub(crate) struct SearchArguments {
     /// search: candidates of a model that are this similar to an earlier one are refused, from 0 to 1 [default: 0.98]
     #[arg(long, value_name = "SHARE", value_parser = share)]
     pub(crate) similarity: Option<f64>,
-    /// search: tokens of context that a model is given at most [default: 60000]
+    /// search: tokens that the first message to a model may have at most, by the bound on which money is set
+    /// aside: 3 to 4 times the real ones [default: 120000]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1000..))]
     pub(crate) context_tokens: Option<u64>,
     /// search: what `implement` derives from: a parent's code, or the baseline with the parents' ideas in words
