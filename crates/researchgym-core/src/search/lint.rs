@@ -165,8 +165,8 @@ fn outside(file: &str, text: &str) -> Option<Refusal> {
 
 fn is_outside(path: &str) -> bool {
     let place = resolved(path, WORKSPACE, WORKSPACE);
-    let is_below = |folder: &&str| {
-        place.strip_prefix(*folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    let is_below = |folder: &str| {
+        place.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
     place.starts_with('/') && place != WORKSPACE && !WRITABLE.iter().any(is_below)
 }
