@@ -168,7 +168,7 @@ fn is_outside(path: &str) -> bool {
     let is_below = |folder: &str| {
         place.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
-    place.starts_with('/') && place != WORKSPACE && !WRITABLE.iter().any(is_below)
+    place.starts_with('/') && place != WORKSPACE && !WRITABLE.iter().any(|folder| is_below(folder))
 }
 
 fn refusal(file: &str, text: &str, at: usize, kind: &str, description: String) -> Refusal {
