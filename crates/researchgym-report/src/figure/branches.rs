@@ -72,7 +72,16 @@ pub(crate) fn draw(chart: &Chart) -> Scene {
         let text = font::fitted(&font::plain(&chart.best_label), most, LABEL_SIZE, Weight::Regular);
         let half = font::width(&text, LABEL_SIZE, Weight::Regular) / 2.0;
         let x = place.0.clamp(EDGE + half, (WIDTH - EDGE - half).max(EDGE + half));
-        let y = place.1 + layout.radius + LABEL_SIZE + 4.0;
+        // Below it, unless fewer nodes stand above.
+        let covers = |y: f64| {
+            let covered = |node: &&Place| {
+                (node.0 - x).abs() <= half + RADIUS && node.1 > y - LABEL_SIZE && node.1 < y + 2.0
+            };
+            layout.places.iter().filter(covered).count()
+        };
+        let (below, above) = (place.1 + layout.radius + LABEL_SIZE + 4.0, place.1 - layout.radius - 5.0);
+        let is_below = above - LABEL_SIZE < HEAD - 6.0 || covers(below) <= covers(above);
+        let y = if is_below { below } else { above };
         scene.words(Words::new((x, y), text, LABEL_SIZE).ink(PATH).anchor(Anchor::Middle).lit());
     }
     scene

@@ -74,7 +74,7 @@ fn made(records: &[RunRecord], trees: &[SearchTree]) -> Report {
     let facts = PageFacts {
         version: "0".to_owned(),
         made_at: "2026-11-25T00:00:00Z".to_owned(),
-        title: "Searches".to_owned(),
+        title: "Runs".to_owned(),
     };
     report(&Given { analysis: &analysis, without_flagged: None, records, trees }, &facts).expect("a report")
 }
