@@ -11,11 +11,12 @@ use crate::scratch;
 /// What the names of unfinished copies begin with.
 pub(crate) const UNFINISHED: &str = ".writing-";
 
-const FILES: [(&str, &str); 4] = [
+const FILES: [(&str, &str); 5] = [
     ("researchgym_channel.py", include_str!("../../support/researchgym_channel.py")),
     ("researchgym_grading.py", include_str!("../../support/researchgym_grading.py")),
     ("researchgym_player.py", include_str!("../../support/researchgym_player.py")),
     ("researchgym_games.py", include_str!("../../support/researchgym_games.py")),
+    ("researchgym_objects.py", include_str!("../../support/researchgym_objects.py")),
 ];
 
 /// Makes sure that the library is in the cache and returns its folder.
