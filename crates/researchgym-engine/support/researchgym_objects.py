@@ -16,7 +16,7 @@ import json
 import math
 import os
 import stat
-from typing import Any, NoReturn, Sequence
+from typing import Any, NoReturn, Optional, Sequence
 
 from researchgym_grading import describe, invalid
 
@@ -27,15 +27,16 @@ LONGEST_NUMBER = 40
 LARGEST = float(1 << 53)
 
 
-def read(name: str, max_bytes: int, folder: str = SUBMISSION) -> Any:
+def read(name: str, max_bytes: int, folder: Optional[str] = None) -> Any:
     """The value in a submitted JSON file: a regular file of at most `max_bytes`, UTF-8, no key twice, no NaN, no infinity."""
     try:
-        descriptor = os.open(os.path.join(folder, name), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        descriptor = os.open(os.path.join(folder or SUBMISSION, name), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
         invalid(f"{name} cannot be read as a regular file: {error.strerror}")
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        invalid(f"{name} is not a regular file")
     with open(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            invalid(f"{name} is not a regular file")
         content = file.read(max_bytes + 1)
     if len(content) > max_bytes:
         invalid(f"{name} is larger than {max_bytes} bytes")
