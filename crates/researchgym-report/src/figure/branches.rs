@@ -151,19 +151,19 @@ fn key(scene: &mut Scene, chart: &Chart) {
     let mut entries: Vec<(Vec<Mark>, &str)> = Vec::new();
     if has(|mark| matches!(mark, Mark::Measured(_))) {
         let shades = vec![Mark::Measured(0.0), Mark::Measured(0.5), Mark::Measured(1.0)];
-        entries.push((shades, "measured: the darker, the better by rank"));
+        entries.push((shades, "darker is better, by rank"));
     }
     if has(|mark| *mark == Mark::Failed) {
         entries.push((vec![Mark::Failed], "failed"));
     }
     if has(|mark| *mark == Mark::Dropped) {
-        entries.push((vec![Mark::Dropped], "dropped before any evaluation"));
+        entries.push((vec![Mark::Dropped], "dropped"));
     }
     if has(|mark| *mark == Mark::Unusable) {
-        entries.push((vec![Mark::Unusable], "lost or not to be used"));
+        entries.push((vec![Mark::Unusable], "lost, unusable"));
     }
     if has(|mark| *mark == Mark::Open) {
-        entries.push((vec![Mark::Open], "open or screened out"));
+        entries.push((vec![Mark::Open], "open, screened"));
     }
     let mut x = EDGE;
     let y = EDGE + LABEL_SIZE * 0.6;
