@@ -203,10 +203,11 @@ impl Layout {
         let levels = depths.iter().max().map_or(0, |deepest| deepest + 1);
         let area =
             Area { left: EDGE + RADIUS + 2.0, top: HEAD, right: WIDTH - EDGE - RADIUS - 2.0, bottom: 0.0 };
-        let widest = columns.iter().copied().fold(0.0, f64::max).max(1.0);
-        let x = |column: f64| match columns.len() {
-            1 => area.middle().0,
-            _ => area.left + column / widest * area.width(),
+        let widest = columns.iter().copied().fold(0.0, f64::max);
+        let x = |column: f64| match widest > 0.0 {
+            true => area.left + column / widest * area.width(),
+            // One line of descent.
+            false => area.middle().0,
         };
         let places: Vec<f64> = columns.iter().map(|column| x(*column)).collect();
         let mut layout = Layout { places: Vec::new(), radius: RADIUS, height: 0.0 };
