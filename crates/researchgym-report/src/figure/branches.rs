@@ -151,19 +151,19 @@ fn key(scene: &mut Scene, chart: &Chart) {
     let mut entries: Vec<(Vec<Mark>, &str)> = Vec::new();
     if has(|mark| matches!(mark, Mark::Measured(_))) {
         let shades = vec![Mark::Measured(0.0), Mark::Measured(0.5), Mark::Measured(1.0)];
-        entries.push((shades, "measured: the darker, the better by rank"));
+        entries.push((shades, "darker is better, by rank"));
     }
     if has(|mark| *mark == Mark::Failed) {
         entries.push((vec![Mark::Failed], "failed"));
     }
     if has(|mark| *mark == Mark::Dropped) {
-        entries.push((vec![Mark::Dropped], "dropped before any evaluation"));
+        entries.push((vec![Mark::Dropped], "dropped"));
     }
     if has(|mark| *mark == Mark::Unusable) {
-        entries.push((vec![Mark::Unusable], "lost or not to be used"));
+        entries.push((vec![Mark::Unusable], "lost, unusable"));
     }
     if has(|mark| *mark == Mark::Open) {
-        entries.push((vec![Mark::Open], "open or screened out"));
+        entries.push((vec![Mark::Open], "open, screened"));
     }
     let mut x = EDGE;
     let y = EDGE + LABEL_SIZE * 0.6;
@@ -203,10 +203,11 @@ impl Layout {
         let levels = depths.iter().max().map_or(0, |deepest| deepest + 1);
         let area =
             Area { left: EDGE + RADIUS + 2.0, top: HEAD, right: WIDTH - EDGE - RADIUS - 2.0, bottom: 0.0 };
-        let widest = columns.iter().copied().fold(0.0, f64::max).max(1.0);
-        let x = |column: f64| match columns.len() {
-            1 => area.middle().0,
-            _ => area.left + column / widest * area.width(),
+        let widest = columns.iter().copied().fold(0.0, f64::max);
+        let x = |column: f64| match widest > 0.0 {
+            true => area.left + column / widest * area.width(),
+            // One line of descent.
+            false => area.middle().0,
         };
         let places: Vec<f64> = columns.iter().map(|column| x(*column)).collect();
         let mut layout = Layout { places: Vec::new(), radius: RADIUS, height: 0.0 };
