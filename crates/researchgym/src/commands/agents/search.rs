@@ -54,6 +54,10 @@ pub(super) fn specification(
         ..defaults
     };
     check(&spec, task, has_model)?;
+    if arguments.gpus.gpus.is_some() || task.resources.gpus > 0 {
+        return Err(CommandError::input("evaluations of a search have no GPUs yet")
+            .hinted("leave --gpus out; a task that needs GPUs cannot be searched"));
+    }
     Ok(AgentSpec::Search(Box::new(spec)))
 }
 
@@ -123,7 +127,18 @@ pub(super) fn is_search(name: &str) -> bool {
 /// As many candidates at once as the machine has room for.
 fn slots(task: &Task) -> u32 {
     let cpus = std::thread::available_parallelism().map_or(1, usize::from) as f64;
-    ((cpus / task.resources.cpus.max(0.1)) as u32).max(1)
+    let by_cpus = cpus / task.resources.cpus.max(0.1);
+    let by_memory =
+        free_memory_mib().map_or(f64::INFINITY, |free| free / task.resources.memory_mib.max(1) as f64);
+    (by_cpus.min(by_memory) as u32).max(1)
+}
+
+/// Memory in MiB that programs can have now, where the kernel tells.
+fn free_memory_mib() -> Option<f64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let kib: f64 = line.split_whitespace().next()?.parse().ok()?;
+    Some(kib / 1024.0)
 }
 
 fn check(spec: &SearchSpec, task: &Task, has_model: bool) -> Result<(), CommandError> {
