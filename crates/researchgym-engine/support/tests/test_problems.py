@@ -23,9 +23,9 @@ import researchgym_objects as objects  # noqa: E402
 
 # Task, its artefact, its parameters, and what the oracle's witness is worth at least (`+`) or at most (`-`).
 WITNESSES = (
-    ("circle-packing-26", "packing.json", {"circles": 26}, "sum_of_radii", "+", 2.6358),
-    ("circle-packing-32", "packing.json", {"circles": 32}, "sum_of_radii", "+", 2.9),
-    ("heilbronn-triangle-11", "points.json", {"points": 11}, "smallest_area", "+", 0.0356),
+    ("circle-packing-26", "packing.json", {"circles": 26}, "sum_of_radii", "+", 2.63598307),
+    ("circle-packing-32", "packing.json", {"circles": 32}, "sum_of_radii", "+", 2.93245),
+    ("heilbronn-triangle-11", "points.json", {"points": 11}, "smallest_area", "+", 0.036529889),
     (
         "min-max-distance-16",
         "points.json",
