@@ -264,6 +264,29 @@ validate_on = "test"
     }
 
     #[test]
+    fn a_hill_climber_that_brings_nothing_begins_on_other_hills() {
+        let restarting = [("restart_after", "3"), ("drafts", "2")].map(|(k, v)| (k.to_owned(), v.to_owned()));
+        let spec = PolicySpec::named("hill-climb").expect("a policy").with(&restarting).expect("constants");
+        let begun = Simulation::begin(&task(), &spec, operators(), 7, None, Fate::scored("loss", 3.0));
+        let mut search = begun.expect("a baseline").expect("no external policy");
+        let mut parents = Vec::new();
+        // Three that are worse end the first hill; two drafts begin the second; its best is climbed from, although the
+        // baseline is better.
+        for value in [5.0, 6.0, 4.0, 9.0, 8.0, 7.0] {
+            let answer = search.ask(1).expect("plans");
+            parents.push((answer.plans[0].parents.clone(), answer.plans[0].tag.kind.is_some()));
+            let waiting = search.waiting()[0];
+            search.finish(waiting, Fate::scored("loss", value)).expect("a fate");
+        }
+        let expected = [(0, false), (0, false), (0, false), (0, true), (0, true), (5, false)];
+        assert_eq!(parents, expected.map(|(parent, is_draft)| (vec![parent], is_draft)));
+        let before = search.answer(2);
+        assert_eq!(before.plans[0].parents, [6]);
+        search.resume(spec.begin().expect("a policy")).expect("the same events");
+        assert_eq!(search.answer(2), before);
+    }
+
+    #[test]
     fn a_replicate_changes_the_rank_of_its_original() {
         let spec = PolicySpec::named("best-of-n").expect("a policy");
         let begun = Simulation::begin(&task(), &spec, operators(), 7, None, Fate::scored("loss", 3.0));

@@ -132,12 +132,17 @@ mod tests {
         let check = |policy: &str, key: &str, text: &str, expected: &str| {
             assert_eq!(set(policy, &[(key, text)]), Err(expected.to_owned()));
         };
-        check("hill-climb", "x", "1", "`hill-climb` has no constant `x`; it has failures_shown = 2");
+        check(
+            "hill-climb",
+            "x",
+            "1",
+            "`hill-climb` has no constant `x`; it has drafts = 5, failures_shown = 2, restart_after = 0",
+        );
         check(
             "hill-climb",
             "name",
             "islands",
-            "`hill-climb` has no constant `name`; it has failures_shown = 2",
+            "`hill-climb` has no constant `name`; it has drafts = 5, failures_shown = 2, restart_after = 0",
         );
         check("best-of-n", "x", "1", "`best-of-n` has no constant `x`; it has none");
         check(
