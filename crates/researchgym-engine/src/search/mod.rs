@@ -1,7 +1,7 @@
 //! The agent `search`: plans, makes, gates and evaluates candidates until a limit, a target or patience ends it, and
 //! submits the best.
 //!
-//! One loop owns the log: [`Search`]. Candidates that need a model are made beside it and evaluations run beside it; what
+//! One loop owns the log (`Search`). Candidates that need a model are made beside it and evaluations run beside it; what
 //! they say comes back as messages, in any order. On resumption the policy is told the recorded events again, nodes that
 //! were not finished are finished, and recorded answers of models are not asked for again.
 

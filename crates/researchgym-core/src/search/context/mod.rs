@@ -1,7 +1,7 @@
 //! What a model operator is told: the opening of its conversation, and what is said to it afterwards.
 //!
 //! Pure: contents of candidates come in through functions, and the words stand in `templates/`. An opening never has more
-//! tokens than it may by [`message_bound`]; what is less important is shortened or left out first. Code is never cut:
+//! tokens than it may by [`message_bound`](crate::model::message_bound); what is less important is shortened or left out first. Code is never cut:
 //! a file is shown whole, or a note names it as left out. Whatever candidates, programs and models wrote stands in
 //! fences that are longer than any within it, or on one line of a list.
 

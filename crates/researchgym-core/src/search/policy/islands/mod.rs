@@ -4,7 +4,7 @@
 //! Differences from OpenEvolve, none of which changes what is searched for: candidates are compared by the primary metric;
 //! a migrant is the same node on one more island and not a copy, and a node migrates once; the baseline lives on
 //! every island from the start; of those under way the next candidate goes to the island that has the fewest;
-//! complexity is bytes rather than characters. How diversity is known is said in [`shape`].
+//! complexity is bytes rather than characters. How diversity is known is said in `shape.rs`.
 
 mod archipelago;
 mod shape;
