@@ -135,8 +135,6 @@ pub struct SearchResult {
     pub candidates: u64,
     /// Of these, with a score.
     pub measured: u64,
-    /// Evaluations begun, of all stages.
-    pub evaluations: u64,
     /// The best candidate; null if none was measured.
     pub best: Option<SearchBest>,
 }
@@ -301,7 +299,6 @@ fn searched(state: &RunState) -> Option<SearchResult> {
         policy: spec.policy.name().to_owned(),
         candidates: candidates.count() as u64,
         measured,
-        evaluations: tree.evaluations(),
         best,
     })
 }

@@ -148,7 +148,7 @@ pub struct NodeRecord {
 impl SearchRecord {
     /// The record of a search that has come so far.
     pub fn of(spec: &SearchSpec, tree: &Tree, chronicle: &Chronicle) -> SearchRecord {
-        let best = tree.best().and_then(|id| {
+        let best = tree.chosen(spec.measurements).and_then(|id| {
             let aggregate = tree.get(id)?.aggregate()?;
             let (value, n) = (aggregate.mean, aggregate.n as u64);
             Some(BestRecord { node: id, value, n, standard_error: aggregate.standard_error })

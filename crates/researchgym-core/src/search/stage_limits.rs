@@ -24,10 +24,10 @@ pub struct StageLimit {
     pub micro_usd: Option<MicroUsd>,
 }
 
-/// Limits by the number of a stage, from 1, or of an epoch where a policy has no stages.
+/// Limits by the number of a stage as a text, from 1, or of an epoch where a policy has no stages.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
-pub struct StageLimits(pub BTreeMap<u32, StageLimit>);
+pub struct StageLimits(pub BTreeMap<String, StageLimit>);
 
 impl StageLimits {
     /// Whether nothing is limited.
@@ -63,7 +63,7 @@ impl StageSpending {
 
     /// Why no further candidate with this tag may ask a model, if that is so.
     pub fn exhausted(&self, limits: &StageLimits, tag: &Tag) -> Option<String> {
-        let limit = limits.0.get(&number(tag)?)?;
+        let limit = limits.0.get(&number(tag)?.to_string())?;
         let spent = self.of(tag);
         let name = match (tag.stage, tag.epoch) {
             (Some(stage), _) => format!("stage {stage}"),

@@ -18,6 +18,7 @@ use researchgym_core::isolation::Runtime;
 use researchgym_core::model::{Input, Message, Reply};
 use researchgym_core::network::{NetworkRequested, Phase, Verdict};
 use researchgym_core::observation::{Captured, Observation};
+use researchgym_core::spec::AgentSpec;
 use researchgym_core::state::RunState;
 use researchgym_core::task::Parameter;
 
@@ -242,8 +243,14 @@ impl Reading {
                 let step = self.asked(seq, asked);
                 self.trajectory.steps.push(step);
             }
-            Event::RunStarted(_)
-            | Event::NetworkRequested(_)
+            Event::RunStarted(started) => {
+                if matches!(started.spec.agent, AgentSpec::Search(_)) {
+                    let gap = "the run is a search, whose candidates are not looked at one by one: what its gates \
+                               refused and what was quarantined stands in `show`";
+                    self.trajectory.gaps.push(gap.to_owned());
+                }
+            }
+            Event::NetworkRequested(_)
             | Event::SnapshotTaken { .. }
             | Event::ModelRetried { .. }
             | Event::ModelLost { .. }

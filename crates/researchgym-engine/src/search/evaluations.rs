@@ -13,7 +13,7 @@ use researchgym_core::search::event::{Evaluated, EvaluationBegan, EvaluationOutc
 use researchgym_core::search::{FULL, NodeId, Stage, Status};
 use researchgym_core::task::{Task, ValidateOn};
 
-use super::evaluator::{Evaluation, Job, JobGrading, Said, Verdict};
+use super::evaluator::{Evaluation, Files, Job, JobGrading, Said, Verdict};
 use super::{Message, Search, tree};
 use crate::session::Session;
 
@@ -51,10 +51,8 @@ impl Search {
         evaluation: u64,
     ) -> Result<Job, Failure> {
         let search = self.task.search.clone().unwrap_or_default();
-        let usual = search.run.clone().or_else(|| {
-            let tunable = self.task.tunable.as_ref()?;
-            Some(vec!["/bin/bash".to_owned(), "-c".to_owned(), tunable.apply.clone()])
-        });
+        let files = self.contents.of(tree(session), id)?;
+        let usual = search.run.clone().or_else(|| self.applied(&files));
         let (command, seconds, variant) = match stage {
             Stage::Full => (usual, search.timeout_s(), Some(None)),
             Stage::Earlier(stage) => {
@@ -74,7 +72,6 @@ impl Search {
             let split = split(&task);
             Ok(JobGrading { task, variant, keys, split })
         });
-        let files = self.contents.of(tree(session), id)?;
         let seed =
             Digest::of_parts(&[b"evaluation", &started.spec.seed.to_le_bytes(), &evaluation.to_le_bytes()]);
         let learned = search.genome.filter(|genome| genome.learned).map(|genome| genome.file);
@@ -91,6 +88,32 @@ impl Search {
         })
     }
 
+    /// Says what is wrong with a baseline that has no score; if the machine or the task is, nothing can be compared.
+    fn judge_baseline(&self, session: &mut Session, lost: Option<Failure>) -> Result<(), Failure> {
+        let Some(baseline) = tree(session).get(0) else { return Ok(()) };
+        let what = match &baseline.status {
+            Status::Lost => return Err(lost.unwrap_or_else(|| super::unusable("the baseline was lost"))),
+            Status::Failed { kind, reason } => format!("{}: {reason}", kind.name()),
+            Status::Screened { stage, .. } => format!("it does not get beyond the stage `{stage}`"),
+            Status::Quarantined { reason } => reason.clone(),
+            _ => return Ok(()),
+        };
+        session.remark(&format!("the baseline has no score: {what}"))
+    }
+
+    /// The task's own way from parameters to artefacts, where it has no `[search] run`: if the parameters are not the starter's,
+    /// or if there are no artefacts otherwise.
+    fn applied(&self, files: &Files) -> Option<Vec<String>> {
+        let tunable = self.task.tunable.as_ref()?;
+        let baseline = self.contents.baseline();
+        let has_own = files.get(&tunable.file) != baseline.get(&tunable.file);
+        let is_there = |artefact: &String| {
+            files.contains_key(artefact) || self.task.workspace.protected.contains(artefact)
+        };
+        let is_made = has_own || !self.task.submission.artefacts.iter().all(is_there);
+        is_made.then(|| vec!["/bin/bash".to_owned(), "-c".to_owned(), tunable.apply.clone()])
+    }
+
     /// Takes in what an evaluation came to, and goes on with its node.
     pub(super) fn evaluated(
         &mut self,
@@ -102,10 +125,13 @@ impl Search {
         let Some(node) = tree(session).under_way().get(&evaluation).copied() else { return Ok(()) };
         let learned_path = self.task.search.as_ref().and_then(|search| search.genome.as_ref());
         let learned_path = learned_path.map(|genome| genome.file.clone());
+        let mut lost = None;
         let mut event = Evaluated { wall_ms, ..super::opening::stopped(evaluation, session.working_ms()) };
         match result {
             Ok(found) => {
-                self.broken = 0;
+                if matches!(found.verdict, Verdict::Graded(_)) {
+                    self.broken = 0;
+                }
                 event.cpu_ms = found.cpu.as_millis() as u64;
                 event.outputs = found.outputs;
                 if let (Some(path), Some(content)) = (learned_path, &found.learned) {
@@ -127,11 +153,15 @@ impl Search {
                 if self.broken >= MOST_BROKEN {
                     return Err(failure);
                 }
+                lost = Some(failure.clone());
                 event.outcome = EvaluationOutcome::Broke { failure };
             }
         }
         self.record(session, Event::Evaluated(Box::new(event)))?;
         self.is_unsynced = true;
+        if node == 0 {
+            self.judge_baseline(session, lost)?;
+        }
         let is_open = tree(session).get(node).is_some_and(|node| node.status == Status::Built);
         if is_open { self.evaluate(session, node) } else { Ok(()) }
     }

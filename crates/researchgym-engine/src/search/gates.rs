@@ -147,6 +147,7 @@ impl Search {
             spent: made.spent,
             working_ms: session.working_ms(),
         };
+        self.nothing.0 = 0;
         self.record(session, Event::NodeBuilt(Box::new(built)))?;
         if is_candidate {
             self.known.entry(artefact).or_insert(id);
@@ -170,6 +171,7 @@ impl Search {
             working_ms: session.working_ms(),
         };
         self.is_waiting = false;
+        self.nothing = (self.nothing.0 + 1, dropped.reason.clone());
         self.record(session, Event::NodeDropped(Box::new(dropped)))
     }
 }

@@ -75,7 +75,7 @@ impl Local {
         let workspace = scratch.path().join("workspace");
         std::fs::create_dir(&workspace)
             .map_err(|error| Failure::new(Boundary::Store, format!("{}: {error}", workspace.display())))?;
-        self.copy(&job.files, &workspace)?;
+        self.copy(job, &workspace)?;
         let mut said = Said::default();
         let mut cpu = Duration::ZERO;
         if let Some(command) = &job.command {
@@ -102,7 +102,7 @@ impl Local {
                 let is_new = slot.python.is_none();
                 let python = self.warm_python(slot, job, warm).await?;
                 if !is_new {
-                    self.copy(&job.files, &workspace)?;
+                    self.copy(job, &workspace)?;
                 }
                 let mut capture = Capture::new(&scratch).at_most(KEPT_OUTPUT);
                 let environment = own_environment(job);
@@ -116,7 +116,7 @@ impl Local {
             }
             None => {
                 clear_folder(&workspace)?;
-                self.copy(&job.files, &workspace)?;
+                self.copy(job, &workspace)?;
             }
         }
         let found = match &job.grading {
@@ -152,7 +152,10 @@ impl Local {
     }
 
     /// The candidate's files over the starter's.
-    pub(super) fn copy(&self, files: &Files, workspace: &Path) -> Result<(), Failure> {
+    pub(super) fn copy(&self, job: &Job, workspace: &Path) -> Result<(), Failure> {
+        let files: &Files = &job.files;
+        // What the program is to make must be its own: artefacts of the starter are not there then.
+        let is_made = |path: &str| job.command.is_some() && self.is_artefact(path);
         let broke = |path: &Path| {
             let path = path.display().to_string();
             move |error: std::io::Error| Failure::new(Boundary::Store, format!("{path}: {error}"))
@@ -165,7 +168,8 @@ impl Local {
             std::fs::create_dir_all(parent).map_err(broke(parent))
         };
         let mounted = self.mounted();
-        for (path, entry) in self.fixed().filter(|(path, _)| !mounted.contains(&path.as_str())) {
+        let fixed = self.fixed().filter(|(path, _)| !mounted.contains(&path.as_str()) && !is_made(path));
+        for (path, entry) in fixed {
             let target = workspace.join(path);
             folder_of(&target)?;
             std::fs::copy(self.laid_out.join(path), &target).map_err(broke(&target))?;
@@ -192,10 +196,21 @@ impl Local {
         self.starter.files.iter().filter(|(path, _)| !surface::covers(&self.task, path))
     }
 
+    /// Whether a file is one of the artefacts, or lies in one, and not a protected file.
+    fn is_artefact(&self, path: &str) -> bool {
+        let lies_in = |place: &String| {
+            let place = place.trim_end_matches('/');
+            path == place || path.strip_prefix(place).is_some_and(|rest| rest.starts_with('/'))
+        };
+        self.task.submission.artefacts.iter().any(lies_in)
+            && !self.task.workspace.protected.iter().any(lies_in)
+    }
+
     /// Those of them that are mounted.
     fn mounted(&self) -> Vec<&str> {
         let large = self.fixed().filter(|(path, entry)| {
             entry.bytes > COPIED
+                && !self.is_artefact(path)
                 && self.runtime.is_isolated()
                 && !self.task.workspace.protected.contains(path)
         });

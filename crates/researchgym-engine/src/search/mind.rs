@@ -9,7 +9,7 @@ use std::time::Duration;
 use researchgym_core::failure::{Boundary, Failure};
 use researchgym_core::search::policy::external::{External, Message, read_answer};
 use researchgym_core::search::policy::{Answer, Policy, PolicySpec, View};
-use researchgym_core::search::{Change, Stream, Tree};
+use researchgym_core::search::{Change, Repertoire, Tree};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
@@ -63,17 +63,6 @@ impl Mind {
             }
         }
     }
-
-    /// What the policy wants to be done.
-    ///
-    /// # Errors
-    /// The program has died, does not answer, or answers something else than plans that can be followed.
-    pub(super) async fn ask(&mut self, view: &View<'_>, random: &mut Stream) -> Result<Answer, Failure> {
-        match self {
-            Mind::Ours(policy) => Ok(policy.ask(view, random)),
-            Mind::Theirs(program) => program.ask(view).await,
-        }
-    }
 }
 
 fn start(external: &External, first: &Message) -> Result<Program, Failure> {
@@ -83,7 +72,8 @@ fn start(external: &External, first: &Message) -> Result<Program, Failure> {
         external.command.split_first().ok_or_else(|| broke("no program is named".to_owned()))?;
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.kill_on_drop(true).spawn().map_err(|error| broke(error.to_string()))?;
+    let mut child =
+        command.kill_on_drop(true).process_group(0).spawn().map_err(|error| broke(error.to_string()))?;
     let lost = || broke("its standard streams are not there".to_owned());
     let stdin = child.stdin.take().ok_or_else(lost)?;
     let stdout = BufReader::new(child.stdout.take().ok_or_else(lost)?);
@@ -103,9 +93,17 @@ fn start(external: &External, first: &Message) -> Result<Program, Failure> {
 }
 
 impl Program {
-    async fn ask(&mut self, view: &View<'_>) -> Result<Answer, Failure> {
+    /// What it has not been told yet, with the question.
+    pub(super) fn told(&mut self, view: &View<'_>) -> String {
         self.untold.push_str(&Message::ask(view.tree, view.free).line());
-        let told = std::mem::take(&mut self.untold);
+        std::mem::take(&mut self.untold)
+    }
+
+    /// Tells it, and waits for its answer.
+    ///
+    /// # Errors
+    /// It has died, or does not answer.
+    pub(super) async fn exchange(&mut self, told: String) -> Result<Vec<u8>, Failure> {
         let exchange = async {
             let (stdin, stdout) = (&mut self.stdin, &mut self.stdout);
             let write = async {
@@ -122,13 +120,26 @@ impl Program {
             written.and(read)?;
             Ok::<Vec<u8>, std::io::Error>(line)
         };
-        let line = match tokio::time::timeout(PATIENCE, exchange).await {
-            Err(_) => return Err(self.broke(&format!("no answer within {} s", PATIENCE.as_secs())).await),
-            Ok(Err(error)) => return Err(self.broke(&error.to_string()).await),
-            Ok(Ok(line)) if line.is_empty() => return Err(self.broke("it has ended").await),
-            Ok(Ok(line)) => line,
-        };
-        match read_answer(&line, view.tree, view.operators, view.free) {
+        match tokio::time::timeout(PATIENCE, exchange).await {
+            Err(_) => Err(self.broke(&format!("no answer within {} s", PATIENCE.as_secs())).await),
+            Ok(Err(error)) => Err(self.broke(&error.to_string()).await),
+            Ok(Ok(line)) if line.is_empty() => Err(self.broke("it has ended").await),
+            Ok(Ok(line)) => Ok(line),
+        }
+    }
+
+    /// Reads its answer.
+    ///
+    /// # Errors
+    /// It cannot be followed.
+    pub(super) async fn read(
+        &mut self,
+        line: &[u8],
+        tree: &Tree,
+        operators: &Repertoire,
+        free: usize,
+    ) -> Result<Answer, Failure> {
+        match read_answer(line, tree, operators, free) {
             Ok(answer) => Ok(answer),
             Err(error) => Err(self.broke(&error.to_string()).await),
         }

@@ -91,6 +91,8 @@ struct Search {
     answers: BTreeMap<u64, VecDeque<RecordedAsk>>,
     /// Evaluations in a row in which the machine failed.
     broken: u32,
+    /// Plans in a row that came to nothing before any evaluation, and why the last one did.
+    nothing: (u64, String),
     /// Why no more is planned.
     winding: Option<Why>,
     /// The policy waits for what is under way.

@@ -106,6 +106,7 @@ impl Search {
             parked: VecDeque::new(),
             answers: answers(&lines),
             broken: 0,
+            nothing: (0, String::new()),
             winding: None,
             is_waiting: false,
             synced: Instant::now(),

@@ -6,8 +6,12 @@ use researchgym_core::search::event::Planned;
 use researchgym_core::search::policy::View;
 use researchgym_core::search::{Inheritance, NodeId, Operator, Plan, Status, Stream, Tree};
 
+use super::mind::Mind;
 use super::{Search, Why, tree};
 use crate::session::{Session, Stop};
+
+/// After so many plans in a row that came to nothing there is nothing more to be had.
+const MOST_NOTHING: u64 = 100;
 
 impl Search {
     /// Node 0.
@@ -45,7 +49,15 @@ impl Search {
             let candidates = session.limits().steps;
             let tree = tree(session);
             let view = View { tree, free, operators: &self.spec.operators, candidates };
-            let answer = self.mind.ask(&view, &mut random).await?;
+            let answer = match &mut self.mind {
+                Mind::Ours(policy) => policy.ask(&view, &mut random),
+                Mind::Theirs(program) => {
+                    let told = program.told(&view);
+                    let line = session.wait_for(program.exchange(told)).await??;
+                    let tree = super::tree(session);
+                    program.read(&line, tree, &self.spec.operators, free).await?
+                }
+            };
             let mut plans = answer.plans;
             plans.truncate(free);
             for plan in &mut plans {
@@ -110,6 +122,10 @@ impl Search {
         let steps = session.state().steps;
         if session.limits().steps.is_some_and(|limit| steps >= limit) {
             return Some(Why::Limit(Ending::StepLimit));
+        }
+        let (count, last) = &self.nothing;
+        if *count >= MOST_NOTHING.max(u64::from(self.spec.parallel) * 10) {
+            return Some(Why::Done(format!("{count} plans in a row came to nothing, the last one: {last}")));
         }
         if self.validations_left(session) == 0 {
             let allowed = self.task.grader.validations;

@@ -103,7 +103,7 @@ impl Local {
     ) -> Result<&'s mut WarmPython, Failure> {
         if slot.python.is_none() {
             let workspace = slot.workspace();
-            self.copy(&job.files, &workspace)?;
+            self.copy(job, &workspace)?;
             let specification = self.specification(job, &workspace);
             let python = WarmPython::start(&self.workbench.sandboxes, specification, &warm.preload).await?;
             slot.python = Some(python);

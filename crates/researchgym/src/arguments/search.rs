@@ -6,17 +6,18 @@ use researchgym_core::search::{EditForm, Inheritance, Operator, Selection};
 /// What belongs to the agent `search` alone.
 #[derive(Debug, Args)]
 pub(crate) struct SearchArguments {
-    /// search: what to try next: a policy's name, or the path of a program of your own [default: best-first]
+    /// search: what to try next: a policy's name, or the path of a program of your own
+    /// [default: islands]
     #[arg(long, value_name = "POLICY")]
     pub(crate) policy: Option<String>,
     /// search: a constant of the policy, as KEY=VALUE; may be given several times
     #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
     pub(crate) policy_set: Vec<(String, String)>,
     /// search: how candidates are made, with weights: `draft,improve=3,debug`
-    /// [default: with a model draft, improve, debug; without one tune, or mutate]
+    /// [default: with a model draft, improve, debug and some crossover; without one tune, or mutate, and some crossover]
     #[arg(long, value_name = "O,...", value_delimiter = ',', value_parser = weighted)]
     pub(crate) operators: Vec<(Operator, f64)>,
-    /// search: how many candidates are made and evaluated at once [default: the CPUs of this machine over the task's]
+    /// search: how many candidates are made and evaluated at once [default: as many as this machine has CPUs and memory for]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) slots: Option<u32>,
     /// search: ends when the primary metric of the best candidate reaches this value

@@ -6,6 +6,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use researchgym_core::action::Body;
+use researchgym_core::event::Event;
 use researchgym_core::model::Reasoning;
 use researchgym_core::nearest::nearest;
 use researchgym_core::script;
@@ -151,6 +152,16 @@ fn replay(arguments: &RunArguments, settings: &Settings) -> Result<AgentSpec, Co
     };
     let folder = RunFolder::find(&settings.runs, source).map_err(input)?;
     let lines = read_log(&folder).map_err(input)?.lines;
+    let is_search = matches!(
+        lines.first().map(|line| &line.event),
+        Some(Event::RunStarted(started)) if matches!(started.spec.agent, AgentSpec::Search(_))
+    );
+    if is_search {
+        return Err(CommandError::input(format!(
+            "--from {source}: a search has no actions that could be done again"
+        ))
+        .hinted("the same seed and one slot make the same candidates again"));
+    }
     let script = researchgym_engine::agent::actions_as_script(&lines, &folder.blobs()).map_err(input)?;
     Ok(AgentSpec::Replay { script: Body::Text(script), source: folder.id().to_owned() })
 }

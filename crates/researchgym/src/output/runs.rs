@@ -315,6 +315,10 @@ fn summary(result: &RunResult) -> Vec<String> {
     if let (Some(best), Some(best_split)) = (of(&result.best_score), result.best_split) {
         rows.push(vec!["best attempt".to_owned(), format!("{best} ({})", split(best_split))]);
     }
+    if let Some(best) = result.search.as_ref().and_then(|search| search.best.as_ref()) {
+        let words = format!("node {}: {} (validated, n = {})", best.node, number(best.value), best.n);
+        rows.push(vec!["best candidate".to_owned(), words]);
+    }
     if let Some(gap) = result.validation_gap {
         let words = match gap {
             gap if gap > 0.0 => format!("{} better than the submission", number(gap)),

@@ -68,6 +68,88 @@ fn the_task_says_how_often_candidates_are_validated() {
 }
 
 #[test]
+fn a_stage_ends_at_its_own_limit() {
+    if !can_isolate() {
+        return;
+    }
+    let world = World::new();
+    let lines: Vec<_> = (0..20).map(|step| answer(&format!("{}", 3.0 + f64::from(step) / 10.0))).collect();
+    let model = model(&world, &lines);
+    let words =
+        ["--policy", "epochs", "--policy-set", "batch=4", "--policy-set", "epochs=2", "--operators", "draft"];
+    let limits = ["--slots", "1", "--similarity", "1", "--stage-tokens", "0=1500", "--model", &model];
+    let finished = search(&world, &[words.as_slice(), limits.as_slice()].concat());
+    assert_eq!(finished.code, 0, "{}", finished.stderr);
+    let events = finished.events();
+    let dropped = of_type(&events, "node_dropped");
+    let reasons: Vec<&str> = dropped.iter().filter_map(|dropped| dropped["reason"].as_str()).collect();
+    assert_eq!(reasons.len(), 2, "{reasons:?}");
+    assert!(reasons.iter().all(|reason| reason.starts_with("epoch 0 has used ")), "{reasons:?}");
+}
+
+#[test]
+fn a_search_that_can_make_nothing_more_ends_and_says_so() {
+    if !can_isolate() {
+        return;
+    }
+    let world = World::new();
+    let folder = copy_of(&world, |task| task.replace("high = 9.0", "high = 1.0\ninteger = true"));
+    let words = ["run", "climb", "search", "--output", "json", "--tasks-dir", &folder, "--operators", "tune"];
+    let finished = world.finish(&[words.as_slice(), &["--slots", "1", "--resamples", "2"]].concat());
+    let result = finished.object();
+    assert_eq!(result["ending"], json!("submitted"), "{result}");
+    let events = finished.events();
+    let note = of_type(&events, "noted").last().map(|note| note["text"].to_string()).expect("a note");
+    assert!(
+        note.contains("100 plans in a row came to nothing, the last one: it is the same as node"),
+        "{note}"
+    );
+}
+
+#[test]
+fn an_artefact_of_the_starter_is_nobodys_answer() {
+    if !can_isolate() {
+        return;
+    }
+    let world = World::new();
+    let folder = copy_of(&world, str::to_owned);
+    std::fs::write(world.path("tasks/climb/starter/answer.json"), r#"{"answer": 9}"#).expect("a file");
+    let silent = json!({"text": "```python solve.py\nanswer = 'none'\n```\n"});
+    let model = model(&world, &[silent]);
+    let words =
+        ["run", "climb", "search", "--output", "json", "--tasks-dir", &folder, "--operators", "draft"];
+    let more =
+        ["--policy", "best-of-n", "--form", "whole-files", "--slots", "1", "--steps", "1", "--model", &model];
+    let finished = world.finish(&[words.as_slice(), more.as_slice()].concat());
+    let found: Vec<String> =
+        crate::climb::fates(&finished.events()).into_iter().map(|(_, fate)| fate).collect();
+    assert_eq!(found, ["3", "no_artefact"], "{}", finished.stderr);
+}
+
+#[test]
+fn a_policy_that_never_answers_is_ended_with_the_run() {
+    if !can_isolate() {
+        return;
+    }
+    let world = World::new();
+    let policy = world.file("silent.py", "import sys\nfor line in sys.stdin:\n    pass\n");
+    let words = ["--policy", &policy, "--operators", "tune", "--slots", "1", "--hours", "0.0015"];
+    let finished = search(&world, &words);
+    assert_eq!(finished.object()["ending"], json!("time_limit"), "{}", finished.stderr);
+    world.wait_until_nothing_is_left();
+}
+
+/// The tasks' folder with one copy of `climb` whose declaration is changed.
+fn copy_of(world: &World, change: impl Fn(&str) -> String) -> String {
+    let folder = world.path("tasks/climb");
+    crate::hostile::copy(&std::path::Path::new(&crate::climb::tasks()).join("climb"), &folder);
+    let file = folder.join("task.toml");
+    let text = std::fs::read_to_string(&file).expect("a task");
+    std::fs::write(&file, change(&text)).expect("a file");
+    world.path("tasks").display().to_string()
+}
+
+#[test]
 fn what_cannot_be_searched_is_refused_before_anything_starts() {
     let world = World::new();
     let tasks = crate::climb::tasks();
@@ -77,7 +159,7 @@ fn what_cannot_be_searched_is_refused_before_anything_starts() {
         assert_eq!(finished.code, 2, "{words:?}: {}", finished.stderr);
         finished.stderr
     };
-    let cases: [(&[&str], &str); 8] = [
+    let cases: [(&[&str], &str); 12] = [
         (&["run", "climb", "search", "--policy", "mtcs"], "did you mean `mcts`?"),
         (&["run", "climb", "search", "--policy", "./none.py"], "there is no such file"),
         (&["run", "climb", "search", "--operators", "improve"], "improve needs --model provider/model"),
@@ -88,6 +170,13 @@ fn what_cannot_be_searched_is_refused_before_anything_starts() {
         (&["run", "climb", "search", "--operators", "tune=0"], "write a weight above 0"),
         (&["run", "climb", "tuner", "--policy", "mcts"], "--policy belongs to the agent `search`"),
         (&["run", "climb", "search", "--target", "nan"], "write a finite number"),
+        (
+            &["run", "climb", "search", "--operators", "replicate"],
+            "can make nothing with these operators alone",
+        ),
+        (&["run", "tiny", "search", "--measurements", "9"], "allows 3 validations in all"),
+        (&["run", "climb", "search", "--policy-set", "migration_rate=-5"], "it is a share, from 0 to 1"),
+        (&["run", "climb", "search", "--policy-set", "num_islands=4000000000"], "it is more than 1000000"),
         (
             &["run", "climb", "search", "--ensemble", "openai/gpt-5"],
             "--ensemble adds to the model that --model names",

@@ -57,6 +57,10 @@ impl PolicySpec {
             now.is_array().then(list),
             Some(Value::String(text.to_owned())),
         ];
+        if let Some(reason) = senseless(key, &serde_json::from_str(text).unwrap_or(Value::Null)) {
+            let (key, text) = (key.to_owned(), text.to_owned());
+            return Err(ConstantError::Value { key, takes: "another value", text, reason });
+        }
         let mut reason = None;
         for reading in readings.into_iter().flatten() {
             constants.insert(key.to_owned(), reading);
@@ -87,6 +91,17 @@ impl PolicySpec {
         };
         ConstantError::Unknown { policy: self.name(), key: key.to_owned(), constants }
     }
+}
+
+/// Why no search can work with a value, if none can: shares lie between 0 and 1, and what is counted has an end.
+fn senseless(key: &str, value: &Value) -> Option<String> {
+    const SHARES: [&str; 5] = ["_ratio", "_rate", "_prob", "quorum", "min_explore"];
+    const MOST: f64 = 1e6;
+    let number = value.as_f64()?;
+    if SHARES.iter().any(|end| key.ends_with(end)) && !(0.0..=1.0).contains(&number) {
+        return Some("it is a share, from 0 to 1".to_owned());
+    }
+    (number.abs() > MOST).then(|| format!("it is more than {MOST}"))
 }
 
 #[cfg(test)]

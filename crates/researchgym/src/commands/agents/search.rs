@@ -6,7 +6,7 @@ use std::path::Path;
 use researchgym_core::nearest::nearest;
 use researchgym_core::search::policy::{External, PolicySpec};
 use researchgym_core::search::{
-    Novelty, Operator, PRESETS, Repertoire, SearchSpec, StageLimit, StageLimits, default_spec, preset,
+    Novelty, Operator, PRESETS, Repertoire, Role, SearchSpec, StageLimit, StageLimits, default_spec, preset,
 };
 use researchgym_core::spec::{AgentSpec, MicroUsd};
 use researchgym_core::task::Task;
@@ -28,6 +28,7 @@ pub(super) fn specification(
     let flags = &arguments.search;
     let has_model = arguments.model.is_some();
     let defaults = usual(name, task, has_model);
+    let preset_policy = defaults.policy.name();
     let policy = policy(flags.policy.as_deref(), settings, defaults.policy)?;
     let spec = SearchSpec {
         policy: policy.with(&flags.policy_set).map_err(|error| CommandError::input(error.to_string()))?,
@@ -53,6 +54,9 @@ pub(super) fn specification(
         selection: flags.select.map_or(defaults.selection, SelectName::selection),
         ..defaults
     };
+    // With another policy it is no longer what the name stands for.
+    let is_preset = spec.policy.name() == preset_policy;
+    let spec = SearchSpec { preset: spec.preset.filter(|_| is_preset), ..spec };
     check(&spec, task, has_model)?;
     if arguments.gpus.gpus.is_some() || task.resources.gpus > 0 {
         return Err(CommandError::input("evaluations of a search have no GPUs yet")
@@ -109,12 +113,12 @@ fn policy(name: Option<&str>, settings: &Settings, usual: PolicySpec) -> Result<
 
 /// What single stages may spend.
 fn stage_limits(budgets: &[(u32, u64)], tokens: &[(u32, u64)]) -> StageLimits {
-    let mut limits: BTreeMap<u32, StageLimit> = BTreeMap::new();
+    let mut limits: BTreeMap<String, StageLimit> = BTreeMap::new();
     for (stage, micro_usd) in budgets {
-        limits.entry(*stage).or_default().micro_usd = Some(MicroUsd(*micro_usd));
+        limits.entry(stage.to_string()).or_default().micro_usd = Some(MicroUsd(*micro_usd));
     }
     for (stage, tokens) in tokens {
-        limits.entry(*stage).or_default().tokens = Some(*tokens);
+        limits.entry(stage.to_string()).or_default().tokens = Some(*tokens);
     }
     StageLimits(limits)
 }
@@ -148,6 +152,25 @@ fn check(spec: &SearchSpec, task: &Task, has_model: bool) -> Result<(), CommandE
         return Err(CommandError::input(format!("{} needs --model provider/model", names.join(", "))).hinted(
             "`researchgym model list` shows the models that are known; tune, cma-es, mutate and crossover need none",
         ));
+    }
+    let (drafts, improves) = (spec.operators.has(Role::Draft), spec.operators.has(Role::Improve));
+    let can_begin = match spec.policy {
+        PolicySpec::BestOfN(_) => drafts,
+        PolicySpec::External(_) => true,
+        _ => drafts || improves,
+    };
+    if !can_begin {
+        return Err(CommandError::input(format!(
+            "the policy {} can make nothing with these operators alone",
+            spec.policy.name()
+        ))
+        .hinted("add one that drafts (draft, implement, tune, cma-es, mutate) or improves"));
+    }
+    if u64::from(spec.measurements) > task.grader.validations {
+        return Err(CommandError::input(format!(
+            "--measurements {}: task {} allows {} validations in all",
+            spec.measurements, task.id, task.grader.validations
+        )));
     }
     let numeric = [Operator::Tune, Operator::CmaEs].into_iter().find(|o| spec.operators.0.contains_key(o));
     if let Some(operator) = numeric.filter(|_| !has_numbers(task)) {

@@ -64,6 +64,9 @@ pub(super) fn same(arguments: &RunArguments, spec: &RunSpec) -> Result<(), Comma
     if let Some((flag, _)) = changed.into_iter().find(|(_, changed)| *changed) {
         let (who, other) = match arguments.fork {
             Some(_) => ("a fork keeps what the other run was started with", ""),
+            None if matches!(spec.agent, AgentSpec::Search(_)) => {
+                ("a search that goes on keeps what it was started with", "")
+            }
             None => {
                 ("a run that goes on keeps what it was started with", "; another model can go on with --fork")
             }
