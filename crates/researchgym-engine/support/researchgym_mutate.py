@@ -1,13 +1,14 @@
 """Seeded mutations of a Python program's syntax tree: candidates of a search that need no model.
 
-A request is a line of JSON, `{"source": TEXT, "donors": [TEXT, ..], "seed": INTEGER, "count": INTEGER}`, and so is the
-answer: `{"source": TEXT, "description": TEXT}` or `{"error": TEXT}`. Without arguments requests are read from the socket on
-descriptor 3 until it ends; with `--once` one is read from stdin and answered on stdout.
+A request is a line of JSON, `{"source": TEXT, "donors": [TEXT, ..], "seed": INTEGER, "count": INTEGER}`, and so is
+the answer: `{"source": TEXT, "description": TEXT}` or `{"error": TEXT}`. Without arguments requests are read from the
+socket on descriptor 3 until it ends; with `--once` one is read from stdin and answered on stdout.
 
-Each mutation replaces one piece of the text, so that comments and layout elsewhere stay as they are. Where the program has
-`# EVOLVE-BLOCK-START` and `# EVOLVE-BLOCK-END`, nothing outside of them changes by a byte. The result compiles, its tree differs
-from the source's, it has at most 64 KiB and is not nested deeper than 60 levels. Nothing of the program is run. The same request
-has the same answer under the same version of Python.
+Each mutation replaces one piece of the text, so that comments and layout elsewhere stay as they are. Where the program
+has `# EVOLVE-BLOCK-START` and `# EVOLVE-BLOCK-END`, nothing outside of them changes by a byte. The result compiles, its
+tree differs from the source's, it has at most 64 KiB and is not nested deeper than 60 levels. It may have fewer
+mutations than asked for, if no more are found. Nothing of the program is run. The same request has the same answer
+under the same version of Python.
 """
 
 from __future__ import annotations
@@ -393,7 +394,8 @@ def bound_here(statement: ast.AST) -> set[str]:
 
 def wrap(program: Program, choice: random.Random) -> Optional[Edit]:
     """A number inside of a call."""
-    sites = [site for site in program.sites if is_read(site) and isinstance(site.node, ast.BinOp) and is_numeric(site.node)]
+    sums = [site for site in program.sites if isinstance(site.node, ast.BinOp)]
+    sites = [site for site in sums if is_read(site) and is_numeric(site.node)]
     if not sites:
         return None
     site = choice.choice(sites)

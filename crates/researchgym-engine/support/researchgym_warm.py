@@ -38,7 +38,7 @@ import traceback
 from typing import Any, NamedTuple, Optional
 
 import researchgym_warm_program as program
-from researchgym_warm_confinement import Landlock, arrange, confine, protect_server
+from researchgym_warm_confinement import Landlock, arrange, confine, protect_server, standing
 from researchgym_warm_program import Program
 
 CONTROL_DESCRIPTOR = 3
@@ -104,6 +104,7 @@ class Server:
         self.landlock = Landlock.prepare([path for path in writable if os.path.isdir(path)])
         self.folders = {path: _condition(path) for path in SHARED_FOLDERS if os.path.isdir(path)}
         self.unguarded = self._unguarded()
+        self.standing = standing()
 
     def preload(self) -> Optional[str]:
         """Imports what was asked for; says why that is impossible."""
@@ -255,7 +256,8 @@ class Server:
                         return False
             except FileNotFoundError:
                 pass
-        return self.unguarded == self._unguarded()
+        # Any process of the same user may change how this one is scheduled, and its children with it.
+        return self.unguarded == self._unguarded() and self.standing == standing()
 
     def _unguarded(self) -> Optional[list[str]]:
         """What is in `/run` where the kernel has no Landlock to keep programs from writing there."""

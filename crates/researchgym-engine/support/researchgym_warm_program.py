@@ -20,7 +20,7 @@ import sys
 import threading
 import traceback
 import types
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn, Optional
 
 FLUSH_FAILED = 120
 
@@ -58,7 +58,11 @@ def look_new(program: Program, given: list[str], own_path: list[str], bare: froz
     # A program's own modules come before those that are loaded, unless a bare Python has them too.
     names = {name for name in sys.modules if "." not in name} - bare
     for folder in first + given:
-        for name in _modules_in(folder, names):
+        for name, origin in _modules_in(folder, names).items():
+            # Where a name is found first decides.
+            names.discard(name)
+            if origin == getattr(sys.modules[name], "__file__", None):
+                continue
             for loaded in [key for key in sys.modules if key.partition(".")[0] == name]:
                 del sys.modules[loaded]
     random = sys.modules.get("random")
@@ -90,17 +94,17 @@ def add_user_site() -> None:
     sys.path[:] = before[:place] + added + before[place:]
 
 
-def _modules_in(folder: str, names: set[str]) -> list[str]:
-    """Those names that importing would find in the folder."""
+def _modules_in(folder: str, names: set[str]) -> dict[str, Optional[str]]:
+    """Those names that importing would find in the folder, and their files."""
     try:
         present = {name.partition(".")[0] for name in os.listdir(folder)}
     except OSError:
-        return []
-    found = []
+        return {}
+    found = {}
     for name in present & names:
         spec = importlib.machinery.PathFinder.find_spec(name, [folder])
         if spec is not None and spec.loader is not None:
-            found.append(name)
+            found[name] = spec.origin
     return found
 
 

@@ -1,16 +1,17 @@
-//! The leakage lint: programs that name what is hidden, or do what no honest candidate does, are refused before they are run.
+//! The leakage lint: programs that name what is hidden, or do what no honest candidate does, are refused before they
+//! are run.
 //!
-//! The rules are those of [`inspect`](crate::inspect), asked about a step that writes the candidate's files. What stands
-//! here beside them matters to programs of a search alone: the descriptors on which sandboxes talk to their host, the library
-//! of graders, memory of processes, and files written outside of the working folder. A lint reads text: it keeps
-//! accidents and plain attempts out; what holds is the sandbox.
+//! The rules are those of [`inspect`](crate::inspect), asked about a step that writes the candidate's files. What
+//! stands here beside them matters to programs of a search alone: the descriptors on which sandboxes talk to their
+//! host, the library of graders, memory of processes, and files written outside of the working folder. A lint reads
+//! text: it keeps accidents and plain attempts out; what holds is the sandbox.
 
 use std::collections::BTreeMap;
 
 use crate::inspect::effects::Place;
 use crate::inspect::excerpt::excerpt;
 use crate::inspect::nested::program_commands;
-use crate::inspect::paths::{mentions, resolved};
+use crate::inspect::paths::resolved;
 use crate::inspect::program::literal;
 use crate::inspect::rules::RULES;
 use crate::inspect::{Facts, FileWrite, Outcome, Severity, Step, StepKind, Trajectory};
@@ -59,8 +60,8 @@ impl std::fmt::Display for Refusal {
     }
 }
 
-/// What speaks against running a candidate, from the text of the files that it changed, in the order of their names; one
-/// refusal of each kind and file.
+/// What speaks against running a candidate, from the text of the files that it changed, in the order of their names;
+/// one refusal of each kind and file.
 pub fn refusals(task: &Task, changed: &BTreeMap<String, String>) -> Vec<Refusal> {
     let facts = Facts::of(task);
     let mut refusals: Vec<Refusal> = Vec::new();
@@ -82,7 +83,7 @@ pub fn refusals(task: &Task, changed: &BTreeMap<String, String>) -> Vec<Refusal>
     refusals
 }
 
-/// Findings of the inspection that are major or worse, and critical ones of the protected files.
+/// Findings of the inspection that are major or worse.
 fn by_rules(facts: &Facts, file: &str, text: &str) -> Vec<Refusal> {
     let found = worst(facts, file, text);
     let lines: Vec<usize> = text.match_indices('\n').map(|(at, _)| at + 1).chain([text.len()]).collect();
@@ -103,6 +104,8 @@ fn worst(facts: &Facts, file: &str, text: &str) -> Vec<(String, String, String)>
     asked
         .flat_map(|(_, rule)| rule(&trajectory))
         .filter(|finding| finding.severity >= Severity::Major)
+        // A module of a package stands before no other.
+        .filter(|finding| finding.kind != "module_shadowed" || !file.contains('/'))
         .map(|finding| (finding.kind, finding.description, finding.evidence))
         .collect()
 }
@@ -114,7 +117,7 @@ fn is_code(file: &str) -> bool {
 }
 
 fn harness(file: &str, text: &str) -> Option<Refusal> {
-    let named = HARNESS.iter().filter_map(|(name, what)| Some((mentions(text, name).next()?, name, what)));
+    let named = HARNESS.iter().filter_map(|(name, what)| Some((text.find(name)?, name, what)));
     let (at, name, what) = named.min()?;
     let description = format!("The program names `{name}`: {what}, which no candidate needs.");
     Some(refusal(file, text, at, "harness_touched", description))
@@ -256,6 +259,7 @@ hidden = ["answers.csv"]
             ("program.py", "data = open('/etc/hosts', 'r').read()\nimport researchgym_player as player\n"),
             ("notes.md", "The grader is hidden; do not write open('/etc/x', 'w').\n"),
             ("numbers.json", "[0.1, 0.2]\n"),
+            ("package/types.py", "x = 1\n"),
             ("empty.py", ""),
         ] {
             assert_eq!(found(file, text), [], "{text}");

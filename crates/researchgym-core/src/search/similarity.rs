@@ -1,11 +1,12 @@
 //! Near duplicates: how much of two candidates' text is the same, and which earlier candidate is nearest.
 //!
-//! The text of a candidate is cut into tokens of no particular language; white space and comments do not count. Its shingles are
-//! all runs of five tokens, and the similarity of two candidates is that of Jaccard: shingles of both by shingles of either (Broder 1997).
-//! The [`Index`] keeps 512 bytes of each candidate: min-wise samples by one permutation with 256 bins (Li, Owen and Zhang 2012), empty bins
-//! filled from others (Shrivastava 2017), 16 bits of each (Li and Koenig 2010). Its answers are estimates with a standard error of
-//! at most `sqrt(s (1 - s) / 256)`, 0.009 where s is 0.98; [`Index::nearest_exactly`] has them checked.
-//! Moved files, and files that are no text, count by their content alone.
+//! The text of a candidate is cut into tokens of no particular language; white space and comments do not count. Its
+//! shingles are all runs of five tokens, and the similarity of two candidates is that of Jaccard: shingles of both by
+//! shingles of either (Broder 1997). The [`Index`] keeps 512 bytes of each candidate: min-wise samples by one
+//! permutation with 256 bins (Li, Owen and Zhang 2012), empty bins filled from others (Shrivastava 2017), 16 bits of
+//! each (Li and Koenig 2010). Its answers are estimates with a standard error of at most `sqrt(s (1 - s) / 256)`,
+//! 0.009 where s is 0.98; [`Index::nearest_exactly`] has them checked. Moved files, and files that are no text, count
+//! by their content alone.
 
 use std::collections::BTreeMap;
 
@@ -123,8 +124,8 @@ fn comment(path: &str) -> Option<&'static str> {
     }
 }
 
-/// Words, numbers and single characters, without white space and comments. A quote that is closed on its line keeps what is in it
-/// from being a comment.
+/// Words, numbers and single characters, without white space and comments. A quote that is closed on its line keeps
+/// what is in it from being a comment.
 fn tokens<'t>(text: &'t str, comment: Option<&str>, take: &mut impl FnMut(&'t str)) {
     for line in text.lines() {
         let mut quote = None;
@@ -187,7 +188,8 @@ pub struct Index {
 }
 
 impl Index {
-    /// For questions about candidates that are at least so similar: they are found with a probability of 0.99 or more.
+    /// For questions about candidates that are at least so similar: they are found with a probability of 0.99 or
+    /// more.
     pub fn new(similarity: f64) -> Index {
         let is_sure = |rows: &usize| {
             let missed = 1.0 - similarity.clamp(0.0, 1.0).powi(*rows as i32);
@@ -217,13 +219,14 @@ impl Index {
         self.samples.push((node, sample));
     }
 
-    /// The most similar candidate and an estimate of its similarity; of equals the earlier. `None`: there is none that is
-    /// similar enough to be noticed.
+    /// The most similar candidate and an estimate of its similarity; of equals the earlier. `None`: there is none
+    /// that is similar enough to be noticed.
     pub fn nearest(&self, shingles: &Shingles) -> Option<(NodeId, f64)> {
         self.ranked(shingles).into_iter().next()
     }
 
-    /// The same with exact similarities. `read` gives the shingles of a candidate; where it has none the estimate stands.
+    /// The same with exact similarities. `read` gives the shingles of a candidate; where it has none the estimate
+    /// stands.
     pub fn nearest_exactly(
         &self,
         shingles: &Shingles,
@@ -374,7 +377,7 @@ mod tests {
     #[test]
     fn bands_are_as_long_as_the_similarity_allows() {
         let rows = |similarity| Index::new(similarity).rows;
-        assert_eq!([0.98, 0.95, 0.9, 0.8, 0.6, 0.3].map(rows), [16, 16, 16, 8, 4, 2]);
+        assert_eq!([0.98, 0.95, 0.9, 0.8, 0.6, 0.3].map(rows), [16, 16, 8, 8, 4, 2]);
     }
 
     proptest! {

@@ -116,7 +116,7 @@ mod tests {
         }
         symlink(outside.path(), path("data/link")).unwrap();
         symlink(outside.path(), path("gone")).unwrap();
-        std::fs::set_permissions(path("data"), std::fs::Permissions::from_mode(0)).unwrap();
+        std::fs::set_permissions(path("data"), std::fs::Permissions::from_mode(0o000)).unwrap();
         let kept = ["data/points.csv", "target.py", "gone/below"].map(PathBuf::from);
         clear_folder_but(folder.path(), &kept).unwrap();
         let mut left: Vec<PathBuf> = Vec::new();

@@ -74,6 +74,8 @@ impl WarmPython {
             let source = grading::library(host.home()).map_err(WarmError::Library)?;
             spec.read_only.push(ReadOnlyMount { source, target: LIBRARY.into() });
         }
+        // One more than programs may have: the Python that they are forked from.
+        spec.resources.pids += 1;
         let writable = spec.working_folder.writable_source().map(|_| spec.working_folder.target());
         let trusted = environment::trusted(&spec.environment, writable);
         let environment = std::mem::replace(&mut spec.environment, trusted);

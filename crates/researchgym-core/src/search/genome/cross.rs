@@ -19,8 +19,8 @@ enum Way {
     Rows,
 }
 
-/// A combination of two genomes that is none of them, with a phrase that says how it was made; `None` if there is none, because they are equal, differ
-/// in one number of few values, or are arranged differently.
+/// A combination of two genomes that is none of them, with a phrase that says how it was made; `None` if there is
+/// none, because they are equal, differ in one number of few values, or are arranged differently.
 pub fn genomes(space: &Space, one: &Genome, other: &Genome, random: &mut Stream) -> Option<(Genome, String)> {
     let is_alike = one.rows() == other.rows() && one.values().len() == other.values().len();
     if !is_alike || one.values() == other.values() {
@@ -77,8 +77,8 @@ fn blended(space: &Space, one: &Genome, other: &Genome, random: &mut Stream) -> 
     values
 }
 
-/// The first parent with some of the files in which the second differs: at least one, and not all of them. With the paths that were
-/// taken; `None` if fewer than two files differ, because then there is nothing between the two.
+/// The first parent with some of the files in which the second differs: at least one, and not all of them. With the
+/// paths that were taken; `None` if fewer than two files differ, because then there is nothing between the two.
 pub fn files(first: &Files, second: &Files, random: &mut Stream) -> Option<(Files, Vec<String>)> {
     let mut paths: Vec<&String> = first.keys().chain(second.keys()).collect();
     paths.sort_unstable();

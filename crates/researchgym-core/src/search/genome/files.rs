@@ -50,8 +50,8 @@ pub fn sampled(space: &Space, files: &Files) -> Result<Genome, Nothing> {
     Ok(space.parse(content)?)
 }
 
-/// `tune`: a parent's files with other numbers. `others` are files of measured candidates, the best first; those whose numbers
-/// cannot be read are left out.
+/// `tune`: a parent's files with other numbers. `others` are files of measured candidates, the best first; those
+/// whose numbers cannot be read are left out.
 ///
 /// # Errors
 /// The parent has no numbers that can be read and changed.
@@ -87,8 +87,8 @@ pub fn replaced(space: &Space, files: &Files, genome: &Genome) -> Files {
     files
 }
 
-/// `crossover`: numbers are combined if there is a space and both have numbers that differ, other files are taken whole. Where both
-/// are possible, each happens every other time.
+/// `crossover`: numbers are combined if there is a space and both have numbers that differ, other files are taken
+/// whole. Where both are possible, each happens every other time.
 ///
 /// # Errors
 /// There is nothing between the two.

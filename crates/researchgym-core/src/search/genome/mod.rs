@@ -1,7 +1,7 @@
 //! Numbers that operators without a model change: the genome of `[search.genome]`, or the parameters of `[tunable]`.
 //!
-//! Pure, and deterministic for a [`Stream`](super::Stream). A [`Space`] says where the numbers stand and what values they may
-//! take, a [`Genome`] is one choice of values; `tune`, `cross` and `cma` make new ones.
+//! Pure, and deterministic for a [`Stream`](super::Stream). A [`Space`] says where the numbers stand and what values
+//! they may take, a [`Genome`] is one choice of values; `tune`, `cross` and `cma` make new ones.
 
 pub mod cma;
 mod coordinate;

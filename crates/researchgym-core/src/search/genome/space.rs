@@ -189,7 +189,8 @@ impl Space {
         GenomeError::Value { file: self.file.clone(), place: place.to_owned(), problem: problem.to_owned() }
     }
 
-    /// The file of a genome: arranged as it was read, the shortest numbers that are read back as the same, one row a line.
+    /// The file of a genome: arranged as it was read, the shortest numbers that are read back as the same, one row a
+    /// line.
     pub fn write(&self, genome: &Genome) -> Vec<u8> {
         let mut text = String::new();
         match (&genome.shape, &self.form) {

@@ -1,9 +1,10 @@
 //! How far `tune` steps from each candidate: a projection of the tree.
 //!
-//! The 1/5 success rule (Rechenberg 1973) in the form of Hansen, Arnold and Auger 2015, "Evolution Strategies", section 2:
-//! `sigma <- sigma * exp((success - 1/5) / d)` with `d = sqrt(n + 1)`. Each candidate has a step size of its own. It begins with that
-//! of its base; each tuned child that is settled changes that of the base, and a child that is better takes the longer step along.
-//! A candidate that failed counts as no success; one that a gate dropped, or that the machine lost, does not count.
+//! The 1/5 success rule (Rechenberg 1973) in the form of Hansen, Arnold and Auger 2015, "Evolution Strategies",
+//! section 2: `sigma <- sigma * exp((success - 1/5) / d)` with `d = sqrt(n + 1)`. Each candidate has a step size of
+//! its own. It begins with that of its base; each tuned child that is settled changes that of the base, and a child
+//! that is better takes the longer step along. A candidate that failed counts as no success; one that a gate dropped,
+//! or that the machine lost, does not count.
 
 use crate::search::{Change, NodeId, Operator, Status, Tree};
 

@@ -1,15 +1,17 @@
 //! `tune`: other numbers near those of a candidate, or far from all.
 //!
-//! A mixture of moves, one of which is drawn each time: Gaussian steps on some of the numbers, with a step size that is itself
-//! drawn around the given one from a log-normal distribution (Schwefel 1995); a step of differential evolution between other candidates
-//! (DE/current-to-best/1 with binomial crossover: Storn and Price 1997); fresh values of one number or one row; two rows change places
-//! (one goes elsewhere), which matters where the order does. Places outside of the bounds are mirrored at them.
+//! A mixture of moves, one of which is drawn each time: Gaussian steps on some of the numbers, with a step size that
+//! is itself drawn around the given one from a log-normal distribution (Schwefel 1995); a step of differential
+//! evolution between other candidates (DE/current-to-best/1 with binomial crossover: Storn and Price 1997); fresh
+//! values of one number or one row; two rows change places (one goes elsewhere), which matters where the order does.
+//! Places outside of the bounds are mirrored at them.
 
 use super::coordinate::mirrored;
 use super::{Genome, Space};
 use crate::search::Stream;
 
-/// How often each move is drawn, and its constants. Weights count beside each other; moves that are not possible are left out.
+/// How often each move is drawn, and its constants. Weights count beside each other; moves that are not possible are
+/// left out.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mix {
     /// Weight of a Gaussian step on some of the numbers.

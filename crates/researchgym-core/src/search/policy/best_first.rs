@@ -1,6 +1,6 @@
 //! `best-first`: a few drafts, then the best candidate is improved, and now and then a failure mended. AIDE (Weco,
-//! `aide/agent.py`), with the parallel choice of AI-Scientist-v2 (`parallel_agent.py`): what is chosen while other work
-//! is under way is taken from another tree, if there is one with a working candidate.
+//! `aide/agent.py`), with the parallel choice of AI-Scientist-v2 (`parallel_agent.py`): what is chosen while other
+//! work is under way is taken from another tree, if there is one with a working candidate.
 //!
 //! The baseline is a tree like those of the drafts. Dropped candidates count as tried, lost ones do not.
 
@@ -18,12 +18,13 @@ use crate::search::{Change, Plan, Role, Stream, Tree};
 pub struct BestFirst {
     /// Drafts before anything else; more only as long as nothing works. AIDE 5, AI-Scientist-v2 3.
     pub num_drafts: usize,
-    /// The probability that a failure is mended rather than the best improved. AIDE and AI-Scientist-v2 0.5, AIRA-dojo 1.
+    /// The probability that a failure is mended rather than the best improved. AIDE and AI-Scientist-v2 0.5,
+    /// AIRA-dojo 1.
     pub debug_prob: f64,
     /// Failed ancestors that a failure may have and still be mended. AIDE and AI-Scientist-v2 3, AIRA-dojo 20.
     pub max_debug_depth: u32,
-    /// How many of the best others are shown to who makes a candidate. AIDE shows a summary of all that work; ours are
-    /// whole code bases, hence 5.
+    /// How many of the best others are shown to who makes a candidate. AIDE shows a summary of all that work; ours
+    /// are whole code bases, hence 5.
     pub best_shown: usize,
 }
 

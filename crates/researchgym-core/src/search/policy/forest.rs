@@ -1,5 +1,5 @@
-//! The projection of best-first policies: some trees of a search, what is under way in each, which of their candidates
-//! is the best, and which failures could still be mended. A choice costs the logarithm of their size.
+//! The projection of best-first policies: some trees of a search, what is under way in each, which of their
+//! candidates is the best, and which failures could still be mended. A choice costs the logarithm of their size.
 
 use std::collections::{BTreeMap, BTreeSet};
 

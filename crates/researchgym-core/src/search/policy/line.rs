@@ -15,7 +15,8 @@ pub(super) fn is_draft(node: &Node) -> bool {
     node.tag.kind.as_deref() == Some(DRAFT)
 }
 
-/// How a line can begin: by an operator that drafts; without one by what can be made of the baseline. `None`: not at all.
+/// How a line can begin: by an operator that drafts; without one by what can be made of the baseline. `None`: not at
+/// all.
 pub(super) fn start(view: &View<'_>) -> Option<Role> {
     if view.operators.has(Role::Draft) {
         return Some(Role::Draft);

@@ -1,11 +1,12 @@
 //! `stages`: the four stages of an experiment, one after the other: a first working candidate, its tuning, creative
-//! research, and ablations of what came of it. AI-Scientist-v2 (`agent_manager.py`, `parallel_agent.py`, `bfts_config.yaml`).
+//! research, and ablations of what came of it. AI-Scientist-v2 (`agent_manager.py`, `parallel_agent.py`,
+//! `bfts_config.yaml`).
 //!
-//! Each stage grows trees of its own like `best-first`, from the best candidate of the stage before, which is measured
-//! again with other seeds when its stage is over. A stage ends when nothing of it is under way any more. The first is
-//! over as soon as something works, and the search with it if nothing does. Where the original asks a model whether
-//! tuning or research is done, [`Stages::patience`] can end it early; its sub-stages, whose goals a model writes, are not
-//! here. The best of a stage is the best by the metric, where the original asks a model.
+//! Each stage grows trees of its own like `best-first`, from the best candidate of the stage before, which is
+//! measured again with other seeds when its stage is over. A stage ends when nothing of it is under way any more.
+//! The first is over as soon as something works, and the search with it if nothing does. Where the original asks a
+//! model whether tuning or research is done, [`Stages::patience`] can end it early; its sub-stages, whose goals a
+//! model writes, are not here. The best of a stage is the best by the metric, where the original asks a model.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -37,8 +38,9 @@ const REPLICATE: &str = "replicate";
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Stages {
-    /// Candidates of each stage at most: first implementation, tuning, research, ablation. AI-Scientist-v2 20, 12, 12, 18.
-    /// Without any for the first the baseline takes its place. The candidate that a stage begins from does not count.
+    /// Candidates of each stage at most: first implementation, tuning, research, ablation. AI-Scientist-v2 20, 12,
+    /// 12, 18. Without any for the first the baseline takes its place. The candidate that a stage begins from does
+    /// not count.
     pub iterations: [u32; STAGES],
     /// Drafts of the first stage; later ones have none. AI-Scientist-v2 3.
     pub num_drafts: usize,
@@ -46,14 +48,15 @@ pub struct Stages {
     pub debug_prob: f64,
     /// Failed ancestors that a failure may have and still be mended. AI-Scientist-v2 3.
     pub max_debug_depth: u32,
-    /// Measurements with other seeds of the best candidate of a stage. AI-Scientist-v2 3. A candidate that was the best of
-    /// an earlier stage is not measured again.
+    /// Measurements with other seeds of the best candidate of a stage. AI-Scientist-v2 3. A candidate that was the
+    /// best of an earlier stage is not measured again.
     pub num_seeds: u32,
     /// Tuning and research end once so many candidates in a row have brought nothing better, provided that something
     /// better than their begin was found. None here: AI-Scientist-v2 asks a model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub patience: Option<u32>,
-    /// How many others are shown to who makes a candidate: the best, and in tuning and ablation those tried before. Ours.
+    /// How many others are shown to who makes a candidate: the best, and in tuning and ablation those tried before.
+    /// Ours.
     pub others_shown: usize,
 }
 

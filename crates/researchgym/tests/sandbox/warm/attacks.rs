@@ -52,14 +52,17 @@ async fn attacks_end_with_their_program() {
         let look = "import os\nprint([os.listdir(f) for f in ('/tmp', '/dev/shm', '/var/tmp')])\n\
                     pids = [p for p in os.listdir('/proc') if p.isdigit()]\nprint(len(pids))";
         let (fresh, _) = warm.run_for(look, LONG).await;
+        let mut killed = 0;
         for code in attacks {
             let started = Instant::now();
-            warm.run_for(code, SHORT).await;
+            let (_, outcome) = warm.run_for(code, SHORT).await;
+            // Where no control group counts memory, the guest ends everything that uses too much together.
+            killed += u64::from(outcome.ended.limits.contains(&ReachedLimit::Memory));
             assert!(started.elapsed() < Duration::from_secs(20), "{code}: {:?}", started.elapsed());
             assert_eq!(warm.run(look).await, fresh, "{}: {code}", bench.name());
         }
-        // Nothing of all that has harmed the server.
-        assert_eq!(warm.python.starts(), 1);
+        // Nothing else of all that has harmed the server.
+        assert!(warm.python.starts() <= 1 + killed, "{killed}");
         warm.python.stop().await;
     }
 }
@@ -82,7 +85,6 @@ async fn the_server_is_out_of_reach() {
             "check(libc.syscall(438, os.pidfd_open(server), 3, 0))",
             "check(libc.syscall(310, server, 0, 0, 0, 0, 0))",
             "resource.prlimit(server, resource.RLIMIT_CPU, (1, 1))",
-            "os.sched_setaffinity(server, {0})",
             "open('/proc/1/mem', 'rb')",
             // Nor what the next program will find.
             "open('/run/x', 'w')",
@@ -122,26 +124,28 @@ async fn what_cannot_be_cleared_is_left_behind_with_the_sandbox() {
         (
             "import ctypes\nassert ctypes.CDLL(None).shmget(7, 4096, 0o1600) >= 0",
             "import ctypes\nprint(ctypes.CDLL(None).shmget(7, 4096, 0o600))",
-            "-1\n",
         ),
         // More files than are worth removing one by one, and deeper ones than a path can name.
         (
             "import os\nfor n in range(10100): os.mkdir(f'/dev/shm/{n}')",
             "import os\nprint(os.listdir('/dev/shm'))",
-            "[]\n",
         ),
         (
             "import os\nos.chdir('/tmp')\nfor _ in range(300):\n  os.mkdir('d' * 200); os.chdir('d' * 200)",
             "import os\nprint(os.listdir('/tmp'))",
-            "[]\n",
+        ),
+        // The kernel lets processes of one user schedule each other, and children inherit it.
+        (
+            "import os\nos.setpriority(os.PRIO_PROCESS, os.getppid(), 7)\nos.sched_setaffinity(os.getppid(), {0})",
+            "import os\nprint(os.getpriority(os.PRIO_PROCESS, 0), os.sched_getaffinity(0))",
         ),
     ];
     for bench in benches().await {
         let mut warm = Warm::start(&bench).await;
-        for (leave, look, expected) in channels {
-            let before = warm.python.starts();
+        for (leave, look) in channels {
+            let (before, fresh) = (warm.python.starts(), warm.run(look).await);
             assert_eq!(warm.run(leave).await, said(0, ""), "{leave}");
-            assert_eq!(warm.run(look).await, said(0, expected), "{leave}");
+            assert_eq!(warm.run(look).await, fresh, "{leave}");
             assert_eq!(warm.python.starts(), before + 1, "{leave}");
         }
         warm.python.stop().await;
@@ -279,7 +283,8 @@ async fn a_cancelled_program_is_killed() {
         let code = "import os, time\nif os.fork() == 0: os.setsid()\nwhile True: open('alive', 'w'); time.sleep(0.001)";
         assert!(tokio::time::timeout(SHORT, warm.run_for(code, LONG)).await.is_err());
         warm.python.clear().await.unwrap();
-        let look = "import os\nprint(os.listdir(), len([p for p in os.listdir('/proc') if p.isdigit()]))";
+        let look =
+            "import os\nprint(sorted(os.listdir()), len([p for p in os.listdir('/proc') if p.isdigit()]))";
         assert_eq!(warm.run(look).await, said(0, "['data', 'x.py'] 3\n"));
         warm.python.stop().await;
     }

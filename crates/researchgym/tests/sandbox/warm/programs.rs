@@ -48,7 +48,7 @@ const PROGRAMS: [&str; 33] = [
      \x20 with m.get_context('spawn').Pool(1) as p: print(p.map(f, [1, 2, 3]))",
     "import subprocess, sys\nprint(subprocess.run([sys.executable, '-c', 'print(1)'], capture_output=True).stdout)",
     "import resource\nprint([resource.getrlimit(getattr(resource, 'RLIMIT_' + n)) for n in\n\
-     \x20 ('CORE', 'FSIZE', 'NOFILE', 'AS', 'DATA', 'NPROC', 'CPU', 'STACK')])",
+     \x20 ('CORE', 'FSIZE', 'NOFILE', 'AS', 'DATA', 'CPU', 'STACK')])",
     "import signal\nprint(signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGPIPE), signal.pthread_sigmask(0, []))",
     "import warnings; warnings.warn('careful'); open('/usr/x', 'w')",
 ];
@@ -150,6 +150,13 @@ async fn modules_are_loaded_already_and_each_program_has_its_own() {
         warm.python.clear().await.unwrap();
         assert_eq!(warm.run("import decimal; print(decimal.Decimal(2))").await, said(0, "2\n"));
         assert_eq!(warm.python.starts(), 1);
+        warm.python.stop().await;
+        // One that `PYTHONPATH` leads to is the one that is loaded.
+        let mut spec = spec(&bench);
+        spec.environment.insert("PYTHONPATH".to_owned(), "/researchgym/lib".to_owned());
+        let mut warm = Warm::start_with(&bench, spec, &["researchgym_channel"]).await.unwrap();
+        let loaded = "import sys; print('researchgym_channel' in sys.modules)\nimport researchgym_channel";
+        assert_eq!(warm.run(loaded).await, said(0, "True\n"));
         warm.python.stop().await;
     }
 }

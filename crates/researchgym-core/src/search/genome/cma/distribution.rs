@@ -1,9 +1,10 @@
-//! The search distribution of the (mu/mu_w, lambda)-CMA-ES with its update: Hansen 2016, arXiv 1604.00772, figure 6 and table 1.
+//! The search distribution of the (mu/mu_w, lambda)-CMA-ES with its update: Hansen 2016, arXiv 1604.00772, figure 6
+//! and table 1.
 //!
-//! Above some hundred numbers only the diagonal of the covariance is learned (sep-CMA-ES: Ros and Hansen 2008, whose factor
-//! `(n + 2) / 3` on both learning rates is used), without the negative weights. Every point is first brought to a distance from the
-//! mean that its own distribution would have given it (Hansen 2011, arXiv 1110.4181, section 2), because points come late, and are
-//! mirrored at bounds.
+//! Above some hundred numbers only the diagonal of the covariance is learned (sep-CMA-ES: Ros and Hansen 2008, whose
+//! factor `(n + 2) / 3` on both learning rates is used), without the negative weights. Every point is first brought
+//! to a distance from the mean that its own distribution would have given it (Hansen 2011, arXiv 1110.4181, section
+//! 2), because points come late, and are mirrored at bounds.
 
 use crate::search::Stream;
 use crate::search::genome::eigen::{Eigen, decomposed};

@@ -1,10 +1,11 @@
 //! `cma-es`: numbers by the covariance matrix adaptation evolution strategy, as a projection of the tree.
 //!
-//! Candidates of this operator, in the order in which they were planned, make generations. A generation is learned from as soon as all of
-//! it are settled, in whatever order that happens; until then further candidates are drawn from the distribution as it is. Candidates
-//! that failed, were screened or quarantined count as worse than all measured ones; those that no gate let through, or that the
-//! machine lost, are no part of a generation. A run that is at its end is followed by another with twice the population
-//! from another place (IPOP: Auger and Hansen 2005); candidates that were planned before do not count in it.
+//! Candidates of this operator, in the order in which they were planned, make generations. A generation is learned
+//! from as soon as all of it are settled, in whatever order that happens; until then further candidates are drawn
+//! from the distribution as it is. Candidates that failed, were screened or quarantined count as worse than all
+//! measured ones; those that no gate let through, or that the machine lost, are no part of a generation. A run that
+//! is at its end is followed by another with twice the population from another place (IPOP: Auger and Hansen 2005);
+//! candidates that were planned before do not count in it.
 
 mod distribution;
 mod stagnation;
@@ -89,8 +90,8 @@ impl CmaEs {
         }
     }
 
-    /// Takes a change of the tree in. `read` gives the numbers of a candidate, if they can be read: of the base of the first one,
-    /// where the strategy begins, and of each settled one of this operator.
+    /// Takes a change of the tree in. `read` gives the numbers of a candidate, if they can be read: of the base of
+    /// the first one, where the strategy begins, and of each settled one of this operator.
     pub fn observe(&mut self, tree: &Tree, change: Change, read: &mut dyn FnMut(NodeId) -> Option<Genome>) {
         match change {
             Change::Planned(first, end) => {
@@ -106,7 +107,8 @@ impl CmaEs {
         }
     }
 
-    /// A candidate from the distribution as it is; `None` if the base of the first one had no numbers that could be read.
+    /// A candidate from the distribution as it is; `None` if the base of the first one had no numbers that could be
+    /// read.
     pub fn sample(&self, random: &mut Stream) -> Option<Genome> {
         let (arrangement, distribution) = (self.arrangement.as_ref()?, self.distribution.as_ref()?);
         let steps = distribution.step(random);

@@ -73,7 +73,8 @@ fn median(
     Some(counts[2]).filter(|count| *count < usize::MAX)
 }
 
-/// Medians of five runs lie where those of `cma` 4 of PyPI lie (seven runs with the same start and population), by a quarter.
+/// Medians of five runs lie where those of `cma` 4 of PyPI lie (seven runs with the same start and population), by a
+/// quarter.
 #[test]
 fn known_functions_cost_what_they_are_known_to_cost() {
     for (name, function, start, population, target, expected) in [

@@ -1,5 +1,5 @@
-//! How the exploration constant of the tree search falls: the schedules of ML-Master (`utils/mcts.py`, `config_mcts.py`).
-//! Time is counted in settled nodes, the baseline included, as the length of its journal.
+//! How the exploration constant of the tree search falls: the schedules of ML-Master (`utils/mcts.py`,
+//! `config_mcts.py`). Time is counted in settled nodes, the baseline included, as the length of its journal.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -14,12 +14,12 @@ pub enum Decay {
     Linear(Linear),
     /// `max(C0 * gamma^t, lower)`. The published code looks the factor up where it is not.
     Exponential(Exponential),
-    /// C0 until T1, then `max(C0 - alpha * (t - T1), lower)` until T2, then the lower bound. T1 is the first phase of the
-    /// search, but at most `num_drafts * num_improves^2`. The published code does not pass its alpha on.
+    /// C0 until T1, then `max(C0 - alpha * (t - T1), lower)` until T2, then the lower bound. T1 is the first phase
+    /// of the search, but at most `num_drafts * num_improves^2`. The published code does not pass its alpha on.
     Piecewise(Piecewise),
-    /// C0 in the first phase; then it falls with the progress of the search to the lower bound, at a rate of alpha per
-    /// node; then the lower bound. The original guesses the number of nodes from its speed and the time left; a policy
-    /// has no clock and takes the number of candidates that the search may make.
+    /// C0 in the first phase; then it falls with the progress of the search to the lower bound, at a rate of alpha
+    /// per node; then the lower bound. The original guesses the number of nodes from its speed and the time left; a
+    /// policy has no clock and takes the number of candidates that the search may make.
     Dynamic(Dynamic),
 }
 
@@ -92,8 +92,8 @@ impl Default for Dynamic {
 }
 
 impl Decay {
-    /// The constant when `t` of `steps` nodes are settled; it began as `initial`. `first_most` bounds the first phase of
-    /// the piecewise schedule.
+    /// The constant when `t` of `steps` nodes are settled; it began as `initial`. `first_most` bounds the first
+    /// phase of the piecewise schedule.
     pub(super) fn at(&self, t: f64, steps: f64, initial: f64, first_most: f64) -> f64 {
         match self {
             Decay::Constant => initial,

@@ -1,7 +1,7 @@
 //! The projection of the tree search: what is known of each node and of all below it, change by change.
 //!
-//! A change costs the depth of its node. The names of ML-Master (`agent/mcts_agent.py`, `search/mcts_node.py`) are given
-//! where ours are others.
+//! A change costs the depth of its node. The names of ML-Master (`agent/mcts_agent.py`, `search/mcts_node.py`) are
+//! given where ours are others.
 
 use crate::search::policy::line::is_draft;
 use crate::search::{NodeId, Status, Tree};
@@ -108,7 +108,8 @@ impl Marks {
         }
     }
 
-    /// Takes in a node that was planned. Node 0 is the root; what is neither a draft nor derives from one is none of ours.
+    /// Takes in a node that was planned. Node 0 is the root; what is neither a draft nor derives from one is none of
+    /// ours.
     pub(super) fn planned(&mut self, constants: &Mcts, tree: &Tree, id: NodeId) {
         let Some(node) = tree.get(id) else { return };
         let base = node.base().filter(|_| node.is_candidate());

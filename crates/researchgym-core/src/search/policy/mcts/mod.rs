@@ -1,16 +1,17 @@
-//! `mcts`: Monte Carlo tree search over candidates. ML-Master (`agent/mcts_agent.py`), with the values of AIRA-dojo and
-//! TTT-Discover as alternatives.
+//! `mcts`: Monte Carlo tree search over candidates. ML-Master (`agent/mcts_agent.py`), with the values of AIRA-dojo
+//! and TTT-Discover as alternatives.
 //!
-//! The root is the baseline, its children are drafts. From the root the search goes to the child with the highest upper
-//! confidence bound (UCT, Kocsis and Szepesvári 2006) until it meets a node with a place for one more child. A line is
-//! then followed into the depth, each candidate made from the one before, until it stops improving, a failure is mended,
-//! or too many attempts at mending failed; only then are rewards given and the next line is begun from the root.
+//! The root is the baseline, its children are drafts. From the root the search goes to the child with the highest
+//! upper confidence bound (UCT, Kocsis and Szepesvári 2006) until it meets a node with a place for one more child. A
+//! line is then followed into the depth, each candidate made from the one before, until it stops improving, a
+//! failure is mended, or too many attempts at mending failed; only then are rewards given and the next line is begun
+//! from the root.
 //!
-//! One line at a time is followed below a draft (`lock`). Where ML-Master would find no free draft, several lines share one
-//! and count what is under way as visits without reward (a virtual loss). Published code that does nothing - the best
-//! value so far is never updated, the bonus for a mended failure equals the reward without - does here what it is there
-//! for. When all branches are closed the original visits them for ever; here another draft is begun, up to
-//! [`Mcts::max_drafts`].
+//! One line at a time is followed below a draft (`lock`). Where ML-Master would find no free draft, several lines
+//! share one and count what is under way as visits without reward (a virtual loss). Published code that does nothing
+//! does here what it is there for: the best value so far is never updated there, and the bonus for a mended failure
+//! equals the reward without. When all branches are closed the original visits them for ever; here another draft is
+//! begun, up to [`Mcts::max_drafts`].
 //!
 //! Lost candidates change nothing and free their places. A dropped one keeps its place, so that a node of which only
 //! duplicates are made is full at last, and its branch closed.
@@ -57,7 +58,8 @@ pub struct Mcts {
     pub backup: Backup,
     /// Drafts in all, when branch after branch is closed. Ours.
     pub max_drafts: usize,
-    /// How many of the newest siblings are shown to who makes a candidate. ML-Master shows them all; of its 5 or 3 places.
+    /// How many of the newest siblings are shown to who makes a candidate. ML-Master shows them all; of its 5 or 3
+    /// places.
     pub siblings_shown: usize,
 }
 
@@ -85,12 +87,12 @@ impl Default for Mcts {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Backup {
-    /// The mean reward of the lines that ended at it or below: -1 for a failure or no score; 1 for a score, 1 more for one
-    /// better than all before, 1 more for a mended failure (ML-Master).
+    /// The mean reward of the lines that ended at it or below: -1 for a failure or no score; 1 for a score, 1 more
+    /// for one better than all before, 1 more for a mended failure (ML-Master).
     #[default]
     RewardMean,
-    /// The mean fitness of all evaluated candidates at it and below, scaled to 0..1 by the worst and the best of the whole
-    /// search; failures are 0 (AIRA-dojo).
+    /// The mean fitness of all evaluated candidates at it and below, scaled to 0..1 by the worst and the best of the
+    /// whole search; failures are 0 (AIRA-dojo).
     Mean,
     /// The highest such fitness (TTT-Discover: the best that can be reached).
     Max,
@@ -234,8 +236,8 @@ impl<'a> Asking<'a> {
         self.children.get(&id).copied().unwrap_or(0)
     }
 
-    /// Children under which something can be expanded, the one to visit first last. Below the root those that somebody
-    /// works under come after the others.
+    /// Children under which something can be expanded, the one to visit first last. Below the root those that
+    /// somebody works under come after the others.
     fn by_bound(&self, id: NodeId) -> Vec<NodeId> {
         let Some(parent) = self.marks.get(id) else { return Vec::new() };
         let children = self.tree.get(id).map(|node| node.children.as_slice()).unwrap_or_default();
