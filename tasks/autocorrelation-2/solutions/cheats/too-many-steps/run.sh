@@ -1,0 +1,10 @@
+# Cheat: more steps than allowed.
+python3 - <<'PYTHON'
+import json
+
+with open("function.json", encoding="utf-8") as file:
+    answer = json.load(file)
+answer["heights"] = [value for value in answer["heights"] for _ in range(2)]
+with open("function.json", "w", encoding="utf-8") as file:
+    json.dump(answer, file)
+PYTHON

@@ -1,0 +1,10 @@
+# Cheat: more steps than allowed.
+python3 - <<'PYTHON'
+import json
+
+with open("function.json", encoding="utf-8") as file:
+    answer = json.load(file)
+answer["heights"] = [1.0] * 401
+with open("function.json", "w", encoding="utf-8") as file:
+    json.dump(answer, file)
+PYTHON

@@ -1,0 +1,2 @@
+# The greedy rule with equal weights.
+python3 solve.py

@@ -1,0 +1,10 @@
+# Cheat: a vector twice.
+python3 - <<'PYTHON'
+import json
+
+with open("cap.json", encoding="utf-8") as file:
+    answer = json.load(file)
+answer["vectors"].append(answer["vectors"][0])
+with open("cap.json", "w", encoding="utf-8") as file:
+    json.dump(answer, file)
+PYTHON

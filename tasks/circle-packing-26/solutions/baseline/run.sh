@@ -1,0 +1,2 @@
+# The published seed.
+python3 seed.py

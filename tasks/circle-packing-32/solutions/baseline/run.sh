@@ -1,0 +1,2 @@
+# A square grid.
+python3 seed.py

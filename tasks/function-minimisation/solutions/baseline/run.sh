@@ -1,0 +1,2 @@
+# Random search, the published seed.
+python3 solve.py

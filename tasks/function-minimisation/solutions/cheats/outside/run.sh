@@ -1,0 +1,10 @@
+# Cheat: a point outside of the square.
+python3 - <<'PYTHON'
+import json
+
+with open("points.json", encoding="utf-8") as file:
+    answer = json.load(file)
+answer["points"] = [[-5.000001, 5.0]] * 10
+with open("points.json", "w", encoding="utf-8") as file:
+    json.dump(answer, file)
+PYTHON

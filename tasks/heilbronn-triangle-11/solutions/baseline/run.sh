@@ -1,0 +1,2 @@
+# The best of a thousand random placements.
+python3 seed.py

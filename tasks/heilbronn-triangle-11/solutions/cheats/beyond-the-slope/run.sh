@@ -1,0 +1,10 @@
+# Cheat: a point that is beyond the slope by 1e-12.
+python3 - <<'PYTHON'
+import json
+
+with open("points.json", encoding="utf-8") as file:
+    answer = json.load(file)
+answer["points"][0] = [0.5, 0.5 + 1e-12]
+with open("points.json", "w", encoding="utf-8") as file:
+    json.dump(answer, file)
+PYTHON

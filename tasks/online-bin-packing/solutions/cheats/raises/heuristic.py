@@ -1,0 +1,5 @@
+"""Cheat: stops before the first bin is used."""
+
+
+def priority(item, bins):
+    raise SystemExit(0)

@@ -1,0 +1,10 @@
+# Cheat: halves, for which the largest is small.
+python3 - <<'PYTHON'
+import json
+
+with open("set.json", encoding="utf-8") as file:
+    answer = json.load(file)
+answer["members"] = [member / 1024 for member in answer["members"]]
+with open("set.json", "w", encoding="utf-8") as file:
+    json.dump(answer, file)
+PYTHON
