@@ -22,7 +22,7 @@ mod network;
 mod openevolve;
 mod options;
 mod place;
-
+mod problems;
 mod process;
 mod program;
 mod provider;
@@ -32,7 +32,7 @@ mod search;
 mod search_scale;
 mod searching;
 mod server;
-
+mod shoot_out;
 mod snapshot;
 mod start;
 mod step;
@@ -96,7 +96,8 @@ fn measure(options: &Options) -> Outcome<()> {
             "search" => search::measure(options, &report).await,
             "search-scale" => search_scale::measure(options, &report).await,
             "search-again" => search_scale::again(options).await,
-
+            "shoot-out" => shoot_out::measure(options, &report).await,
+            "problems" => problems::measure(options, &report).await,
 
             "cold" => cold::measure(options, &report),
             "cheats" => cheats::measure(options, &report),

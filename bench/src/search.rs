@@ -50,11 +50,14 @@ pub(crate) async fn measure(options: &Options, report: &Report) -> Outcome<()> {
         }
     }
     let Some(python) = options.text("openevolve") else {
-        talk("OpenEvolve is skipped: --openevolve PYTHON names a Python that has it (pip install openevolve)");
+        talk(
+            "OpenEvolve is skipped: --openevolve PYTHON names a Python that has it (pip install openevolve)",
+        );
         return Ok(());
     };
     let place = Place::new()?;
-    let rival = OpenEvolve::prepare(python, &place.scratch("openevolve")?, &replies(candidates.max(isolated)))?;
+    let rival =
+        OpenEvolve::prepare(python, &place.scratch("openevolve")?, &replies(candidates.max(isolated)))?;
     talk(&format!("OpenEvolve {}", rival.version));
     for slots in slots {
         let workers = u32::try_from(slots)?;
@@ -118,14 +121,18 @@ async fn one(task: &LoadedTask, wanted: &Wanted, operator: Operator, report: &Re
     let nodes = ran.tree.nodes().len() as u32;
     let rate = f64::from(span.candidates) / span.wall.as_secs_f64();
     report.write(
-        Figure::duration(&format!("CPU of a candidate: {name}"), Unit::Microseconds, span.own_cpu / span.candidates)
-            .with("wall_us", Unit::Microseconds.of(span.wall / span.candidates))
-            .with("candidates_per_s", rate.round())
-            .with("measured", ran.tree.measured())
-            .with("log_lines", f64::from(lines) / f64::from(nodes))
-            .with("log_bytes", (bytes / u64::from(nodes)) as f64)
-            .beside_duration("the same lines appended", Unit::Microseconds, floor / nodes)
-            .aim(AIM_CPU_US),
+        Figure::duration(
+            &format!("CPU of a candidate: {name}"),
+            Unit::Microseconds,
+            span.own_cpu / span.candidates,
+        )
+        .with("wall_us", Unit::Microseconds.of(span.wall / span.candidates))
+        .with("candidates_per_s", rate.round())
+        .with("measured", ran.tree.measured())
+        .with("log_lines", f64::from(lines) / f64::from(nodes))
+        .with("log_bytes", (bytes / u64::from(nodes)) as f64)
+        .beside_duration("the same lines appended", Unit::Microseconds, floor / nodes)
+        .aim(AIM_CPU_US),
     );
     Ok(())
 }
@@ -153,7 +160,8 @@ async fn whole(task: &LoadedTask, slots: u32, candidates: usize, report: &Report
         let wanted = Wanted { slots, ..instant("islands", Operator::Improve, candidates)? };
         let door = Some(provider::saying(&place.scratch("model")?, &replies(candidates))?);
         let ran = searching::run(&place, task, &wanted, Hands { door, evaluator: None }).await?;
-        let name = format!("a candidate with its isolated evaluation, {kind}: islands, improve, {slots} at once");
+        let name =
+            format!("a candidate with its isolated evaluation, {kind}: islands, improve, {slots} at once");
         let Some(span) = ran.span else { return Err(format!("{name}: it ended early").into()) };
         let count = ran.tree.nodes().len() as u32;
         report.write(

@@ -111,7 +111,8 @@ fn endless(spec: PolicySpec) -> Outcome<PolicySpec> {
         "epochs" => &[("epochs", "100000")],
         _ => &[],
     };
-    let settings: Vec<_> = settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    let settings: Vec<_> =
+        settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
     Ok(spec.with(&settings)?)
 }
 
@@ -121,7 +122,8 @@ async fn resuming(nodes: usize, report: &Report) -> Outcome<()> {
     let task = place::task("function-minimisation")?;
     talk(&format!("a search of {nodes} candidates"));
     let wanted = Wanted { slots: FREE as u32, ..Wanted::new("islands", &[Operator::Tune], nodes as u64)? };
-    let ran = searching::run(&place, &task, &wanted, Hands { door: None, evaluator: Some(at_once()) }).await?;
+    let ran =
+        searching::run(&place, &task, &wanted, Hands { door: None, evaluator: Some(at_once()) }).await?;
     let count = ran.tree.nodes().len();
     let bytes = fs::metadata(ran.folder.join("events.jsonl"))?.len();
     let name = |what: &str| format!("{what}, {count} nodes");

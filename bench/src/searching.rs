@@ -145,7 +145,14 @@ impl Watch {
     fn of(candidates: u64) -> Watch {
         let until = candidates as usize + 1;
         let moments = Vec::new();
-        Watch { from: until / 10 + 1, until, marks: [None, None], moments, tree: None, spent: Default::default() }
+        Watch {
+            from: until / 10 + 1,
+            until,
+            marks: [None, None],
+            moments,
+            tree: None,
+            spent: Default::default(),
+        }
     }
 
     fn see(&mut self, line: &Line, state: &RunState) {
@@ -166,7 +173,9 @@ impl Watch {
                 }
                 let best = tree.best().and_then(|best| tree.get(best)?.aggregate());
                 let value = best.map(|best| best.mean);
-                if let Some(value) = value.filter(|value| self.moments.last().is_none_or(|last| last.1 != *value)) {
+                if let Some(value) =
+                    value.filter(|value| self.moments.last().is_none_or(|last| last.1 != *value))
+                {
                     self.moments.push((tree.graded(), value));
                 }
             }
@@ -177,6 +186,10 @@ impl Watch {
     fn span(&self) -> Option<Span> {
         let [Some(first), Some(last)] = self.marks else { return None };
         let candidates = u32::try_from(last.0 - first.0).ok().filter(|candidates| *candidates > 0)?;
-        Some(Span { candidates, wall: last.1.duration_since(first.1), own_cpu: last.2.saturating_sub(first.2) })
+        Some(Span {
+            candidates,
+            wall: last.1.duration_since(first.1),
+            own_cpu: last.2.saturating_sub(first.2),
+        })
     }
 }

@@ -15,6 +15,6 @@ mod peers;
 pub mod story;
 pub mod tables;
 
-pub use self::figure::{Figure, FigureError};
+pub use self::figure::{ContestWords, Course, Figure, FigureError, contest};
 pub use self::page::{PageFacts, Report, ReportError, leaderboard_page, report};
 pub use self::story::{Call, Story};
