@@ -112,6 +112,11 @@ impl Place {
         self.cancel.send_replace(true);
     }
 
+    /// What cancels all runs of this place from elsewhere, by `true`.
+    pub(crate) fn stop(&self) -> watch::Sender<bool> {
+        self.cancel.clone()
+    }
+
     /// Lets runs that begin from here on work.
     pub(crate) fn revive(&self) {
         self.cancel.send_replace(false);

@@ -102,7 +102,9 @@ pub(crate) struct Span {
 
 /// Runs a search to its end.
 pub(crate) async fn run(place: &Place, task: &LoadedTask, wanted: &Wanted, hands: Hands) -> Outcome<Ran> {
-    let watch = Arc::new(Mutex::new(Watch::of(wanted.candidates)));
+    // What is instant is not worth its final grading.
+    let stop = hands.evaluator.is_some().then(|| place.stop());
+    let watch = Arc::new(Mutex::new(Watch { stop, ..Watch::of(wanted.candidates) }));
     let observer = watch.clone();
     let see = move |line: &Line, state: &RunState| {
         observer.lock().unwrap_or_else(PoisonError::into_inner).see(line, state);
@@ -124,6 +126,7 @@ pub(crate) async fn run(place: &Place, task: &LoadedTask, wanted: &Wanted, hands
         return Err(format!("a search with {}: {}", wanted.policy.name(), error.message).into());
     }
     let mut watch = watch.lock().unwrap_or_else(PoisonError::into_inner);
+    place.revive();
     let tree = watch.tree.take().ok_or("the search has left no tree")?;
     let moments = std::mem::take(&mut watch.moments);
     let (cost, tokens) = watch.spent;
@@ -139,6 +142,8 @@ struct Watch {
     moments: Vec<(u64, f64)>,
     tree: Option<Tree>,
     spent: (MicroUsd, u64),
+    /// What cancels the run once all candidates are settled.
+    stop: Option<tokio::sync::watch::Sender<bool>>,
 }
 
 impl Watch {
@@ -152,6 +157,7 @@ impl Watch {
             moments,
             tree: None,
             spent: Default::default(),
+            stop: None,
         }
     }
 
@@ -170,6 +176,9 @@ impl Watch {
                 }
                 if self.marks[1].is_none() && settled >= self.until {
                     self.marks[1] = mark();
+                    if let Some(stop) = &self.stop {
+                        stop.send_replace(true);
+                    }
                 }
                 let best = tree.best().and_then(|best| tree.get(best)?.aggregate());
                 let value = best.map(|best| best.mean);
