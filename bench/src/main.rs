@@ -19,14 +19,20 @@ mod inspect;
 mod load;
 mod mock;
 mod network;
+mod openevolve;
 mod options;
 mod place;
+mod problems;
 mod process;
 mod program;
 mod provider;
 mod report;
 mod sample;
+mod search;
+mod search_scale;
+mod searching;
 mod server;
+mod shoot_out;
 mod snapshot;
 mod start;
 mod step;
@@ -87,6 +93,12 @@ fn measure(options: &Options) -> Outcome<()> {
             "grading" => grading::measure(options, &report).await,
             "network" => network::measure(options, &report).await,
             "agent" => agent::measure(options, &report).await,
+            "search" => search::measure(options, &report).await,
+            "search-scale" => search_scale::measure(options, &report).await,
+            "search-again" => search_scale::again(options).await,
+            "shoot-out" => shoot_out::measure(options, &report).await,
+            "problems" => problems::measure(options, &report).await,
+
             "cold" => cold::measure(options, &report),
             "cheats" => cheats::measure(options, &report),
             unknown => {

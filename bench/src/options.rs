@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 /// All measurements.
-pub(crate) const NAMES: &str = "step, start, concurrent, docker, grading, cold, cheats, gateway, network, agent, chaos, audit, snapshot, inspect, import, store";
+pub(crate) const NAMES: &str = "step, start, concurrent, docker, grading, cold, cheats, gateway, network, agent, chaos, audit, snapshot, inspect, import, store, search, search-scale, shoot-out, problems";
 
 pub(crate) const USAGE: &str = "\
 usage: cargo run --release -p researchgym-bench -- NAME [--key value ..]
@@ -22,9 +22,15 @@ usage: cargo run --release -p researchgym-bench -- NAME [--key value ..]
   snapshot    [--files 100000] [--megabytes 1000] [--repeats 5]
   inspect     [--mlgym DIR | --runs DIR]
   import      [--program FILE]
-  store       [--runs 10000] [--events 200] [--long 300000]";
+  store       [--runs 10000] [--events 200] [--long 300000]
+  search      [--candidates 2000] [--isolated 40] [--slots 1,4] [--policies islands,..] [--openevolve PYTHON]
+  search-scale [--nodes 100000] [--policies islands,..] [--resume yes|no]
+  shoot-out   TASK [--policies islands,..] [--operators tune,crossover=0.2] [--candidates 100] [--seeds 5] [--slots 2]
+              [--target VALUE] [--variant NAME] [--tasks-dir DIR] [--out DIR]
+  problems    [--quick yes] [--only NAME,..] [--tasks-dir DIR]";
 
 /// What is to be measured and how.
+#[derive(Debug, PartialEq)]
 pub(crate) struct Options {
     pub(crate) name: String,
     values: BTreeMap<String, String>,
@@ -52,11 +58,31 @@ impl Options {
             "inspect" => &["mlgym", "runs"],
             "import" => &["program"],
             "store" => &["runs", "events", "long"],
+            "search" => &["candidates", "isolated", "slots", "policies", "openevolve"],
+            "search-scale" => &["nodes", "policies", "resume"],
+            "search-again" => &["folder", "what"],
+            "shoot-out" => &[
+                "task",
+                "policies",
+                "operators",
+                "candidates",
+                "seeds",
+                "slots",
+                "target",
+                "variant",
+                "tasks-dir",
+                "out",
+            ],
+            "problems" => &["quick", "only", "tasks-dir"],
             "mock" => &["turns", "delay-ms"],
             _ => return Err(format!("there is no measurement `{name}`; known are {NAMES}")),
         };
         let mut values = BTreeMap::new();
         while let Some(word) = words.next() {
+            if !word.starts_with('-') && known.contains(&"task") && !values.contains_key("task") {
+                values.insert("task".to_owned(), word);
+                continue;
+            }
             let key = word.strip_prefix("--").filter(|key| known.contains(key));
             let key = key.ok_or_else(|| format!("{name} has no option `{word}`"))?;
             let value = words.next().ok_or_else(|| format!("`{word}` needs a value"))?;
@@ -75,6 +101,30 @@ impl Options {
         match self.text(key) {
             None => Ok(default),
             Some(text) => text.parse().map_err(|_| format!("--{key} {text}: not a whole number")),
+        }
+    }
+
+    /// A number.
+    pub(crate) fn value(&self, key: &str) -> Result<Option<f64>, String> {
+        let read = |text: &str| {
+            let number = text.parse::<f64>().ok().filter(|number| number.is_finite());
+            number.ok_or_else(|| format!("--{key} {text}: not a number"))
+        };
+        self.text(key).map(read).transpose()
+    }
+
+    /// Texts with commas between them, if they were given.
+    pub(crate) fn texts(&self, key: &str) -> Option<Vec<&str>> {
+        self.text(key).map(|text| text.split(',').map(str::trim).filter(|text| !text.is_empty()).collect())
+    }
+
+    /// Whether something is asked for.
+    pub(crate) fn is_on(&self, key: &str, default: bool) -> Result<bool, String> {
+        match self.text(key) {
+            None => Ok(default),
+            Some("yes") => Ok(true),
+            Some("no") => Ok(false),
+            Some(other) => Err(format!("--{key} {other}: yes or no")),
         }
     }
 
@@ -107,6 +157,10 @@ mod tests {
         assert_eq!(options.numbers("open", &[1]), Ok(vec![5, 6]));
         assert_eq!(options.number("starts", 200), Ok(7));
         assert_eq!(options.number("at-a-time", 4), Ok(4));
+        let options = read("shoot-out climb --target 1.5 --policies mcts,islands").expect("all known");
+        assert_eq!((options.text("task"), options.value("target")), (Some("climb"), Ok(Some(1.5))));
+        assert_eq!(options.texts("policies"), Some(vec!["mcts", "islands"]));
+        assert_eq!(read("problems --quick yes").map(|options| options.is_on("quick", false)), Ok(Ok(true)));
     }
 
     #[test]

@@ -88,28 +88,13 @@ impl Place {
 
     /// Opens a run of any agent, with the runner's model if it has one.
     pub(crate) fn open_as(&self, runner: &Runner, task: &LoadedTask, agent: AgentSpec) -> Outcome<OpenRun> {
-        let endpoint = runner.door.as_ref().map(|door| &door.endpoint);
-        let spec = RunSpec {
-            schema: researchgym_core::spec::SCHEMA,
-            task: task.task.id.clone(),
-            task_dir: task.folder.display().to_string(),
-            variant: "default".into(),
-            agent,
-            model: endpoint.map(|endpoint| endpoint.target.name.clone()),
-            model_spec: endpoint.map(|endpoint| Box::new(Registry::spec_of(endpoint))),
-            fork: None,
-            seed: 1,
-            seed_given: true,
-            runtime: Runtime::Local,
-            image: None,
-            limits: Limits { working_ms: None, steps: None, budget: None, tokens: None },
-            web: false,
-            network: None,
-            gpus: None,
-            tags: Vec::new(),
-            data_dir: None,
-        };
-        let new = NewRun { spec, task: task.task.clone(), task_digest: task.digest };
+        self.open_spec(runner, task, spec(runner, task, agent))
+    }
+
+    /// Opens the run that is asked for.
+    pub(crate) fn open_spec(&self, runner: &Runner, task: &LoadedTask, spec: RunSpec) -> Outcome<OpenRun> {
+        let varied = task.task.with_variant(&spec.variant)?;
+        let new = NewRun { spec, task: varied, task_digest: task.digest };
         Ok(runner.create(&self.scratch("runs")?, new)?)
     }
 
@@ -127,6 +112,11 @@ impl Place {
         self.cancel.send_replace(true);
     }
 
+    /// What cancels all runs of this place from elsewhere, by `true`.
+    pub(crate) fn stop(&self) -> watch::Sender<bool> {
+        self.cancel.clone()
+    }
+
     /// Lets runs that begin from here on work.
     pub(crate) fn revive(&self) {
         self.cancel.send_replace(false);
@@ -137,6 +127,31 @@ impl Place {
         self.cancel();
         runner.drive(ready, &mut Surroundings::default()).await;
         self.revive();
+    }
+}
+
+/// What is asked for: no limits, a seed that is given, and the runner's model if it has one.
+pub(crate) fn spec(runner: &Runner, task: &LoadedTask, agent: AgentSpec) -> RunSpec {
+    let endpoint = runner.door.as_ref().map(|door| &door.endpoint);
+    RunSpec {
+        schema: researchgym_core::spec::SCHEMA,
+        task: task.task.id.clone(),
+        task_dir: task.folder.display().to_string(),
+        variant: "default".into(),
+        agent,
+        model: endpoint.map(|endpoint| endpoint.target.name.clone()),
+        model_spec: endpoint.map(|endpoint| Box::new(Registry::spec_of(endpoint))),
+        fork: None,
+        seed: 1,
+        seed_given: true,
+        runtime: Runtime::Local,
+        image: None,
+        limits: Limits { working_ms: None, steps: None, budget: None, tokens: None },
+        web: false,
+        network: None,
+        gpus: None,
+        tags: Vec::new(),
+        data_dir: None,
     }
 }
 

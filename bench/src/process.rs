@@ -86,6 +86,11 @@ pub(crate) fn tree_cpu() -> Duration {
     cpu_of(&descendants()) + own_cpu()
 }
 
+/// CPU time of this process and of all that it started, living or ended and waited for: to the tick.
+pub(crate) fn whole_cpu() -> Duration {
+    cpu_of(&family(std::process::id()))
+}
+
 /// CPU time of processes and of their ended children.
 pub(crate) fn cpu_of(processes: &[Process]) -> Duration {
     processes.iter().map(|process| process.cpu + process.children_cpu).sum()

@@ -1,4 +1,4 @@
-//! Models for the basic agent, found as `--model` finds them: a script, and the mock over HTTP.
+//! Models for agents and searches, found as `--model` finds them: a script, and the mock over HTTP.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -24,6 +24,15 @@ pub(crate) fn scripted(folder: &Path, turns: usize) -> Outcome<Arc<Door>> {
         json!({"calls": [call], "usage": usage}).to_string()
     }));
     lines.push(json!({"text": "over", "usage": usage, "delay_ms": SILENCE_MS}).to_string());
+    std::fs::write(folder.join("script.jsonl"), lines.join("\n"))?;
+    door(folder, Settings::default(), "scripted/script.jsonl")
+}
+
+/// A script that says these texts, one after the other.
+pub(crate) fn saying(folder: &Path, texts: &[String]) -> Outcome<Arc<Door>> {
+    let usage = json!({"input": 3000, "output": 50});
+    let mut lines = vec![json!({"script": 1}).to_string()];
+    lines.extend(texts.iter().map(|text| json!({"text": text, "usage": usage}).to_string()));
     std::fs::write(folder.join("script.jsonl"), lines.join("\n"))?;
     door(folder, Settings::default(), "scripted/script.jsonl")
 }

@@ -59,6 +59,11 @@ impl Figure {
         Figure::empty(name, unit).with("value", rounded(value))
     }
 
+    /// A number with all its digits, if there is one.
+    pub(crate) fn exact(name: &str, unit: &str, value: Option<f64>) -> Figure {
+        Figure::empty(name, unit).with("value", value)
+    }
+
     fn empty(name: &str, unit: &str) -> Figure {
         Figure(Map::new()).with("name", name).with("unit", unit)
     }

@@ -7,6 +7,7 @@ mod atlas;
 mod bars;
 mod branches;
 mod cells;
+mod contest;
 mod csv;
 mod curves;
 mod font;
@@ -26,6 +27,7 @@ pub(crate) mod svg;
 use self::scene::Scene;
 
 pub(crate) use self::atlas::{Atlas, Cast, atlas, metric};
+pub use self::contest::{ContestWords, Course, contest};
 pub(crate) use self::font::plain;
 
 /// A figure: a picture with its words and its data.

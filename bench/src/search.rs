@@ -1,0 +1,193 @@
+//! What a candidate of a search needs beside its evaluation, with and without a model; and from end to end with
+//! evaluations that are kept apart. Beside it OpenEvolve on the same program with the same replies, and as a floor the
+//! same log lines appended by themselves.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use researchgym_core::failure::Failure;
+use researchgym_core::search::Operator;
+use researchgym_engine::catalogue::LoadedTask;
+use researchgym_engine::search::{Evaluation, Evaluator, Fake, Job};
+
+use crate::Outcome;
+use crate::openevolve::{Judged, OpenEvolve, Slope};
+use crate::options::Options;
+use crate::place::{self, Place};
+use crate::provider;
+use crate::report::{Figure, Report, Unit, talk};
+use crate::searching::{self, Hands, Ran, Wanted};
+
+/// The task; the same program is OpenEvolve's.
+const TASK: &str = "function-minimisation";
+/// CPU of our own in a candidate without its evaluation, in microseconds.
+const AIM_CPU_US: f64 = 160.0;
+/// Spare replies, for candidates that are made anew.
+const SPARE: usize = 64;
+
+pub(crate) async fn measure(options: &Options, report: &Report) -> Outcome<()> {
+    let candidates = options.number("candidates", 2000)?;
+    let isolated = options.number("isolated", 40)?;
+    let slots = options.numbers("slots", &[1, 4])?;
+    let policies =
+        options.texts("policies").unwrap_or_else(|| vec!["islands", "best-first", "mcts", "hill-climb"]);
+    let task = place::task(TASK)?;
+    for slots in &slots {
+        let slots = u32::try_from(*slots)?;
+        if candidates > 0 {
+            for policy in &policies {
+                for operator in [Operator::Improve, Operator::Tune] {
+                    let wanted = Wanted { slots, ..instant(policy, operator, candidates)? };
+                    one(&task, &wanted, operator, report).await?;
+                }
+            }
+        }
+        if isolated > 0 {
+            whole(&task, slots, isolated, report).await?;
+        }
+    }
+    let Some(python) = options.text("openevolve") else {
+        talk(
+            "OpenEvolve is skipped: --openevolve PYTHON names a Python that has it (pip install openevolve)",
+        );
+        return Ok(());
+    };
+    let place = Place::new()?;
+    let rival =
+        OpenEvolve::prepare(python, &place.scratch("openevolve")?, &replies(candidates.max(isolated)))?;
+    talk(&format!("OpenEvolve {}", rival.version));
+    for slots in slots {
+        let workers = u32::try_from(slots)?;
+        if candidates > 0 {
+            let slope = rival.slope(candidates.min(500), workers, Judged::Instantly)?;
+            told(&rival, &slope, "instant evaluation", workers, report);
+        }
+        if isolated > 0 {
+            let slope = rival.slope(isolated, workers, Judged::InFull)?;
+            told(&rival, &slope, "evaluation in its own process", workers, report);
+        }
+    }
+    Ok(())
+}
+
+/// Only equal candidates are refused, as OpenEvolve would: the replies differ by a line.
+fn instant(policy: &str, operator: Operator, candidates: usize) -> Outcome<Wanted> {
+    Ok(Wanted { similarity: 1.0, ..Wanted::new(policy, &[operator], candidates as u64)? })
+}
+
+/// Replies that each add a line of their own.
+fn replies(candidates: usize) -> Vec<String> {
+    let reply = |number: usize| {
+        format!(
+            "File: solve.py\n<<<<<<< SEARCH\nTRIALS = 10\n=======\nTRIALS = 10\nMARK_{number} = {number}\n>>>>>>> \
+             REPLACE\n"
+        )
+    };
+    (0..candidates + SPARE).map(reply).collect()
+}
+
+/// A judgement that depends on the content alone, and takes no time.
+fn judge(job: &Job) -> Result<Evaluation, Failure> {
+    let bytes = job.files.values().flatten();
+    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    Ok(Fake::scored("score", (hash >> 11) as f64 / (1_u64 << 53) as f64))
+}
+
+/// An evaluator that takes no time.
+pub(crate) fn at_once() -> Arc<dyn Evaluator> {
+    Arc::new(Fake::new(judge))
+}
+
+/// One search with everything instant.
+async fn one(task: &LoadedTask, wanted: &Wanted, operator: Operator, report: &Report) -> Outcome<()> {
+    let place = Place::new()?;
+    let door = match operator.needs_model() {
+        true => Some(provider::saying(&place.scratch("model")?, &replies(wanted.candidates as usize))?),
+        false => None,
+    };
+    let hands = Hands { door, evaluator: Some(at_once()) };
+    let ran = searching::run(&place, task, wanted, hands).await?;
+    let name = format!("{}, {operator}, {} at once", wanted.policy.name(), wanted.slots);
+    let Some(span) = ran.span else {
+        talk(&format!("{name}: the policy ended early, after {} nodes", ran.tree.nodes().len()));
+        return Ok(());
+    };
+    let (floor, lines, bytes) = floor(&ran, &place.scratch("floor")?)?;
+    let nodes = ran.tree.nodes().len() as u32;
+    let rate = f64::from(span.candidates) / span.wall.as_secs_f64();
+    report.write(
+        Figure::duration(
+            &format!("CPU of a candidate: {name}"),
+            Unit::Microseconds,
+            span.own_cpu / span.candidates,
+        )
+        .with("wall_us", Unit::Microseconds.of(span.wall / span.candidates))
+        .with("candidates_per_s", rate.round())
+        .with("measured", ran.tree.measured())
+        .with("log_lines", f64::from(lines) / f64::from(nodes))
+        .with("log_bytes", (bytes / u64::from(nodes)) as f64)
+        .beside_duration("the same lines appended", Unit::Microseconds, floor / nodes)
+        .aim(AIM_CPU_US),
+    );
+    Ok(())
+}
+
+/// CPU time is what appending takes here: one write a line, and nothing is waited for.
+fn floor(ran: &Ran, folder: &Path) -> Outcome<(Duration, u32, u64)> {
+    let log = fs::read(ran.folder.join("events.jsonl"))?;
+    let mut file = OpenOptions::new().append(true).create(true).open(folder.join("floor.jsonl"))?;
+    let began = Instant::now();
+    let mut lines = 0;
+    for line in log.split_inclusive(|byte| *byte == b'\n') {
+        file.write_all(line)?;
+        lines += 1;
+    }
+    Ok((began.elapsed(), lines, log.len() as u64))
+}
+
+/// From end to end with a model's candidates and evaluations on this machine, kept apart: cold, and as the task has it.
+async fn whole(task: &LoadedTask, slots: u32, candidates: usize, report: &Report) -> Outcome<()> {
+    let cold = without_warmth(task);
+    let is_warm = task.task.search.as_ref().is_some_and(|search| search.warm.is_some());
+    let kinds = [("as the task has it", Some(task).filter(|_| is_warm)), ("cold", Some(&cold))];
+    for (kind, task) in kinds.into_iter().filter_map(|(kind, task)| Some((kind, task?))) {
+        let place = Place::new()?;
+        let wanted = Wanted { slots, ..instant("islands", Operator::Improve, candidates)? };
+        let door = Some(provider::saying(&place.scratch("model")?, &replies(candidates))?);
+        let ran = searching::run(&place, task, &wanted, Hands { door, evaluator: None }).await?;
+        let name =
+            format!("a candidate with its isolated evaluation, {kind}: islands, improve, {slots} at once");
+        let Some(span) = ran.span else { return Err(format!("{name}: it ended early").into()) };
+        let count = ran.tree.nodes().len() as u32;
+        report.write(
+            Figure::duration(&name, Unit::Milliseconds, span.wall / span.candidates)
+                .with("candidates_per_s", f64::from(span.candidates) / span.wall.as_secs_f64())
+                .with("cpu_ms_of_all_processes", Unit::Milliseconds.of(ran.cpu / count))
+                .with("measured", ran.tree.measured()),
+        );
+    }
+    Ok(())
+}
+
+/// The task with every evaluation from nothing.
+fn without_warmth(task: &LoadedTask) -> LoadedTask {
+    let mut cold = task.clone();
+    if let Some(search) = &mut cold.task.search {
+        search.warm = None;
+    }
+    cold
+}
+
+fn told(rival: &OpenEvolve, slope: &Slope, evaluation: &str, workers: u32, report: &Report) {
+    let name = format!("OpenEvolve {}, a candidate, {evaluation}, {workers} workers", rival.version);
+    report.write(
+        Figure::duration(&name, Unit::Milliseconds, slope.wall)
+            .with("cpu_ms_of_all_processes", Unit::Milliseconds.of(slope.cpu))
+            .with("candidates_per_s", 1.0 / slope.wall.as_secs_f64().max(1e-9)),
+    );
+}
