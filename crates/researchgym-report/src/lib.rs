@@ -16,12 +16,7 @@ mod search;
 pub mod story;
 pub mod tables;
 
-<<<<<<< HEAD
-pub use self::figure::{Figure, FigureError};
+pub use self::figure::{ContestWords, Course, Figure, FigureError, contest};
 pub use self::page::{Given, PageFacts, Report, ReportError, leaderboard_page, report};
 pub use self::search::{SearchTree, pictured};
-=======
-pub use self::figure::{ContestWords, Course, Figure, FigureError, contest};
-pub use self::page::{PageFacts, Report, ReportError, leaderboard_page, report};
->>>>>>> benches
 pub use self::story::{Call, Story};
