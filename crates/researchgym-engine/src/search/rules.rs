@@ -15,6 +15,8 @@ use super::making::{Made, Unmade};
 use super::{Search, tree};
 use crate::session::Session;
 
+/// The step size, in parts of the range, for numbers that programs refine themselves.
+const LEARNED_STEP: f64 = 0.1;
 /// How many of the best candidates `tune` may take differences from.
 const OTHERS: usize = 8;
 
@@ -90,7 +92,11 @@ impl Search {
         }
         let others = self.others(tree, node)?;
         let others: Vec<&Files> = others.iter().map(Arc::as_ref).collect();
-        let sigma = self.numbers.steps.as_ref().map_or(0.1, |steps| steps.of(base));
+        // Where programs refine their numbers themselves, success says nothing about the length of a step.
+        let is_learned = self.task.search.as_ref().and_then(|search| search.genome.as_ref());
+        let is_learned = is_learned.is_some_and(|genome| genome.learned);
+        let steps = self.numbers.steps.as_ref().filter(|_| !is_learned);
+        let sigma = steps.map_or(LEARNED_STEP, |steps| steps.of(base));
         Ok(said(genome::tuned(&space, &parent, &others, sigma, random)))
     }
 

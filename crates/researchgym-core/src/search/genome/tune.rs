@@ -16,8 +16,10 @@ use crate::search::Stream;
 pub struct Mix {
     /// Weight of a Gaussian step on some of the numbers.
     pub gaussian: f64,
-    /// Weight of a Gaussian step on one row.
+    /// Weight of a Gaussian step on some rows.
     pub row_step: f64,
+    /// The share of rows that such a step moves.
+    pub rows_stepped: f64,
     /// Weight of fresh values for one number.
     pub reset: f64,
     /// Weight of fresh values for one row.
@@ -43,6 +45,7 @@ impl Default for Mix {
         Mix {
             gaussian: 0.45,
             row_step: 0.2,
+            rows_stepped: 0.2,
             reset: 0.04,
             row_reset: 0.06,
             swap: 0.03,
@@ -135,9 +138,13 @@ pub fn tune(space: &Space, near: &Near<'_>, mix: &Mix, random: &mut Stream) -> O
                 (stepped(space, &units, &touched, sigma, random), what)
             }
             Move::RowStep => {
-                let row = random.below(rows.len());
-                let touched: Vec<usize> = rows[row].clone().collect();
-                let what = format!("Gaussian step of {sigma:.2e} on row {row}");
+                let mut moved: Vec<usize> =
+                    (0..rows.len()).filter(|_| random.chance(mix.rows_stepped)).collect();
+                if moved.is_empty() {
+                    moved.push(random.below(rows.len()));
+                }
+                let touched: Vec<usize> = moved.iter().flat_map(|row| rows[*row].clone()).collect();
+                let what = format!("Gaussian step of {sigma:.2e} on {} of {} rows", moved.len(), rows.len());
                 (stepped(space, &units, &touched, sigma, random), what)
             }
             Move::Reset => {
