@@ -204,11 +204,13 @@ async fn go_on(folder: RunFolder, state: impl Fn() -> Value + Send + Sync + 'sta
     let place = Place::new()?;
     let task = place::task("function-minimisation")?;
     let found: Arc<Mutex<Option<Value>>> = Arc::default();
-    let seen = found.clone();
+    let (seen, stop) = (found.clone(), place.stop());
     let see = move |line: &Line, _: &RunState| {
         let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.is_none() && matches!(line.event, Event::Planned(_)) {
             *seen = Some(state());
+            // The rest is not measured.
+            stop.send_replace(true);
         }
     };
     let runner = place.runner(&task, None, Arc::new(see)).await?;

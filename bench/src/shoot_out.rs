@@ -283,7 +283,8 @@ mod tests {
 
     #[test]
     fn searches_that_never_reach_the_target_are_beyond_all_others() {
-        let cases: [(&[Option<u64>], (Option<f64>, usize)); 5] = [
+        type Case<'c> = (&'c [Option<u64>], (Option<f64>, usize));
+        let cases: [Case<'_>; 5] = [
             (&[Some(3), None, Some(9)], (Some(9.0), 2)),
             (&[None, None, Some(9)], (None, 1)),
             (&[Some(2), Some(4)], (Some(3.0), 2)),
