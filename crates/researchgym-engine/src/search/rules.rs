@@ -5,6 +5,7 @@ use std::sync::Arc;
 use researchgym_core::failure::Failure;
 use researchgym_core::search::event::Gate;
 use researchgym_core::search::genome::cma::{CmaEs, Settings};
+use researchgym_core::search::genome::tune::Mix;
 use researchgym_core::search::genome::{self, Genome, Nothing, Space, StepSizes, replaced, sampled};
 use researchgym_core::search::{Change, Node, NodeId, Operator, Stream, Tree};
 use researchgym_core::task::Task;
@@ -95,9 +96,10 @@ impl Search {
         // Where programs refine their numbers themselves, success says nothing about the length of a step.
         let is_learned = self.task.search.as_ref().and_then(|search| search.genome.as_ref());
         let is_learned = is_learned.is_some_and(|genome| genome.learned);
+        let mix = if is_learned { Mix::refined() } else { Mix::default() };
         let steps = self.numbers.steps.as_ref().filter(|_| !is_learned);
         let sigma = steps.map_or(LEARNED_STEP, |steps| steps.of(base));
-        Ok(said(genome::tuned(&space, &parent, &others, sigma, random)))
+        Ok(said(genome::tuned(&space, &parent, &others, (sigma, &mix), random)))
     }
 
     /// Measured candidates beside the parents: those that the policy shows, else the best.

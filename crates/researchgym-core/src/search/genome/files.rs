@@ -59,13 +59,13 @@ pub fn tuned(
     space: &Space,
     parent: &Files,
     others: &[&Files],
-    sigma: f64,
+    (sigma, mix): (f64, &Mix),
     random: &mut Stream,
 ) -> Result<Made, Nothing> {
     let genome = sampled(space, parent)?;
     let others: Vec<Genome> = others.iter().filter_map(|files| sampled(space, files).ok()).collect();
     let near = Near { parent: &genome, others: &others, sigma };
-    let tuned = tune::tune(space, &near, &Mix::default(), random)
+    let tuned = tune::tune(space, &near, mix, random)
         .ok_or_else(|| Nothing::Fixed { file: space.file().to_owned() })?;
     Ok(Made { files: replaced(space, parent, &tuned.genome), description: tuned.description })
 }

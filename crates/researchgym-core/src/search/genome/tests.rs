@@ -279,14 +279,14 @@ fn every_move_of_tune_does_what_it_says() {
 fn numbers_that_cannot_change_are_told() {
     let space = Space::array(&spec(1.0, 1.0, false));
     let files = Files::from([("numbers.json".to_owned(), b"[1, 1]".to_vec())]);
-    let told = tuned(&space, &files, &[], 0.1, &mut random(0)).unwrap_err();
+    let told = tuned(&space, &files, &[], (0.1, &Mix::default()), &mut random(0)).unwrap_err();
     assert_eq!(told.to_string(), "numbers.json: every number has one possible value only");
-    let told = tuned(&space, &Files::new(), &[], 0.1, &mut random(0)).unwrap_err();
+    let told = tuned(&space, &Files::new(), &[], (0.1, &Mix::default()), &mut random(0)).unwrap_err();
     assert_eq!(told.to_string(), "numbers.json: there is no such file in the candidate");
     // One of two values: the other one.
     let space = Space::array(&spec(0.0, 1.0, true));
     let files = Files::from([("numbers.json".to_owned(), b"[1]".to_vec())]);
-    let made = tuned(&space, &files, &[], 1e-9, &mut random(0)).unwrap();
+    let made = tuned(&space, &files, &[], (1e-9, &Mix::default()), &mut random(0)).unwrap();
     assert_eq!(made.files["numbers.json"], b"[\n 0\n]\n");
 }
 
@@ -406,7 +406,7 @@ proptest! {
         let files = Files::from([("p.json".to_owned(), text.to_vec())]);
         let mut stream = Stream::new(seed, "test", 0);
         let drawn = draft(&space, &files, &mut stream).unwrap();
-        let made = tuned(&space, &files, &[&drawn.files], 0.1, &mut stream).unwrap();
+        let made = tuned(&space, &files, &[&drawn.files], (0.1, &Mix::default()), &mut stream).unwrap();
         for candidate in [&drawn.files, &made.files] {
             let genome = sampled(&space, candidate).unwrap();
             prop_assert_eq!(&space.write(&genome), &candidate["p.json"]);

@@ -59,6 +59,24 @@ impl Default for Mix {
     }
 }
 
+impl Mix {
+    /// For numbers that a candidate's program refines itself: what counts is to leave the basin of the parent, so that a few rows move far
+    /// and nothing is taken from candidates of other basins.
+    pub fn refined() -> Mix {
+        Mix {
+            gaussian: 0.1,
+            row_step: 0.75,
+            reset: 0.0,
+            row_reset: 0.15,
+            swap: 0.0,
+            shift: 0.0,
+            differential: 0.0,
+            spread: 0.9,
+            ..Mix::default()
+        }
+    }
+}
+
 /// A new genome and how it was made.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tuned {
