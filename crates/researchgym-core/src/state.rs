@@ -1,5 +1,7 @@
 //! The state of a run: a fold over its events, the same for a live run, a replay and a resumption.
 
+mod search;
+
 use std::collections::BTreeMap;
 
 use crate::action::{Action, Body, Origin};
@@ -15,7 +17,7 @@ use crate::model::FailureKind;
 use crate::network::{NetworkUse, Phase};
 use crate::observation::Observation;
 use crate::score::{AttemptKind, Finding, Score, Severity, Split};
-use crate::search::{Operator, Plan, Tree};
+use crate::search::Tree;
 use crate::spec::{AgentSpec, Limits};
 
 /// Events do not make sense in this order.
@@ -355,35 +357,6 @@ impl RunState {
         }
         self.last_at.clone_from(&line.time);
         self.events += 1;
-        Ok(())
-    }
-
-    /// How many measurements the best candidate of a search must have before it counts.
-    pub fn measurements_wanted(&self) -> u32 {
-        match &self.started.spec.agent {
-            AgentSpec::Search(search) => search.measurements,
-            _ => 1,
-        }
-    }
-
-    /// Takes in an event of a search. A planned candidate is a step; another measurement is none.
-    fn searched(&mut self, line: &Line) -> Result<(), StateError> {
-        let wrong = |problem: &str| StateError { seq: line.seq, problem: problem.into() };
-        let tree = self.search.as_mut().ok_or_else(|| wrong("a node in a run that is no search"))?;
-        tree.apply(&line.event).map_err(|error| wrong(&error.to_string()))?;
-        let working_ms = match &line.event {
-            Event::Planned(planned) => {
-                let is_step =
-                    |plan: &&Plan| !matches!(plan.operator, Operator::Baseline | Operator::Replicate);
-                self.steps += planned.plans.iter().filter(is_step).count() as u64;
-                planned.working_ms
-            }
-            Event::NodeBuilt(built) => built.working_ms,
-            Event::NodeDropped(dropped) => dropped.working_ms,
-            Event::Evaluated(evaluated) => evaluated.working_ms,
-            _ => 0,
-        };
-        self.working_ms = self.working_ms.max(working_ms);
         Ok(())
     }
 

@@ -9,6 +9,8 @@ has `# EVOLVE-BLOCK-START` and `# EVOLVE-BLOCK-END`, nothing outside of them cha
 tree differs from the source's, it has at most 64 KiB and is not nested deeper than 60 levels. It may have fewer
 mutations than asked for, if no more are found. Nothing of the program is run. The same request has the same answer
 under the same version of Python.
+
+One file, longer than others: it is started by its path alone, in a sandbox that has nothing beside it to import.
 """
 
 from __future__ import annotations

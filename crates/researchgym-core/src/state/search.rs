@@ -1,0 +1,37 @@
+//! The part of a run's state that only searches have: steps and working time that nodes bring, and the tree.
+
+use super::{RunState, StateError};
+use crate::event::{Event, Line};
+use crate::search::{Operator, Plan};
+use crate::spec::AgentSpec;
+
+impl RunState {
+    /// How many measurements the best candidate of a search must have before it counts.
+    pub fn measurements_wanted(&self) -> u32 {
+        match &self.started.spec.agent {
+            AgentSpec::Search(search) => search.measurements,
+            _ => 1,
+        }
+    }
+
+    /// Takes in an event of a search. A planned candidate is a step; another measurement is none.
+    pub(super) fn searched(&mut self, line: &Line) -> Result<(), StateError> {
+        let wrong = |problem: &str| StateError { seq: line.seq, problem: problem.into() };
+        let tree = self.search.as_mut().ok_or_else(|| wrong("a node in a run that is no search"))?;
+        tree.apply(&line.event).map_err(|error| wrong(&error.to_string()))?;
+        let working_ms = match &line.event {
+            Event::Planned(planned) => {
+                let is_step =
+                    |plan: &&Plan| !matches!(plan.operator, Operator::Baseline | Operator::Replicate);
+                self.steps += planned.plans.iter().filter(is_step).count() as u64;
+                planned.working_ms
+            }
+            Event::NodeBuilt(built) => built.working_ms,
+            Event::NodeDropped(dropped) => dropped.working_ms,
+            Event::Evaluated(evaluated) => evaluated.working_ms,
+            _ => 0,
+        };
+        self.working_ms = self.working_ms.max(working_ms);
+        Ok(())
+    }
+}
