@@ -152,6 +152,7 @@ pub(crate) fn spec(runner: &Runner, task: &LoadedTask, agent: AgentSpec) -> RunS
         gpus: None,
         tags: Vec::new(),
         data_dir: None,
+        executor: Default::default(),
     }
 }
 

@@ -168,6 +168,7 @@ fn started(task: &LoadedTask, id: &str, number: u64) -> Event {
         network: None,
         tags: Vec::new(),
         data_dir: None,
+        executor: Default::default(),
     };
     Event::RunStarted(Box::new(RunStarted {
         schema: SCHEMA,

@@ -16,7 +16,7 @@ use crate::model::{ModelFailure, Stop, Usage, Wire};
 use crate::network::NetworkRequested;
 use crate::observation::Observation;
 use crate::score::{AttemptKind, Score, Split};
-use crate::search::event::{Evaluated, EvaluationBegan, NodeBuilt, NodeDropped, Planned};
+use crate::search::event::{Evaluated, EvaluationBegan, NodeBuilt, NodeDropped, Planned, TrialReported};
 use crate::spec::{Limits, MicroUsd, RunSpec};
 use crate::task::Task;
 
@@ -112,6 +112,8 @@ pub enum Event {
     NodeDropped(Box<NodeDropped>),
     /// A search: an evaluation is about to start.
     EvaluationBegan(EvaluationBegan),
+    /// A search: what the program of an evaluation under way has measured of itself.
+    TrialReported(Box<TrialReported>),
     /// A search: an evaluation is over.
     Evaluated(Box<Evaluated>),
     /// A program in a sandbox asked the proxy for something.

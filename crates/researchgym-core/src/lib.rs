@@ -9,6 +9,7 @@ pub mod chain;
 pub mod digest;
 pub mod edit;
 pub mod event;
+pub mod executor;
 pub mod failure;
 pub mod gpu;
 pub mod grading;

@@ -184,7 +184,8 @@ pub fn named_blobs(event: &Event) -> Vec<NamedBlob> {
         }
         Event::NodeDropped(dropped) => dropped.idea.iter().filter_map(blob_of_body).collect(),
         Event::Evaluated(evaluated) => {
-            let said = evaluated.learned.values().chain(&evaluated.feedback).filter_map(blob_of_body);
+            let said = evaluated.learned.values().chain(&evaluated.feedback).chain(&evaluated.reported);
+            let said = said.filter_map(blob_of_body);
             said.chain(evaluated.outputs.map(NamedBlob::Manifest)).collect()
         }
         Event::RunStarted(_)
@@ -193,6 +194,7 @@ pub fn named_blobs(event: &Event) -> Vec<NamedBlob> {
         | Event::ModelLost { .. }
         | Event::Planned(_)
         | Event::EvaluationBegan(_)
+        | Event::TrialReported(_)
         | Event::Paused
         | Event::Unpaused { .. }
         | Event::LimitsChanged { .. }

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::action::Body;
 use crate::digest::Digest;
+use crate::executor::Executor;
 use crate::gpu::GpuRequest;
 use crate::isolation::{Image, Runtime};
 use crate::model::{ModelFacts, Reasoning, Wire};
@@ -224,6 +225,9 @@ pub struct RunSpec {
     /// The GPUs that the agent's sandbox is to have; none if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gpus: Option<GpuRequest>,
+    /// Who carries out its jobs: the whole run, or the evaluations of a search.
+    #[serde(default, skip_serializing_if = "Executor::is_local")]
+    pub executor: Executor,
     /// The limits.
     pub limits: Limits,
     /// Whether the web can be searched and read: the task allows it, and a search key was there when the run began.

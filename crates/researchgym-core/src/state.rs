@@ -332,6 +332,7 @@ impl RunState {
             | Event::NodeBuilt(_)
             | Event::NodeDropped(_)
             | Event::EvaluationBegan(_)
+            | Event::TrialReported(_)
             | Event::Evaluated(_) => self.searched(line)?,
             Event::UserNoted { text } => self.notes.push((line.seq, text.clone())),
             Event::Paused => self.is_paused = true,

@@ -62,6 +62,7 @@ fn started() -> Event {
             network: None,
             tags: Vec::new(),
             data_dir: None,
+            executor: Default::default(),
         },
         task: Box::new(task),
         digests: Digests { task: Digest::of(b"task"), agent: Digest::of(b"agent") },

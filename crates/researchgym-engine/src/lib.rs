@@ -10,6 +10,7 @@ pub mod check;
 pub mod dataset;
 mod disk;
 pub mod environment;
+pub mod executor;
 pub mod gateway;
 pub mod gpu;
 pub mod grading;

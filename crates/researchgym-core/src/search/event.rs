@@ -151,6 +151,34 @@ pub struct EvaluationBegan {
     pub stage: String,
 }
 
+/// One value that a trial's program printed or wrote for TensorBoard.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MetricPoint {
+    /// The metric.
+    pub name: String,
+    /// The program's own count, such as the training step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<i64>,
+    /// A finite number.
+    pub value: f64,
+    /// Milliseconds since the program began, when it was seen.
+    pub at_ms: u64,
+}
+
+/// The newest values that the program of an evaluation under way has told: of each metric at most one. At most one such
+/// event every few seconds and evaluation; all values stand in [`Evaluated::reported`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TrialReported {
+    /// The evaluation's number.
+    pub evaluation: u64,
+    /// Of which node.
+    pub node: NodeId,
+    /// The values.
+    pub points: Vec<MetricPoint>,
+}
+
 /// An evaluation is over.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -168,12 +196,22 @@ pub struct Evaluated {
     /// What it wrote and children inherit.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub learned: BTreeMap<String, Body>,
-    /// Wall time in milliseconds.
+    /// All that its program has told of itself, as JSON lines of [`MetricPoint`], capped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reported: Option<Body>,
+    /// Wall time in milliseconds, without the time in a queue.
     pub wall_ms: u64,
+    /// Time in a cluster's queue in milliseconds: of no run's working time.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub queued_ms: u64,
     /// Processor time of the candidate's program in milliseconds.
     pub cpu_ms: u64,
     /// Working time of the run so far, in milliseconds.
     pub working_ms: u64,
+}
+
+fn is_zero(value: &u64) -> bool {
+    *value == 0
 }
 
 /// What came of an evaluation.

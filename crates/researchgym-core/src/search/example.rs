@@ -168,6 +168,8 @@ timeout_s = 60
                 feedback: candidate.feedback.map(body),
                 outputs: None,
                 learned: BTreeMap::new(),
+                reported: None,
+                queued_ms: 0,
                 wall_ms: 0,
                 cpu_ms: 0,
                 working_ms: 0,

@@ -177,6 +177,8 @@ impl Simulation {
             feedback: None,
             outputs: None,
             learned: Default::default(),
+            reported: None,
+            queued_ms: 0,
             wall_ms: 0,
             cpu_ms: 0,
             working_ms: 0,

@@ -40,6 +40,7 @@ pub(super) fn specification(
         network: None,
         tags: Vec::new(),
         data_dir: None,
+        executor: Default::default(),
     }
 }
 

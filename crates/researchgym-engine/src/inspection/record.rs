@@ -258,6 +258,7 @@ impl Reading {
             | Event::NodeBuilt(_)
             | Event::NodeDropped(_)
             | Event::EvaluationBegan(_)
+            | Event::TrialReported(_)
             | Event::Evaluated(_)
             | Event::Paused
             | Event::Unpaused { .. }

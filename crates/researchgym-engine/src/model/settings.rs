@@ -10,6 +10,7 @@ pub(super) use self::merge::shown_key;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use researchgym_core::executor::SlurmSpec;
 use researchgym_core::model::{Wire, price};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
@@ -29,6 +30,8 @@ pub struct Settings {
     pub prices: Vec<PathBuf>,
     /// Containers.
     pub docker: DockerSettings,
+    /// What jobs of a Slurm cluster ask for, with `--executor slurm`.
+    pub slurm: SlurmSpec,
 }
 
 /// What `--runtime docker` goes by.

@@ -4,16 +4,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use researchgym_core::action::Body;
 use researchgym_core::digest::Digest;
 use researchgym_core::event::Event;
 use researchgym_core::failure::Failure;
 use researchgym_core::score::{AttemptKind, Split};
 use researchgym_core::search::context::feedback;
-use researchgym_core::search::event::{Evaluated, EvaluationBegan, EvaluationOutcome};
+use researchgym_core::search::event::{
+    Evaluated, EvaluationBegan, EvaluationOutcome, MetricPoint, TrialReported,
+};
 use researchgym_core::search::{FULL, NodeId, Stage, Status};
 use researchgym_core::task::{Task, ValidateOn};
 
-use super::evaluator::{Evaluation, Files, Job, JobGrading, Said, Verdict};
+use super::evaluator::{Evaluation, Files, Job, JobGrading, Progress, ProgressTeller, Said, Verdict};
 use super::{Message, Search, tree};
 use crate::session::Session;
 
@@ -75,7 +78,13 @@ impl Search {
         let seed =
             Digest::of_parts(&[b"evaluation", &started.spec.seed.to_le_bytes(), &evaluation.to_le_bytes()]);
         let learned = search.genome.filter(|genome| genome.learned).map(|genome| genome.file);
+        let told = self.teller.clone();
+        let teller = ProgressTeller::new(move |progress| {
+            // Who has gone has ended the search.
+            let _ = told.send(Message::Progressed { evaluation, progress });
+        });
         Ok(Job {
+            teller,
             evaluation,
             node: id,
             stage: stage.name().to_owned(),
@@ -86,6 +95,35 @@ impl Search {
             learned: learned.filter(|_| stage.name() == FULL),
             seed: u64::from_le_bytes(seed.as_bytes()[..8].try_into().unwrap_or_default()) >> 11,
         })
+    }
+
+    /// Takes in how an evaluation under way stands.
+    pub(super) fn progressed(
+        &mut self,
+        session: &mut Session,
+        evaluation: u64,
+        progress: Progress,
+    ) -> Result<(), Failure> {
+        let Some(node) = tree(session).under_way().get(&evaluation).copied() else { return Ok(()) };
+        match progress {
+            Progress::Queued => drop(self.queued.insert(evaluation)),
+            Progress::Running => drop(self.queued.remove(&evaluation)),
+            Progress::Reported(points) => {
+                let told = TrialReported { evaluation, node, points };
+                self.record(session, Event::TrialReported(Box::new(told)))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// All that a program has told of itself, as JSON lines.
+    fn reported(session: &Session, points: &[MetricPoint]) -> Result<Option<Body>, Failure> {
+        if points.is_empty() {
+            return Ok(None);
+        }
+        let lines = points.iter().filter_map(|point| serde_json::to_string(point).ok());
+        let text: String = lines.flat_map(|line| [line, "\n".to_owned()]).collect();
+        session.keep(text.as_bytes()).map(Some)
     }
 
     /// Says what is wrong with a baseline that has no score; if the machine or the task is, nothing can be compared.
@@ -125,6 +163,7 @@ impl Search {
         let Some(node) = tree(session).under_way().get(&evaluation).copied() else { return Ok(()) };
         let learned_path = self.task.search.as_ref().and_then(|search| search.genome.as_ref());
         let learned_path = learned_path.map(|genome| genome.file.clone());
+        self.queued.remove(&evaluation);
         let mut lost = None;
         let mut event = Evaluated { wall_ms, ..super::opening::stopped(evaluation, session.working_ms()) };
         match result {
@@ -133,6 +172,11 @@ impl Search {
                     self.broken = 0;
                 }
                 event.cpu_ms = found.cpu.as_millis() as u64;
+                if let Some(queued) = found.queued {
+                    event.queued_ms = queued.waited.as_millis() as u64;
+                    event.wall_ms = queued.took.as_millis() as u64;
+                }
+                event.reported = Search::reported(session, &found.reported)?;
                 event.outputs = found.outputs;
                 if let (Some(path), Some(content)) = (learned_path, &found.learned) {
                     event.learned = BTreeMap::from([(path, session.keep(content)?)]);

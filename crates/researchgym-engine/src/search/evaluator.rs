@@ -10,7 +10,7 @@ use researchgym_core::failure::Failure;
 use researchgym_core::keys::AttemptKeys;
 use researchgym_core::score::{Score, Split};
 use researchgym_core::search::NodeId;
-use researchgym_core::search::event::EvaluationFailure;
+use researchgym_core::search::event::{EvaluationFailure, MetricPoint};
 use researchgym_core::task::Task;
 
 /// Path relative to the workspace -> content.
@@ -20,6 +20,13 @@ pub type Files = BTreeMap<String, Vec<u8>>;
 pub trait Evaluator: Send + Sync {
     /// Runs one stage of an evaluation to its end. If the future is dropped, everything that it has started is killed.
     fn evaluate(self: Arc<Self>, job: Job) -> BoxFuture<'static, Result<Evaluation, Failure>>;
+
+    /// Whether an evaluation that was begun before the program died still goes on, or is over and its result kept: then it is
+    /// asked for again under the same number, and answered without being run twice.
+    fn has_kept(&self, evaluation: u64) -> bool {
+        let _ = evaluation;
+        false
+    }
 
     /// Takes down what is kept between evaluations.
     fn close(self: Arc<Self>) -> BoxFuture<'static, ()> {
@@ -48,6 +55,46 @@ pub struct Job {
     pub learned: Option<String>,
     /// Seed of the program's own randomness.
     pub seed: u64,
+    /// Is told how the job stands and what its program measures.
+    pub teller: ProgressTeller,
+}
+
+/// How an evaluation under way stands.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Progress {
+    /// It waits in a cluster's queue: no working time of the run.
+    Queued,
+    /// Its program works.
+    Running,
+    /// What its program has told of itself.
+    Reported(Vec<MetricPoint>),
+}
+
+/// Where an evaluation's progress goes. A clone goes to the same place.
+#[derive(Clone)]
+pub struct ProgressTeller(Arc<dyn Fn(Progress) + Send + Sync>);
+
+impl ProgressTeller {
+    /// Calls a function.
+    pub fn new(tell: impl Fn(Progress) + Send + Sync + 'static) -> ProgressTeller {
+        ProgressTeller(Arc::new(tell))
+    }
+
+    /// Tells nobody.
+    pub fn silent() -> ProgressTeller {
+        ProgressTeller::new(|_| {})
+    }
+
+    /// Tells of progress.
+    pub fn tell(&self, progress: Progress) {
+        (self.0)(progress);
+    }
+}
+
+impl std::fmt::Debug for ProgressTeller {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("ProgressTeller")
+    }
 }
 
 /// How a job is graded.
@@ -76,6 +123,19 @@ pub struct Evaluation {
     pub learned: Option<Vec<u8>>,
     /// Processor time of the candidate's program.
     pub cpu: Duration,
+    /// All that its program has told of itself, capped.
+    pub reported: Vec<MetricPoint>,
+    /// Where it did not run at once: how long it waited in a queue, and how long it then took.
+    pub queued: Option<Queued>,
+}
+
+/// The time of an evaluation that waited in a queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Queued {
+    /// From when it was handed over until it began.
+    pub waited: Duration,
+    /// From then to its end.
+    pub took: Duration,
 }
 
 /// What a candidate's program wrote, head and tail.
@@ -112,6 +172,14 @@ impl Evaluation {
 
     /// A verdict without anything else.
     pub fn of(verdict: Verdict) -> Evaluation {
-        Evaluation { verdict, said: Said::default(), outputs: None, learned: None, cpu: Duration::ZERO }
+        Evaluation {
+            verdict,
+            said: Said::default(),
+            outputs: None,
+            learned: None,
+            cpu: Duration::ZERO,
+            reported: Vec::new(),
+            queued: None,
+        }
     }
 }

@@ -26,7 +26,7 @@ mod rules;
 mod surface;
 mod warm;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -43,7 +43,9 @@ use tokio::task::JoinSet;
 
 use self::asking::{Entry, Wish};
 use self::contents::Contents;
-pub use self::evaluator::{Evaluation, Evaluator, Files, Job, JobGrading, Said, Verdict};
+pub use self::evaluator::{
+    Evaluation, Evaluator, Files, Job, JobGrading, Progress, ProgressTeller, Queued, Said, Verdict,
+};
 pub use self::fake::Fake;
 use self::making::{Made, Unmade};
 use self::mind::Mind;
@@ -89,6 +91,8 @@ struct Search {
     parked: VecDeque<Wish>,
     /// Answers from before the run was interrupted, by conversation.
     answers: BTreeMap<u64, VecDeque<RecordedAsk>>,
+    /// Evaluations under way that wait in a cluster's queue.
+    queued: BTreeSet<u64>,
     /// Evaluations in a row in which the machine failed.
     broken: u32,
     /// Plans in a row that came to nothing before any evaluation, and why the last one did.
@@ -122,6 +126,8 @@ enum Message {
     CodeOpening { node: NodeId, idea: String, answer: tokio::sync::oneshot::Sender<Result<Told, String>> },
     /// What makes candidates cannot be used at all: the search cannot go on.
     MakingEnds(Failure),
+    /// How an evaluation under way stands.
+    Progressed { evaluation: u64, progress: Progress },
     /// An evaluation is over.
     Evaluated { evaluation: u64, wall_ms: u64, result: Box<Result<Evaluation, Failure>> },
 }
@@ -244,6 +250,7 @@ impl Search {
                 Ok(())
             }
             Message::MakingEnds(failure) => Err(failure),
+            Message::Progressed { evaluation, progress } => self.progressed(session, evaluation, progress),
             Message::Evaluated { evaluation, wall_ms, result } => {
                 self.evaluated(session, evaluation, wall_ms, *result)
             }

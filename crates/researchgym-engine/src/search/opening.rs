@@ -1,6 +1,6 @@
 //! Opening a search: from the log to a policy that has seen it, the contents of candidates, and an evaluator.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -105,6 +105,7 @@ impl Search {
             calls: BTreeMap::new(),
             parked: VecDeque::new(),
             answers: answers(&lines),
+            queued: BTreeSet::new(),
             broken: 0,
             nothing: (0, String::new()),
             winding: None,
@@ -177,6 +178,8 @@ pub(super) fn stopped(evaluation: u64, working_ms: u64) -> Evaluated {
         feedback: None,
         outputs: None,
         learned: BTreeMap::new(),
+        reported: None,
+        queued_ms: 0,
         wall_ms: 0,
         cpu_ms: 0,
         working_ms,

@@ -189,6 +189,7 @@ fn full(event: &Event, state: &RunState) -> Option<String> {
         | Event::NodeBuilt(_)
         | Event::NodeDropped(_)
         | Event::EvaluationBegan(_)
+        | Event::TrialReported(_)
         | Event::Evaluated(_) => return None,
         Event::UserNoted { .. } => "  note for the agent recorded".to_owned(),
         Event::Paused => format!("  paused; go on with: researchgym unpause {}", state.started.run_id),

@@ -112,6 +112,8 @@ impl Grown {
             feedback: None,
             outputs: None,
             learned: BTreeMap::new(),
+            reported: None,
+            queued_ms: 0,
             wall_ms: 0,
             cpu_ms: 0,
             working_ms: 0,

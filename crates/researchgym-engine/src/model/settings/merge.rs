@@ -12,8 +12,23 @@ use toml::{Table, Value};
 
 use super::{Entry, Merged, Settings, SettingsError, is_of_project};
 
-pub(super) const TOP: [&str; 5] = ["providers", "models", "prices", "trusted_projects", "docker"];
+pub(super) const TOP: [&str; 6] = ["providers", "models", "prices", "trusted_projects", "docker", "slurm"];
 pub(super) const DOCKER: [&str; 1] = ["image"];
+pub(super) const SLURM: [&str; 13] = [
+    "partition",
+    "account",
+    "qos",
+    "gres",
+    "cpus",
+    "memory_mib",
+    "minutes",
+    "options",
+    "poll_s",
+    "program",
+    "home",
+    "gateway",
+    "gateway_listen",
+];
 pub(super) const PROVIDER: [&str; 8] =
     ["base_url", "wire", "key_env", "key_file", "auth", "headers", "query", "local"];
 pub(super) const MODEL: [&str; 8] = [
@@ -197,6 +212,7 @@ fn known_keys(path: &[String]) -> Option<&'static [&'static str]> {
         ["providers", _] => Some(&PROVIDER),
         ["models", _] => Some(&MODEL),
         ["docker"] => Some(&DOCKER),
+        ["slurm"] => Some(&SLURM),
         _ => None,
     }
 }

@@ -46,6 +46,7 @@ fn started() -> Event {
             gpus: None,
             tags: Vec::new(),
             data_dir: None,
+            executor: Default::default(),
         },
         task: Box::new(researchgym_core::task::parse(TASK, "task.toml").unwrap()),
         digests: Digests { task: Digest::of(b"task"), agent: Digest::of(b"agent") },

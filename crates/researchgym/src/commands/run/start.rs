@@ -144,6 +144,7 @@ fn specification(
         seed_given: arguments.seed.is_some(),
         runtime: arguments.runtime.map_or(Runtime::Local, runtime),
         image: None,
+        executor: researchgym_core::executor::Executor::Local,
         gpus: gpus::wanted(arguments.gpus.gpus.as_ref(), &task),
         limits: Limits {
             working_ms: hours,
