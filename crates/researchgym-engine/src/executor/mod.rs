@@ -6,7 +6,10 @@
 //! once and never replaced) what came of it. Whoever opens the folder again goes on from there, so that nothing runs twice.
 
 pub mod folder;
+pub(crate) mod follow;
 pub mod order;
+pub mod relay;
+pub mod runs;
 pub(crate) mod worker;
 
 use std::path::PathBuf;
