@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::order::Order;
 
 const ORDER: &str = "order.json";
-const RESULT: &str = "result.json";
+pub(super) const RESULT: &str = "result.json";
 const METRICS: &str = "metrics.jsonl";
 
 /// The folder of one job.

@@ -10,5 +10,5 @@ mod removal;
 
 pub(super) use discovery::{Cgroups, Controller};
 pub(super) use group::{Counts, Group};
-pub(super) use removal::started;
+pub(crate) use removal::started;
 pub(crate) use removal::{Parent, parents, remove};
