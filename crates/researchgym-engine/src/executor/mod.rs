@@ -5,6 +5,8 @@
 //! that it was handed over, `started.N` (made exclusively) that its N-th incarnation works, `result.json` (linked into place
 //! once and never replaced) what came of it. Whoever opens the folder again goes on from there, so that nothing runs twice.
 
+pub mod slurm;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
