@@ -9,6 +9,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use researchgym_core::failure::Failure;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +17,7 @@ use super::order::Order;
 
 const ORDER: &str = "order.json";
 pub(super) const RESULT: &str = "result.json";
+const FAILURE: &str = "failure.json";
 const METRICS: &str = "metrics.jsonl";
 
 /// The folder of one job.
@@ -109,6 +111,22 @@ impl JobFolder {
     /// The file system.
     pub fn conclude(&self, result: &impl Serialize) -> io::Result<bool> {
         self.put(RESULT, result)
+    }
+
+    /// Writes why the newest incarnation could not do its work.
+    ///
+    /// # Errors
+    /// The file system.
+    pub fn note_failure(&self, failure: &Failure) -> io::Result<()> {
+        let path = self.0.join(FAILURE);
+        let text = serde_json::to_vec(failure)?;
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(0o600).open(path)?.write_all(&text)
+    }
+
+    /// Why the newest incarnation that failed could not do its work.
+    pub fn noted_failure(&self) -> Option<Failure> {
+        self.read(FAILURE).ok().flatten()
     }
 
     /// Where the job writes what its program measures, a JSON line a time.

@@ -11,6 +11,7 @@ pub(crate) mod follow;
 pub mod order;
 pub mod relay;
 pub mod runs;
+pub mod slurm;
 pub(crate) mod worker;
 
 use std::path::PathBuf;

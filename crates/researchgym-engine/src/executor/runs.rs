@@ -60,7 +60,7 @@ pub struct Submitter {
     /// How jobs reach the models.
     pub place: RelayPlace,
     /// Answers them, if the runs have a model that is asked over a network.
-    pub relay: Option<Relay>,
+    pub relay: Option<Arc<Relay>>,
     /// The way to the runs' model.
     pub door: Option<Arc<Door>>,
     /// The cache folder as nodes find it.
@@ -284,7 +284,7 @@ impl Submitter {
         follower.read()?;
         Ok(match end {
             Ok(JobEnd::Result) => End::Over,
-            Ok(JobEnd::Lost(lost)) => End::Lost(failure(&lost)),
+            Ok(JobEnd::Lost(lost)) => End::Lost(failure(&lost, folder.noted_failure())),
             Err(failure) => End::Lost(failure),
         })
     }
@@ -361,7 +361,11 @@ fn by_user() -> Lost {
 }
 
 /// A lost job as a run's failure: never the agent's.
-fn failure(lost: &Lost) -> Failure {
+fn failure(lost: &Lost, noted: Option<Failure>) -> Failure {
+    if let (Cause::Failed, Some(noted)) = (lost.cause, noted) {
+        let message = format!("{}: {}", lost.message, noted.message);
+        return Failure { boundary: Boundary::Executor, message, ..noted };
+    }
     let failure = Failure::new(Boundary::Executor, lost.message.clone());
     match lost.cause {
         Cause::OutOfMemory => {

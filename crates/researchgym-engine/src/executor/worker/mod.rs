@@ -18,9 +18,14 @@ const BROKEN: i32 = 70;
 /// Carries one job out; the exit status for the cluster.
 pub(crate) fn main(mut arguments: impl Iterator<Item = OsString>) -> i32 {
     let Some(folder) = arguments.next().map(PathBuf::from) else { return BROKEN };
-    match work(&JobFolder::at(folder)) {
+    let folder = JobFolder::at(folder);
+    match work(&folder) {
         Ok(()) => 0,
-        Err(_failure) => BROKEN,
+        Err(failure) => {
+            // Whoever handed the job over shows it beside what the cluster says.
+            let _ = folder.note_failure(&failure);
+            BROKEN
+        }
     }
 }
 
@@ -42,12 +47,15 @@ fn work(folder: &JobFolder) -> Result<(), Failure> {
     }
     let runtime = tokio::runtime::Runtime::new().map_err(broken)?;
     let Order { run, home, work, .. } = order;
-    runtime.block_on(async {
+    let done = runtime.block_on(async {
         match work {
             Work::Evaluation(order) => evaluation::work(folder, &run, &home, *order).await,
             Work::Run(order) => run::work(folder, &run, &home, *order).await,
         }
-    })
+    });
+    // A job that the cluster ends waits for nothing.
+    runtime.shutdown_background();
+    done
 }
 
 fn broken(error: std::io::Error) -> Failure {

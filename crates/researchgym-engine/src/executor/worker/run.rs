@@ -47,8 +47,6 @@ const LOCK_AGAIN: Duration = Duration::from_millis(200);
 /// The side with the keys may be away for about half an hour: calls are asked again so often, after so long at most.
 const RELAY_ATTEMPTS: u32 = 120;
 const RELAY_LONGEST_WAIT: Duration = Duration::from_secs(30);
-/// Another folder for the locks of devices.
-const GPU_LOCKS: &str = "RESEARCHGYM_GPU_LOCKS";
 
 /// What the node is told.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -169,8 +167,7 @@ async fn prepared(
     let gpus = match &spec.gpus {
         None => None,
         Some(request) => {
-            let locks = std::env::var_os(GPU_LOCKS).filter(|path| !path.is_empty()).map(PathBuf::from);
-            let found = tokio::task::block_in_place(|| Gpus::find(GpuPlaces::of_machine(locks.as_deref())))?;
+            let found = tokio::task::block_in_place(|| Gpus::find(GpuPlaces::of_machine(None)))?;
             found.check(request, 1)?;
             Some(Arc::new(found))
         }

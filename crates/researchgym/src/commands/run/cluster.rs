@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use researchgym_core::event::Ending;
 use researchgym_core::executor::{Executor, SlurmSpec};
-use researchgym_core::failure::{Boundary, Failure};
+use researchgym_core::failure::Failure;
 use researchgym_core::gpu::GpuRequest;
 use researchgym_core::result::RunResult;
 use researchgym_core::spec::{AgentSpec, RunSpec};
@@ -14,6 +14,7 @@ use researchgym_engine::catalogue::LoadedTask;
 use researchgym_engine::dataset::Fetching;
 use researchgym_engine::executor::relay::{Relay, RelayPlace};
 use researchgym_engine::executor::runs::{Submitter, needs_relay};
+use researchgym_engine::executor::slurm::Slurm;
 use researchgym_engine::executor::{Cluster, Group, JobState};
 use researchgym_engine::materials::{Materials, Place};
 use researchgym_engine::model::Door;
@@ -48,7 +49,7 @@ pub(super) fn is_job(spec: &RunSpec) -> bool {
 /// Refuses what cannot be done by jobs of a cluster, and says what is done without.
 pub(super) fn check(spec: &mut RunSpec, printer: &Printer) -> Result<(), CommandError> {
     let Executor::Slurm(slurm) = &spec.executor else { return Ok(()) };
-    RelayPlace::of(slurm).map_err(|error| CommandError::input(error.to_string()))?;
+    place(slurm)?;
     if spec.agent == AgentSpec::Human {
         return Err(CommandError::input("a person works on this machine, not in a job of a cluster")
             .hinted("leave --executor out"));
@@ -67,14 +68,29 @@ pub(super) fn check(spec: &mut RunSpec, printer: &Printer) -> Result<(), Command
 }
 
 /// The cluster that the settings describe.
-pub(super) async fn connect(slurm: &SlurmSpec, printer: &Printer) -> Result<Arc<dyn Cluster>, CommandError> {
+pub(super) fn connect(slurm: &SlurmSpec, printer: &Printer) -> Result<Arc<dyn Cluster>, CommandError> {
     let program = match &slurm.program {
         Some(program) => PathBuf::from(program),
         None => std::env::current_exe()
             .map_err(|error| CommandError::input(format!("this program's own path: {error}")))?,
     };
-    let _ = (program, printer);
-    Err(CommandError::input("not merged"))
+    let warner = printer.clone();
+    let slurm = slurm.clone();
+    let connecting = move || Slurm::connect(slurm, program, Arc::new(move |text: &str| warner.warn(text)));
+    let connected = tokio::task::block_in_place(connecting);
+    Ok(connected?)
+}
+
+/// What answers jobs that ask a model, if the runs have one that is asked over a network.
+pub(super) async fn relay(slurm: &SlurmSpec, door: Option<&Door>) -> Result<Option<Arc<Relay>>, CommandError> {
+    if !needs_relay(door) {
+        return Ok(None);
+    }
+    Ok(Some(Arc::new(Relay::open(&place(slurm)?).await?)))
+}
+
+fn place(slurm: &SlurmSpec) -> Result<RelayPlace, CommandError> {
+    RelayPlace::of(slurm).map_err(|error| CommandError::input(error.to_string()))
 }
 
 /// Makes here what jobs would each make for themselves, if they share the cache folder.
@@ -102,25 +118,21 @@ pub(super) struct Handing<'h> {
     pub(super) data_dir: Option<&'h str>,
     pub(super) runs: u64,
     pub(super) cancelled: watch::Receiver<bool>,
+    pub(super) relay: Option<Arc<Relay>>,
 }
 
 impl Handing<'_> {
-    pub(super) async fn open(
+    pub(super) fn open(
         self,
         cluster: Arc<dyn Cluster>,
         printer: &Printer,
     ) -> Result<(Submitter, Console), CommandError> {
-        let Handing { settings, slurm, agent, door, data_dir, runs, cancelled } = self;
-        let place = RelayPlace::of(slurm).map_err(|error| CommandError::input(error.to_string()))?;
-        let relay = match needs_relay(door.as_deref()) {
-            true => Some(Relay::open(&place).await?),
-            false => None,
-        };
+        let Handing { settings, slurm, agent, door, data_dir, runs, cancelled, relay } = self;
         let console = console(agent, runs, printer);
         let (teller, warner) = (printer.clone(), printer.clone());
         let submitter = Submitter {
             cluster,
-            place,
+            place: place(slurm)?,
             relay,
             door,
             home: slurm.home.as_ref().map_or_else(|| settings.home.clone(), PathBuf::from),

@@ -10,13 +10,15 @@ use researchgym_core::result::{Context, RunResult};
 use researchgym_core::state::RunState;
 use researchgym_engine::catalogue::LoadedTask;
 use researchgym_engine::executor::Cluster;
+use researchgym_engine::executor::relay::Relay;
 use researchgym_engine::executor::runs::{Standing, standing};
 use researchgym_engine::materials::Place;
+use researchgym_engine::model::Door;
 use researchgym_engine::model::settings::Merged;
 use researchgym_engine::runner::{Prospect, Reopened, prospect};
 use researchgym_engine::session::LimitChanges;
 use researchgym_engine::store::RunFolder;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 
 use super::cluster::{self, Handing};
 use super::running::{Table, Ways, console, runner, sandboxes, watched};
@@ -43,6 +45,7 @@ struct Command<'c> {
     merged: Merged,
     changes: LimitChanges,
     printer: &'c Printer,
+    relay: Mutex<Option<Arc<Relay>>>,
 }
 
 /// How a run came out.
@@ -61,12 +64,12 @@ pub(super) async fn resume(names: &[String], arguments: &RunArguments, printer: 
     let settings = Settings::resolve(&arguments.places)?;
     let merged = declared(&settings.here, printer)?;
     let changes = limits::changes(arguments)?;
-    let command = Command { arguments, settings, merged, changes, printer };
+    let command = Command { arguments, settings, merged, changes, printer, relay: Mutex::new(None) };
     let runs: Vec<Old> = names.iter().map(|name| command.read(name)).collect::<Result<_, _>>()?;
     if let [run] = runs.as_slice() {
         let came = match &run.state.started.spec.executor {
             Executor::Slurm(_) if cluster::is_job(&run.state.started.spec) => {
-                command.follow(run, command.connect().await?, watched(printer)?, 1).await?
+                command.follow(run, command.connect()?, watched(printer)?, 1).await?
             }
             Executor::Slurm(_) | Executor::Local => command.go_on(run).await?,
         };
@@ -82,7 +85,7 @@ pub(super) async fn resume(names: &[String], arguments: &RunArguments, printer: 
         return Err(CommandError::input(format!("run {} is no job of a cluster", run.folder.id()))
             .hinted("only runs that a cluster carries out go on together; go on with the others one by one"));
     }
-    let (cluster, cancelled) = (command.connect().await?, watched(printer)?);
+    let (cluster, cancelled) = (command.connect()?, watched(printer)?);
     let count = runs.len() as u64;
     let following = runs.iter().map(|run| command.follow(run, cluster.clone(), cancelled.clone(), count));
     let mut results = Vec::new();
@@ -127,7 +130,7 @@ impl Command<'_> {
 
     /// Goes on with a run here.
     async fn go_on(&self, run: &Old) -> Result<Came, CommandError> {
-        let Command { arguments, settings, merged, changes, printer } = self;
+        let Command { arguments, settings, merged, changes, printer, .. } = self;
         let Old { folder, state, .. } = run;
         let spec = state.started.spec.clone();
         if prospect(state, changes)? == Prospect::Over {
@@ -169,7 +172,7 @@ impl Command<'_> {
         cancelled: watch::Receiver<bool>,
         runs: u64,
     ) -> Result<Came, CommandError> {
-        let Command { arguments, settings, merged, changes, printer } = self;
+        let Command { arguments, settings, merged, changes, printer, .. } = self;
         let Old { folder, state, .. } = run;
         let spec = &state.started.spec;
         let is_open = matches!(standing(folder), Standing::Open(_));
@@ -182,16 +185,18 @@ impl Command<'_> {
         }
         self.task(state)?;
         let data_dir = self.data_dir(state)?;
+        let door = models::recorded(spec, folder, arguments, (settings, merged), printer)?;
         let handing = Handing {
+            relay: self.relay(door.as_deref()).await?,
             settings,
             slurm: self.slurm(),
             agent: &spec.agent,
-            door: models::recorded(spec, folder, arguments, (settings, merged), printer)?,
+            door,
             data_dir: data_dir.as_deref(),
             runs,
             cancelled,
         };
-        let (submitter, console) = handing.open(cluster, printer).await?;
+        let (submitter, console) = handing.open(cluster, printer)?;
         let result = submitter.see_through(folder, changes, None).await;
         console.finish();
         Ok(Came::Out(Box::new(result?)))
@@ -202,8 +207,17 @@ impl Command<'_> {
         &self.merged.settings.slurm
     }
 
-    async fn connect(&self) -> Result<Arc<dyn Cluster>, CommandError> {
-        cluster::connect(self.slurm(), self.printer).await
+    /// One for all runs: a port is listened at once.
+    async fn relay(&self, door: Option<&Door>) -> Result<Option<Arc<Relay>>, CommandError> {
+        let mut relay = self.relay.lock().await;
+        if relay.is_none() {
+            *relay = cluster::relay(self.slurm(), door).await?;
+        }
+        Ok(relay.clone())
+    }
+
+    fn connect(&self) -> Result<Arc<dyn Cluster>, CommandError> {
+        cluster::connect(self.slurm(), self.printer)
     }
 
     fn task(&self, state: &RunState) -> Result<LoadedTask, CommandError> {

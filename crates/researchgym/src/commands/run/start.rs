@@ -76,9 +76,11 @@ pub(super) async fn start(arguments: &RunArguments, printer: &Printer) -> Outcom
     let spec = RunSpec { image, ..spec };
     if let (Executor::Slurm(slurm), true) = (&spec.executor, cluster::is_job(&spec)) {
         let place = Place { sandboxes: &sandboxes, image: spec.image.as_ref() };
-        let connected = cluster::connect(slurm, printer).await?;
+        let connected = cluster::connect(slurm, printer)?;
         cluster::gather(&settings, (&loaded, slurm), spec.data_dir.as_deref(), place, printer).await?;
+        let relay = cluster::relay(slurm, door.as_deref()).await?;
         let handing = Handing {
+            relay,
             settings: &settings,
             slurm,
             agent: &spec.agent,
@@ -87,7 +89,7 @@ pub(super) async fn start(arguments: &RunArguments, printer: &Printer) -> Outcom
             runs,
             cancelled: watched(printer)?,
         };
-        let (submitter, console) = handing.open(connected, printer).await?;
+        let (submitter, console) = handing.open(connected, printer)?;
         let Some(count) = arguments.repeat else {
             let result = cluster::one(&submitter, &settings.runs, new(spec, &task, &loaded)).await;
             console.finish();
