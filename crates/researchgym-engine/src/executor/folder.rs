@@ -2,13 +2,15 @@
 //!
 //! Written by the submitter: `order.json`. Written on the node: `started.N`, made exclusively by the N-th incarnation of the job
 //! (so that one that was handed over twice is carried out once), `result.json`, linked into place once and never replaced,
-//! and `metrics.jsonl`, which grows. Open to their owner alone: orders hold the grading secret.
+//! `failure.json`, why there is none, `metrics.jsonl`, which grows, and `program` while the order's program works. Open to
+//! their owner alone: orders hold the grading secret.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use researchgym_core::failure::Failure;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +19,8 @@ use super::order::Order;
 const ORDER: &str = "order.json";
 pub(super) const RESULT: &str = "result.json";
 const METRICS: &str = "metrics.jsonl";
+const FAILURE: &str = "failure.json";
+const PROGRAM: &str = "program";
 
 /// The folder of one job.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,6 +113,43 @@ impl JobFolder {
     /// The file system.
     pub fn conclude(&self, result: &impl Serialize) -> io::Result<bool> {
         self.put(RESULT, result)
+    }
+
+    /// Says why there is no result; what was said first stays.
+    ///
+    /// # Errors
+    /// The file system.
+    pub fn fail(&self, failure: &Failure) -> io::Result<()> {
+        self.put(FAILURE, failure).map(drop)
+    }
+
+    /// Why there is no result, if the job could say so.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn failure(&self) -> io::Result<Option<Failure>> {
+        self.read(FAILURE)
+    }
+
+    /// Whether an incarnation has been claimed.
+    pub fn has_started(&self, incarnation: u32) -> bool {
+        self.0.join(format!("started.{incarnation}")).exists()
+    }
+
+    /// A file that is there while the program works for whose sake the job was asked for.
+    pub fn program(&self) -> PathBuf {
+        self.0.join(PROGRAM)
+    }
+
+    /// Removes the folder with all in it.
+    ///
+    /// # Errors
+    /// The file system.
+    pub fn remove(&self) -> io::Result<()> {
+        match fs::remove_dir_all(&self.0) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            Ok(()) | Err(_) => Ok(()),
+        }
     }
 
     /// Where the job writes what its program measures, a JSON line a time.

@@ -12,6 +12,7 @@ use researchgym_core::score::{Score, Split};
 use researchgym_core::search::NodeId;
 use researchgym_core::search::event::{EvaluationFailure, MetricPoint};
 use researchgym_core::task::Task;
+use serde::{Deserialize, Serialize};
 
 /// Path relative to the workspace -> content.
 pub type Files = BTreeMap<String, Vec<u8>>;
@@ -26,6 +27,11 @@ pub trait Evaluator: Send + Sync {
     fn has_kept(&self, evaluation: u64) -> bool {
         let _ = evaluation;
         false
+    }
+
+    /// What came of these evaluations is on the disk: what is kept of them may go.
+    fn recorded(&self, evaluations: &[u64]) {
+        let _ = evaluations;
     }
 
     /// Takes down what is kept between evaluations.
@@ -139,7 +145,8 @@ pub struct Queued {
 }
 
 /// What a candidate's program wrote, head and tail.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Said {
     /// On standard output.
     pub stdout: String,
@@ -148,7 +155,8 @@ pub struct Said {
 }
 
 /// See [`Evaluation`].
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Verdict {
     /// Graded.
     Graded(Score),

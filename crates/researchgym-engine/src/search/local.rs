@@ -18,7 +18,9 @@ use researchgym_core::task::{Task, Warm};
 use super::evaluator::{Evaluation, Evaluator, Files, Job, JobGrading, Said, Verdict};
 use super::surface;
 use super::warm::{self, Pool, Slot};
+use crate::gpu::GpuAccess;
 use crate::grading::{self, Grading};
+use crate::sandbox::cgroup::JobMemory;
 use crate::sandbox::{Capture, ExecOutcome, ReadOnlyMount, Sandbox, SandboxSpec, WorkingFolder};
 use crate::scratch::Scratch;
 use crate::session::lay_out;
@@ -30,6 +32,8 @@ use crate::workbench::Workbench;
 const KEPT_OUTPUT: u64 = 1 << 20;
 /// Fixed files of the starter that are larger than this are mounted read-only in working copies, not copied.
 const COPIED: u64 = 64 << 10;
+/// The exit status of a program that was killed by signal 9, as bash reports it.
+const KILLED: i32 = 137;
 /// So many at most; the rest is copied.
 const MOST_MOUNTS: usize = 100;
 
@@ -49,6 +53,19 @@ pub(crate) struct Local {
     pub(crate) _base: Scratch,
     /// Slots of warm evaluations.
     pub(crate) pool: Pool,
+    /// In a job on a cluster: what only a job has.
+    pub(crate) job: InJob,
+}
+
+/// What an evaluator has that is a job on a cluster.
+#[derive(Default)]
+pub(crate) struct InJob {
+    /// A file that is there while a candidate's program works: whoever finds the job killed knows then that it was at work.
+    pub(crate) program: Option<PathBuf>,
+    /// The memory of the job, whose limit a program may meet before its own.
+    pub(crate) memory: Option<JobMemory>,
+    /// The devices that the cluster has given.
+    pub(crate) gpus: Option<GpuAccess>,
 }
 
 impl Evaluator for Local {
@@ -227,10 +244,15 @@ impl Local {
         let sandbox =
             Sandbox::start(&self.workbench.sandboxes, self.specification(job, workspace), Vec::new()).await?;
         let mut capture = Capture::new(scratch).at_most(KEPT_OUTPUT);
+        self.job.begins()?;
+        let killed = self.job.memory.as_ref().map(JobMemory::killed);
         let ended = sandbox.spawn(command, job.timeout, &mut capture).await;
         let usage = sandbox.stop().await;
         let mut ended = ended?;
-        if usage.out_of_memory > 0 && !ended.limits.contains(&ReachedLimit::Memory) {
+        let is_by_job = ended.exit_code == Some(KILLED)
+            && self.job.memory.as_ref().map(JobMemory::killed).is_some_and(|now| Some(now) > killed);
+        self.job.ends()?;
+        if (usage.out_of_memory > 0 || is_by_job) && !ended.limits.contains(&ReachedLimit::Memory) {
             ended.limits.push(ReachedLimit::Memory);
         }
         Ok((ended, heard(capture)?, usage.cpu))
@@ -267,7 +289,7 @@ impl Local {
             .chain(own_environment(job))
             .collect(),
             resources: self.task.resources.clone(),
-            gpus: None,
+            gpus: self.job.gpus.clone(),
             session: false,
             gateway: None,
             proxy: None,
@@ -350,6 +372,20 @@ impl Local {
         let Some(entry) = manifest.files.get(path) else { return Ok(None) };
         let content = self.blobs.get(entry.sha256)?;
         Ok(Some(content).filter(|content| job.files.get(path) != Some(content)))
+    }
+}
+
+impl InJob {
+    fn begins(&self) -> Result<(), Failure> {
+        let Some(program) = &self.program else { return Ok(()) };
+        std::fs::write(program, "")
+            .map_err(|error| Failure::new(Boundary::Executor, format!("{}: {error}", program.display())))
+    }
+
+    fn ends(&self) -> Result<(), Failure> {
+        let Some(program) = &self.program else { return Ok(()) };
+        std::fs::remove_file(program)
+            .map_err(|error| Failure::new(Boundary::Executor, format!("{}: {error}", program.display())))
     }
 }
 

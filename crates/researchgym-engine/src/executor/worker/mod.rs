@@ -12,15 +12,20 @@ use researchgym_core::failure::{Boundary, Failure};
 use super::folder::{JobFolder, Started};
 use super::order::{Order, SCHEMA, Work};
 
-/// The job could not be carried out: nothing is said about it, and the cluster sees a failed job.
+/// The job could not be carried out: its folder says why, and the cluster sees a failed job.
 const BROKEN: i32 = 70;
 
 /// Carries one job out; the exit status for the cluster.
 pub(crate) fn main(mut arguments: impl Iterator<Item = OsString>) -> i32 {
     let Some(folder) = arguments.next().map(PathBuf::from) else { return BROKEN };
-    match work(&JobFolder::at(folder)) {
+    let folder = JobFolder::at(folder);
+    match work(&folder) {
         Ok(()) => 0,
-        Err(_failure) => BROKEN,
+        Err(failure) => {
+            // Who cannot write there has no other way to say it.
+            let _ = folder.fail(&failure);
+            BROKEN
+        }
     }
 }
 
