@@ -236,4 +236,6 @@ fn at_ms(wall_time: Option<f64>, began: f64, seen: Duration) -> u64 {
 }
 
 #[cfg(test)]
+mod peers;
+#[cfg(test)]
 mod tests;
