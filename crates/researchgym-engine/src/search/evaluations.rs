@@ -196,6 +196,7 @@ impl Search {
                     event.wall_ms = queued.took.as_millis() as u64;
                 }
                 event.reported = Search::reported(session, &found.reported)?;
+                event.unread = found.unread;
                 event.outputs = found.outputs;
                 if let (Some(path), Some(content)) = (learned_path, &found.learned) {
                     event.learned = BTreeMap::from([(path, session.keep(content)?)]);

@@ -11,6 +11,7 @@ use researchgym_core::keys::AttemptKeys;
 use researchgym_core::score::{Score, Split};
 use researchgym_core::search::NodeId;
 use researchgym_core::search::event::{EvaluationFailure, MetricPoint};
+use researchgym_core::search::reports::Unread;
 use researchgym_core::task::Task;
 use serde::{Deserialize, Serialize};
 
@@ -131,6 +132,8 @@ pub struct Evaluation {
     pub cpu: Duration,
     /// All that its program has told of itself, capped.
     pub reported: Vec<MetricPoint>,
+    /// What it told and is not among them.
+    pub unread: Unread,
     /// Where it did not run at once: how long it waited in a queue, and how long it then took.
     pub queued: Option<Queued>,
 }
@@ -187,6 +190,7 @@ impl Evaluation {
             learned: None,
             cpu: Duration::ZERO,
             reported: Vec::new(),
+            unread: Unread::default(),
             queued: None,
         }
     }

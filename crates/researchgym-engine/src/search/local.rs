@@ -16,6 +16,7 @@ use researchgym_core::search::event::EvaluationFailure;
 use researchgym_core::task::{Task, Warm};
 
 use super::evaluator::{Evaluation, Evaluator, Files, Job, JobGrading, Said, Verdict};
+use super::meter::{Meter, Metered};
 use super::surface;
 use super::warm::{self, Pool, Slot};
 use crate::gpu::GpuAccess;
@@ -93,26 +94,23 @@ impl Local {
         std::fs::create_dir(&workspace)
             .map_err(|error| Failure::new(Boundary::Store, format!("{}: {error}", workspace.display())))?;
         self.copy(job, &workspace)?;
-        let mut said = Said::default();
-        let mut cpu = Duration::ZERO;
+        let mut ran = Ran::default();
         if let Some(command) = &job.command {
-            let (ended, output, used) = self.run(job, command, &workspace, scratch.path()).await?;
-            (said, cpu) = (output, used);
-            if let Some((kind, reason)) = fault(&ended, &said, job.timeout) {
-                return Ok(Evaluation { said, cpu, ..Evaluation::failed(kind, reason) });
+            let ended;
+            (ended, ran) = self.run(job, command, &workspace, scratch.path()).await?;
+            if let Some((kind, reason)) = fault(&ended, &ran.said, job.timeout) {
+                return Ok(ran.came_to(Evaluation::failed(kind, reason)));
             }
         }
         let Some(grading) = &job.grading else {
-            return Ok(Evaluation { said, cpu, ..Evaluation::of(Verdict::Passed) });
+            return Ok(ran.came_to(Evaluation::of(Verdict::Passed)));
         };
-        let graded = self.grade(job, grading, &workspace, scratch.path()).await?;
-        Ok(Evaluation { said, cpu, ..graded })
+        Ok(ran.came_to(self.grade(job, grading, &workspace, scratch.path()).await?))
     }
 
     /// One stage from a warm Python, in a slot of its own.
     async fn warm_stage(&self, slot: &mut Slot, job: &Job, warm: &Warm) -> Result<Evaluation, Failure> {
-        let mut said = Said::default();
-        let mut cpu = Duration::ZERO;
+        let mut ran = Ran::default();
         let (workspace, scratch) = (slot.workspace(), slot.scratch());
         match &job.command {
             Some(command) => {
@@ -121,14 +119,15 @@ impl Local {
                 if !is_new {
                     self.copy(job, &workspace)?;
                 }
-                let mut capture = Capture::new(&scratch).at_most(KEPT_OUTPUT);
+                let mut meter = Meter::begin(&workspace);
+                let mut capture = Capture::new(&scratch).at_most(KEPT_OUTPUT).tapped(meter.tap());
                 let environment = own_environment(job);
-                let ran =
-                    python.run_with(command, environment, job.timeout, Vec::new(), &mut capture).await?;
-                (said, cpu) = (heard(capture)?, ran.cpu);
-                if let Some((kind, reason)) = fault(&ran.ended, &said, job.timeout) {
+                let program = python.run_with(command, environment, job.timeout, Vec::new(), &mut capture);
+                let outcome = meter.follow(&job.teller, program).await?;
+                ran = Ran { said: heard(capture)?, cpu: outcome.cpu, metered: meter.finish().await };
+                if let Some((kind, reason)) = fault(&outcome.ended, &ran.said, job.timeout) {
                     python.clear().await?;
-                    return Ok(Evaluation { said, cpu, ..Evaluation::failed(kind, reason) });
+                    return Ok(ran.came_to(Evaluation::failed(kind, reason)));
                 }
             }
             None => {
@@ -144,7 +143,7 @@ impl Local {
         if let Some(python) = &mut slot.python {
             python.clear().await?;
         }
-        Ok(Evaluation { said, cpu, ..found })
+        Ok(ran.came_to(found))
     }
 
     /// Grades what is in a slot's workspace from its warm grader.
@@ -240,13 +239,15 @@ impl Local {
         command: &[String],
         workspace: &Path,
         scratch: &Path,
-    ) -> Result<(ExecOutcome, Said, Duration), Failure> {
+    ) -> Result<(ExecOutcome, Ran), Failure> {
         let sandbox =
             Sandbox::start(&self.workbench.sandboxes, self.specification(job, workspace), Vec::new()).await?;
-        let mut capture = Capture::new(scratch).at_most(KEPT_OUTPUT);
+        let mut meter = Meter::begin(workspace);
+        let mut capture = Capture::new(scratch).at_most(KEPT_OUTPUT).tapped(meter.tap());
         self.job.begins()?;
         let killed = self.job.memory.as_ref().map(JobMemory::killed);
-        let ended = sandbox.spawn(command, job.timeout, &mut capture).await;
+        let program = sandbox.spawn(command, job.timeout, &mut capture);
+        let ended = meter.follow(&job.teller, program).await;
         let usage = sandbox.stop().await;
         let mut ended = ended?;
         let is_by_job = ended.exit_code == Some(KILLED)
@@ -255,7 +256,7 @@ impl Local {
         if (usage.out_of_memory > 0 || is_by_job) && !ended.limits.contains(&ReachedLimit::Memory) {
             ended.limits.push(ReachedLimit::Memory);
         }
-        Ok((ended, heard(capture)?, usage.cpu))
+        Ok((ended, Ran { said: heard(capture)?, cpu: usage.cpu, metered: meter.finish().await }))
     }
 
     pub(super) fn specification(&self, job: &Job, workspace: &Path) -> SandboxSpec {
@@ -386,6 +387,22 @@ impl InJob {
         let Some(program) = &self.program else { return Ok(()) };
         std::fs::remove_file(program)
             .map_err(|error| Failure::new(Boundary::Executor, format!("{}: {error}", program.display())))
+    }
+}
+
+/// What is left of a candidate's program when it has ended.
+#[derive(Default)]
+struct Ran {
+    said: Said,
+    cpu: Duration,
+    metered: Metered,
+}
+
+impl Ran {
+    /// The evaluation with it.
+    fn came_to(self, evaluation: Evaluation) -> Evaluation {
+        let Metered { points: reported, unread } = self.metered;
+        Evaluation { said: self.said, cpu: self.cpu, reported, unread, ..evaluation }
     }
 }
 

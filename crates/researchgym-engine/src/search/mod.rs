@@ -16,6 +16,7 @@ mod fake;
 mod gates;
 mod local;
 mod making;
+mod meter;
 mod mind;
 mod models;
 mod mutations;

@@ -188,6 +188,7 @@ pub(super) fn stopped(evaluation: u64, working_ms: u64) -> Evaluated {
         outputs: None,
         learned: BTreeMap::new(),
         reported: None,
+        unread: Default::default(),
         queued_ms: 0,
         wall_ms: 0,
         cpu_ms: 0,
