@@ -18,8 +18,8 @@ use super::order::Order;
 
 const ORDER: &str = "order.json";
 pub(super) const RESULT: &str = "result.json";
-const METRICS: &str = "metrics.jsonl";
 const FAILURE: &str = "failure.json";
+const METRICS: &str = "metrics.jsonl";
 const PROGRAM: &str = "program";
 
 /// The folder of one job.
@@ -115,12 +115,14 @@ impl JobFolder {
         self.put(RESULT, result)
     }
 
-    /// Says why there is no result; what was said first stays.
+    /// Says why the newest incarnation came to no result.
     ///
     /// # Errors
     /// The file system.
     pub fn fail(&self, failure: &Failure) -> io::Result<()> {
-        self.put(FAILURE, failure).map(drop)
+        let draft = self.0.join(format!(".{FAILURE}.{}", std::process::id()));
+        fs::write(&draft, serde_json::to_vec(failure)?)?;
+        fs::rename(&draft, self.0.join(FAILURE))
     }
 
     /// Why there is no result, if the job could say so.

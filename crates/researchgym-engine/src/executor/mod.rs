@@ -7,7 +7,11 @@
 
 pub mod fake;
 pub mod folder;
+pub(crate) mod follow;
 pub mod order;
+pub mod relay;
+pub mod runs;
+pub mod slurm;
 pub(crate) mod worker;
 
 use std::path::PathBuf;

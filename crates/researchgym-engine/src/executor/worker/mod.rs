@@ -47,12 +47,15 @@ fn work(folder: &JobFolder) -> Result<(), Failure> {
     }
     let runtime = tokio::runtime::Runtime::new().map_err(broken)?;
     let Order { run, home, work, .. } = order;
-    runtime.block_on(async {
+    let done = runtime.block_on(async {
         match work {
             Work::Evaluation(order) => evaluation::work(folder, &run, &home, *order).await,
             Work::Run(order) => run::work(folder, &run, &home, *order).await,
         }
-    })
+    });
+    // A job that the cluster ends waits for nothing.
+    runtime.shutdown_background();
+    done
 }
 
 fn broken(error: std::io::Error) -> Failure {
