@@ -15,8 +15,9 @@ pub(crate) use self::basic::tool_schema;
 pub use self::external::{Declaration, DeclarationError};
 pub use self::human::Terminal;
 pub use self::scripted::actions_as_script;
+use crate::executor::Cluster;
 use crate::model::Door;
-use crate::search::{self, Evaluator};
+use crate::search::{self, Evaluator, Places};
 use crate::session::{Session, Stop};
 
 /// What an agent may use beside the session.
@@ -26,6 +27,8 @@ pub struct Surroundings {
     pub terminal: Option<Box<dyn Terminal>>,
     /// What evaluates the candidates of a search; `None`: this machine.
     pub evaluator: Option<Arc<dyn Evaluator>>,
+    /// Where jobs go if the run's executor is a cluster.
+    pub cluster: Option<Arc<dyn Cluster>>,
     /// The ways to a search's further models, in the order of its specification.
     pub ensemble: Vec<Arc<Door>>,
 }
@@ -40,8 +43,9 @@ pub async fn drive(spec: &AgentSpec, session: &mut Session, surroundings: &mut S
         AgentSpec::Basic(basic) => basic::drive(session, basic).await,
         AgentSpec::Tuner { sampler, trials } => tuner::drive(session, *sampler, *trials).await,
         AgentSpec::Search(search) => {
-            let (evaluator, ensemble) = (surroundings.evaluator.clone(), surroundings.ensemble.clone());
-            search::drive(session, search, evaluator, ensemble).await
+            let Surroundings { evaluator, cluster, ensemble, .. } = surroundings;
+            let places = Places { evaluator: evaluator.clone(), cluster: cluster.clone() };
+            search::drive(session, search, places, ensemble.clone()).await
         }
         AgentSpec::External { declaration, .. } => external::drive(session, declaration).await,
     };

@@ -2,7 +2,8 @@
 //!
 //! Written by the submitter: `order.json`. Written on the node: `started.N`, made exclusively by the N-th incarnation of the job
 //! (so that one that was handed over twice is carried out once), `result.json`, linked into place once and never replaced,
-//! and `metrics.jsonl`, which grows. Open to their owner alone: orders hold the grading secret.
+//! `failure.json`, why there is none, `metrics.jsonl`, which grows, and `program` while the order's program works. Open to
+//! their owner alone: orders hold the grading secret.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -19,6 +20,7 @@ const ORDER: &str = "order.json";
 pub(super) const RESULT: &str = "result.json";
 const FAILURE: &str = "failure.json";
 const METRICS: &str = "metrics.jsonl";
+const PROGRAM: &str = "program";
 
 /// The folder of one job.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,20 +115,43 @@ impl JobFolder {
         self.put(RESULT, result)
     }
 
-    /// Writes why the newest incarnation could not do its work.
+    /// Says why the newest incarnation came to no result.
     ///
     /// # Errors
     /// The file system.
-    pub fn note_failure(&self, failure: &Failure) -> io::Result<()> {
-        let path = self.0.join(FAILURE);
-        let text = serde_json::to_vec(failure)?;
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(0o600).open(path)?.write_all(&text)
+    pub fn fail(&self, failure: &Failure) -> io::Result<()> {
+        let draft = self.0.join(format!(".{FAILURE}.{}", std::process::id()));
+        fs::write(&draft, serde_json::to_vec(failure)?)?;
+        fs::rename(&draft, self.0.join(FAILURE))
     }
 
-    /// Why the newest incarnation that failed could not do its work.
-    pub fn noted_failure(&self) -> Option<Failure> {
-        self.read(FAILURE).ok().flatten()
+    /// Why there is no result, if the job could say so.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn failure(&self) -> io::Result<Option<Failure>> {
+        self.read(FAILURE)
+    }
+
+    /// Whether an incarnation has been claimed.
+    pub fn has_started(&self, incarnation: u32) -> bool {
+        self.0.join(format!("started.{incarnation}")).exists()
+    }
+
+    /// A file that is there while the program works for whose sake the job was asked for.
+    pub fn program(&self) -> PathBuf {
+        self.0.join(PROGRAM)
+    }
+
+    /// Removes the folder with all in it.
+    ///
+    /// # Errors
+    /// The file system.
+    pub fn remove(&self) -> io::Result<()> {
+        match fs::remove_dir_all(&self.0) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            Ok(()) | Err(_) => Ok(()),
+        }
     }
 
     /// Where the job writes what its program measures, a JSON line a time.

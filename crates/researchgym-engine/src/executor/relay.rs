@@ -104,9 +104,9 @@ impl RelayPlace {
                 let port = port.ok_or_else(|| wrong("gateway", text, "write `socket` or HOST:PORT"))?;
                 let listen = match listen {
                     None => SocketAddr::from(([127, 0, 0, 1], port)),
-                    Some(text) => text
-                        .parse()
-                        .map_err(|_| wrong("gateway_listen", text, "write ADDRESS:PORT, the address in digits"))?,
+                    Some(text) => text.parse().map_err(|_| {
+                        wrong("gateway_listen", text, "write ADDRESS:PORT, the address in digits")
+                    })?,
                 };
                 Ok(RelayPlace { way: Way::Address { address: text.to_owned() }, listen: Some(listen) })
             }
@@ -166,12 +166,12 @@ impl Relay {
     /// # Errors
     /// The token or the socket cannot be made.
     pub async fn admit(&self, folder: &Path, door: Arc<Door>) -> Result<Admission, Failure> {
-        let failed = |error: io::Error| broken(format!("the way to the model in {}: {error}", folder.display()));
+        let failed =
+            |error: io::Error| broken(format!("the way to the model in {}: {error}", folder.display()));
         let token = token(folder).map_err(failed)?;
         let caller = Digest::of(token.expose().as_bytes());
         locked(&self.callers).insert(caller, door.clone());
-        let mut admission =
-            Admission { callers: self.callers.clone(), caller, stop: None, _folder: None };
+        let mut admission = Admission { callers: self.callers.clone(), caller, stop: None, _folder: None };
         if self.shared.is_none() {
             let own = Callers::new(Mutex::new(HashMap::from([(caller, door)])));
             let opened = File::open(folder).map_err(failed)?;
@@ -290,7 +290,11 @@ async fn respond(callers: &Callers, request: Request<Incoming>) -> Answer {
     };
     let call = parts.headers.get(CALL).and_then(|call| call.to_str().ok()).unwrap_or_default();
     let Some(url) = address(&door.endpoint, call) else {
-        return refused(403, FailureKind::BadRequest, "the relay serves the calls of the run's own model alone");
+        return refused(
+            403,
+            FailureKind::BadRequest,
+            "the relay serves the calls of the run's own model alone",
+        );
     };
     let body = match read(body).await {
         Ok(body) => body,

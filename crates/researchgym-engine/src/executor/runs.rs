@@ -107,7 +107,9 @@ pub(crate) fn is_queued(run: &RunFolder, state: &RunState) -> bool {
     match standing(run) {
         Standing::None => false,
         Standing::Open(folder) => {
-            !folder.has_result() && !matches!(folder.started(), Ok(Some(_))) && !folder.path().join(CANCEL).exists()
+            !folder.has_result()
+                && !matches!(folder.started(), Ok(Some(_)))
+                && !folder.path().join(CANCEL).exists()
         }
     }
 }
@@ -284,7 +286,7 @@ impl Submitter {
         follower.read()?;
         Ok(match end {
             Ok(JobEnd::Result) => End::Over,
-            Ok(JobEnd::Lost(lost)) => End::Lost(failure(&lost, folder.noted_failure())),
+            Ok(JobEnd::Lost(lost)) => End::Lost(failure(&lost, folder.failure().ok().flatten())),
             Err(failure) => End::Lost(failure),
         })
     }
@@ -374,7 +376,9 @@ fn failure(lost: &Lost, noted: Option<Failure>) -> Failure {
         Cause::TimeOut => {
             failure.hinted("give jobs more with `minutes` of [slurm], then go on with `run --resume RUN`")
         }
-        Cause::Failed => failure.hinted("see the job's own output in the run's folder `jobs`; then `run --resume RUN`"),
+        Cause::Failed => {
+            failure.hinted("see the job's own output in the run's folder `jobs`; then `run --resume RUN`")
+        }
         Cause::Cancelled | Cause::Preempted | Cause::NodeFailed | Cause::Vanished => {
             failure.hinted("go on with `run --resume RUN`")
         }

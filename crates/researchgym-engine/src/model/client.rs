@@ -158,7 +158,11 @@ impl Client {
 }
 
 impl Answer {
-    fn of(response: reqwest::Response, finder: Option<&Redactor>, recording: Option<Box<Recording>>) -> Answer {
+    fn of(
+        response: reqwest::Response,
+        finder: Option<&Redactor>,
+        recording: Option<Box<Recording>>,
+    ) -> Answer {
         Answer {
             status: response.status().as_u16(),
             headers: without(finder, response.headers()),

@@ -73,7 +73,8 @@ impl Relayed {
         body: Bytes,
     ) -> Result<reqwest::Response, NoAnswer> {
         let call = url.strip_prefix(&endpoint.base_url).and_then(|call| HeaderValue::try_from(call).ok());
-        let call = call.ok_or_else(|| unsent("the model's address holds what no header can carry".to_owned()))?;
+        let call =
+            call.ok_or_else(|| unsent("the model's address holds what no header can carry".to_owned()))?;
         let mut headers = extra.clone();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(CALL, call);

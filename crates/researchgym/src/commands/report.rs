@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use researchgym_core::record::RunRecord;
 use researchgym_core::statistics::Analysis;
-use researchgym_engine::records::nodes_of;
+use researchgym_engine::records::{nodes_of, trials_of};
 use researchgym_report::leaderboard::{Sort, csv, rows};
 use researchgym_report::{Given, PageFacts, Report, ReportError, SearchTree, leaderboard_page, pictured};
 
@@ -55,12 +55,22 @@ pub(crate) fn report(arguments: &ReportArguments, printer: &Printer) -> Outcome 
     Ok(0)
 }
 
-/// The nodes of the searches that are shown one by one. One that cannot be read is told, and not shown.
+/// The nodes of the searches that are shown one by one, and what their trials told. One that cannot be read is told, and not shown.
 fn trees(meant: &Meant, printer: &Printer) -> Vec<SearchTree> {
     let of = |record: &RunRecord| {
         let folder = meant.folders.iter().find(|folder| folder.id() == record.run_id)?;
-        match nodes_of(folder) {
-            Ok(nodes) => Some(SearchTree { run_id: record.run_id.clone(), nodes }),
+        let read = nodes_of(folder).and_then(|nodes| {
+            let mut tree = SearchTree::of(record, nodes);
+            let mut trials = Vec::new();
+            trials_of(folder, &|node| tree.draws_trial(node), &mut |trial| {
+                trials.push(trial);
+                true
+            })?;
+            trials.iter().for_each(|trial| tree.take(trial));
+            Ok(tree)
+        });
+        match read {
+            Ok(tree) => Some(tree),
             Err(error) => {
                 printer.warn(&error.to_string());
                 None

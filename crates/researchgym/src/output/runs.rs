@@ -34,7 +34,9 @@ impl Printer {
         let run = spoken(result);
         match (result.state, result.ending) {
             (Progress::Queued, _) => {
-                self.talk(&format!("\nIts job waits for its turn. Follow it: researchgym run --resume {run}"));
+                self.talk(&format!(
+                    "\nIts job waits for its turn. Follow it: researchgym run --resume {run}"
+                ));
             }
             (Progress::Running, _) => {
                 self.talk(&format!("\nIt is at work; wait for it, or hold it: researchgym pause {run}"));

@@ -12,7 +12,7 @@ use researchgym_core::failure::{Boundary, Failure};
 use super::folder::{JobFolder, Started};
 use super::order::{Order, SCHEMA, Work};
 
-/// The job could not be carried out: nothing is said about it, and the cluster sees a failed job.
+/// The job could not be carried out: its folder says why, and the cluster sees a failed job.
 const BROKEN: i32 = 70;
 
 /// Carries one job out; the exit status for the cluster.
@@ -22,8 +22,8 @@ pub(crate) fn main(mut arguments: impl Iterator<Item = OsString>) -> i32 {
     match work(&folder) {
         Ok(()) => 0,
         Err(failure) => {
-            // Whoever handed the job over shows it beside what the cluster says.
-            let _ = folder.note_failure(&failure);
+            // Who cannot write there has no other way to say it.
+            let _ = folder.fail(&failure);
             BROKEN
         }
     }

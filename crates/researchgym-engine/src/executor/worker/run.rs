@@ -132,9 +132,7 @@ async fn carry_out(
             }
             match runner.reopen_held(run.clone(), lock, &order.changes, true) {
                 Ok(Reopened::Over(result)) => Ok(*result),
-                Ok(Reopened::GoesOn(open)) => {
-                    Ok(runner.run(*open, &mut Surroundings::default()).await)
-                }
+                Ok(Reopened::GoesOn(open)) => Ok(runner.run(*open, &mut Surroundings::default()).await),
                 Err(error) => {
                     fail(run, failure_of(error)).await?;
                     result(run)
@@ -202,14 +200,20 @@ fn door(
     let broken = |what: String| Failure::new(Boundary::Model, format!("{}: {what}", recorded.name));
     let client = Client::new().map_err(|error| broken(format!("no HTTP client can be made: {error}")))?;
     let Some(RelayedModel { spec, way }) = &order.model else {
-        let script = recorded.script.as_ref().ok_or_else(|| broken("the order says no way to it".to_owned()))?;
+        let script =
+            recorded.script.as_ref().ok_or_else(|| broken("the order says no way to it".to_owned()))?;
         let text = run.blobs().resolve(script)?;
         let script = Script::parse(&String::from_utf8_lossy(&text))
             .map_err(|error| broken(format!("its script: {error}")))?;
         let secrets = Redactor::new([]);
         let backend = Backend::Scripted(Arc::new(Scripted { script, secrets: secrets.clone() }));
         let endpoint = Arc::new(endpoint(recorded, backend));
-        return Ok(Some(Arc::new(Door { client, endpoint, policy: RetryPolicy::default(), redactor: secrets })));
+        return Ok(Some(Arc::new(Door {
+            client,
+            endpoint,
+            policy: RetryPolicy::default(),
+            redactor: secrets,
+        })));
     };
     let failed = |error: std::io::Error| broken(format!("the way to the relay: {error}"));
     let token = read_token(folder.path()).map_err(failed)?;

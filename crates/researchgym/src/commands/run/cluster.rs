@@ -82,7 +82,10 @@ pub(super) fn connect(slurm: &SlurmSpec, printer: &Printer) -> Result<Arc<dyn Cl
 }
 
 /// What answers jobs that ask a model, if the runs have one that is asked over a network.
-pub(super) async fn relay(slurm: &SlurmSpec, door: Option<&Door>) -> Result<Option<Arc<Relay>>, CommandError> {
+pub(super) async fn relay(
+    slurm: &SlurmSpec,
+    door: Option<&Door>,
+) -> Result<Option<Arc<Relay>>, CommandError> {
     if !needs_relay(door) {
         return Ok(None);
     }
@@ -159,11 +162,7 @@ fn stands(state: &JobState) -> String {
 }
 
 /// One new run.
-pub(super) async fn one(
-    submitter: &Submitter,
-    runs: &Path,
-    new: NewRun,
-) -> Result<RunResult, CommandError> {
+pub(super) async fn one(submitter: &Submitter, runs: &Path, new: NewRun) -> Result<RunResult, CommandError> {
     let folder = register(runs, new, &*submitter.warn)?;
     Ok(submitter.see_through(&folder, &LimitChanges::default(), None).await?)
 }

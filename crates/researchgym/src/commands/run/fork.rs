@@ -33,8 +33,10 @@ pub(super) async fn fork(place: &str, arguments: &RunArguments, printer: &Printe
     let spec = state.started.spec.clone();
     same(arguments, &spec)?;
     if !spec.executor.is_local() {
-        return Err(CommandError::input(format!("run {name} was carried out by a cluster, where forks cannot be made yet"))
-            .hinted("begin a new run, or go on with this one by --resume"));
+        return Err(CommandError::input(format!(
+            "run {name} was carried out by a cluster, where forks cannot be made yet"
+        ))
+        .hinted("begin a new run, or go on with this one by --resume"));
     }
     if matches!(spec.agent, AgentSpec::Search(_)) {
         return Err(CommandError::input(format!("run {name} is a search, and searches cannot be forked"))

@@ -82,8 +82,9 @@ pub(super) async fn resume(names: &[String], arguments: &RunArguments, printer: 
         });
     }
     if let Some(run) = runs.iter().find(|run| !cluster::is_job(&run.state.started.spec)) {
-        return Err(CommandError::input(format!("run {} is no job of a cluster", run.folder.id()))
-            .hinted("only runs that a cluster carries out go on together; go on with the others one by one"));
+        return Err(CommandError::input(format!("run {} is no job of a cluster", run.folder.id())).hinted(
+            "only runs that a cluster carries out go on together; go on with the others one by one",
+        ));
     }
     let (cluster, cancelled) = (command.connect()?, watched(printer)?);
     let count = runs.len() as u64;

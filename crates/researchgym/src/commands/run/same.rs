@@ -26,9 +26,7 @@ pub(super) fn same(arguments: &RunArguments, spec: &RunSpec) -> Result<(), Comma
         ("--runtime", arguments.runtime.is_some_and(|name| runtime(name) != spec.runtime)),
         (
             "--executor",
-            arguments.executor.is_some_and(|name| {
-                (name == ExecutorName::Local) != spec.executor.is_local()
-            }),
+            arguments.executor.is_some_and(|name| (name == ExecutorName::Local) != spec.executor.is_local()),
         ),
         ("--network", arguments.reach.network.is_some_and(|name| Some(name.policy()) != spec.network)),
         ("--tag", arguments.fork.is_none() && !arguments.tag.is_empty() && arguments.tag != spec.tags),

@@ -96,7 +96,8 @@ pub(super) async fn start(arguments: &RunArguments, printer: &Printer) -> Outcom
             return Ok(conclude(&[result?], false, printer));
         };
         let sizes = (count, arguments.parallel.unwrap_or(count));
-        let many = cluster::many(submitter, &settings.runs, sizes, |index| repeated(&spec, index, &task, &loaded));
+        let many =
+            cluster::many(submitter, &settings.runs, sizes, |index| repeated(&spec, index, &task, &loaded));
         let many = many.await;
         console.finish();
         return told(many, count, printer);
