@@ -17,7 +17,7 @@ pub(crate) struct SearchArguments {
     /// [default: with a model draft, improve, debug and some crossover; without one tune, or mutate, and some crossover]
     #[arg(long, value_name = "O,...", value_delimiter = ',', value_parser = weighted)]
     pub(crate) operators: Vec<(Operator, f64)>,
-    /// search: how many candidates are made and evaluated at once [default: as many as this machine has CPUs and memory for]
+    /// search: how many candidates are made and evaluated at once [default: as many as this machine has CPUs and memory for, 16 on a cluster]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) slots: Option<u32>,
     /// search: ends when the primary metric of the best candidate reaches this value

@@ -9,6 +9,7 @@ use researchgym_core::spec::AgentSpec;
 use researchgym_engine::agent::Surroundings;
 use researchgym_engine::catalogue::LoadedTask;
 use researchgym_engine::dataset::Fetching;
+use researchgym_engine::executor::Cluster;
 use researchgym_engine::gpu::Gpus;
 use researchgym_engine::materials::{Materials, Place};
 use researchgym_engine::model::Door;
@@ -30,6 +31,8 @@ pub(super) struct Running {
     pub(super) console: Console,
     /// The ways to a search's further models.
     pub(super) ensemble: Vec<Arc<Door>>,
+    /// Where a search's evaluations are carried out, if not here.
+    pub(super) cluster: Option<Arc<dyn Cluster>>,
 }
 
 impl Running {
@@ -40,7 +43,11 @@ impl Running {
 
     /// What every run of this process may use.
     pub(super) fn surroundings(&self) -> Surroundings {
-        Surroundings { ensemble: self.ensemble.clone(), ..Surroundings::default() }
+        Surroundings {
+            ensemble: self.ensemble.clone(),
+            cluster: self.cluster.clone(),
+            ..Surroundings::default()
+        }
     }
 }
 
@@ -57,6 +64,7 @@ pub(super) struct Ways {
     pub(super) door: Option<Arc<Door>>,
     pub(super) web: Option<Arc<Web>>,
     pub(super) ensemble: Vec<Arc<Door>>,
+    pub(super) cluster: Option<Arc<dyn Cluster>>,
 }
 
 /// What a run is set up from.
@@ -101,5 +109,5 @@ pub(super) async fn runner(
         gpus,
         cancelled,
     };
-    Ok(Running { runner, console, ensemble: ways.ensemble })
+    Ok(Running { runner, console, ensemble: ways.ensemble, cluster: ways.cluster })
 }

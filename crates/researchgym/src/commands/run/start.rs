@@ -103,7 +103,11 @@ pub(super) async fn start(arguments: &RunArguments, printer: &Printer) -> Outcom
         return told(many, count, printer);
     }
     let console = || console(&spec.agent, runs, printer);
-    let ways = Ways { door, web, ensemble };
+    let cluster = match &spec.executor {
+        Executor::Slurm(slurm) => Some(cluster::connect(slurm, printer)?),
+        Executor::Local => None,
+    };
+    let ways = Ways { door, web, ensemble, cluster };
     let place = Place { sandboxes: &sandboxes, image: spec.image.as_ref() };
     let table =
         Table { settings: &settings, loaded: &loaded, data_dir: spec.data_dir.as_deref(), place, gpus };
