@@ -24,7 +24,7 @@ use super::mind::Mind;
 use super::mutator::Mutator;
 use super::rules::Numbers;
 use super::warm::Pool;
-use super::{Search, tree, unusable};
+use super::{Search, surface, tree, unusable};
 use crate::model::Door;
 use crate::runner::DESCRIPTION;
 use crate::session::{Session, answers};
@@ -84,6 +84,7 @@ impl Search {
         Ok(Search {
             spec: spec.clone(),
             seed,
+            surface: Arc::new(surface::of(&task)),
             task,
             mind,
             numbers,
