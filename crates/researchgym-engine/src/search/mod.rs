@@ -34,6 +34,7 @@ use std::time::Instant;
 
 use researchgym_core::action::Action;
 use researchgym_core::digest::Digest;
+use researchgym_core::edit::Surface;
 use researchgym_core::event::{Ending, Event};
 use researchgym_core::failure::{Boundary, Failure};
 use researchgym_core::search::context::{Step, Told};
@@ -67,6 +68,8 @@ const SYNC_EVERY_MS: u128 = 100;
 struct Search {
     spec: SearchSpec,
     task: Arc<Task>,
+    /// What candidates may change.
+    surface: Arc<Surface>,
     seed: u64,
     mind: Mind,
     numbers: Numbers,

@@ -28,7 +28,7 @@ use super::mind::Mind;
 use super::mutator::Mutator;
 use super::rules::Numbers;
 use super::warm::Pool;
-use super::{Places, Search, tree, unusable};
+use super::{Places, Search, surface, tree, unusable};
 use crate::executor::Cluster;
 use crate::model::Door;
 use crate::runner::DESCRIPTION;
@@ -92,6 +92,7 @@ impl Search {
         Ok(Search {
             spec: spec.clone(),
             seed,
+            surface: Arc::new(surface::of(&task)),
             task,
             mind,
             numbers,
