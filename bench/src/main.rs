@@ -21,6 +21,7 @@ mod mock;
 mod network;
 mod openevolve;
 mod options;
+mod patches;
 mod place;
 mod problems;
 mod process;
@@ -79,6 +80,7 @@ fn measure(options: &Options) -> Outcome<()> {
         "gateway" => return gateway::measure(options, &report),
         "import" => return import::measure(options, &report),
         "inspect" => return inspect::measure(options, &report),
+        "patches" => return patches::measure(options, &report),
         "store" => return store::measure(options, &report),
         _ => {}
     }
