@@ -15,8 +15,7 @@ pub(crate) use self::basic::tool_schema;
 pub use self::external::{Declaration, DeclarationError};
 pub use self::human::Terminal;
 pub use self::scripted::actions_as_script;
-use crate::model::Door;
-use crate::search::{self, Evaluator};
+use crate::search::{self, Evaluator, Ways};
 use crate::session::{Session, Stop};
 
 /// What an agent may use beside the session.
@@ -26,8 +25,8 @@ pub struct Surroundings {
     pub terminal: Option<Box<dyn Terminal>>,
     /// What evaluates the candidates of a search; `None`: this machine.
     pub evaluator: Option<Arc<dyn Evaluator>>,
-    /// The ways to a search's further models, in the order of its specification.
-    pub ensemble: Vec<Arc<Door>>,
+    /// The ways to a search's further models.
+    pub ways: Ways,
 }
 
 /// Lets the agent work until the run is over; says why it is.
@@ -40,8 +39,8 @@ pub async fn drive(spec: &AgentSpec, session: &mut Session, surroundings: &mut S
         AgentSpec::Basic(basic) => basic::drive(session, basic).await,
         AgentSpec::Tuner { sampler, trials } => tuner::drive(session, *sampler, *trials).await,
         AgentSpec::Search(search) => {
-            let (evaluator, ensemble) = (surroundings.evaluator.clone(), surroundings.ensemble.clone());
-            search::drive(session, search, evaluator, ensemble).await
+            let (evaluator, ways) = (surroundings.evaluator.clone(), surroundings.ways.clone());
+            search::drive(session, search, evaluator, ways).await
         }
         AgentSpec::External { declaration, .. } => external::drive(session, declaration).await,
     };

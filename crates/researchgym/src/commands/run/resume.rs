@@ -49,8 +49,8 @@ pub(super) async fn resume(name: &str, arguments: &RunArguments, printer: &Print
     let data_dir = data_dir.or(spec.data_dir.clone());
     let door = models::recorded(&spec, &folder, arguments, (&settings, &merged), printer)?;
     let console = || console(&spec.agent, 1, printer);
-    let ensemble = models::recorded_ensemble(&spec, &folder, arguments, (&settings, &merged), printer)?;
-    let ways = Ways { door, web: web::recorded(&state.started, &settings, printer)?, ensemble };
+    let models = models::recorded_further(&spec, &folder, arguments, (&settings, &merged), printer)?;
+    let ways = Ways { door, web: web::recorded(&state.started, &settings, printer)?, models };
     let gpus = gpus::find(spec.gpus.as_ref(), 1)?;
     let sandboxes = sandboxes(&settings)?;
     image::recorded(spec.image.as_ref(), &sandboxes).await?;
