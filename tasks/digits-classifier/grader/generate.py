@@ -9,7 +9,7 @@ import sys
 
 SEED = 917
 SIDE = 8
-TRAIN, VALIDATION, TEST = 400, 200, 200
+TRAIN, VALIDATION, TEST = 480, 200, 200
 GLYPHS = """
 .###. ..#.. .###. ##### ...#. ##### .###. ##### .###. .###.
 #...# .##.. #...# ....# ..##. #.... #.... ....# #...# #...#
@@ -34,9 +34,9 @@ def picture(stream, dots):
     pixels = [[0.0] * SIDE for _ in range(SIDE)]
     left, top = stream.randint(0, 3), stream.randint(0, 1)
     for x, y in dots:
-        if stream.random() < 0.92:
+        if stream.random() < 0.95:
             pixels[top + y][left + x] = stream.uniform(0.55, 1.0)
-    noisy = [min(max(value + stream.gauss(0.0, 0.17), 0.0), 1.0) for row in pixels for value in row]
+    noisy = [min(max(value + stream.gauss(0.0, 0.1), 0.0), 1.0) for row in pixels for value in row]
     return [int(value * 9.0 + 0.5) for value in noisy]
 
 

@@ -5,8 +5,8 @@ import math
 import random
 import sys
 
-LEARNING_RATE = 0.001
-EPOCHS = 5
+LEARNING_RATE = 0.005
+EPOCHS = 4
 HIDDEN = 24
 HELD_OUT = 80
 

@@ -8,6 +8,7 @@ mod own;
 mod query;
 mod search;
 mod step;
+mod trajectory;
 
 use std::collections::BTreeMap;
 
@@ -27,6 +28,7 @@ pub use self::own::{Recorder, Resolve};
 pub use self::query::Query;
 pub use self::search::{BestRecord, NodeRecord, OperatorRecord, SearchRecord, SpentRecord};
 pub use self::step::{Change, MAX_TEXT_BYTES, StepRecord, bounded};
+pub use self::trajectory::{EpochRecord, IdeaRecord, IdeaStatus, epochs_of, kind_of};
 
 /// The version of records that this program writes and reads.
 pub const RECORD_SCHEMA: u32 = 1;

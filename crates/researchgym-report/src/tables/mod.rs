@@ -6,7 +6,9 @@
 mod calls;
 mod column;
 mod csv;
+mod epochs;
 mod file;
+mod ideas;
 mod nodes;
 mod runs;
 mod scores;
@@ -16,7 +18,9 @@ mod tests;
 
 pub use self::calls::{CallRow, Calls, calls_of};
 pub use self::column::{Cell, Column, Kind, Schema};
+pub use self::epochs::Epochs;
 pub use self::file::{TableError, TableFile, TableFormat};
+pub use self::ideas::Ideas;
 pub use self::nodes::{NodeRow, Nodes};
 pub use self::runs::Runs;
 pub use self::scores::{ScoreRow, Scores, scores_of};
@@ -25,7 +29,7 @@ pub use self::steps::{StepRow, Steps};
 /// The version of the tables' columns. Columns are only ever added.
 pub const TABLES_SCHEMA: u32 = 1;
 
-/// The five tables.
+/// The five tables, and those of trajectories.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Table {
     /// A row a run.
@@ -38,10 +42,14 @@ pub enum Table {
     Calls,
     /// A row a node of a search.
     Nodes,
+    /// A row an idea of a search: of trajectories.
+    Ideas,
+    /// A row an epoch of a search: of trajectories.
+    Epochs,
 }
 
 impl Table {
-    /// All, in the order in which they are told.
+    /// The five that an export of tables writes, in the order in which they are told.
     pub const ALL: [Table; 5] = [Table::Runs, Table::Steps, Table::Scores, Table::Calls, Table::Nodes];
 
     /// Its name, which is also its file's.
@@ -52,6 +60,8 @@ impl Table {
             Table::Scores => "scores",
             Table::Calls => "calls",
             Table::Nodes => "nodes",
+            Table::Ideas => "ideas",
+            Table::Epochs => "epochs",
         }
     }
 }
