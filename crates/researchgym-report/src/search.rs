@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use researchgym_core::record::{NodeRecord, RunRecord, SearchRecord};
+use researchgym_core::record::{IdeaRecord, NodeRecord, RunRecord, SearchRecord};
 use researchgym_core::statistics::{Analysis, Flagged};
 
 /// How many trees a report shows at most.
@@ -15,6 +15,8 @@ pub struct SearchTree {
     pub run_id: String,
     /// Its nodes, in the order of their numbers.
     pub nodes: Vec<NodeRecord>,
+    /// Its ideas, if it has epochs.
+    pub ideas: Vec<IdeaRecord>,
 }
 
 /// The runs whose nodes a report shows: of each policy on each task the best, and of these the first few. Whoever makes a

@@ -166,6 +166,39 @@ pub struct IdeaRecord {
     pub log: Option<String>,
 }
 
+impl IdeaRecord {
+    /// The first line of its words, without the mark before it.
+    pub fn title(&self) -> &str {
+        let text = self.idea.as_deref().unwrap_or_default().trim();
+        let text = text.strip_prefix("[Experiment]").unwrap_or(text);
+        text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("no words")
+    }
+
+    /// What became of it, in words.
+    pub fn outcome(&self) -> String {
+        let failure = || self.failure.as_deref().unwrap_or("unknown").replace('_', " ");
+        let reason = || self.reason.as_deref().and_then(|reason| reason.lines().next()).unwrap_or("unknown");
+        match self.status {
+            IdeaStatus::Measured => match self.better_than_baseline {
+                Some(true) => "better than the baseline".to_owned(),
+                Some(false) => "not better than the baseline".to_owned(),
+                None => "measured".to_owned(),
+            },
+            IdeaStatus::Failed => format!("failed: {}", failure()),
+            IdeaStatus::Screened => {
+                format!("left out after the stage {}", self.stage.as_deref().unwrap_or("unknown"))
+            }
+            IdeaStatus::Quarantined => format!("not used: {}", reason()),
+            IdeaStatus::NotImplemented => format!("not implemented after {} attempts", self.attempts),
+            IdeaStatus::Duplicate => format!("the same code as before: {}", reason()),
+            IdeaStatus::Refused => format!("refused before it ran: {}", failure()),
+            IdeaStatus::NotTried => format!("not tried: {}", reason()),
+            IdeaStatus::Lost => "lost: the machine failed".to_owned(),
+            IdeaStatus::Open => "under way".to_owned(),
+        }
+    }
+}
+
 /// One epoch in numbers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

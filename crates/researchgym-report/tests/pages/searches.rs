@@ -153,7 +153,7 @@ fn the_best_run_of_each_policy_shows_its_tree_and_islands() {
         node(3, Some(1), "measured", Some(5.0), Some(0), 100),
         node(4, Some(1), "measured", Some(6.0), Some(1), 103),
     ];
-    let report = made(&records, &[SearchTree { run_id: "b".to_owned(), nodes }]);
+    let report = made(&records, &[SearchTree { run_id: "b".to_owned(), nodes, ideas: Vec::new() }]);
     checks::page(&report);
     let expected = "node,base,operator,status,failure,value,n\n\
         0,,baseline,measured,,8,1\n\
@@ -170,7 +170,10 @@ fn the_best_run_of_each_policy_shows_its_tree_and_islands() {
 fn a_large_tree_is_thinned_to_what_led_to_the_best() {
     let mut nodes = vec![node(0, None, "measured", Some(9000.0), None, 1)];
     nodes.extend((1..3000).map(|id| node(id, Some(id / 2), "measured", Some(f64::from(9000 - id)), None, 1)));
-    let report = made(&[search("a", "mcts", 1, &[8.0])], &[SearchTree { run_id: "a".to_owned(), nodes }]);
+    let report = made(
+        &[search("a", "mcts", 1, &[8.0])],
+        &[SearchTree { run_id: "a".to_owned(), nodes, ideas: Vec::new() }],
+    );
     let figure = report.figures.iter().find(|figure| figure.id == "search-tree-a").expect("a tree");
     let thinned = "Of 3000 nodes the 500 are shown that are best or led to these; 2500 are left out.";
     assert!(figure.caption.contains(thinned), "{}", figure.caption);

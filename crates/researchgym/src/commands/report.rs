@@ -4,9 +4,9 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use researchgym_core::record::RunRecord;
+use researchgym_core::record::{NodeRecord, RunRecord};
 use researchgym_core::statistics::Analysis;
-use researchgym_engine::records::nodes_of;
+use researchgym_engine::records::{ideas_of, nodes_of};
 use researchgym_report::leaderboard::{Sort, csv, rows};
 use researchgym_report::{Given, PageFacts, Report, ReportError, SearchTree, leaderboard_page, pictured};
 
@@ -59,8 +59,13 @@ pub(crate) fn report(arguments: &ReportArguments, printer: &Printer) -> Outcome 
 fn trees(meant: &Meant, printer: &Printer) -> Vec<SearchTree> {
     let of = |record: &RunRecord| {
         let folder = meant.folders.iter().find(|folder| folder.id() == record.run_id)?;
-        match nodes_of(folder) {
-            Ok(nodes) => Some(SearchTree { run_id: record.run_id.clone(), nodes }),
+        let has_epochs = |nodes: &[NodeRecord]| nodes.iter().any(|node| node.tag.epoch.is_some());
+        let read = nodes_of(folder).and_then(|nodes| {
+            let ideas = if has_epochs(&nodes) { ideas_of(folder)? } else { Vec::new() };
+            Ok(SearchTree { run_id: record.run_id.clone(), nodes, ideas })
+        });
+        match read {
+            Ok(tree) => Some(tree),
             Err(error) => {
                 printer.warn(&error.to_string());
                 None
