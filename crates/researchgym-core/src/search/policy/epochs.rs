@@ -2,8 +2,8 @@
 //! elsewhere. The search over research ideas of Si and others (arXiv 2601.14525).
 //!
 //! Published is a barrier that opens when more than three tenths of a batch are back; here the slots of the next epoch
-//! are filled one by one from then on, and what comes late belongs to the pools of the epochs after. A plan draws its
-//! pools for itself; as published, ten ideas of one call share theirs.
+//! are filled one by one from then on, and what comes late belongs to the pools of the epochs after. As published, ten ideas
+//! of one question share what it shows; candidates of other operators than `implement` draw their pools for themselves.
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Answer, Policy, View};
 use crate::search::event::Gate;
-use crate::search::{Change, Node, NodeId, Operator, Plan, Role, Status, Stream, Tag, Tree};
+use crate::search::{Change, IdeaCall, Node, NodeId, Operator, Plan, Role, Status, Stream, Tag, Tree};
 
 /// Its constants. Published means arXiv 2601.14525 with its repository NoviScl/Automated-AI-Researcher (`4e33561`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -23,8 +23,8 @@ pub struct Epochs {
     pub epochs: NonZeroU32,
     /// Candidates per epoch. Published: 50 for GRPO, 80 for nanoGPT.
     pub batch: NonZeroU32,
-    /// The part of an epoch that exploits is rounded down to a multiple of this, unless the batch is smaller. Published:
-    /// 10, the ideas of one call.
+    /// Ideas that `implement` asks for by one question. The part of an epoch that exploits is rounded down to a multiple
+    /// of it, unless the batch is smaller. Published: 10.
     pub per_call: NonZeroU32,
     /// The part that exploits at first. Published: 0.5. The first epoch has nothing to exploit.
     pub exploit_start: f64,
@@ -94,6 +94,18 @@ impl Epochs {
         (exploiting, batch - exploiting)
     }
 
+    /// The question that brings the idea of the candidate that is planned as so-manieth of an epoch, from 0.
+    fn call(&self, epoch: u32, planned: u32) -> IdeaCall {
+        let per_call = self.per_call.get();
+        let (exploiting, exploring) = self.split(epoch);
+        let (at, of, earlier) = match planned < exploiting {
+            true => (planned, exploiting, 0),
+            false => (planned - exploiting, exploring, exploiting.div_ceil(per_call)),
+        };
+        let position = at % per_call;
+        IdeaCall { number: earlier + at / per_call, position, ideas: per_call.min(of - (at - position)) }
+    }
+
     /// How many candidates of an epoch must have come back before the next begins.
     fn enough(&self) -> u32 {
         let batch = self.batch.get();
@@ -103,12 +115,14 @@ impl Epochs {
 }
 
 /// What is known of an epoch that has begun.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Epoch {
     planned: u32,
     settled: u32,
     /// How many candidates had come back when it began: its pools are made of those.
     known: usize,
+    /// The newest plan that has an idea of a shared question: others of the question are told the same.
+    newest: Option<Plan>,
 }
 
 struct Batches {
@@ -170,7 +184,7 @@ impl Policy for Batches {
     fn ask(&self, view: &View<'_>, random: &mut Stream) -> Answer {
         let mut answer = Answer::default();
         let mut number = self.epochs.len().saturating_sub(1) as u32;
-        let mut epoch = self.epochs.last().copied().unwrap_or_default();
+        let mut epoch = self.epochs.last().cloned().unwrap_or_default();
         while answer.plans.len() < view.free {
             if epoch.planned >= self.constants.batch.get() {
                 if number + 1 >= self.constants.epochs.get() {
@@ -184,7 +198,7 @@ impl Policy for Batches {
                 epoch = Epoch { known: self.settled.len(), ..Epoch::default() };
             }
             let (exploiting, exploring) = self.constants.split(number);
-            let Some(plan) = self.plan(view, random, number, epoch.planned < exploiting, epoch.known) else {
+            let Some(plan) = self.plan(view, random, number, &epoch) else {
                 answer.is_over = view.tree.unsettled() == 0 && answer.plans.is_empty();
                 break;
             };
@@ -197,6 +211,7 @@ impl Policy for Batches {
                 );
                 answer.note = Some(note);
             }
+            epoch.newest = plan.tag.call.is_some().then(|| plan.clone());
             answer.plans.push(plan);
             epoch.planned += 1;
         }
@@ -213,6 +228,13 @@ impl Batches {
         }
         if let Some(epoch) = self.epochs.get_mut(epoch as usize) {
             epoch.planned += 1;
+            epoch.newest = node.tag.call.is_some().then(|| Plan {
+                operator: node.operator,
+                parents: node.parents.clone(),
+                shown: node.shown.clone(),
+                tag: node.tag.clone(),
+                hint: node.hint.clone(),
+            });
         }
     }
 
@@ -221,14 +243,14 @@ impl Batches {
         &self.better[..self.better.partition_point(|better| better.at < known)]
     }
 
-    fn plan(
-        &self,
-        view: &View<'_>,
-        random: &mut Stream,
-        number: u32,
-        exploits: bool,
-        known: usize,
-    ) -> Option<Plan> {
+    fn plan(&self, view: &View<'_>, random: &mut Stream, number: u32, epoch: &Epoch) -> Option<Plan> {
+        let (exploits, known) = (epoch.planned < self.constants.split(number).0, epoch.known);
+        let call = self.constants.call(number, epoch.planned);
+        let of_call = |plan: &&Plan| plan.tag.call.is_some_and(|newest| newest.number == call.number);
+        if let Some(newest) = epoch.newest.as_ref().filter(of_call) {
+            let tag = Tag { call: Some(call), ..newest.tag.clone() };
+            return Some(Plan { tag, ..newest.clone() });
+        }
         let (kind, shown, operator, parents) = if exploits && !self.better_of(known).is_empty() {
             let drawn = random.sample(self.better_of(known), self.constants.top_k.max(1));
             let (operator, parents) = refinement(view, random, &drawn)?;
@@ -242,7 +264,8 @@ impl Batches {
         };
         // Without a model nobody looks at what is shown.
         let shown = if view.operators.needs_model() { shown } else { Vec::new() };
-        let tag = Tag { epoch: Some(number), kind: Some(kind.to_owned()), ..Tag::default() };
+        let call = (operator == Operator::Implement).then_some(call);
+        let tag = Tag { epoch: Some(number), kind: Some(kind.to_owned()), call, ..Tag::default() };
         Some(Plan { operator, parents, shown, tag, hint: None })
     }
 }

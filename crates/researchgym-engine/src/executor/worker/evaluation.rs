@@ -17,6 +17,7 @@ use researchgym_core::keys::AttemptKeys;
 use researchgym_core::score::Split;
 use researchgym_core::search::NodeId;
 use researchgym_core::search::event::MetricPoint;
+use researchgym_core::search::reports::Unread;
 use researchgym_core::task::Task;
 use serde::{Deserialize, Serialize};
 use tokio::signal::unix::{SignalKind, signal};
@@ -130,6 +131,9 @@ pub(crate) struct EvaluationReport {
     pub cpu_ms: u64,
     /// All that its program has told of itself.
     pub reported: Vec<MetricPoint>,
+    /// What it told and is not among them.
+    #[serde(default)]
+    pub unread: Unread,
     /// From its order until it began, in milliseconds; as exact as the clocks of both machines agree.
     pub waited_ms: u64,
     /// From then to its end, in milliseconds.
@@ -149,6 +153,7 @@ impl EvaluationReport {
             learned: self.learned.map(|body| blobs.resolve(&body)).transpose()?,
             cpu: Duration::from_millis(self.cpu_ms),
             reported: self.reported,
+            unread: self.unread,
             queued: Some(Queued {
                 waited: Duration::from_millis(self.waited_ms),
                 took: Duration::from_millis(self.took_ms),
@@ -200,7 +205,7 @@ async fn carry_out(
     let local = Arc::new(local(folder, home, order, blobs.clone(), _grant.as_ref()).await?);
     let found = local.clone().evaluate(job).await;
     local.close().await;
-    let Evaluation { verdict, said, outputs, learned, cpu, reported, queued: _ } = found?;
+    let Evaluation { verdict, said, outputs, learned, cpu, reported, unread, queued: _ } = found?;
     let learned = learned.map(|content| blobs.body(&content)).transpose()?;
     // The result names them.
     blobs.sync_pending()?;
@@ -213,6 +218,7 @@ async fn carry_out(
         learned,
         cpu_ms,
         reported,
+        unread,
         waited_ms,
         took_ms,
     })))
