@@ -34,6 +34,7 @@ mod search_scale;
 mod searching;
 mod server;
 mod shoot_out;
+mod slurm;
 mod snapshot;
 mod start;
 mod step;
@@ -99,6 +100,7 @@ fn measure(options: &Options) -> Outcome<()> {
             "search-scale" => search_scale::measure(options, &report).await,
             "search-again" => search_scale::again(options).await,
             "shoot-out" => shoot_out::measure(options, &report).await,
+            "slurm" => slurm::measure(options, &report).await,
             "problems" => problems::measure(options, &report).await,
 
             "cold" => cold::measure(options, &report),

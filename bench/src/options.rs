@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 /// All measurements.
-pub(crate) const NAMES: &str = "step, start, concurrent, docker, grading, cold, cheats, gateway, network, agent, chaos, audit, snapshot, inspect, import, store, search, search-scale, shoot-out, problems, patches";
+pub(crate) const NAMES: &str = "step, start, concurrent, docker, grading, cold, cheats, gateway, network, agent, chaos, audit, snapshot, inspect, import, store, search, search-scale, shoot-out, problems, patches, slurm";
 
 pub(crate) const USAGE: &str = "\
 usage: cargo run --release -p researchgym-bench -- NAME [--key value ..]
@@ -28,7 +28,8 @@ usage: cargo run --release -p researchgym-bench -- NAME [--key value ..]
   shoot-out   TASK [--policies islands,..] [--operators tune,crossover=0.2] [--candidates 100] [--seeds 5] [--slots 2]
               [--target VALUE] [--variant NAME] [--tasks-dir DIR] [--out DIR]
   problems    [--quick yes] [--only NAME,..] [--tasks-dir DIR]
-  patches     [--quick yes] [--repeats 20]";
+  patches     [--quick yes] [--repeats 20]
+  slurm       [--trials 48] [--slots 8] [--queued 1000] [--again 200] [--program FILE]";
 
 /// What is to be measured and how.
 #[derive(Debug, PartialEq)]
@@ -75,6 +76,7 @@ impl Options {
                 "out",
             ],
             "problems" => &["quick", "only", "tasks-dir"],
+            "slurm" => &["trials", "slots", "queued", "again", "program"],
             "patches" => &["quick", "repeats"],
             "mock" => &["turns", "delay-ms"],
             _ => return Err(format!("there is no measurement `{name}`; known are {NAMES}")),

@@ -127,7 +127,8 @@ async fn resuming(nodes: usize, report: &Report) -> Outcome<()> {
     talk(&format!("a search of {nodes} candidates"));
     let wanted = Wanted { slots: FREE as u32, ..Wanted::new("islands", &[Operator::Tune], nodes as u64)? };
     let ran =
-        searching::run(&place, &task, &wanted, Hands { door: None, evaluator: Some(at_once()) }).await?;
+        searching::run(&place, &task, &wanted, Hands { evaluator: Some(at_once()), ..Hands::default() })
+            .await?;
     let count = ran.tree.nodes().len();
     let bytes = fs::metadata(ran.folder.join("events.jsonl"))?.len();
     let name = |what: &str| format!("{what}, {count} nodes");
