@@ -32,6 +32,9 @@ pub(crate) struct SearchArguments {
     /// search: one more model, as provider/model or provider/model=WEIGHT; may be given several times
     #[arg(long, value_name = "MODEL[=W]", value_parser = share_of_model)]
     pub(crate) ensemble: Vec<(String, f64)>,
+    /// search: the model that has the ideas of `implement`, if it is another than those that write its code
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) idea_model: Option<String>,
     /// search: the weight of --model among the models of --ensemble [default: 1]
     #[arg(long, value_name = "W", value_parser = weight)]
     pub(crate) model_weight: Option<f64>,
@@ -77,6 +80,7 @@ impl SearchArguments {
             ("--patience", self.patience.is_some()),
             ("--measurements", self.measurements.is_some()),
             ("--ensemble", !self.ensemble.is_empty()),
+            ("--idea-model", self.idea_model.is_some()),
             ("--model-weight", self.model_weight.is_some()),
             ("--select", self.select.is_some()),
             ("--stage-budget", !self.stage_budget.is_empty()),
