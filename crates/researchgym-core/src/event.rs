@@ -16,7 +16,9 @@ use crate::model::{ModelFailure, Stop, Usage, Wire};
 use crate::network::NetworkRequested;
 use crate::observation::Observation;
 use crate::score::{AttemptKind, Score, Split};
-use crate::search::event::{Evaluated, EvaluationBegan, NodeBuilt, NodeDropped, Planned, TrialReported};
+use crate::search::event::{
+    Evaluated, EvaluationBegan, IdeasHad, NodeBuilt, NodeDropped, Planned, TrialReported,
+};
 use crate::spec::{Limits, MicroUsd, RunSpec};
 use crate::task::Task;
 
@@ -106,6 +108,8 @@ pub enum Event {
     },
     /// A search: the policy's next plans.
     Planned(Box<Planned>),
+    /// A search: one question brought the ideas of several candidates.
+    IdeasHad(Box<IdeasHad>),
     /// A search: a candidate exists.
     NodeBuilt(Box<NodeBuilt>),
     /// A search: a plan came to nothing.

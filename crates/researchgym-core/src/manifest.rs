@@ -178,6 +178,7 @@ pub fn named_blobs(event: &Event) -> Vec<NamedBlob> {
             CallOutcome::Failed { .. } => Vec::new(),
         },
         Event::UserNoted { text } => blob_of_body(text).into_iter().collect(),
+        Event::IdeasHad(had) => had.ideas.iter().filter_map(blob_of_body).collect(),
         Event::NodeBuilt(built) => {
             let changed = built.changes.values().flatten();
             changed.chain(&built.idea).filter_map(blob_of_body).collect()

@@ -329,6 +329,7 @@ impl RunState {
                 self.asked_models.remove(call);
             }
             Event::Planned(_)
+            | Event::IdeasHad(_)
             | Event::NodeBuilt(_)
             | Event::NodeDropped(_)
             | Event::EvaluationBegan(_)

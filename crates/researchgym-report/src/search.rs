@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use researchgym_core::record::{NodeRecord, RunRecord, SearchRecord, TrialRecord};
+use researchgym_core::record::{IdeaRecord, NodeRecord, RunRecord, SearchRecord, TrialRecord};
 use researchgym_core::score::Direction;
 use researchgym_core::search::{FULL, NodeId, Operator};
 use researchgym_core::statistics::{Analysis, Flagged};
@@ -21,6 +21,8 @@ pub struct SearchTree {
     pub run_id: String,
     /// Its nodes, in the order of their numbers.
     pub nodes: Vec<NodeRecord>,
+    /// Its ideas, if it has epochs.
+    pub ideas: Vec<IdeaRecord>,
     /// The nodes whose trials' metrics are drawn: the best first.
     curved: Vec<NodeId>,
     /// These by their places in that list, thinned.
@@ -28,7 +30,7 @@ pub struct SearchTree {
 }
 
 impl SearchTree {
-    /// The tree of a run, without its trials.
+    /// The tree of a run, without its trials and ideas.
     pub fn of(record: &RunRecord, nodes: Vec<NodeRecord>) -> SearchTree {
         let direction = record.task.primary.as_ref().map_or(Direction::Maximize, |primary| primary.direction);
         let is_candidate = |node: &&NodeRecord| {
@@ -43,7 +45,13 @@ impl SearchTree {
         let best = ranked.iter().take(BEST_TRIALS);
         let middle = ranked.get(ranked.len() / 2).filter(|_| ranked.len() / 2 >= BEST_TRIALS);
         let curved = best.chain(middle).map(|(_, node)| *node).chain([0]).collect();
-        SearchTree { run_id: record.run_id.clone(), nodes, curved, trials: BTreeMap::new() }
+        SearchTree {
+            run_id: record.run_id.clone(),
+            nodes,
+            ideas: Vec::new(),
+            curved,
+            trials: BTreeMap::new(),
+        }
     }
 
     /// Whether the metrics of a node's trial are drawn.

@@ -8,6 +8,7 @@ mod own;
 mod query;
 mod search;
 mod step;
+mod trajectory;
 mod trial;
 
 use std::collections::BTreeMap;
@@ -28,6 +29,7 @@ pub use self::own::{Recorder, Resolve};
 pub use self::query::Query;
 pub use self::search::{BestRecord, NodeRecord, OperatorRecord, SearchRecord, SpentRecord};
 pub use self::step::{Change, MAX_TEXT_BYTES, StepRecord, bounded};
+pub use self::trajectory::{EpochRecord, IdeaRecord, IdeaStatus, epochs_of, kind_of};
 pub use self::trial::TrialRecord;
 
 /// The version of records that this program writes and reads.

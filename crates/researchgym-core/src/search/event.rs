@@ -44,6 +44,40 @@ pub struct Spent {
     pub cost: MicroUsd,
 }
 
+/// One question brought the ideas of several candidates. Each of them answers for its share of what that has cost.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct IdeasHad {
+    /// The node for which the question was asked; it and the others of the question have it in their tags.
+    pub node: NodeId,
+    /// The ideas, in the order of the candidates' positions. Candidates beyond the last have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ideas: Vec<Body>,
+    /// Why there are none, or fewer than were asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The model that was asked.
+    pub model: String,
+    /// What all of the question has cost.
+    #[serde(default, skip_serializing_if = "is_free")]
+    pub spent: Spent,
+    /// Working time of the run so far, in milliseconds.
+    pub working_ms: u64,
+}
+
+impl IdeasHad {
+    /// What the candidate at a position answers for: an even share, of which the first ones have what cannot be divided.
+    pub fn share(&self, position: u32, of: u32) -> Spent {
+        let of = u64::from(of.max(1));
+        let part = |whole: u64| whole / of + u64::from(u64::from(position) < whole % of);
+        Spent {
+            calls: part(u64::from(self.spent.calls)) as u32,
+            tokens: part(self.spent.tokens),
+            cost: MicroUsd(part(self.spent.cost.0)),
+        }
+    }
+}
+
 /// A candidate exists and has passed the gates.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

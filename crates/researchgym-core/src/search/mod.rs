@@ -27,7 +27,7 @@ mod tree;
 
 pub use chronicle::{Chronicle, Moment, failure_of};
 pub use ensemble::Ensemble;
-pub use node::{Aggregate, Measurement, Node, NodeId, Status, Tag};
+pub use node::{Aggregate, IdeaCall, Measurement, Node, NodeId, Status, Tag};
 pub use operator::{Operator, Repertoire, Role, UnknownOperator};
 pub use plan::Plan;
 pub use presets::{PRESETS, Preset, default_spec, operators_with_model, operators_without_model, preset};

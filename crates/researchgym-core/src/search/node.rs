@@ -30,9 +30,24 @@ pub struct Tag {
     /// What the policy had in mind, such as `explore` or `exploit`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
+    /// `epochs`: the question that its idea is one answer to; absent where every candidate has a question of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub call: Option<IdeaCall>,
     /// `mcts`: a failure of it ends its line, because no operator of the run mends failures.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub unmendable: bool,
+}
+
+/// A candidate's place among those whose ideas one question asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct IdeaCall {
+    /// Which question of the epoch, from 0. They are asked one after the other, and each shows the ideas of those before.
+    pub number: u32,
+    /// Which of its ideas, from 0.
+    pub position: u32,
+    /// How many ideas are asked for.
+    pub ideas: u32,
 }
 
 impl Tag {

@@ -132,6 +132,7 @@ pub fn default_spec() -> SearchSpec {
         inheritance: Inheritance::Code,
         temperature: None,
         models: Vec::new(),
+        idea_model: None,
         model_weight: 1.0,
         selection: Selection::Weights,
         stage_limits: StageLimits::default(),

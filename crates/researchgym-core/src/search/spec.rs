@@ -44,6 +44,9 @@ pub struct SearchSpec {
     /// Models beside the run's own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub models: Vec<ModelShare>,
+    /// The model that has the ideas of `implement`, if it is another than those that write its code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idea_model: Option<Box<ModelSpec>>,
     /// The weight of the run's own model.
     pub model_weight: f64,
     /// How a model is chosen.

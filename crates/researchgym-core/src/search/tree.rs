@@ -4,9 +4,10 @@ use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::event::{
-    Evaluated, EvaluationBegan, EvaluationFailure, EvaluationOutcome, NodeBuilt, NodeDropped, Planned,
+    Evaluated, EvaluationBegan, EvaluationFailure, EvaluationOutcome, IdeasHad, NodeBuilt, NodeDropped,
+    Planned,
 };
-use super::{Measurement, Node, NodeId, Operator, Plan, Status};
+use super::{Measurement, Node, NodeId, Operator, Plan, Status, Tag};
 use crate::event::Event;
 use crate::score::{Direction, Primary, Score, Severity};
 use crate::task::{SearchStage, Task};
@@ -61,6 +62,8 @@ pub struct Tree {
     nodes: Vec<Node>,
     /// Measured candidates, the worst first; of equals the later first.
     ranking: BTreeSet<(Fitness, Reverse<NodeId>)>,
+    /// What questions for several ideas have brought, by epoch and number.
+    ideas: BTreeMap<(u32, u32), IdeasHad>,
     under_way: BTreeMap<u64, NodeId>,
     evaluations: u64,
     graded: u64,
@@ -80,6 +83,7 @@ impl Tree {
             stages: task.search.as_ref().map(|search| search.stages.clone()).unwrap_or_default(),
             nodes: Vec::new(),
             ranking: BTreeSet::new(),
+            ideas: BTreeMap::new(),
             under_way: BTreeMap::new(),
             evaluations: 0,
             graded: 0,
@@ -127,6 +131,16 @@ impl Tree {
     /// How many candidates are measured.
     pub fn measured(&self) -> usize {
         self.ranking.len()
+    }
+
+    /// What the question has brought that a node's idea is one answer to; `None` while it is open, or if there is none.
+    pub fn ideas_of(&self, tag: &Tag) -> Option<&IdeasHad> {
+        self.ideas.get(&(tag.epoch.unwrap_or_default(), tag.call?.number))
+    }
+
+    /// All ideas that questions of an epoch have brought, in the order of the questions.
+    pub fn ideas_in(&self, epoch: u32) -> impl Iterator<Item = &IdeasHad> {
+        self.ideas.range((epoch, 0)..=(epoch, u32::MAX)).map(|(_, had)| had)
     }
 
     /// The best measured candidate; the first of equals.
@@ -216,6 +230,7 @@ impl Tree {
     pub fn apply(&mut self, event: &Event) -> Result<(), TreeError> {
         self.changed = match event {
             Event::Planned(planned) => vec![self.planned(planned)?],
+            Event::IdeasHad(had) => self.had(had).map(|()| Vec::new())?,
             Event::NodeBuilt(built) => vec![self.built(built)?],
             Event::NodeDropped(dropped) => vec![self.dropped(dropped)?],
             Event::EvaluationBegan(began) => self.began(began).map(|()| Vec::new())?,
@@ -243,6 +258,16 @@ impl Tree {
         self.asks = planned.ask;
         self.unsettled += planned.plans.len();
         Ok(Change::Planned(planned.first, self.nodes.len() as NodeId))
+    }
+
+    /// The node must wait for an answer, and there may be only one.
+    fn had(&mut self, had: &IdeasHad) -> Result<(), TreeError> {
+        let tag = self.proposed(had.node)?.tag.clone();
+        let Some(call) = tag.call else { return wrong("ideas for a node that shares no question") };
+        match self.ideas.insert((tag.epoch.unwrap_or_default(), call.number), had.clone()) {
+            None => Ok(()),
+            Some(_) => wrong("ideas of a question that was answered before"),
+        }
     }
 
     /// The node must be one that is being made.

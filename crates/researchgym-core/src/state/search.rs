@@ -26,6 +26,7 @@ impl RunState {
                 self.steps += planned.plans.iter().filter(is_step).count() as u64;
                 planned.working_ms
             }
+            Event::IdeasHad(had) => had.working_ms,
             Event::NodeBuilt(built) => built.working_ms,
             Event::NodeDropped(dropped) => dropped.working_ms,
             Event::Evaluated(evaluated) => evaluated.working_ms,

@@ -16,8 +16,7 @@ pub use self::external::{Declaration, DeclarationError};
 pub use self::human::Terminal;
 pub use self::scripted::actions_as_script;
 use crate::executor::Cluster;
-use crate::model::Door;
-use crate::search::{self, Evaluator, Places};
+use crate::search::{self, Evaluator, Places, Ways};
 use crate::session::{Session, Stop};
 
 /// What an agent may use beside the session.
@@ -29,8 +28,8 @@ pub struct Surroundings {
     pub evaluator: Option<Arc<dyn Evaluator>>,
     /// Where jobs go if the run's executor is a cluster.
     pub cluster: Option<Arc<dyn Cluster>>,
-    /// The ways to a search's further models, in the order of its specification.
-    pub ensemble: Vec<Arc<Door>>,
+    /// The ways to a search's further models.
+    pub ways: Ways,
 }
 
 /// Lets the agent work until the run is over; says why it is.
@@ -43,9 +42,9 @@ pub async fn drive(spec: &AgentSpec, session: &mut Session, surroundings: &mut S
         AgentSpec::Basic(basic) => basic::drive(session, basic).await,
         AgentSpec::Tuner { sampler, trials } => tuner::drive(session, *sampler, *trials).await,
         AgentSpec::Search(search) => {
-            let Surroundings { evaluator, cluster, ensemble, .. } = surroundings;
+            let Surroundings { evaluator, cluster, ways, .. } = surroundings;
             let places = Places { evaluator: evaluator.clone(), cluster: cluster.clone() };
-            search::drive(session, search, places, ensemble.clone()).await
+            search::drive(session, search, places, ways.clone()).await
         }
         AgentSpec::External { declaration, .. } => external::drive(session, declaration).await,
     };

@@ -255,6 +255,7 @@ impl Reading {
             | Event::ModelRetried { .. }
             | Event::ModelLost { .. }
             | Event::Planned(_)
+            | Event::IdeasHad(_)
             | Event::NodeBuilt(_)
             | Event::NodeDropped(_)
             | Event::EvaluationBegan(_)

@@ -4,6 +4,7 @@
 //! not stop the others.
 
 mod candidates;
+mod ideas;
 mod index;
 mod library;
 mod nodes;
@@ -12,6 +13,7 @@ mod steps;
 mod trials;
 
 pub use self::candidates::Candidates;
+pub use self::ideas::ideas_of;
 pub use self::index::INDEX;
 pub use self::library::{Broken, Kept, Library};
 pub use self::nodes::nodes_of;

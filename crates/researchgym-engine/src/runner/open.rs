@@ -368,7 +368,8 @@ pub(super) fn externalised(mut spec: RunSpec, folder: &RunFolder) -> Result<RunS
         *body = blobs.body(&blobs.resolve(body)?)?;
     }
     if let AgentSpec::Search(search) = &mut spec.agent {
-        for script in search.models.iter_mut().filter_map(|share| share.model.script.as_mut()) {
+        let models = search.models.iter_mut().map(|share| &mut share.model).chain(&mut search.idea_model);
+        for script in models.filter_map(|model| model.script.as_mut()) {
             *script = blobs.body(&blobs.resolve(script)?)?;
         }
     }

@@ -14,6 +14,7 @@ mod evaluations;
 mod evaluator;
 mod fake;
 mod gates;
+mod ideas;
 mod local;
 mod making;
 mod meter;
@@ -34,6 +35,7 @@ use std::time::Instant;
 
 use researchgym_core::action::Action;
 use researchgym_core::digest::Digest;
+use researchgym_core::edit::Surface;
 use researchgym_core::event::{Ending, Event};
 use researchgym_core::failure::{Boundary, Failure};
 use researchgym_core::search::context::{Step, Told};
@@ -49,6 +51,7 @@ pub use self::evaluator::{
     Evaluation, Evaluator, Files, Job, JobGrading, Progress, ProgressTeller, Queued, Said, Verdict,
 };
 pub use self::fake::Fake;
+use self::ideas::Brought;
 pub(crate) use self::local::{InJob, Local};
 use self::making::{Made, Unmade};
 use self::mind::Mind;
@@ -67,6 +70,8 @@ const SYNC_EVERY_MS: u128 = 100;
 struct Search {
     spec: SearchSpec,
     task: Arc<Task>,
+    /// What candidates may change.
+    surface: Arc<Surface>,
     seed: u64,
     mind: Mind,
     numbers: Numbers,
@@ -79,6 +84,12 @@ struct Search {
     spending: StageSpending,
     mutator: Arc<Mutator>,
     evaluator: Arc<dyn Evaluator>,
+    /// The way to the model that has the ideas, if it is another.
+    idea_door: Option<Arc<Door>>,
+    /// Candidates whose idea is still to come from a shared question.
+    waiting_for_ideas: BTreeSet<NodeId>,
+    /// Epochs for which such a question is under way.
+    asking_for_ideas: BTreeSet<u32>,
     /// The ways to the models: the run's own first, then the others of the ensemble, with their weights.
     doors: Vec<(Arc<Door>, f64)>,
     /// The task's description, for models.
@@ -129,6 +140,8 @@ enum Message {
     Made { node: NodeId, made: Result<Made, Unmade> },
     /// Whether a candidate would pass the gates, for who may make another instead.
     Proposed { node: NodeId, files: Arc<Files>, answer: tokio::sync::oneshot::Sender<Result<(), Unmade>> },
+    /// What a question for several ideas has brought.
+    IdeasHad { node: NodeId, brought: Brought },
     /// An idea was had: what is the model told for its code?
     CodeOpening { node: NodeId, idea: String, answer: tokio::sync::oneshot::Sender<Result<Told, String>> },
     /// What makes candidates cannot be used at all: the search cannot go on.
@@ -147,14 +160,23 @@ pub(crate) struct Places {
     pub(crate) cluster: Option<Arc<dyn Cluster>>,
 }
 
+/// The ways to the models of a search beside the run's own.
+#[derive(Clone, Default)]
+pub struct Ways {
+    /// Further models, in the order of the search's specification.
+    pub ensemble: Vec<Arc<Door>>,
+    /// The model that has the ideas, if the specification names one.
+    pub ideas: Option<Arc<Door>>,
+}
+
 /// Lets the search work until the run is over.
 pub(crate) async fn drive(
     session: &mut Session,
     spec: &SearchSpec,
     places: Places,
-    ensemble: Vec<Arc<Door>>,
+    ways: Ways,
 ) -> Result<GivesUp, Stop> {
-    let mut search = Search::open(session, spec, places, &ensemble)?;
+    let mut search = Search::open(session, spec, places, &ways)?;
     let outcome = search.work(session).await;
     search.wind_up(session)?;
     // What is under way ends when it is dropped, and is dropped now.
@@ -280,6 +302,7 @@ impl Search {
                 let _ = answer.send(self.gate(session, node, &files));
                 Ok(())
             }
+            Message::IdeasHad { node, brought } => self.ideas_had(session, node, brought),
             Message::CodeOpening { node, idea, answer } => {
                 let _ = answer.send(self.opening(session, node, Step::Code { idea: Some(&idea) }));
                 Ok(())

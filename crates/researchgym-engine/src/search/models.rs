@@ -6,14 +6,15 @@ use std::sync::Arc;
 use researchgym_core::edit::{self, EditError, Form, Surface};
 use researchgym_core::failure::Failure;
 use researchgym_core::model::{Conversation, Message, RequestSettings};
-use researchgym_core::search::context::{Told, again, parse_ideas, rationale, repair};
+use researchgym_core::search::context::{Told, again, more_ideas, parse_ideas, rationale, repair};
 use researchgym_core::search::event::{Gate, Spent};
 use researchgym_core::search::{EditForm, NodeId};
 use tokio::sync::{mpsc, oneshot};
 
 use super::Message as ToLoop;
-use super::asking::{Asker, Unanswered};
+use super::asking::{Asker, Unanswered, add};
 use super::evaluator::Files;
+use super::ideas::Brought;
 use super::making::{Made, Unmade};
 
 /// Conversations of one node.
@@ -25,17 +26,37 @@ pub(super) struct Order {
     pub(super) asker: Asker,
     pub(super) teller: mpsc::UnboundedSender<ToLoop>,
     pub(super) settings: RequestSettings,
-    /// What the model is told first; of `implement`, for the idea.
+    /// What the model is told first; where the idea is asked for, for that.
     pub(super) opening: Vec<Message>,
-    /// `implement`: the opening asks for an idea, and the code follows in a conversation of its own.
-    pub(super) has_idea: bool,
+    pub(super) idea: Idea,
     pub(super) shown: Vec<NodeId>,
     /// What the candidate derives from.
     pub(super) base: Arc<Files>,
-    pub(super) surface: Surface,
+    pub(super) surface: Arc<Surface>,
     pub(super) form: EditForm,
     pub(super) repairs: u32,
     pub(super) resamples: u32,
+}
+
+/// Where the idea of a candidate comes from.
+pub(super) enum Idea {
+    /// The change says what it is about.
+    OfTheChange,
+    /// From a question of its own, which the opening asks; the code follows in a conversation of its own.
+    Asked(Asker),
+    /// From a question that was answered before, with the candidate's share of its cost; the opening is about the code.
+    Had(String, Spent),
+}
+
+/// All that a question for several ideas needs.
+pub(super) struct Question {
+    pub(super) node: NodeId,
+    pub(super) asker: Asker,
+    pub(super) teller: mpsc::UnboundedSender<ToLoop>,
+    pub(super) settings: RequestSettings,
+    pub(super) opening: Vec<Message>,
+    pub(super) count: usize,
+    pub(super) repairs: u32,
 }
 
 /// How making a candidate ends without one.
@@ -96,13 +117,21 @@ async fn implement(order: &mut Order, account: &mut Account) -> Result<Arc<Files
     let number = u64::from(order.node) * OF_A_NODE;
     let mut conversation = Conversation::new(number);
     let mut messages = std::mem::take(&mut order.opening);
-    if order.has_idea {
-        let idea = idea(order, account, messages).await?;
-        let told = code_opening(order, &idea).await?;
-        messages = told.messages;
-        order.shown.extend(told.shown);
-        account.idea = Some(idea);
-        conversation = Conversation::new(number + 1);
+    match std::mem::replace(&mut order.idea, Idea::OfTheChange) {
+        Idea::OfTheChange => {}
+        Idea::Asked(asker) => {
+            let idea = idea(order, &asker, account, messages).await?;
+            let told = code_opening(order, &idea).await?;
+            messages = told.messages;
+            order.shown.extend(told.shown);
+            account.idea = Some(idea);
+            conversation = Conversation::new(number + 1);
+        }
+        Idea::Had(idea, share) => {
+            account.idea = Some(idea);
+            add(&mut account.spent, share);
+            conversation = Conversation::new(number + 1);
+        }
     }
     for message in messages {
         conversation.push(message);
@@ -140,15 +169,19 @@ async fn implement(order: &mut Order, account: &mut Account) -> Result<Arc<Files
 }
 
 /// An idea in words.
-async fn idea(order: &mut Order, account: &mut Account, opening: Vec<Message>) -> Result<String, Ends> {
+async fn idea(
+    order: &Order,
+    asker: &Asker,
+    account: &mut Account,
+    opening: Vec<Message>,
+) -> Result<String, Ends> {
     let mut conversation = Conversation::new(u64::from(order.node) * OF_A_NODE);
     for message in opening {
         conversation.push(message);
     }
     let mut repairs = order.repairs;
     loop {
-        let settings = order.settings.clone();
-        let reply = order.asker.ask(&mut conversation, &settings, &mut account.spent).await?;
+        let reply = asker.ask(&mut conversation, &order.settings, &mut account.spent).await?;
         match parse_ideas(&reply.turn.text()) {
             Ok(ideas) => match ideas.into_iter().next() {
                 Some(idea) => return Ok(idea),
@@ -162,6 +195,56 @@ async fn idea(order: &mut Order, account: &mut Account, opening: Vec<Message>) -
             }
         }
     }
+}
+
+/// Asks for several ideas by one question and tells the loop. Where an answer has too few, the rest is asked for.
+pub(super) async fn have_ideas(question: Question) {
+    let Question { node, asker, teller, settings, opening, count, mut repairs } = question;
+    let mut conversation = Conversation::new(u64::from(node) * OF_A_NODE);
+    for message in opening {
+        conversation.push(message);
+    }
+    let model = asker.door.endpoint.target.name.clone();
+    let (mut ideas, mut reason, mut spent, mut attempts) = (Vec::new(), None, Spent::default(), 0);
+    loop {
+        attempts += 1;
+        let next = match asker.ask(&mut conversation, &settings, &mut spent).await.map_err(Ends::from) {
+            Ok(reply) => match parse_ideas(&reply.turn.text()) {
+                Ok(more) => {
+                    ideas.extend(more);
+                    more_ideas(ideas.len(), count.saturating_sub(ideas.len()))
+                }
+                Err(error) => {
+                    let again = repair(&error, attempts);
+                    reason = Some(error);
+                    again
+                }
+            },
+            Err(Ends::Unmade(_, why, _)) => {
+                reason = Some(why);
+                break;
+            }
+            Err(Ends::Model(failure)) => {
+                let _ = teller.send(ToLoop::MakingEnds(failure));
+                return;
+            }
+            Err(Ends::Over) => return,
+        };
+        if ideas.len() >= count || repairs == 0 {
+            break;
+        }
+        repairs -= 1;
+        conversation.push(next);
+    }
+    ideas.truncate(count);
+    let too_few = || format!("the model had {} of the {count} ideas that it was asked for", ideas.len());
+    let reason = match ideas.len() {
+        had if had == count => None,
+        0 => reason.or_else(|| Some(too_few())),
+        _ => Some(too_few()),
+    };
+    // Who has gone has ended the search.
+    let _ = teller.send(ToLoop::IdeasHad { node, brought: Brought { ideas, reason, model, spent } });
 }
 
 /// The candidate that a reply makes of the base.

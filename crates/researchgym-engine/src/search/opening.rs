@@ -28,7 +28,7 @@ use super::mind::Mind;
 use super::mutator::Mutator;
 use super::rules::Numbers;
 use super::warm::Pool;
-use super::{Places, Search, tree, unusable};
+use super::{Places, Search, Ways, surface, tree, unusable};
 use crate::executor::Cluster;
 use crate::model::Door;
 use crate::runner::DESCRIPTION;
@@ -45,7 +45,7 @@ impl Search {
         session: &mut Session,
         spec: &SearchSpec,
         places: Places,
-        ensemble: &[Arc<Door>],
+        ways: &Ways,
     ) -> Result<Search, Failure> {
         let lines = read_log(session.folder())?.lines;
         let task = Arc::new((*session.state().started.task).clone());
@@ -79,7 +79,10 @@ impl Search {
             (None, Executor::Slurm(slurm)) => on_cluster(session, &task, *slurm, snapshot, places.cluster)?,
         };
         give_up_evaluations(session, &*evaluator)?;
-        let doors = doors(session, spec, ensemble)?;
+        let doors = doors(session, spec, &ways.ensemble)?;
+        if ways.ideas.is_some() != spec.idea_model.is_some() {
+            return Err(unusable("the search has a model for ideas, and the way to it is not known"));
+        }
         if spec.operators.needs_model() && doors.is_empty() {
             return Err(unusable("an operator of this search needs a model")
                 .hinted("name one with --model provider/model, or choose operators that need none"));
@@ -92,6 +95,7 @@ impl Search {
         Ok(Search {
             spec: spec.clone(),
             seed,
+            surface: Arc::new(surface::of(&task)),
             task,
             mind,
             numbers,
@@ -102,6 +106,9 @@ impl Search {
             spending,
             mutator,
             evaluator,
+            idea_door: ways.ideas.clone(),
+            waiting_for_ideas: BTreeSet::new(),
+            asking_for_ideas: BTreeSet::new(),
             doors,
             description,
             protected,

@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use researchgym_core::action::Body;
-use researchgym_core::edit::Surface;
 use researchgym_core::failure::Failure;
 use researchgym_core::model::RequestSettings;
 use researchgym_core::search::context::{self, Asked, Reach, Step, Told};
@@ -13,11 +12,11 @@ use researchgym_core::search::policy::PolicySpec;
 use researchgym_core::search::{NodeId, Operator, Plan, Stream};
 
 use super::asking::Asker;
+use super::ideas::Shared;
 use super::making::Unmade;
-use super::models::{self, Order};
+use super::models::{self, Idea, Order};
 use super::{Search, tree, unusable};
 use crate::model::Door;
-use crate::runner::DESCRIPTION;
 use crate::session::Session;
 
 impl Search {
@@ -33,11 +32,26 @@ impl Search {
         if let Some(reason) = self.spending.exhausted(&self.spec.stage_limits, &node.tag) {
             return self.made(session, id, Err(Unmade::by_rule(Gate::NothingToDo, reason)));
         }
-        let has_idea = operator == Operator::Implement;
-        let step = match has_idea {
-            true => Step::Ideas { count: 1, earlier: &[] },
-            false => Step::Code { idea: None },
+        let settings = RequestSettings { temperature: self.spec.temperature, ..RequestSettings::default() };
+        let entries = || self.entry_teller.clone();
+        let idea = match (operator, self.call_of(session, id)) {
+            (Operator::Implement, Some(call)) => match self.shared_idea(session, id, call)? {
+                Shared::Open => return self.await_ideas(session, id),
+                Shared::None(unmade) => return self.made(session, id, Err(unmade)),
+                Shared::Had(idea, spent) => Idea::Had(idea, spent),
+            },
+            (Operator::Implement, None) => {
+                let asked = self.idea_door.clone().unwrap_or_else(|| door.clone());
+                Idea::Asked(Asker { door: asked, entries: entries() })
+            }
+            _ => Idea::OfTheChange,
         };
+        let step = match &idea {
+            Idea::OfTheChange => Step::Code { idea: None },
+            Idea::Asked(_) => Step::Ideas { count: 1, earlier: &[] },
+            Idea::Had(idea, _) => Step::Code { idea: Some(idea) },
+        };
+        let asker = Asker { door, entries: entries() };
         let told = match self.opening(session, id, step) {
             Ok(told) => told,
             Err(reason) => {
@@ -46,18 +60,21 @@ impl Search {
             }
         };
         let base = self.contents.inherited(tree(session), base)?;
-        let asker = Asker { door, entries: self.entry_teller.clone() };
-        let settings = RequestSettings { temperature: self.spec.temperature, ..RequestSettings::default() };
+        let shown = match &idea {
+            // Those who wrote the question's answer were shown what its plan shows.
+            Idea::Had(..) => tree(session).get(id).map(|node| node.shown.clone()).unwrap_or_default(),
+            Idea::OfTheChange | Idea::Asked(_) => told.shown,
+        };
         self.beside.spawn(models::make(Order {
             node: id,
             asker,
             teller: self.teller.clone(),
             settings,
             opening: told.messages,
-            has_idea,
-            shown: told.shown,
+            idea,
+            shown,
             base,
-            surface: self.surface(),
+            surface: self.surface.clone(),
             form: self.spec.form,
             repairs: self.spec.repairs,
             resamples: self.spec.novelty.resamples,
@@ -66,7 +83,7 @@ impl Search {
     }
 
     /// The model that is asked for a node's candidate.
-    fn choose_model(&self, id: NodeId) -> Option<Arc<Door>> {
+    pub(super) fn choose_model(&self, id: NodeId) -> Option<Arc<Door>> {
         let models: Vec<(&str, f64)> =
             self.doors.iter().map(|(door, weight)| (door.endpoint.target.name.as_str(), *weight)).collect();
         let chosen = self.ensemble.choose(&models, &mut Stream::new(self.seed, "model", u64::from(id)))?;
@@ -103,13 +120,6 @@ impl Search {
             body: &text,
         };
         context::opening(&asked).map_err(|error| error.to_string())
-    }
-
-    fn surface(&self) -> Surface {
-        let editable = self.task.search.as_ref().map(|search| search.editable.clone()).unwrap_or_default();
-        let mut protected = self.task.workspace.protected.clone();
-        protected.extend(["data".to_owned(), DESCRIPTION.to_owned()]);
-        Surface { editable, protected }
     }
 }
 

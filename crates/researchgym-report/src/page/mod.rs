@@ -2,6 +2,7 @@
 //!
 //! Names and texts of runs are hostile: everything is escaped, and the page's policy lets it load and send nothing.
 
+mod ideas;
 mod markdown;
 mod model;
 mod searches;
@@ -80,7 +81,8 @@ pub fn leaderboard_page(
     facts: &PageFacts,
 ) -> Result<String, ReportError> {
     let atlas = Atlas { figures: Vec::new(), absent: Vec::new() };
-    let section = Matter { analysis, without_flagged: None, records, atlas: &atlas }.leaderboard();
+    let section =
+        Matter { analysis, without_flagged: None, records, trees: &[], atlas: &atlas }.leaderboard();
     Ok(Page::of(analysis, records, facts, &[section]).html()?)
 }
 
@@ -89,10 +91,10 @@ pub fn leaderboard_page(
 /// # Errors
 /// The page could not be filled in.
 pub fn report(given: &Given<'_>, facts: &PageFacts) -> Result<Report, ReportError> {
-    let Given { analysis, without_flagged, records, .. } = *given;
+    let Given { analysis, without_flagged, records, trees } = *given;
     let atlas = atlas(given);
     let without_flagged = without_flagged.filter(|_| !analysis.integrity.flagged.is_empty());
-    let sections = Matter { analysis, without_flagged, records, atlas: &atlas }.sections();
+    let sections = Matter { analysis, without_flagged, records, trees, atlas: &atlas }.sections();
     let page = Page::of(analysis, records, facts, &sections);
     let markdown = page.markdown();
     let html = page.html()?;

@@ -4,8 +4,12 @@ use researchgym_core::record::RunRecord;
 use researchgym_core::statistics::Analysis;
 
 use super::model::{Block, Picture, Section, Table};
-use super::{searches, tables, words};
+use super::{ideas, searches, tables, words};
 use crate::figure::{Atlas, Cast, Figure, plain};
+use crate::search::SearchTree;
+
+/// The most ideas that a page shows without being asked.
+const MOST_OPEN: usize = 60;
 
 /// What sections are made of.
 pub(super) struct Matter<'a> {
@@ -13,6 +17,8 @@ pub(super) struct Matter<'a> {
     /// The same without flagged runs, if there are any.
     pub(super) without_flagged: Option<&'a Analysis>,
     pub(super) records: &'a [RunRecord],
+    /// Searches node by node.
+    pub(super) trees: &'a [SearchTree],
     pub(super) atlas: &'a Atlas,
 }
 
@@ -56,6 +62,13 @@ impl Matter<'_> {
         }
         if !trials.figures.is_empty() {
             blocks.push(trials);
+        }
+        for tree in self.trees.iter().filter(|tree| !tree.ideas.is_empty()) {
+            let run = format!("Run {}", tree.run_id);
+            let epochs = Block { title: format!("{run}: epochs"), ..tabled(ideas::epochs(tree)) };
+            let became =
+                Block { title: format!("{run}: what became of each idea"), ..tabled(ideas::ideas(tree)) };
+            blocks.extend([epochs, Block { is_folded: tree.ideas.len() > MOST_OPEN, ..became }]);
         }
         Some(Section { id: "searches", title: "Searches", blocks, ..Section::default() })
     }

@@ -6,7 +6,9 @@
 mod calls;
 mod column;
 mod csv;
+mod epochs;
 mod file;
+mod ideas;
 mod nodes;
 mod runs;
 mod scores;
@@ -17,7 +19,9 @@ mod trial_metrics;
 
 pub use self::calls::{CallRow, Calls, calls_of};
 pub use self::column::{Cell, Column, Kind, Schema};
+pub use self::epochs::Epochs;
 pub use self::file::{TableError, TableFile, TableFormat};
+pub use self::ideas::Ideas;
 pub use self::nodes::{NodeRow, Nodes};
 pub use self::runs::Runs;
 pub use self::scores::{ScoreRow, Scores, scores_of};
@@ -27,7 +31,7 @@ pub use self::trial_metrics::{TrialMetricRow, TrialMetrics};
 /// The version of the tables' columns. Columns are only ever added.
 pub const TABLES_SCHEMA: u32 = 1;
 
-/// The six tables.
+/// The six tables, and those of trajectories.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Table {
     /// A row a run.
@@ -42,10 +46,14 @@ pub enum Table {
     Nodes,
     /// A row a value that the program of an evaluation told of itself.
     TrialMetrics,
+    /// A row an idea of a search: of trajectories.
+    Ideas,
+    /// A row an epoch of a search: of trajectories.
+    Epochs,
 }
 
 impl Table {
-    /// All, in the order in which they are told.
+    /// The six that an export of tables writes, in the order in which they are told.
     pub const ALL: [Table; 6] =
         [Table::Runs, Table::Steps, Table::Scores, Table::Calls, Table::Nodes, Table::TrialMetrics];
 
@@ -58,6 +66,8 @@ impl Table {
             Table::Calls => "calls",
             Table::Nodes => "nodes",
             Table::TrialMetrics => "trial_metrics",
+            Table::Ideas => "ideas",
+            Table::Epochs => "epochs",
         }
     }
 }

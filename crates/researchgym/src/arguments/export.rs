@@ -70,6 +70,8 @@ pub(crate) enum ExportFormat {
     Inspect,
     /// Harbor's trajectories (ATIF) in a folder, a file a run
     Atif,
+    /// What became of each idea of searches, and of each epoch, in a folder: JSON and Parquet
+    Trajectories,
     /// Conversations for supervised fine-tuning: a file of JSON lines, a run a line
     Sft,
 }

@@ -17,7 +17,7 @@ pub(crate) struct SearchArguments {
     /// [default: with a model draft, improve, debug and some crossover; without one tune, or mutate, and some crossover]
     #[arg(long, value_name = "O,...", value_delimiter = ',', value_parser = weighted)]
     pub(crate) operators: Vec<(Operator, f64)>,
-    /// search: how many candidates are made and evaluated at once [default: as many as this machine has CPUs and memory for]
+    /// search: how many candidates are made and evaluated at once [default: as many as this machine has CPUs and memory for, 16 on a cluster]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) slots: Option<u32>,
     /// search: ends when the primary metric of the best candidate reaches this value
@@ -32,6 +32,9 @@ pub(crate) struct SearchArguments {
     /// search: one more model, as provider/model or provider/model=WEIGHT; may be given several times
     #[arg(long, value_name = "MODEL[=W]", value_parser = share_of_model)]
     pub(crate) ensemble: Vec<(String, f64)>,
+    /// search: the model that has the ideas of `implement`, if it is another than those that write its code
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) idea_model: Option<String>,
     /// search: the weight of --model among the models of --ensemble [default: 1]
     #[arg(long, value_name = "W", value_parser = weight)]
     pub(crate) model_weight: Option<f64>,
@@ -77,6 +80,7 @@ impl SearchArguments {
             ("--patience", self.patience.is_some()),
             ("--measurements", self.measurements.is_some()),
             ("--ensemble", !self.ensemble.is_empty()),
+            ("--idea-model", self.idea_model.is_some()),
             ("--model-weight", self.model_weight.is_some()),
             ("--select", self.select.is_some()),
             ("--stage-budget", !self.stage_budget.is_empty()),

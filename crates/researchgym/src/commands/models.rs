@@ -9,6 +9,7 @@ use researchgym_core::spec::{AgentSpec, ModelSpec, RunSpec};
 use researchgym_engine::model::registry::{Options, price_flag};
 use researchgym_engine::model::settings::Merged;
 use researchgym_engine::model::{Client, Door, Endpoint, Registry};
+use researchgym_engine::search::Ways;
 use researchgym_engine::store::RunFolder;
 
 use super::model::registry;
@@ -38,44 +39,66 @@ pub(super) fn named(
     door(registry.resolve(name)?, &registry).map(Some)
 }
 
-/// The ways to the further models of a search, with their weights.
-pub(super) fn ensemble(
+/// The models of a search beside the run's own.
+pub(super) struct Further {
+    /// With their weights.
+    pub(super) ensemble: Vec<(Arc<Door>, f64)>,
+    /// The one that has the ideas.
+    pub(super) ideas: Option<Arc<Door>>,
+}
+
+impl Further {
+    pub(super) fn ways(self) -> Ways {
+        Ways { ensemble: self.ensemble.into_iter().map(|(door, _)| door).collect(), ideas: self.ideas }
+    }
+}
+
+/// The ways to the further models of a search.
+pub(super) fn further(
     arguments: &RunArguments,
     (settings, merged): (&Settings, &Merged),
     printer: &Printer,
-) -> Result<Vec<(Arc<Door>, f64)>, CommandError> {
-    let named = &arguments.search.ensemble;
-    if named.is_empty() {
-        return Ok(Vec::new());
-    }
+) -> Result<Further, CommandError> {
+    let (ensemble, ideas) = (&arguments.search.ensemble, &arguments.search.idea_model);
+    let flags = [("--ensemble", !ensemble.is_empty()), ("--idea-model", ideas.is_some())];
+    let Some((flag, _)) = flags.into_iter().find(|(_, given)| *given) else {
+        return Ok(Further { ensemble: Vec::new(), ideas: None });
+    };
     if arguments.model.is_none() {
-        return Err(CommandError::input(
-            "--ensemble adds to the model that --model names; name that one first",
-        ));
+        return Err(CommandError::input(format!(
+            "{flag} adds to the model that --model names; name that one first"
+        )));
     }
     let registry = with_options(&arguments.models, (settings, merged), printer)?;
-    let doors = named.iter().map(|(name, weight)| Ok((door(registry.resolve(name)?, &registry)?, *weight)));
-    doors.collect()
+    let way = |name: &str| door(registry.resolve(name)?, &registry);
+    let doors = ensemble.iter().map(|(name, weight)| Ok((way(name)?, *weight)));
+    Ok(Further {
+        ensemble: doors.collect::<Result<_, CommandError>>()?,
+        ideas: ideas.as_deref().map(way).transpose()?,
+    })
 }
 
 /// The ways to the further models of a search that goes on.
-pub(super) fn recorded_ensemble(
+pub(super) fn recorded_further(
     spec: &RunSpec,
     folder: &RunFolder,
     arguments: &RunArguments,
     (settings, merged): (&Settings, &Merged),
     printer: &Printer,
-) -> Result<Vec<Arc<Door>>, CommandError> {
-    let AgentSpec::Search(search) = &spec.agent else { return Ok(Vec::new()) };
-    if search.models.is_empty() {
-        return Ok(Vec::new());
+) -> Result<Ways, CommandError> {
+    let AgentSpec::Search(search) = &spec.agent else { return Ok(Ways::default()) };
+    if search.models.is_empty() && search.idea_model.is_none() {
+        return Ok(Ways::default());
     }
     let registry = with_options(&arguments.models, (settings, merged), printer)?;
-    let doors = search.models.iter().map(|share| {
-        let model = with_script(&share.model, folder)?;
+    let way = |model: &ModelSpec| {
+        let model = with_script(model, folder)?;
         door(registry.endpoint_of(&model)?, &registry)
-    });
-    doors.collect()
+    };
+    Ok(Ways {
+        ensemble: search.models.iter().map(|share| way(&share.model)).collect::<Result<_, _>>()?,
+        ideas: search.idea_model.as_deref().map(way).transpose()?,
+    })
 }
 
 /// The way to the model that judges runs.

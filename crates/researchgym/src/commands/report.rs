@@ -4,9 +4,9 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use researchgym_core::record::RunRecord;
+use researchgym_core::record::{NodeRecord, RunRecord};
 use researchgym_core::statistics::Analysis;
-use researchgym_engine::records::{nodes_of, trials_of};
+use researchgym_engine::records::{ideas_of, nodes_of, trials_of};
 use researchgym_report::leaderboard::{Sort, csv, rows};
 use researchgym_report::{Given, PageFacts, Report, ReportError, SearchTree, leaderboard_page, pictured};
 
@@ -59,8 +59,10 @@ pub(crate) fn report(arguments: &ReportArguments, printer: &Printer) -> Outcome 
 fn trees(meant: &Meant, printer: &Printer) -> Vec<SearchTree> {
     let of = |record: &RunRecord| {
         let folder = meant.folders.iter().find(|folder| folder.id() == record.run_id)?;
+        let has_epochs = |nodes: &[NodeRecord]| nodes.iter().any(|node| node.tag.epoch.is_some());
         let read = nodes_of(folder).and_then(|nodes| {
-            let mut tree = SearchTree::of(record, nodes);
+            let ideas = if has_epochs(&nodes) { ideas_of(folder)? } else { Vec::new() };
+            let mut tree = SearchTree { ideas, ..SearchTree::of(record, nodes) };
             let mut trials = Vec::new();
             trials_of(folder, &|node| tree.draws_trial(node), &mut |trial| {
                 trials.push(trial);

@@ -5,13 +5,13 @@ mod node;
 pub(super) use self::node::CONTEXT;
 
 use researchgym_core::event::Line;
-use researchgym_core::record::SearchRecord;
+use researchgym_core::record::{SearchRecord, epochs_of};
 use researchgym_core::result::{Context, RunResult};
 use researchgym_core::search::Chronicle;
 use researchgym_core::spec::AgentSpec;
 use researchgym_core::state::{RunState, StateError};
 use researchgym_engine::executor::runs::with_queue;
-use researchgym_engine::records::{record_of, verdict_of};
+use researchgym_engine::records::{ideas_of, record_of, verdict_of};
 use researchgym_engine::store::{RunFolder, read_log};
 use serde_json::json;
 
@@ -56,11 +56,24 @@ pub(crate) fn show(arguments: &ShowArguments, printer: &Printer) -> Outcome {
         if let Some(search) = &search {
             object["search_record"] = json!(search);
         }
+        if has_epochs(&state) {
+            let ideas = ideas_of(&folder).map_err(|error| CommandError::input(error.to_string()))?;
+            object["epochs"] = json!(epochs_of(&ideas));
+        }
         printer.json(&object);
     } else {
         printer.show(&result, &state, verdict, search.as_ref());
+        if has_epochs(&state) {
+            printer.ideas(&ideas_of(&folder).map_err(|error| CommandError::input(error.to_string()))?);
+        }
     }
     Ok(0)
+}
+
+/// Whether a run is a search that works in epochs.
+fn has_epochs(state: &RunState) -> bool {
+    let tree = state.search.as_ref();
+    tree.is_some_and(|tree| tree.nodes().iter().any(|node| node.tag.epoch.is_some()))
 }
 
 /// A run as its log tells it.

@@ -186,6 +186,7 @@ fn full(event: &Event, state: &RunState) -> Option<String> {
         }
         // What of these matters, `live` tells.
         Event::Planned(_)
+        | Event::IdeasHad(_)
         | Event::NodeBuilt(_)
         | Event::NodeDropped(_)
         | Event::EvaluationBegan(_)

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use researchgym_core::record::{NodeRecord, SearchRecord, SpentRecord, TrialRecord};
+use researchgym_core::record::{IdeaRecord, NodeRecord, SearchRecord, SpentRecord, TrialRecord, epochs_of};
 use researchgym_core::search::{Node, Repertoire, SearchSpec, Tree};
 use researchgym_engine::search::Files;
 use researchgym_engine::store::RunFolder;
@@ -14,6 +14,8 @@ use super::words::{bytes, counted, duration, first_line, metrics, money, number,
 
 /// How many of the best candidates, one after the other, are listed.
 const MOST_RECORDS: usize = 20;
+/// How many ideas are listed.
+const MOST_IDEAS: usize = 100;
 /// How many ancestors are listed.
 const MOST_ANCESTORS: usize = 40;
 
@@ -38,6 +40,13 @@ impl Printer {
         let run = named(run.id(), &root);
         if shown.node.artefact.is_some() {
             self.talk(&format!("\nWhat it changes: researchgym show {run} --node {node} --diff"));
+        }
+    }
+
+    /// The ideas of a search in `show RUN`, and its epochs.
+    pub(crate) fn ideas(&self, ideas: &[IdeaRecord]) {
+        for line in epochs(ideas).into_iter().chain(became(ideas)) {
+            self.data(&line);
         }
     }
 
@@ -105,6 +114,54 @@ pub(super) fn section(spec: &SearchSpec, search: &SearchRecord) -> Vec<String> {
         lines.extend(operators(search));
     }
     lines
+}
+
+/// What epochs came to.
+fn epochs(ideas: &[IdeaRecord]) -> Vec<String> {
+    let heads =
+        ["epoch", "ideas", "implemented", "measured", "better", "best", "mean", "similarity", "late", "cost"];
+    let mut rows = vec![heads.map(str::to_owned).to_vec()];
+    let maybe = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), number);
+    for epoch in epochs_of(ideas) {
+        rows.push(vec![
+            epoch.epoch.map_or_else(|| "-".to_owned(), |epoch| epoch.to_string()),
+            epoch.ideas.to_string(),
+            epoch.implemented.to_string(),
+            epoch.measured.to_string(),
+            epoch.better_than_baseline.to_string(),
+            maybe(epoch.best),
+            maybe(epoch.mean),
+            epoch.similarity.map_or_else(|| "-".to_owned(), |similarity| format!("{similarity:.3}")),
+            epoch.late.to_string(),
+            money(epoch.cost_usd),
+        ]);
+    }
+    let heading = [String::new(), "Epochs".to_owned()];
+    heading.into_iter().chain(table(&rows)).collect()
+}
+
+/// What became of each idea, the newest of them.
+fn became(ideas: &[IdeaRecord]) -> Vec<String> {
+    let mut rows = vec![
+        ["node", "epoch", "kind", "what became of it", "value", "cost", "idea"].map(str::to_owned).to_vec(),
+    ];
+    let earlier = ideas.len().saturating_sub(MOST_IDEAS);
+    for idea in &ideas[earlier..] {
+        rows.push(vec![
+            idea.node.to_string(),
+            idea.epoch.map_or_else(|| "-".to_owned(), |epoch| epoch.to_string()),
+            idea.kind.clone(),
+            format!("{}{}", first_line(&idea.outcome(), 60), if idea.late { ", late" } else { "" }),
+            idea.value.map_or_else(|| "-".to_owned(), number),
+            money(idea.cost_usd),
+            first_line(idea.title(), 70),
+        ]);
+    }
+    let heading = match earlier {
+        0 => "Ideas".to_owned(),
+        earlier => format!("Ideas ({earlier} earlier ones are in `export --format trajectories`)"),
+    };
+    [String::new(), heading].into_iter().chain(table(&rows)).collect()
 }
 
 /// Failures by kind, the most frequent first.

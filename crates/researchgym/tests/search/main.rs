@@ -8,6 +8,7 @@ mod support;
 mod candidates;
 mod climb;
 mod hostile;
+mod jobs;
 mod limits;
 mod metrics;
 mod models;

@@ -43,6 +43,9 @@ pub struct Ideas {
     ranked_upwards: Option<bool>,
     unread_rows: u64,
     others: u64,
+    /// Of rows that this program exported: the run that is taken, and how many rows are of others.
+    first_run: Option<String>,
+    of_other_runs: u64,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -188,6 +191,11 @@ impl Ideas {
         }
         if self.unread_rows > 0 {
             record.left_out.push(format!("{} rows without an idea or a score", self.unread_rows));
+        }
+        if self.of_other_runs > 0 {
+            record
+                .left_out
+                .push(format!("{} ideas of further runs: one is read at a time", self.of_other_runs));
         }
         if self.others > 0 {
             record.left_out.push(format!("{} entries in another form", self.others));

@@ -47,18 +47,29 @@ impl Ideas {
         Ok(())
     }
 
+    /// Whether a row is of the run of which the first one was: ideas of several runs have the same numbers.
+    fn is_of_first_run(&mut self, row: &Value) -> bool {
+        let Some(run) = text(row, "run_id") else { return true };
+        self.first_run.get_or_insert_with(|| run.to_owned()) == run
+    }
+
     /// Takes a row in, as far as it can be understood.
     pub(super) fn row(&mut self, row: &Value) {
         let of = |keys: &[&str]| keys.iter().find_map(|key| row.get(key).and_then(whole));
         let epoch = of(&EPOCHS).unwrap_or_default();
         let words = WORDS.iter().find_map(|key| text(row, key));
+        let own = own(row);
+        if own.is_some() && !self.is_of_first_run(row) {
+            self.of_other_runs += 1;
+            return;
+        }
         let score = [(&HIGHER[..], Direction::Maximize), (&LOWER[..], Direction::Minimize)];
-        let score = score.into_iter().find_map(|(names, direction)| {
+        let score = score.into_iter().filter(|_| own.is_none()).find_map(|(names, direction)| {
             names
                 .iter()
                 .find_map(|name| Some((*name, direction, row.get(*name).filter(|value| !value.is_null())?)))
         });
-        if words.is_none() && score.is_none() {
+        if words.is_none() && score.is_none() && own.is_none() {
             self.unread_rows += 1;
             return;
         }
@@ -71,6 +82,9 @@ impl Ideas {
         if let Some((name, direction, _)) = score {
             self.metric.get_or_insert((name.to_owned(), direction));
         }
+        if let Some((name, direction, _)) = own {
+            self.metric.get_or_insert((name.to_owned(), direction));
+        }
         let entry = self.idea(epoch, idea);
         if let Some(words) = words {
             entry.text = Some(bounded(words).0);
@@ -78,10 +92,30 @@ impl Ideas {
         if let Some((_, _, score)) = score {
             entry.told = Some(number(score).filter(|score| *score > 0.0));
         }
+        if let Some((_, _, told)) = own {
+            entry.told = told;
+        }
         if let Some(diff) = DIFFS.iter().find_map(|key| text(row, key)) {
             entry.diff = Some((bounded(diff).0, Digest::of(diff.as_bytes())));
         }
     }
+}
+
+/// Of a row that this program exported: metric, direction, and the score. Its number may be of any sign; one that was executed
+/// and failed has none, and one that was never executed was not scored.
+fn own(row: &Value) -> Option<(&str, Direction, Option<Option<f64>>)> {
+    let status = text(row, "status")?;
+    let direction = match text(row, "direction")? {
+        "maximize" => Direction::Maximize,
+        "minimize" => Direction::Minimize,
+        _ => return None,
+    };
+    let told = match status {
+        "measured" => Some(row.get("value").and_then(number)),
+        "failed" | "screened" | "quarantined" => Some(None),
+        _ => None,
+    };
+    Some((text(row, "metric")?, direction, told))
 }
 
 /// A number, also as the end of a name: `idea_3`.

@@ -8,6 +8,7 @@ use super::history::{Entries, about, brought, name, value};
 use super::room::{fenced, listed, one_line};
 use super::template::{NOTES, fill, part};
 use super::{Asked, Files};
+use crate::action::Body;
 use crate::search::{Inheritance, Node, NodeId, Operator};
 
 /// How many of the best candidates are looked through for ones that are unlike the others.
@@ -140,9 +141,15 @@ pub(super) fn epoch(asked: &Asked<'_>, earlier: &[String]) -> Entries {
     let entry = |idea: &str| vec![format!("- {}", one_line(idea, SHORT_IDEA))];
     let mut entries: Entries = earlier.iter().rev().map(|idea| (asked.node, entry(idea))).collect();
     if let Some(epoch) = asked.plan.tag.epoch {
+        let had: Vec<&Body> = asked.tree.ideas_in(epoch).flat_map(|had| &had.ideas).collect();
+        let had = had.into_iter().rev().filter_map(|idea| Some((asked.node, entry(&(asked.body)(idea)?))));
+        entries.extend(had.take(EPOCH_IDEAS));
         let nodes = asked.tree.nodes().iter().rev().take(LOOKED_AT);
         let of_epoch = nodes.filter(|node| {
-            node.tag.epoch == Some(epoch) && node.id != asked.node && !asked.plan.shown.contains(&node.id)
+            node.tag.epoch == Some(epoch)
+                && node.id != asked.node
+                && asked.tree.ideas_of(&node.tag).is_none()
+                && !asked.plan.shown.contains(&node.id)
         });
         let ideas = of_epoch.filter_map(|node| Some((node.id, entry(&(asked.body)(node.idea.as_ref()?)?))));
         entries.extend(ideas.take(EPOCH_IDEAS));

@@ -10,6 +10,15 @@ pub fn repair(error: &str, attempt: u32) -> Message {
     Message::user(fill(part(TURNS, name), &[("error", error.trim()), ("attempt", &attempt.to_string())]))
 }
 
+/// Asks for the ideas that are still missing after an answer that had some.
+pub fn more_ideas(had: usize, missing: usize) -> Message {
+    let values = [("had", had.to_string()), ("missing", missing.to_string())];
+    Message::user(fill(
+        part(TURNS, "more-ideas"),
+        &values.each_ref().map(|(name, value)| (*name, value.as_str())),
+    ))
+}
+
 /// Asks for another candidate in place of one that a gate refuses, such as `it equals candidate 12`.
 pub fn again(reason: &str) -> Message {
     let reason = one_line(reason, 2000);

@@ -2,9 +2,10 @@
 //! elsewhere. The search over research ideas of Si and others (arXiv 2601.14525).
 //!
 //! Published is a barrier that opens when more than three tenths of a batch are back; here the slots of the next epoch
-//! are filled one by one from then on, and what comes late belongs to the pools of the epochs after. A plan draws its
-//! pools for itself; as published, ten ideas of one call share theirs.
+//! are filled one by one from then on, and what comes late belongs to the pools of the epochs after. As published, ten ideas
+//! of one question share what it shows; candidates of other operators than `implement` draw their pools for themselves.
 
+use std::collections::HashMap;
 use std::num::NonZeroU32;
 
 use schemars::JsonSchema;
@@ -12,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Answer, Policy, View};
 use crate::search::event::Gate;
-use crate::search::{Change, Node, NodeId, Operator, Plan, Role, Status, Stream, Tag, Tree};
+use crate::search::{Change, IdeaCall, Node, NodeId, Operator, Plan, Role, Status, Stream, Tag, Tree};
 
 /// Its constants. Published means arXiv 2601.14525 with its repository NoviScl/Automated-AI-Researcher (`4e33561`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -22,8 +23,8 @@ pub struct Epochs {
     pub epochs: NonZeroU32,
     /// Candidates per epoch. Published: 50 for GRPO, 80 for nanoGPT.
     pub batch: NonZeroU32,
-    /// The part of an epoch that exploits is rounded down to a multiple of this, unless the batch is smaller. Published:
-    /// 10, the ideas of one call.
+    /// Ideas that `implement` asks for by one question. The part of an epoch that exploits is rounded down to a multiple
+    /// of it, unless the batch is smaller. Published: 10.
     pub per_call: NonZeroU32,
     /// The part that exploits at first. Published: 0.5. The first epoch has nothing to exploit.
     pub exploit_start: f64,
@@ -68,7 +69,13 @@ const ROUNDING: f64 = 1e-9;
 
 impl Epochs {
     pub(super) fn begin(&self) -> impl Policy + 'static {
-        Batches { constants: self.clone(), epochs: Vec::new(), settled: Vec::new(), better: Vec::new() }
+        Batches {
+            constants: self.clone(),
+            epochs: Vec::new(),
+            settled: Vec::new(),
+            places: HashMap::new(),
+            better: Vec::new(),
+        }
     }
 
     /// How many candidates of an epoch exploit, and how many explore.
@@ -87,6 +94,18 @@ impl Epochs {
         (exploiting, batch - exploiting)
     }
 
+    /// The question that brings the idea of the candidate that is planned as so-manieth of an epoch, from 0.
+    fn call(&self, epoch: u32, planned: u32) -> IdeaCall {
+        let per_call = self.per_call.get();
+        let (exploiting, exploring) = self.split(epoch);
+        let (at, of, earlier) = match planned < exploiting {
+            true => (planned, exploiting, 0),
+            false => (planned - exploiting, exploring, exploiting.div_ceil(per_call)),
+        };
+        let position = at % per_call;
+        IdeaCall { number: earlier + at / per_call, position, ideas: per_call.min(of - (at - position)) }
+    }
+
     /// How many candidates of an epoch must have come back before the next begins.
     fn enough(&self) -> u32 {
         let batch = self.batch.get();
@@ -96,12 +115,14 @@ impl Epochs {
 }
 
 /// What is known of an epoch that has begun.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Epoch {
     planned: u32,
     settled: u32,
     /// How many candidates had come back when it began: its pools are made of those.
     known: usize,
+    /// The newest plan that has an idea of a shared question: others of the question are told the same.
+    newest: Option<Plan>,
 }
 
 struct Batches {
@@ -109,8 +130,20 @@ struct Batches {
     epochs: Vec<Epoch>,
     /// Candidates in the order in which they came back, those left out that nothing can be learnt from.
     settled: Vec<NodeId>,
-    /// Positions in `settled` of those that beat the baseline, in order.
-    better: Vec<usize>,
+    /// Where each of them stands in `settled`.
+    places: HashMap<NodeId, usize>,
+    /// Those of them that beat the baseline, in the same order.
+    better: Vec<Better>,
+}
+
+/// A candidate that beats the baseline. Its fitness stands here too: a decision compares a hundred of them, and looking
+/// each up in a large tree is most of what that costs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Better {
+    /// Its place in `settled`.
+    at: usize,
+    id: NodeId,
+    fitness: f64,
 }
 
 impl Policy for Batches {
@@ -128,16 +161,22 @@ impl Policy for Batches {
                     epoch.settled += 1;
                 }
                 if id != 0 && teaches(node) {
+                    let at = self.settled.len();
                     self.settled.push(id);
-                    if beats_baseline(tree, id) {
-                        self.better.push(self.settled.len() - 1);
-                    }
+                    self.places.insert(id, at);
+                    self.better.extend(better(tree, at, id));
                 }
             }
-            // Rare, and with the baseline everything may change.
-            Change::Remeasured(_) => {
-                let positions = 0..self.settled.len();
-                self.better = positions.filter(|at| beats_baseline(tree, self.settled[*at])).collect();
+            // With the baseline everything may change.
+            Change::Remeasured(0) => {
+                let settled = self.settled.iter().enumerate();
+                self.better = settled.filter_map(|(at, id)| better(tree, at, *id)).collect();
+            }
+            Change::Remeasured(id) => {
+                let Some(at) = self.places.get(&id).copied() else { return };
+                let found = self.better.binary_search_by_key(&at, |better| better.at);
+                let replaced = found.map_or_else(|place| place..place, |place| place..place + 1);
+                self.better.splice(replaced, better(tree, at, id));
             }
         }
     }
@@ -145,7 +184,7 @@ impl Policy for Batches {
     fn ask(&self, view: &View<'_>, random: &mut Stream) -> Answer {
         let mut answer = Answer::default();
         let mut number = self.epochs.len().saturating_sub(1) as u32;
-        let mut epoch = self.epochs.last().copied().unwrap_or_default();
+        let mut epoch = self.epochs.last().cloned().unwrap_or_default();
         while answer.plans.len() < view.free {
             if epoch.planned >= self.constants.batch.get() {
                 if number + 1 >= self.constants.epochs.get() {
@@ -159,7 +198,7 @@ impl Policy for Batches {
                 epoch = Epoch { known: self.settled.len(), ..Epoch::default() };
             }
             let (exploiting, exploring) = self.constants.split(number);
-            let Some(plan) = self.plan(view, random, number, epoch.planned < exploiting, epoch.known) else {
+            let Some(plan) = self.plan(view, random, number, &epoch) else {
                 answer.is_over = view.tree.unsettled() == 0 && answer.plans.is_empty();
                 break;
             };
@@ -172,6 +211,7 @@ impl Policy for Batches {
                 );
                 answer.note = Some(note);
             }
+            epoch.newest = plan.tag.call.is_some().then(|| plan.clone());
             answer.plans.push(plan);
             epoch.planned += 1;
         }
@@ -188,27 +228,33 @@ impl Batches {
         }
         if let Some(epoch) = self.epochs.get_mut(epoch as usize) {
             epoch.planned += 1;
+            epoch.newest = node.tag.call.is_some().then(|| Plan {
+                operator: node.operator,
+                parents: node.parents.clone(),
+                shown: node.shown.clone(),
+                tag: node.tag.clone(),
+                hint: node.hint.clone(),
+            });
         }
     }
 
     /// Those of the first so many that beat the baseline.
-    fn better_of(&self, known: usize) -> &[usize] {
-        &self.better[..self.better.partition_point(|at| *at < known)]
+    fn better_of(&self, known: usize) -> &[Better] {
+        &self.better[..self.better.partition_point(|better| better.at < known)]
     }
 
-    fn plan(
-        &self,
-        view: &View<'_>,
-        random: &mut Stream,
-        number: u32,
-        exploits: bool,
-        known: usize,
-    ) -> Option<Plan> {
+    fn plan(&self, view: &View<'_>, random: &mut Stream, number: u32, epoch: &Epoch) -> Option<Plan> {
+        let (exploits, known) = (epoch.planned < self.constants.split(number).0, epoch.known);
+        let call = self.constants.call(number, epoch.planned);
+        let of_call = |plan: &&Plan| plan.tag.call.is_some_and(|newest| newest.number == call.number);
+        if let Some(newest) = epoch.newest.as_ref().filter(of_call) {
+            let tag = Tag { call: Some(call), ..newest.tag.clone() };
+            return Some(Plan { tag, ..newest.clone() });
+        }
         let (kind, shown, operator, parents) = if exploits && !self.better_of(known).is_empty() {
             let drawn = random.sample(self.better_of(known), self.constants.top_k.max(1));
-            let pool: Vec<NodeId> = drawn.into_iter().map(|at| self.settled[at]).collect();
-            let (operator, parents) = refinement(view, random, &pool)?;
-            ("exploit", pool, operator, parents)
+            let (operator, parents) = refinement(view, random, &drawn)?;
+            ("exploit", drawn.into_iter().map(|better| better.id).collect(), operator, parents)
         } else {
             let pool = random.sample(&self.settled[..known], self.constants.sample_k);
             let operator = implementation(view)
@@ -218,7 +264,8 @@ impl Batches {
         };
         // Without a model nobody looks at what is shown.
         let shown = if view.operators.needs_model() { shown } else { Vec::new() };
-        let tag = Tag { epoch: Some(number), kind: Some(kind.to_owned()), ..Tag::default() };
+        let call = (operator == Operator::Implement).then_some(call);
+        let tag = Tag { epoch: Some(number), kind: Some(kind.to_owned()), call, ..Tag::default() };
         Some(Plan { operator, parents, shown, tag, hint: None })
     }
 }
@@ -231,7 +278,7 @@ fn implementation(view: &View<'_>) -> Option<Operator> {
 
 /// How to refine what the pool holds, and from which of it. A model is given the best one and sees the others; without
 /// one any of them will do, for always the same one would leave the rest without a use.
-fn refinement(view: &View<'_>, random: &mut Stream, pool: &[NodeId]) -> Option<(Operator, Vec<NodeId>)> {
+fn refinement(view: &View<'_>, random: &mut Stream, pool: &[Better]) -> Option<(Operator, Vec<NodeId>)> {
     let roles: &[Role] = if pool.len() > 1 { &[Role::Improve, Role::Cross] } else { &[Role::Improve] };
     let (role, operator) = match implementation(view) {
         Some(operator) => (Role::Improve, operator),
@@ -240,10 +287,9 @@ fn refinement(view: &View<'_>, random: &mut Stream, pool: &[NodeId]) -> Option<(
             .pick_any(roles, random)
             .or_else(|| Some((Role::Draft, view.operators.pick(Role::Draft, random)?)))?,
     };
-    let fitness = |id: &NodeId| view.tree.fitness(*id).unwrap_or(f64::NEG_INFINITY);
-    let best = pool.iter().copied().max_by(|one, other| fitness(one).total_cmp(&fitness(other)))?;
-    let base = if view.operators.needs_model() { best } else { *pool.first()? };
-    let other = pool.iter().copied().find(|id| *id != base);
+    let best = pool.iter().max_by(|one, other| one.fitness.total_cmp(&other.fitness))?;
+    let base = if view.operators.needs_model() { best.id } else { pool.first()?.id };
+    let other = pool.iter().map(|better| better.id).find(|id| *id != base);
     match role {
         Role::Cross => Some((operator, vec![base, other?])),
         Role::Draft => Some((operator, vec![0])),
@@ -262,9 +308,10 @@ fn teaches(node: &Node) -> bool {
     }
 }
 
-/// Whether it is measured and strictly better than the baseline; without a baseline's value, whether it is measured.
-fn beats_baseline(tree: &Tree, id: NodeId) -> bool {
-    tree.fitness(id).is_some_and(|fitness| tree.fitness(0).is_none_or(|baseline| fitness > baseline))
+/// A candidate that is measured and strictly better than the baseline; without a baseline's value, one that is measured.
+fn better(tree: &Tree, at: usize, id: NodeId) -> Option<Better> {
+    let fitness = tree.fitness(id)?;
+    tree.fitness(0).is_none_or(|baseline| fitness > baseline).then_some(Better { at, id, fitness })
 }
 
 #[cfg(test)]

@@ -11,9 +11,12 @@ use researchgym_core::search::{
 use researchgym_core::spec::{AgentSpec, MicroUsd};
 use researchgym_core::task::Task;
 
-use crate::arguments::{FormName, InheritName, RunArguments, SelectName};
+use crate::arguments::{ExecutorName, FormName, InheritName, RunArguments, SelectName};
 use crate::error::CommandError;
 use crate::settings::{Settings, absolute};
+
+/// How many candidates are made and evaluated at once on a cluster, whose size nobody tells us.
+const CLUSTER_SLOTS: u32 = 16;
 
 /// The agent's own name.
 pub(super) const SEARCH: &str = "search";
@@ -27,7 +30,8 @@ pub(super) fn specification(
 ) -> Result<AgentSpec, CommandError> {
     let flags = &arguments.search;
     let has_model = arguments.model.is_some();
-    let defaults = usual(name, task, has_model);
+    let slots = if on_cluster(arguments) { CLUSTER_SLOTS } else { slots(task) };
+    let defaults = usual(name, task, has_model, slots);
     let preset_policy = defaults.policy.name();
     let policy = policy(flags.policy.as_deref(), settings, defaults.policy)?;
     let spec = SearchSpec {
@@ -58,15 +62,20 @@ pub(super) fn specification(
     let is_preset = spec.policy.name() == preset_policy;
     let spec = SearchSpec { preset: spec.preset.filter(|_| is_preset), ..spec };
     check(&spec, task, has_model)?;
-    if arguments.gpus.gpus.is_some() || task.resources.gpus > 0 {
-        return Err(CommandError::input("evaluations of a search have no GPUs yet")
-            .hinted("leave --gpus out; a task that needs GPUs cannot be searched"));
+    if (arguments.gpus.gpus.is_some() || task.resources.gpus > 0) && !on_cluster(arguments) {
+        return Err(CommandError::input("evaluations of a search on this machine have no GPUs yet")
+            .hinted("leave --gpus out, or let a cluster give them: --executor slurm"));
     }
     Ok(AgentSpec::Search(Box::new(spec)))
 }
 
+/// Whether evaluations are jobs of a cluster.
+fn on_cluster(arguments: &RunArguments) -> bool {
+    arguments.executor == Some(ExecutorName::Slurm)
+}
+
 /// The search of that name, with what can work on this task.
-fn usual(name: &str, task: &Task, has_model: bool) -> SearchSpec {
+fn usual(name: &str, task: &Task, has_model: bool, slots: u32) -> SearchSpec {
     let spec = preset(name).unwrap_or_else(default_spec);
     let operators = match has_model {
         true => spec.operators,
@@ -74,7 +83,7 @@ fn usual(name: &str, task: &Task, has_model: bool) -> SearchSpec {
     };
     let operators =
         Repertoire(operators.0.into_iter().filter(|(operator, _)| can(*operator, task)).collect());
-    SearchSpec { operators, parallel: spec.parallel.max(slots(task)), ..spec }
+    SearchSpec { operators, parallel: spec.parallel.max(slots), ..spec }
 }
 
 /// What makes candidates of this task without a model.

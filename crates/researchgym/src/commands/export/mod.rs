@@ -8,6 +8,7 @@ mod conversations;
 mod foreign;
 mod story;
 mod tables;
+mod trajectories;
 
 use std::collections::BTreeSet;
 use std::io;
@@ -65,6 +66,7 @@ pub(crate) fn export(arguments: &ExportArguments, printer: &Printer) -> Outcome 
         ExportFormat::Csv => tables::export(TableFormat::Csv, &runs, &to, force, is_stopped),
         ExportFormat::Inspect => foreign::inspect(&runs, &to, force, is_stopped),
         ExportFormat::Atif => foreign::trajectories(&runs, &to, force, is_stopped),
+        ExportFormat::Trajectories => trajectories::export(&runs, &to, force, is_stopped),
         ExportFormat::Sft => conversations::export(&runs, &to, force, is_stopped),
     })?;
     let Some(mut exported) = exported? else { return Ok(130) };

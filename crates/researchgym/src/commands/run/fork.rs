@@ -55,7 +55,7 @@ pub(super) async fn fork(place: &str, arguments: &RunArguments, printer: &Printe
     let data_dir = data_dir.or(spec.data_dir.clone());
     let show = || console(&spec.agent, 1, printer);
     let web = web::recorded(&state.started, &settings, printer)?;
-    let ways = Ways { door: door.clone(), web, ensemble: Vec::new() };
+    let ways = Ways { door: door.clone(), web, models: Default::default(), cluster: None };
     let gpus = gpus::find(spec.gpus.as_ref(), 1)?;
     let sandboxes = sandboxes(&settings)?;
     image::recorded(spec.image.as_ref(), &sandboxes).await?;

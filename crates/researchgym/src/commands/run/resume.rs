@@ -141,8 +141,12 @@ impl Command<'_> {
         let data_dir = self.data_dir(state)?;
         let door = models::recorded(&spec, folder, arguments, (settings, merged), printer)?;
         let console = || console(&spec.agent, 1, printer);
-        let ensemble = models::recorded_ensemble(&spec, folder, arguments, (settings, merged), printer)?;
-        let ways = Ways { door, web: web::recorded(&state.started, settings, printer)?, ensemble };
+        let models = models::recorded_further(&spec, folder, arguments, (settings, merged), printer)?;
+        let cluster = match spec.executor.is_local() {
+            true => None,
+            false => Some(self.connect()?),
+        };
+        let ways = Ways { door, web: web::recorded(&state.started, settings, printer)?, models, cluster };
         let gpus = match spec.executor.is_local() {
             true => gpus::find(spec.gpus.as_ref(), 1)?,
             // The cluster grants them.

@@ -9,12 +9,14 @@ use researchgym_core::spec::AgentSpec;
 use researchgym_engine::agent::Surroundings;
 use researchgym_engine::catalogue::LoadedTask;
 use researchgym_engine::dataset::Fetching;
+use researchgym_engine::executor::Cluster;
 use researchgym_engine::gpu::Gpus;
 use researchgym_engine::materials::{Materials, Place};
 use researchgym_engine::model::Door;
 use researchgym_engine::progress::Progress;
 use researchgym_engine::runner::{OpenRun, Runner};
 use researchgym_engine::sandbox::SandboxHost;
+use researchgym_engine::search;
 use researchgym_engine::web::Web;
 use researchgym_engine::workbench::Workbench;
 use tokio::sync::watch;
@@ -29,7 +31,9 @@ pub(super) struct Running {
     pub(super) runner: Runner,
     pub(super) console: Console,
     /// The ways to a search's further models.
-    pub(super) ensemble: Vec<Arc<Door>>,
+    pub(super) models: search::Ways,
+    /// Where a search's evaluations are carried out, if not here.
+    pub(super) cluster: Option<Arc<dyn Cluster>>,
 }
 
 impl Running {
@@ -40,7 +44,7 @@ impl Running {
 
     /// What every run of this process may use.
     pub(super) fn surroundings(&self) -> Surroundings {
-        Surroundings { ensemble: self.ensemble.clone(), ..Surroundings::default() }
+        Surroundings { ways: self.models.clone(), cluster: self.cluster.clone(), ..Surroundings::default() }
     }
 }
 
@@ -56,7 +60,8 @@ pub(super) fn console(agent: &AgentSpec, runs: u64, printer: &Printer) -> Consol
 pub(super) struct Ways {
     pub(super) door: Option<Arc<Door>>,
     pub(super) web: Option<Arc<Web>>,
-    pub(super) ensemble: Vec<Arc<Door>>,
+    pub(super) models: search::Ways,
+    pub(super) cluster: Option<Arc<dyn Cluster>>,
 }
 
 /// What a run is set up from.
@@ -101,5 +106,5 @@ pub(super) async fn runner(
         gpus,
         cancelled,
     };
-    Ok(Running { runner, console, ensemble: ways.ensemble })
+    Ok(Running { runner, console, models: ways.models, cluster: ways.cluster })
 }

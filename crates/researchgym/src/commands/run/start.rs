@@ -36,16 +36,15 @@ pub(super) async fn start(arguments: &RunArguments, printer: &Printer) -> Outcom
     let (task, agent) = (required(&arguments.task), required(&arguments.agent));
     let loaded = Catalogue::new(settings.tasks.clone()).find(task).map_err(input)?;
     let door = models::named(arguments, (&settings, &merged), printer)?;
-    let ensemble = models::ensemble(arguments, (&settings, &merged), printer)?;
+    let further = models::further(arguments, (&settings, &merged), printer)?;
     let web = web::way(&loaded.task, &settings, printer)?;
     let spec = RunSpec {
         web: web.is_some(),
         ..specification(arguments, &settings, &loaded, agent, door.as_deref())?
     };
-    let mut spec = with_ensemble(spec, &ensemble);
+    let mut spec = with_models(spec, &further);
     spec.executor = cluster::executor(arguments, &merged);
     cluster::check(&mut spec, printer)?;
-    let ensemble = ensemble.into_iter().map(|(door, _)| door).collect();
     let wanted = image::wanted(spec.runtime, arguments.image.as_deref(), &loaded, &merged)?;
     let task =
         loaded.task.with_variant(&spec.variant).map_err(|error| CommandError::input(error.to_string()))?;
@@ -103,7 +102,11 @@ pub(super) async fn start(arguments: &RunArguments, printer: &Printer) -> Outcom
         return told(many, count, printer);
     }
     let console = || console(&spec.agent, runs, printer);
-    let ways = Ways { door, web, ensemble };
+    let cluster = match &spec.executor {
+        Executor::Slurm(slurm) => Some(cluster::connect(slurm, printer)?),
+        Executor::Local => None,
+    };
+    let ways = Ways { door, web, models: further.ways(), cluster };
     let place = Place { sandboxes: &sandboxes, image: spec.image.as_ref() };
     let table =
         Table { settings: &settings, loaded: &loaded, data_dir: spec.data_dir.as_deref(), place, gpus };
@@ -141,13 +144,13 @@ fn told(Many { results, lost }: Many, count: u64, printer: &Printer) -> Outcome 
 }
 
 /// A search's specification holds all its models.
-fn with_ensemble(mut spec: RunSpec, ensemble: &[(Arc<Door>, f64)]) -> RunSpec {
+fn with_models(mut spec: RunSpec, further: &models::Further) -> RunSpec {
     if let AgentSpec::Search(search) = &mut spec.agent {
-        let shares = ensemble.iter().map(|(door, weight)| ModelShare {
-            model: Box::new(Registry::spec_of(&door.endpoint)),
-            weight: *weight,
-        });
-        search.models = shares.collect();
+        let spec_of = |door: &Arc<Door>| Box::new(Registry::spec_of(&door.endpoint));
+        let shares = further.ensemble.iter();
+        search.models =
+            shares.map(|(door, weight)| ModelShare { model: spec_of(door), weight: *weight }).collect();
+        search.idea_model = further.ideas.as_ref().map(spec_of);
     }
     spec
 }

@@ -1,0 +1,2 @@
+# The starter as it is.
+python3 train.py
