@@ -256,7 +256,7 @@ fn a_model_is_asked_through_the_relay_and_its_key_stays_here() {
     let finished = finish(&world, &["run", "--resume", &run.display().to_string()]);
     assert_eq!((finished.code, &finished.object()["ending"]), (0, &json!("submitted")), "{finished:?}");
     assert_eq!((provider.violations(), provider.bill().billed), (Vec::new(), 3));
-    check_books(&run);
+    check_books(&run, &finished.object()["cost_usd"]);
     assert_eq!(of_type(&events(&run), "model_called").len() as u64, 3 + unsent(&run), "each call is booked");
     for (path, bytes) in files(&world.path("")) {
         let holds = bytes.windows(KEY.len()).any(|window| window == KEY.as_bytes());
