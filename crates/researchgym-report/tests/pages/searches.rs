@@ -1,11 +1,11 @@
 //! Reports of searches: their section and figures, whole data; and nothing of them where there are none.
 
+use researchgym_core::record::TrialRecord;
 use researchgym_core::record::{NodeRecord, RunRecord, TaskRecord};
 use researchgym_core::score::{Direction, Primary};
+use researchgym_core::search::event::MetricPoint;
 use researchgym_core::spec::MicroUsd;
 use researchgym_core::statistics::{Analysis, Options};
-use researchgym_core::record::TrialRecord;
-use researchgym_core::search::event::MetricPoint;
 use researchgym_report::{Given, PageFacts, Report, SearchTree, pictured, report};
 use serde_json::{Value, json};
 

@@ -242,7 +242,8 @@ impl Seen {
     }
 
     fn do_with(&mut self, node: NodeId, operator: Operator, doing: &str, now: Instant) {
-        self.slots.insert(node, Slot { operator, doing: doing.to_owned(), since: now, newest: Newest::default() });
+        self.slots
+            .insert(node, Slot { operator, doing: doing.to_owned(), since: now, newest: Newest::default() });
     }
 
     fn turn_to(&mut self, node: NodeId, doing: &str, now: Instant) {
@@ -350,7 +351,12 @@ impl Seen {
         }
         lines.extend(self.slots.iter().take(MOST_SLOTS).map(|(node, slot)| {
             let seconds = whole(now.saturating_duration_since(slot.since).as_secs());
-            let line = format!("  {node:>6}  {:<10} {:<10} {seconds:<8} {}", slot.operator.name(), slot.doing, slot.newest);
+            let line = format!(
+                "  {node:>6}  {:<10} {:<10} {seconds:<8} {}",
+                slot.operator.name(),
+                slot.doing,
+                slot.newest
+            );
             line.trim_end().to_owned()
         }));
         if self.slots.len() > MOST_SLOTS {

@@ -78,7 +78,10 @@ pub(super) fn trial(trial: &TrialRecord) -> Vec<String> {
         lines.extend(table(&rows).into_iter().map(|line| format!("  {}", line.trim_end())));
     }
     if series.len() > IN_A_TABLE {
-        lines.push(format!("  ({} more are in --output json)", counted((series.len() - IN_A_TABLE) as u64, "metric")));
+        lines.push(format!(
+            "  ({} more are in --output json)",
+            counted((series.len() - IN_A_TABLE) as u64, "metric")
+        ));
     }
     let unread = [
         (trial.unread.not_finite, "NaN or infinite"),

@@ -35,8 +35,25 @@ fn what_a_program_tells_of_itself_is_kept_shown_exported_and_drawn() {
         let model = model(&world, &[telling()]);
         let folder = if is_warm { warm_copy(&world) } else { tasks() };
         let words = [
-            "run", "climb", "search", "--output", "json", "--tasks-dir", &folder, "--model", &model, "--policy",
-            "best-of-n", "--operators", "draft", "--slots", "1", "--steps", "1", "--repairs", "0",
+            "run",
+            "climb",
+            "search",
+            "--output",
+            "json",
+            "--tasks-dir",
+            &folder,
+            "--model",
+            &model,
+            "--policy",
+            "best-of-n",
+            "--operators",
+            "draft",
+            "--slots",
+            "1",
+            "--steps",
+            "1",
+            "--repairs",
+            "0",
         ];
         let finished = world.finish(&words);
         assert_eq!(finished.code, 0, "warm: {is_warm}: {}", finished.stderr);
@@ -57,9 +74,18 @@ fn what_a_program_tells_of_itself_is_kept_shown_exported_and_drawn() {
         let values: Vec<_> = points.iter().map(value).collect();
         let third = 1.0 / 3.0;
         let expected = json!([
-            ["loss", 0, 1.0], ["rate/a", 0, 0.5], ["loss", 1, 0.5], ["rate/a", 1, 0.5], ["loss", 2, third],
-            ["rate/a", 2, 0.5], ["epoch_loss", 0, 0.5], ["epoch_loss", 1, 0.25], ["content", -1, 1.5],
-            ["double", -1, 2.5], ["double_content", -1, 3.5], ["whole", -1, -7.0],
+            ["loss", 0, 1.0],
+            ["rate/a", 0, 0.5],
+            ["loss", 1, 0.5],
+            ["rate/a", 1, 0.5],
+            ["loss", 2, third],
+            ["rate/a", 2, 0.5],
+            ["epoch_loss", 0, 0.5],
+            ["epoch_loss", 1, 0.25],
+            ["content", -1, 1.5],
+            ["double", -1, 2.5],
+            ["double_content", -1, 3.5],
+            ["whole", -1, -7.0],
         ]);
         let expected = expected.as_array().expect("a list").iter();
         let expected: Vec<_> = expected.map(|row| (row[0].clone(), row[1].clone(), row[2].clone())).collect();

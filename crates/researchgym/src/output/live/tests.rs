@@ -224,7 +224,9 @@ fn a_curve_keeps_its_form_however_long_it_grows() {
 
 impl Told {
     fn report(&mut self, evaluation: u64, node: u32, points: Value) {
-        self.tell(json!({ "type": "trial_reported", "evaluation": evaluation, "node": node, "points": points }));
+        self.tell(
+            json!({ "type": "trial_reported", "evaluation": evaluation, "node": node, "points": points }),
+        );
     }
 }
 
@@ -256,7 +258,11 @@ fn a_pipe_is_told_metrics_at_a_bounded_rate() {
     let mut told = told(false);
     told.lines.clear();
     for step in 1..=25 {
-        told.report(4, 4, json!([{ "name": "loss", "step": step, "value": 1.0 / f64::from(step), "at_ms": 0 }]));
+        told.report(
+            4,
+            4,
+            json!([{ "name": "loss", "step": step, "value": 1.0 / f64::from(step), "at_ms": 0 }]),
+        );
     }
     let expected = [
         "     4  tune full: step 1, loss 1.0000",

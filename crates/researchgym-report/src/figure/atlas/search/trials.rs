@@ -52,7 +52,9 @@ fn figure(run: &Run<'_>, tree: &SearchTree) -> Option<Figure> {
     let mut csv = Csv::new(&["node", "evaluation", "metric", "step", "at_ms", "value"]);
     let mut panels = Vec::new();
     for (name, lines) in &metrics {
-        for (trial, point) in lines.iter().flat_map(|line| line.points.iter().map(|point| (line.trial, point))) {
+        for (trial, point) in
+            lines.iter().flat_map(|line| line.points.iter().map(|point| (line.trial, point)))
+        {
             let step = point.step.map(|step| step.to_string()).unwrap_or_default();
             csv.line([
                 Value::Count(u64::from(trial.node)),
@@ -84,8 +86,12 @@ fn figure(run: &Run<'_>, tree: &SearchTree) -> Option<Figure> {
         [panel] => curves::single(&curves::Panel { title: String::new(), ..panel.clone() }, 230.0),
         several => curves::grid(several, 2, 110.0),
     };
-    let title =
-        format!("Metrics of trials of run {} ({} on {})", tree.run_id, contender(run.record, run.search), task(run.record));
+    let title = format!(
+        "Metrics of trials of run {} ({} on {})",
+        tree.run_id,
+        contender(run.record, run.search),
+        task(run.record)
+    );
     let caption = "What the programs of the four best candidates, of the middle one and of the baseline told of themselves while they were evaluated; no grader has seen it. \
                    The metrics that most of them have, each value until the next. Behind a node's number: its value by the primary metric.";
     Some(Figure::new(&format!("search-trials-{}", slug(&tree.run_id)), &title, caption, scene, csv.text()))
@@ -123,6 +129,7 @@ fn shown(tree: &SearchTree, trial: &TrialRecord) -> Shown {
     let node: Option<&NodeRecord> = tree.nodes.iter().find(|node| node.node == trial.node);
     let value = node.and_then(|node| node.value);
     let value = value.map(|value| format!(": {}", number::significant(value, 4))).unwrap_or_default();
-    let place = tree.trials.values().filter(|other| other.node != 0).position(|other| other.node == trial.node);
+    let place =
+        tree.trials.values().filter(|other| other.node != 0).position(|other| other.node == trial.node);
     Shown { name: format!("node {}{value}", trial.node), style: Style::of(place.unwrap_or(0)) }
 }
