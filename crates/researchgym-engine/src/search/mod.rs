@@ -20,6 +20,7 @@ mod models;
 mod mutations;
 mod mutator;
 mod opening;
+mod past;
 mod planning;
 mod prompts;
 mod rules;
@@ -48,9 +49,12 @@ pub use self::evaluator::{
     Evaluation, Evaluator, Files, Job, JobGrading, Progress, ProgressTeller, Queued, Said, Verdict,
 };
 pub use self::fake::Fake;
+use self::gates::Look;
 use self::making::{Made, Unmade};
 use self::mind::Mind;
+pub(crate) use self::mind::kill_policy_of;
 use self::mutator::Mutator;
+pub(crate) use self::past::SearchPast;
 use self::rules::Numbers;
 use crate::agent::GivesUp;
 use crate::model::Door;
@@ -71,6 +75,8 @@ struct Search {
     contents: Contents,
     /// Candidates by the hash of their files.
     known: HashMap<Digest, NodeId>,
+    /// Candidates that have passed the gates and are not built yet.
+    looks: BTreeMap<NodeId, Look>,
     /// Candidates by what they have in common, if near duplicates are refused.
     similar: Option<Index>,
     ensemble: Ensemble,

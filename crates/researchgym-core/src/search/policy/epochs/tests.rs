@@ -138,7 +138,7 @@ proptest! {
             }
             assert_eq!(answer.is_over, answer.plans.is_empty() && epochs.len() == 3 * batch as usize);
             for (plan, exploits) in answer.plans.iter().map(|plan| (plan, plan.tag.kind.as_deref() == Some("exploit"))) {
-                let better = |id: &NodeId| super::better(&search.tree, 0, *id).is_some();
+                let better = |id: &NodeId| better(&search.tree, 0, *id).is_some();
                 assert!(!exploits || plan.parents.iter().all(better) && plan.shown.iter().all(better));
                 let fitness = |id: &NodeId| search.tree.fitness(*id);
                 let base = plan.parents.first().and_then(fitness);
