@@ -57,7 +57,7 @@ impl Plan<'_> {
             "runs_dir": self.settings.runs,
             "home": self.settings.home,
             "primary": self.task.primary(),
-            "baseline": self.task.baseline.as_ref().map(|baseline| baseline.shown()),
+            "baseline": self.task.baseline.as_ref().map(|baseline| baseline.shown(&self.task.primary())),
             "image": self.image,
             "needs": self.needs.as_ref().map(|needs| json!({
                 "cpus": needs.cpus,
@@ -92,7 +92,7 @@ impl Plan<'_> {
         };
         rows.push(row("metric", format!("{} ({arrow})", primary.name)));
         if let Some(baseline) = &task.baseline {
-            rows.push(row("baseline", metrics(baseline.shown())));
+            rows.push(row("baseline", metrics(baseline.shown(&self.task.primary()))));
         }
         rows.push(row("validations", task.grader.validations.to_string()));
         let origin = if spec.seed_given { "given" } else { "drawn: another one each time" };
