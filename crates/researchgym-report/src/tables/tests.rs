@@ -381,7 +381,8 @@ fn the_reference_lists_all_columns() {
         format!("| column | type | unit | meaning |\n|---|---|---|---|\n{}", rows.collect::<String>())
     }
     let page = include_str!("../../../../docs/reference/export-tables.md");
-    let tables = [section::<Runs>(), section::<Steps>(), section::<Scores>(), section::<Calls>(), section::<Nodes>()];
+    let tables =
+        [section::<Runs>(), section::<Steps>(), section::<Scores>(), section::<Calls>(), section::<Nodes>()];
     for expected in tables.into_iter().chain([section::<Ideas>(), section::<Epochs>()]) {
         assert!(page.contains(&expected), "docs/reference/export-tables.md must hold:\n{expected}");
     }
