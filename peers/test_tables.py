@@ -83,8 +83,8 @@ class Tables(unittest.TestCase):
             done = subprocess.run(words, cwd=cls.folder, env=environment, capture_output=True, text=True, check=False)
             assert done.returncode == 0, done
             rows = [file["rows"] for file in json.loads(done.stdout)["files"]]
-            # Imported runs have no nodes of a search.
-            assert rows == [2, 2 * STEPS, 6, 2, 0], rows
+            # Imported runs have no nodes of a search, nor trials.
+            assert rows == [2, 2 * STEPS, 6, 2, 0, 0], rows
 
     def read(self, form, table):
         """A table by pyarrow."""

@@ -21,6 +21,7 @@ mod mock;
 mod network;
 mod openevolve;
 mod options;
+mod patches;
 mod place;
 mod problems;
 mod process;
@@ -33,6 +34,7 @@ mod search_scale;
 mod searching;
 mod server;
 mod shoot_out;
+mod slurm;
 mod snapshot;
 mod start;
 mod step;
@@ -79,6 +81,7 @@ fn measure(options: &Options) -> Outcome<()> {
         "gateway" => return gateway::measure(options, &report),
         "import" => return import::measure(options, &report),
         "inspect" => return inspect::measure(options, &report),
+        "patches" => return patches::measure(options, &report),
         "store" => return store::measure(options, &report),
         _ => {}
     }
@@ -97,6 +100,7 @@ fn measure(options: &Options) -> Outcome<()> {
             "search-scale" => search_scale::measure(options, &report).await,
             "search-again" => search_scale::again(options).await,
             "shoot-out" => shoot_out::measure(options, &report).await,
+            "slurm" => slurm::measure(options, &report).await,
             "problems" => problems::measure(options, &report).await,
 
             "cold" => cold::measure(options, &report),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 /// All measurements.
-pub(crate) const NAMES: &str = "step, start, concurrent, docker, grading, cold, cheats, gateway, network, agent, chaos, audit, snapshot, inspect, import, store, search, search-scale, shoot-out, problems";
+pub(crate) const NAMES: &str = "step, start, concurrent, docker, grading, cold, cheats, gateway, network, agent, chaos, audit, snapshot, inspect, import, store, search, search-scale, shoot-out, problems, patches, slurm";
 
 pub(crate) const USAGE: &str = "\
 usage: cargo run --release -p researchgym-bench -- NAME [--key value ..]
@@ -27,7 +27,9 @@ usage: cargo run --release -p researchgym-bench -- NAME [--key value ..]
   search-scale [--nodes 100000] [--policies islands,..] [--resume yes|no]
   shoot-out   TASK [--policies islands,..] [--operators tune,crossover=0.2] [--candidates 100] [--seeds 5] [--slots 2]
               [--target VALUE] [--variant NAME] [--tasks-dir DIR] [--out DIR]
-  problems    [--quick yes] [--only NAME,..] [--tasks-dir DIR]";
+  problems    [--quick yes] [--only NAME,..] [--tasks-dir DIR]
+  patches     [--quick yes] [--repeats 20]
+  slurm       [--trials 48] [--slots 8] [--queued 1000] [--again 200] [--program FILE]";
 
 /// What is to be measured and how.
 #[derive(Debug, PartialEq)]
@@ -74,6 +76,8 @@ impl Options {
                 "out",
             ],
             "problems" => &["quick", "only", "tasks-dir"],
+            "slurm" => &["trials", "slots", "queued", "again", "program"],
+            "patches" => &["quick", "repeats"],
             "mock" => &["turns", "delay-ms"],
             _ => return Err(format!("there is no measurement `{name}`; known are {NAMES}")),
         };

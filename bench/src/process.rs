@@ -4,14 +4,23 @@ use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::time::Duration;
 
-use rustix::process::{Resource, Rlimit};
+use rustix::process::{Pid, Resource, Rlimit, WaitId, WaitIdOptions};
 use rustix::time::ClockId;
 
 use crate::report::talk;
 
 /// CPU time of this process, all threads, without its children.
 pub(crate) fn own_cpu() -> Duration {
-    let now = rustix::time::clock_gettime(ClockId::ProcessCPUTime);
+    cpu(ClockId::ProcessCPUTime)
+}
+
+/// CPU time of this thread.
+pub(crate) fn thread_cpu() -> Duration {
+    cpu(ClockId::ThreadCPUTime)
+}
+
+fn cpu(clock: ClockId) -> Duration {
+    let now = rustix::time::clock_gettime(clock);
     Duration::new(now.tv_sec.unsigned_abs(), now.tv_nsec.unsigned_abs() as u32)
 }
 
@@ -128,6 +137,17 @@ pub(crate) fn peak_memory_of(child: &mut std::process::Child) -> std::io::Result
         std::thread::park_timeout(Duration::from_millis(2));
     }
     Ok(peak)
+}
+
+/// Waits for a child to end; its CPU time, to the nanosecond where the kernel counts so.
+pub(crate) fn ended(mut child: std::process::Child) -> std::io::Result<(std::process::ExitStatus, Duration)> {
+    let ended = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+    rustix::process::waitid(WaitId::Pid(Pid::from_child(&child)), ended)?;
+    // It has ended and was not waited for yet, so that what the kernel knows of it can still be read.
+    let fine = fs::read_to_string(format!("/proc/{}/schedstat", child.id())).ok();
+    let fine = fine.and_then(|text| text.split_whitespace().next()?.parse().ok()).map(Duration::from_nanos);
+    let cpu = fine.or_else(|| Process::read(child.id()).map(|process| process.cpu));
+    Ok((child.wait()?, cpu.unwrap_or_default()))
 }
 
 fn kib(text: &str, key: &str) -> Option<u64> {

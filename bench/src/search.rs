@@ -110,7 +110,7 @@ async fn one(task: &LoadedTask, wanted: &Wanted, operator: Operator, report: &Re
         true => Some(provider::saying(&place.scratch("model")?, &replies(wanted.candidates as usize))?),
         false => None,
     };
-    let hands = Hands { door, evaluator: Some(at_once()) };
+    let hands = Hands { door, evaluator: Some(at_once()), ..Hands::default() };
     let ran = searching::run(&place, task, wanted, hands).await?;
     let name = format!("{}, {operator}, {} at once", wanted.policy.name(), wanted.slots);
     let Some(span) = ran.span else {
@@ -159,7 +159,7 @@ async fn whole(task: &LoadedTask, slots: u32, candidates: usize, report: &Report
         let place = Place::new()?;
         let wanted = Wanted { slots, ..instant("islands", Operator::Improve, candidates)? };
         let door = Some(provider::saying(&place.scratch("model")?, &replies(candidates))?);
-        let ran = searching::run(&place, task, &wanted, Hands { door, evaluator: None }).await?;
+        let ran = searching::run(&place, task, &wanted, Hands { door, ..Hands::default() }).await?;
         let name =
             format!("a candidate with its isolated evaluation, {kind}: islands, improve, {slots} at once");
         let Some(span) = ran.span else { return Err(format!("{name}: it ended early").into()) };

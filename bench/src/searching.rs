@@ -5,12 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use researchgym_core::event::{Event, Line};
+use researchgym_core::executor::Executor;
 use researchgym_core::search::policy::PolicySpec;
 use researchgym_core::search::{Novelty, Operator, Repertoire, SearchSpec, Tree, default_spec};
 use researchgym_core::spec::{AgentSpec, MicroUsd};
 use researchgym_core::state::RunState;
 use researchgym_engine::agent::Surroundings;
 use researchgym_engine::catalogue::LoadedTask;
+use researchgym_engine::executor::Cluster;
 use researchgym_engine::model::Door;
 use researchgym_engine::runner::Runner;
 use researchgym_engine::search::Evaluator;
@@ -73,6 +75,8 @@ pub(crate) struct Hands {
     pub(crate) door: Option<Arc<Door>>,
     /// `None`: this machine, in sandboxes.
     pub(crate) evaluator: Option<Arc<dyn Evaluator>>,
+    /// Where evaluations are jobs.
+    pub(crate) cluster: Option<Arc<dyn Cluster>>,
 }
 
 /// A search that is over.
@@ -116,10 +120,14 @@ pub(crate) async fn run(place: &Place, task: &LoadedTask, wanted: &Wanted, hands
     spec.seed = wanted.seed;
     spec.variant.clone_from(&wanted.variant);
     spec.limits.steps = Some(wanted.candidates);
+    if hands.cluster.is_some() {
+        spec.executor = Executor::Slurm(Box::default());
+    }
     let open = place.open_spec(&runner, task, spec)?;
     let folder = open.path();
     let (began, cpu) = (Instant::now(), process::whole_cpu());
-    let mut around = Surroundings { evaluator: hands.evaluator, ..Surroundings::default() };
+    let mut around =
+        Surroundings { evaluator: hands.evaluator, cluster: hands.cluster, ..Surroundings::default() };
     let result = runner.run(open, &mut around).await;
     let (wall, cpu) = (began.elapsed(), process::whole_cpu().saturating_sub(cpu));
     if let Some(error) = result.error {

@@ -6,6 +6,7 @@
 //! first bytes choose something (a wire, a cut), the seeds in `seeds/` show how.
 
 mod logs;
+mod metrics;
 mod models;
 mod network;
 mod texts;
@@ -14,6 +15,7 @@ pub use self::logs::{
     atif_trajectory, event_log, grader_output, guest_frames, idea_search, inspect_log, mlgym_record,
     mlgym_trajectory, openevolve_programs, researchgym_seed,
 };
+pub use self::metrics::{printed_metrics, tensorboard_file};
 pub use self::models::{client_request, provider_answer, provider_stream};
 pub use self::network::tls_greeting;
 pub use self::texts::{dotenv, edits, patch, script, task_toml};
@@ -22,7 +24,7 @@ pub use self::texts::{dotenv, edits, patch, script, task_toml};
 pub type Target = fn(&[u8]) -> bool;
 
 /// All of them by name: the names of the programs in `targets/` and of the folders in `seeds/`.
-pub const TARGETS: [(&str, Target); 19] = [
+pub const TARGETS: [(&str, Target); 21] = [
     ("task_toml", task_toml),
     ("event_log", event_log),
     ("grader_output", grader_output),
@@ -42,6 +44,8 @@ pub const TARGETS: [(&str, Target); 19] = [
     ("openevolve_programs", openevolve_programs),
     ("idea_search", idea_search),
     ("tls_greeting", tls_greeting),
+    ("printed_metrics", printed_metrics),
+    ("tensorboard_file", tensorboard_file),
 ];
 
 /// The first byte, and what follows it.

@@ -173,5 +173,7 @@ targets!(
     atif_trajectory,
     openevolve_programs,
     idea_search,
-    tls_greeting
+    tls_greeting,
+    printed_metrics,
+    tensorboard_file
 );

@@ -20,6 +20,7 @@ mod blocks;
 mod diff;
 mod error;
 mod header;
+mod indentation;
 mod near;
 mod page;
 mod reply;

@@ -20,6 +20,8 @@ use crate::state::{Attempt, RunState};
 pub enum Progress {
     /// One of several runs that was cancelled, or could not be made, before it had a folder.
     NotStarted,
+    /// It was handed over to a cluster, and its job waits for its turn.
+    Queued,
     /// A process works on it.
     Running,
     /// A process holds it, and the user has stopped its clock.

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 
+use crate::executor::worker;
 use crate::guest;
 use crate::network::connect;
 use crate::sandbox::{sweeper, user_namespace};
@@ -14,6 +15,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> Option<i32> {
         "guest" => Some(guest::main(arguments)),
         "userns" => Some(user_namespace::helper()),
         "sweep" => Some(sweeper::main(arguments.next().and_then(|owner| owner.to_str()?.parse().ok()))),
+        "job" => Some(worker::main(arguments)),
         "connect" => Some(connect::main(arguments.map(|word| word.to_string_lossy().into_owned()))),
         _ => None,
     }

@@ -99,6 +99,30 @@ impl Materials {
         place: Place<'_>,
         fetching: Fetching<'_>,
     ) -> Result<Materials, Failure> {
+        Materials::gather_from(home, task, place, fetching, Environments::new(home)).await
+    }
+
+    /// The same in a job on a cluster, which takes what is in the caches: nothing is fetched and no environment made.
+    ///
+    /// # Errors
+    /// Something is not there, or a preparation fails.
+    pub async fn kept(
+        home: &Path,
+        task: &LoadedTask,
+        place: Place<'_>,
+        data_dir: Option<&Path>,
+    ) -> Result<Materials, Failure> {
+        let fetching = Fetching { data_dir, download: false, listener: &|_| {} };
+        Materials::gather_from(home, task, place, fetching, Environments::new(home).only_kept()).await
+    }
+
+    async fn gather_from(
+        home: &Path,
+        task: &LoadedTask,
+        place: Place<'_>,
+        fetching: Fetching<'_>,
+        environments: Environments,
+    ) -> Result<Materials, Failure> {
         let mut materials = Materials { image: place.image.cloned(), ..Materials::default() };
         let programs = match place.image {
             Some(image) => Some(place.sandboxes.images().programs(image).await?),
@@ -121,7 +145,6 @@ impl Materials {
         }
         if let Some(environment) = &task.task.environment {
             let requirements = task.path(&environment.requirements);
-            let environments = Environments::new(home);
             materials.environment = Some(match (place.image, programs) {
                 (Some(image), Some(programs)) => {
                     let python = programs.python.ok_or_else(|| no_python(task, image))?;

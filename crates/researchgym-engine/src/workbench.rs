@@ -30,6 +30,22 @@ impl Workbench {
     /// # Errors
     /// The cache folder `home` cannot be written.
     pub fn new(home: &Path, sandboxes: SandboxHost, materials: Materials) -> Result<Workbench, Failure> {
+        let scratch = home.join("scratch");
+        scratch::clear_leftovers(&scratch);
+        Workbench::in_job(home, &scratch, sandboxes, materials)
+    }
+
+    /// Sets the table in a job on a cluster: `home` may be on a file system that many machines share, so that what is made
+    /// for a while is made in `scratch`, a folder of this machine and of this job alone.
+    ///
+    /// # Errors
+    /// As [`Workbench::new`].
+    pub fn in_job(
+        home: &Path,
+        scratch: &Path,
+        sandboxes: SandboxHost,
+        materials: Materials,
+    ) -> Result<Workbench, Failure> {
         let library = grading::library(home).map_err(|error| {
             Failure::new(
                 Boundary::Store,
@@ -37,9 +53,18 @@ impl Workbench {
             )
             .hinted("set RESEARCHGYM_HOME to a folder that you may write and that has room")
         })?;
-        let scratch = home.join("scratch");
-        scratch::clear_leftovers(&scratch);
-        Ok(Workbench { sandboxes, library, scratch, materials, names: Names::default() })
+        Ok(Workbench {
+            sandboxes,
+            library,
+            scratch: scratch.to_path_buf(),
+            materials,
+            names: Names::default(),
+        })
+    }
+
+    /// The cache folder.
+    pub(crate) fn home(&self) -> &Path {
+        self.sandboxes.home()
     }
 
     /// A folder that is removed when dropped, or soon after this process was killed.

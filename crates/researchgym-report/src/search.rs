@@ -2,11 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use researchgym_core::record::{IdeaRecord, NodeRecord, RunRecord, SearchRecord};
+use researchgym_core::record::{IdeaRecord, NodeRecord, RunRecord, SearchRecord, TrialRecord};
+use researchgym_core::score::Direction;
+use researchgym_core::search::{FULL, NodeId, Operator};
 use researchgym_core::statistics::{Analysis, Flagged};
 
 /// How many trees a report shows at most.
 const MOST_TREES: usize = 6;
+/// Of how many of the best candidates of a search the trials' metrics are drawn.
+const BEST_TRIALS: usize = 4;
+/// How many values of a metric are drawn.
+const MOST_VALUES: usize = 400;
 
 /// A search node by node.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +23,49 @@ pub struct SearchTree {
     pub nodes: Vec<NodeRecord>,
     /// Its ideas, if it has epochs.
     pub ideas: Vec<IdeaRecord>,
+    /// The nodes whose trials' metrics are drawn: the best first.
+    curved: Vec<NodeId>,
+    /// These by their places in that list, thinned.
+    pub(crate) trials: BTreeMap<usize, TrialRecord>,
+}
+
+impl SearchTree {
+    /// The tree of a run, without its trials and ideas.
+    pub fn of(record: &RunRecord, nodes: Vec<NodeRecord>) -> SearchTree {
+        let direction = record.task.primary.as_ref().map_or(Direction::Maximize, |primary| primary.direction);
+        let is_candidate = |node: &&NodeRecord| {
+            node.status == "measured" && node.node != 0 && node.operator != Operator::Replicate
+        };
+        let mut ranked: Vec<(f64, NodeId)> = nodes
+            .iter()
+            .filter(is_candidate)
+            .filter_map(|node| Some((direction.gain(node.value?, 0.0), node.node)))
+            .collect();
+        ranked.sort_by(|one, other| other.0.total_cmp(&one.0));
+        let best = ranked.iter().take(BEST_TRIALS);
+        let middle = ranked.get(ranked.len() / 2).filter(|_| ranked.len() / 2 >= BEST_TRIALS);
+        let curved = best.chain(middle).map(|(_, node)| *node).chain([0]).collect();
+        SearchTree {
+            run_id: record.run_id.clone(),
+            nodes,
+            ideas: Vec::new(),
+            curved,
+            trials: BTreeMap::new(),
+        }
+    }
+
+    /// Whether the metrics of a node's trial are drawn.
+    pub fn draws_trial(&self, node: NodeId) -> bool {
+        self.curved.contains(&node)
+    }
+
+    /// Takes in what a trial told, if it is drawn: the last full evaluation of a node.
+    pub fn take(&mut self, trial: &TrialRecord) {
+        let place = self.curved.iter().position(|node| *node == trial.node);
+        if let Some(place) = place.filter(|_| trial.stage == FULL) {
+            self.trials.insert(place, trial.thinned(MOST_VALUES));
+        }
+    }
 }
 
 /// The runs whose nodes a report shows: of each policy on each task the best, and of these the first few. Whoever makes a

@@ -37,7 +37,7 @@ pub(crate) use self::model::{ModelArguments, ModelCommand};
 pub(crate) use self::network::{NetworkArguments, PolicyName};
 pub(crate) use self::prune::{PruneArguments, PruneState};
 pub(crate) use self::report::{Comparison, LeaderboardArguments, ReportArguments};
-pub(crate) use self::run::{RunArguments, RuntimeName, SamplerName};
+pub(crate) use self::run::{ExecutorName, RunArguments, RuntimeName, SamplerName};
 pub(crate) use self::runs::{
     Against, GradeArguments, LimitArguments, ListArguments, NoteArguments, OneRun, ShowArguments,
     VerifyArguments,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::error::{EditError, Part, shown_path};
+use super::indentation;
 use super::near::{nearest, shown};
 use super::page::{Fit, Lost, Page, Place, Step};
 use super::surface::normalised;
@@ -220,7 +221,8 @@ impl<'a> Desk<'a> {
         let place = if wanted.is_empty() {
             self.bare_place(part, path, hunk)?
         } else {
-            let place = self.locate(part, path, &wanted, hunk.line)?;
+            let mut place = self.locate(part, path, &wanted, hunk.line)?;
+            self.settle_indentation(part, path, hunk, &mut place)?;
             self.note_fit(part, path, &place);
             self.note_drift(part, path, hunk, &place)?;
             place
@@ -236,6 +238,33 @@ impl<'a> Desk<'a> {
                 page.ends_with_newline = false;
             } else if hunk.old_lacks_newline {
                 page.ends_with_newline = true;
+            }
+        }
+        Ok(())
+    }
+
+    /// Says of a place that is indented otherwise whether the lines that come are moved with it.
+    fn settle_indentation(
+        &mut self,
+        part: Part,
+        path: &str,
+        hunk: &Hunk,
+        place: &mut Place,
+    ) -> Result<(), EditError> {
+        if !matches!(place.fit, Fit::Indented { .. }) {
+            return Ok(());
+        }
+        let page = self.page(part, path)?;
+        let count = hunk.lines.iter().filter(|line| !matches!(line, HunkLine::Added(_))).count();
+        let beside: Vec<&str> = page.lines_from(place).take(count).collect();
+        match indentation::is_shared(&beside, &hunk.lines, &place.fit) {
+            Some(true) => {}
+            Some(false) => place.fit = Fit::Blanks,
+            None => {
+                let found = "Its lines that stay are indented otherwise in the file, and nothing tells whether those \
+                             that come are to be."
+                    .to_owned();
+                return Err(EditError::NotFound { part, path: shown_path(path), found, advice: HUNK_ADVICE });
             }
         }
         Ok(())

@@ -134,6 +134,11 @@ impl<'a> Page<'a> {
         self.nodes().map(|node| self.nodes[node as usize].text.as_ref())
     }
 
+    /// The lines of a place, and those below it.
+    pub(super) fn lines_from(&self, place: &Place) -> impl Iterator<Item = &str> {
+        self.nodes_from(place.start).map(|node| self.nodes[node as usize].text.as_ref())
+    }
+
     /// The numbers that lines have now, from 1, in order.
     pub(super) fn numbers(&self, nodes: &[u32]) -> Vec<usize> {
         let wanted: std::collections::HashSet<u32> = nodes.iter().copied().collect();

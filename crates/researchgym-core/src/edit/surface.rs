@@ -17,12 +17,11 @@ impl Surface {
     /// The files that a reply may mean: those of the tree that may be changed, and then the listed files that are not
     /// there yet.
     pub fn files<'a>(&'a self, tree: &'a Tree) -> Vec<&'a str> {
-        let mut files: Vec<&str> =
-            tree.keys().map(String::as_str).filter(|path| self.check(path).is_ok()).collect();
+        let mut files: Vec<&str> = tree.keys().map(String::as_str).filter(|path| self.covers(path)).collect();
         for entry in &self.editable {
             let is_there = tree.contains_key(entry) || tree.keys().any(|path| covers(entry, path));
             let name = entry.rsplit('/').next().unwrap_or(entry);
-            if !is_there && is_inner_path(entry) && name.contains('.') && self.check(entry).is_ok() {
+            if !is_there && is_inner_path(entry) && name.contains('.') && self.covers(entry) {
                 files.push(entry);
             }
         }
@@ -30,17 +29,33 @@ impl Surface {
     }
 
     /// Whether a path may be written, changed or deleted.
+    pub fn covers(&self, path: &str) -> bool {
+        !self.protects(path) && self.lists(path)
+    }
+
+    /// Whether a path may be written, changed or deleted, with the reason.
     ///
     /// # Errors
     /// It is outside the editable, or protected.
-    pub(super) fn check(&self, path: &str) -> Result<(), EditError> {
-        if self.protected.iter().any(|entry| covers(entry, path)) {
-            return Err(EditError::Protected { path: shown_path(path), editable: self.listing() });
+    pub fn check(&self, path: &str) -> Result<(), EditError> {
+        let told = || (shown_path(path), self.listing());
+        if self.protects(path) {
+            let (path, editable) = told();
+            return Err(EditError::Protected { path, editable });
         }
-        if !self.editable.is_empty() && !self.editable.iter().any(|entry| covers(entry, path)) {
-            return Err(EditError::NotEditable { path: shown_path(path), editable: self.listing() });
+        if !self.lists(path) {
+            let (path, editable) = told();
+            return Err(EditError::NotEditable { path, editable });
         }
         Ok(())
+    }
+
+    fn protects(&self, path: &str) -> bool {
+        self.protected.iter().any(|entry| covers(entry, path))
+    }
+
+    fn lists(&self, path: &str) -> bool {
+        self.editable.is_empty() || self.editable.iter().any(|entry| covers(entry, path))
     }
 
     /// What may be changed, for a message.
@@ -112,6 +127,7 @@ mod tests {
                 expected.map_err(str::to_owned),
                 "{path}"
             );
+            assert_eq!(surface.covers(path), expected.is_ok(), "{path}");
         };
         check("solve.py", Ok(()));
         check("src/a/b.py", Ok(()));

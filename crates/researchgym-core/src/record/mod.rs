@@ -9,6 +9,7 @@ mod query;
 mod search;
 mod step;
 mod trajectory;
+mod trial;
 
 use std::collections::BTreeMap;
 
@@ -29,6 +30,7 @@ pub use self::query::Query;
 pub use self::search::{BestRecord, NodeRecord, OperatorRecord, SearchRecord, SpentRecord};
 pub use self::step::{Change, MAX_TEXT_BYTES, StepRecord, bounded};
 pub use self::trajectory::{EpochRecord, IdeaRecord, IdeaStatus, epochs_of, kind_of};
+pub use self::trial::TrialRecord;
 
 /// The version of records that this program writes and reads.
 pub const RECORD_SCHEMA: u32 = 1;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::reports::Unread;
 use super::{NodeId, Plan};
 use crate::action::Body;
 use crate::digest::Digest;
@@ -196,7 +197,7 @@ pub struct MetricPoint {
     pub step: Option<i64>,
     /// A finite number.
     pub value: f64,
-    /// Milliseconds since the program began, when it was seen.
+    /// Milliseconds since the program began, when it was seen; or earlier, if a TensorBoard file says so.
     pub at_ms: u64,
 }
 
@@ -233,6 +234,9 @@ pub struct Evaluated {
     /// All that its program has told of itself, as JSON lines of [`MetricPoint`], capped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reported: Option<Body>,
+    /// What its program told and is not among them.
+    #[serde(default, skip_serializing_if = "Unread::is_nothing")]
+    pub unread: Unread,
     /// Wall time in milliseconds, without the time in a queue.
     pub wall_ms: u64,
     /// Time in a cluster's queue in milliseconds: of no run's working time.

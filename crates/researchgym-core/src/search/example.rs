@@ -169,6 +169,7 @@ timeout_s = 60
                 outputs: None,
                 learned: BTreeMap::new(),
                 reported: None,
+                unread: Default::default(),
                 queued_ms: 0,
                 wall_ms: 0,
                 cpu_ms: 0,

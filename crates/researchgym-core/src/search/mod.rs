@@ -17,6 +17,7 @@ mod operator;
 mod plan;
 pub mod policy;
 mod presets;
+pub mod reports;
 pub mod similarity;
 pub mod simulation;
 mod spec;

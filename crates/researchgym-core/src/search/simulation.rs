@@ -178,6 +178,7 @@ impl Simulation {
             outputs: None,
             learned: Default::default(),
             reported: None,
+            unread: Default::default(),
             queued_ms: 0,
             wall_ms: 0,
             cpu_ms: 0,

@@ -15,7 +15,8 @@ pub(crate) use self::basic::tool_schema;
 pub use self::external::{Declaration, DeclarationError};
 pub use self::human::Terminal;
 pub use self::scripted::actions_as_script;
-use crate::search::{self, Evaluator, Ways};
+use crate::executor::Cluster;
+use crate::search::{self, Evaluator, Places, Ways};
 use crate::session::{Session, Stop};
 
 /// What an agent may use beside the session.
@@ -25,6 +26,8 @@ pub struct Surroundings {
     pub terminal: Option<Box<dyn Terminal>>,
     /// What evaluates the candidates of a search; `None`: this machine.
     pub evaluator: Option<Arc<dyn Evaluator>>,
+    /// Where jobs go if the run's executor is a cluster.
+    pub cluster: Option<Arc<dyn Cluster>>,
     /// The ways to a search's further models.
     pub ways: Ways,
 }
@@ -39,8 +42,9 @@ pub async fn drive(spec: &AgentSpec, session: &mut Session, surroundings: &mut S
         AgentSpec::Basic(basic) => basic::drive(session, basic).await,
         AgentSpec::Tuner { sampler, trials } => tuner::drive(session, *sampler, *trials).await,
         AgentSpec::Search(search) => {
-            let (evaluator, ways) = (surroundings.evaluator.clone(), surroundings.ways.clone());
-            search::drive(session, search, evaluator, ways).await
+            let Surroundings { evaluator, cluster, ways, .. } = surroundings;
+            let places = Places { evaluator: evaluator.clone(), cluster: cluster.clone() };
+            search::drive(session, search, places, ways.clone()).await
         }
         AgentSpec::External { declaration, .. } => external::drive(session, declaration).await,
     };

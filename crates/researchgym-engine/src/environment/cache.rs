@@ -31,6 +31,7 @@ pub struct Environments {
     uv_cache: PathBuf,
     uv: PathBuf,
     python: PathBuf,
+    only_kept: bool,
 }
 
 impl Environments {
@@ -41,6 +42,7 @@ impl Environments {
             uv_cache: home.join("uv"),
             uv: PathBuf::from("uv"),
             python: PathBuf::from("/usr/bin/python3"),
+            only_kept: false,
         }
     }
 
@@ -52,6 +54,11 @@ impl Environments {
     /// Uses another interpreter. It must be visible in the sandboxes under the same path.
     pub fn with_python(self, python: PathBuf) -> Environments {
         Environments { python, ..self }
+    }
+
+    /// Makes none: what is not there is an error.
+    pub fn only_kept(self) -> Environments {
+        Environments { only_kept: true, ..self }
     }
 
     /// The environment of the lock file; made now if it is not there yet.
@@ -98,6 +105,9 @@ impl Environments {
         let target = self.folder.join(key(kind, described, build)?.to_string());
         if target.is_dir() {
             return Ok(target);
+        }
+        if self.only_kept {
+            return Err(EnvironmentError::NotHere { requirements: build.requirements.to_owned(), target });
         }
         (build.listener)(Progress::Stage("making the Python environment"));
         let lock = self.lock(&target).await?;

@@ -33,6 +33,14 @@ pub enum EnvironmentError {
         /// The last lines that it wrote.
         output: String,
     },
+    /// It was not made yet, and nobody may make it here.
+    #[error("the Python environment of {} is not at {}", requirements.display(), target.display())]
+    NotHere {
+        /// The lock file.
+        requirements: PathBuf,
+        /// Where it would be.
+        target: PathBuf,
+    },
     /// A file cannot be read or written.
     #[error("cannot use {}: {source}", path.display())]
     File {
@@ -56,6 +64,11 @@ impl EnvironmentError {
                  each must have a wheel for this machine"
                     .to_owned(),
             ),
+            EnvironmentError::NotHere { .. } => Some(
+                "jobs make no environments: it is made where the run is started, for a Python of the same version at the \
+                 same path, in a cache folder that nodes see (`home` of [slurm])"
+                    .to_owned(),
+            ),
             EnvironmentError::File { .. } => None,
         }
     }
@@ -67,6 +80,7 @@ impl From<EnvironmentError> for Failure {
             EnvironmentError::File { .. } => Boundary::Store,
             EnvironmentError::NoUv { .. }
             | EnvironmentError::NoPython { .. }
+            | EnvironmentError::NotHere { .. }
             | EnvironmentError::Failed { .. } => Boundary::Task,
         };
         Failure { boundary, message: error.to_string(), hint: error.hint() }

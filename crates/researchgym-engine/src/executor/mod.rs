@@ -5,6 +5,15 @@
 //! that it was handed over, `started.N` (made exclusively) that its N-th incarnation works, `result.json` (linked into place
 //! once and never replaced) what came of it. Whoever opens the folder again goes on from there, so that nothing runs twice.
 
+pub mod fake;
+pub mod folder;
+pub(crate) mod follow;
+pub mod order;
+pub mod relay;
+pub mod runs;
+pub mod slurm;
+pub(crate) mod worker;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;

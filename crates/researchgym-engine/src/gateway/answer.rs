@@ -18,20 +18,20 @@ use super::teller::Refused;
 const WAITING: usize = 64;
 
 /// The body of an answer.
-pub(super) enum Content {
+pub(crate) enum Content {
     Whole(Option<Bytes>),
     Pieces(mpsc::Receiver<io::Result<Bytes>>),
 }
 
 /// An answer.
-pub(super) type Answer = Response<Content>;
+pub(crate) type Answer = Response<Content>;
 
 /// Where the pieces of a body are put. Dropped, it ends the body; an error put in cuts the connection.
-pub(super) type Pieces = mpsc::Sender<io::Result<Bytes>>;
+pub(crate) type Pieces = mpsc::Sender<io::Result<Bytes>>;
 
 impl Content {
     /// A body that comes piece by piece.
-    pub(super) fn pieces() -> (Pieces, Content) {
+    pub(crate) fn pieces() -> (Pieces, Content) {
         let (sender, receiver) = mpsc::channel(WAITING);
         (sender, Content::Pieces(receiver))
     }
@@ -63,7 +63,7 @@ impl Body for Content {
 }
 
 /// An answer of a status and headers.
-pub(super) fn answer(status: u16, headers: HeaderMap, content: Content) -> Answer {
+pub(crate) fn answer(status: u16, headers: HeaderMap, content: Content) -> Answer {
     let mut answer = Response::new(content);
     // Statuses come from providers and from this file: none has more than three digits.
     *answer.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
@@ -72,7 +72,7 @@ pub(super) fn answer(status: u16, headers: HeaderMap, content: Content) -> Answe
 }
 
 /// An answer that is JSON.
-pub(super) fn json(status: u16, value: &Value) -> Answer {
+pub(crate) fn json(status: u16, value: &Value) -> Answer {
     let bytes = Bytes::from(value.to_string());
     let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
     answer(status, headers, Content::Whole(Some(bytes)))

@@ -121,7 +121,7 @@ async fn relayed(
 }
 
 /// Where the provider counts, if its form has a place for it.
-fn counting_url(endpoint: &Endpoint) -> Option<String> {
+pub(crate) fn counting_url(endpoint: &Endpoint) -> Option<String> {
     let url = endpoint.url(false);
     match endpoint.wire {
         Wire::Messages => Some(url.replacen("/messages", "/messages/count_tokens", 1)),

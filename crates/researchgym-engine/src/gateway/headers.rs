@@ -4,7 +4,7 @@ use hyper::header::{HeaderMap, HeaderName};
 use researchgym_core::model::Wire;
 
 /// What a client says about its use of the provider's form.
-pub(super) fn onward(headers: &HeaderMap, wire: Wire) -> HeaderMap {
+pub(crate) fn onward(headers: &HeaderMap, wire: Wire) -> HeaderMap {
     let names: &[&str] = match wire {
         Wire::Messages => &["anthropic-version", "anthropic-beta"],
         Wire::Chat | Wire::Responses => &["openai-beta"],
@@ -20,7 +20,7 @@ pub(super) fn onward(headers: &HeaderMap, wire: Wire) -> HeaderMap {
 }
 
 /// What a provider says about its answer. Whose account it is stays here.
-pub(super) fn back(headers: &HeaderMap) -> HeaderMap {
+pub(crate) fn back(headers: &HeaderMap) -> HeaderMap {
     const NAMES: [&str; 6] =
         ["content-type", "request-id", "x-request-id", "retry-after", "retry-after-ms", "x-should-retry"];
     const PREFIXES: [&str; 3] = ["anthropic-", "openai-", "x-ratelimit-"];

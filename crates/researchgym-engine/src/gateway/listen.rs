@@ -29,7 +29,7 @@ pub struct SocketFile(PathBuf);
 
 /// One connection.
 #[derive(Debug)]
-pub(super) enum Connection {
+pub(crate) enum Connection {
     Tcp(TcpStream),
     Unix(UnixStream),
 }
@@ -113,7 +113,7 @@ impl Listener {
         }
     }
 
-    pub(super) async fn accept(&self) -> io::Result<Connection> {
+    pub(crate) async fn accept(&self) -> io::Result<Connection> {
         match self {
             Listener::Tcp(listener) => {
                 let (stream, _) = listener.accept().await?;

@@ -36,7 +36,10 @@ mod token;
 mod translate;
 mod unmetered;
 
+pub(crate) use self::answer::{Answer, Content, answer, json};
 pub use self::count::Counting;
+pub(crate) use self::count::counting_url;
+pub(crate) use self::headers::{back, onward};
 pub use self::listen::{ListenError, Listener, SocketFile};
 pub use self::patience::Patience;
 pub(crate) use self::room::Room;

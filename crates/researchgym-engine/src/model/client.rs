@@ -13,6 +13,7 @@ use researchgym_core::model::{FailureKind, ModelFailure};
 
 use super::cassette::{Cassette, Played, Question};
 use super::endpoint::{Auth, Backend, Endpoint, Secret};
+use super::relayed::Relayed;
 use crate::dataset::SystemNames;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -24,6 +25,8 @@ const READ_TIMEOUT: Duration = Duration::from_secs(20 * 60);
 pub struct Client {
     http: reqwest::Client,
     direct: reqwest::Client,
+    /// Who sends in this client's place, and has the keys.
+    relayed: Option<Arc<Relayed>>,
 }
 
 /// The beginning of an answer; its bytes follow from [`Answer::chunk`].
@@ -89,7 +92,12 @@ impl Client {
                 .redirect(reqwest::redirect::Policy::none())
                 .dns_resolver(Arc::new(SystemNames))
         };
-        Ok(Client { http: builder().build()?, direct: builder().no_proxy().build()? })
+        Ok(Client { http: builder().build()?, direct: builder().no_proxy().build()?, relayed: None })
+    }
+
+    /// The same, but every request goes to who sends it on with the key.
+    pub(crate) fn through(self, relayed: Relayed) -> Client {
+        Client { relayed: Some(Arc::new(relayed)), ..self }
     }
 
     /// Sends one attempt to an endpoint. `extra` headers are a client's own that are passed on.
@@ -117,6 +125,10 @@ impl Client {
                     Some(Box::new(Recording { cassette: cassette.clone(), question, bytes: Vec::new() }));
             }
         }
+        if let Some(relayed) = &self.relayed {
+            let response = relayed.send(endpoint, url, extra, body).await?;
+            return Ok(Answer::of(response, None, recording));
+        }
         let client = if is_loopback(url) { &self.direct } else { &self.http };
         let mut headers = extra.clone();
         headers.insert(reqwest::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -141,16 +153,24 @@ impl Client {
         };
         let response = request.send().await.map_err(|error| no_answer(&error, url))?;
         let finder = endpoint.key.as_ref().and_then(Secret::finder);
-        Ok(Answer {
-            status: response.status().as_u16(),
-            headers: without(finder, response.headers()),
-            source: Source::Provider(Box::new(response), recording),
-            hiding: finder.cloned().map(RedactingStream::new),
-        })
+        Ok(Answer::of(response, finder, recording))
     }
 }
 
 impl Answer {
+    fn of(
+        response: reqwest::Response,
+        finder: Option<&Redactor>,
+        recording: Option<Box<Recording>>,
+    ) -> Answer {
+        Answer {
+            status: response.status().as_u16(),
+            headers: without(finder, response.headers()),
+            source: Source::Provider(Box::new(response), recording),
+            hiding: finder.cloned().map(RedactingStream::new),
+        }
+    }
+
     /// The next bytes, as they come but for the endpoint's key; `None` at the end.
     ///
     /// # Errors
@@ -238,7 +258,7 @@ pub(crate) fn is_loopback(url: &str) -> bool {
 
 /// Only a request that could not be made, or whose connection was never there, has certainly not reached the provider. A
 /// connection that breaks later, even before the first byte of an answer, may break in the midst of paid work.
-fn no_answer(error: &reqwest::Error, url: &str) -> NoAnswer {
+pub(super) fn no_answer(error: &reqwest::Error, url: &str) -> NoAnswer {
     let causes = causes(error);
     if error.is_connect() {
         return unsent(format!("cannot connect to {}: {causes}", address(url)));
@@ -249,7 +269,7 @@ fn no_answer(error: &reqwest::Error, url: &str) -> NoAnswer {
     NoAnswer::Lost(broken(error, format!("no answer began after the request was sent: {causes}")))
 }
 
-fn unsent(message: String) -> NoAnswer {
+pub(super) fn unsent(message: String) -> NoAnswer {
     NoAnswer::Unsent(ModelFailure { kind: FailureKind::Unreachable, status: None, message })
 }
 

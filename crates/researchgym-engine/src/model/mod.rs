@@ -9,6 +9,7 @@ pub mod fake_provider;
 mod invariants;
 mod keys;
 pub mod registry;
+pub(crate) mod relayed;
 pub mod scripted;
 pub mod settings;
 

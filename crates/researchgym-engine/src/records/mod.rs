@@ -10,6 +10,7 @@ mod library;
 mod nodes;
 mod own;
 mod steps;
+mod trials;
 
 pub use self::candidates::Candidates;
 pub use self::ideas::ideas_of;
@@ -18,3 +19,4 @@ pub use self::library::{Broken, Kept, Library};
 pub use self::nodes::nodes_of;
 pub use self::own::{RecordError, record_of, verdict_of};
 pub use self::steps::steps_of;
+pub use self::trials::trials_of;

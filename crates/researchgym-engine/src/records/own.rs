@@ -10,6 +10,7 @@ use researchgym_core::record::{Recorder, RunRecord};
 use researchgym_core::result::{Context, RunResult};
 use researchgym_core::state::StateError;
 
+use crate::executor::runs::with_queue;
 use crate::inspection::{REPORT, imported_digest as digest};
 use crate::store::{Blobs, LogReader, RunFolder, StoreError, read_record};
 
@@ -65,7 +66,9 @@ pub fn record_of(folder: &RunFolder) -> Result<(RunRecord, Option<RunResult>), R
         is_running,
         segment_ms: None,
     };
-    Ok((record, Some(RunResult::of(recorder.state(), context))))
+    let result = with_queue(folder, recorder.state(), RunResult::of(recorder.state(), context));
+    record.state = result.state;
+    Ok((record, Some(result)))
 }
 
 /// What the newest inspection of a run of ours said, if it speaks of the log with this last line.

@@ -3,6 +3,7 @@
 //! One way through for every run. `prepare` and `drive` are apart so that many runs can be started before any works.
 
 mod derived;
+mod elsewhere;
 mod fork;
 mod open;
 mod outside;
@@ -18,7 +19,8 @@ use researchgym_core::result::RunResult;
 use researchgym_core::spec::{AgentSpec, RunSpec};
 use tokio::sync::watch;
 
-pub use self::open::{NewRun, OpenError, Prospect, Reopened, prospect};
+pub(crate) use self::elsewhere::{end_elsewhere, is_held};
+pub use self::open::{NewRun, OpenError, Prospect, Reopened, prospect, register};
 pub use self::regrade::{Regraded, regrade};
 use self::workspace::Workplace;
 pub(crate) use self::workspace::{DESCRIPTION, unlock};
@@ -141,6 +143,10 @@ impl Runner {
     /// Takes the devices that a run asks for.
     fn grant(&self, spec: &RunSpec) -> Result<Option<GpuGrant>, Failure> {
         let Some(request) = &spec.gpus else { return Ok(None) };
+        if !spec.executor.is_local() && self.gpus.is_none() {
+            // The jobs get theirs from the cluster.
+            return Ok(None);
+        }
         let gpus = self.gpus.as_ref().ok_or_else(|| {
             Failure::new(Boundary::Sandbox, "the run asks for GPUs, and nobody has looked for any")
         })?;

@@ -1,6 +1,7 @@
 //! Opening a run: a new one, or one that was cut off, stopped or killed.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use researchgym_core::action::Action;
@@ -15,7 +16,7 @@ use researchgym_core::state::{Begun, RunState};
 use researchgym_core::task::Task;
 
 use super::{OpenRun, Runner};
-use crate::session::{LimitChanges, LimitError, Past, Recorder, Unfinished, record, unanswered};
+use crate::session::{LimitChanges, LimitError, Observer, Past, Recorder, Unfinished, record, unanswered};
 use crate::store::{EventLog, RunFolder, RunLock, StoreError};
 
 /// A run that is asked for.
@@ -96,35 +97,12 @@ impl Runner {
         let folder = RunFolder::create(runs, Timestamp::now())?;
         grant.as_mut().map_or(Ok(()), |grant| grant.hold_for(folder.id()))?;
         let lock = self.take(&folder)?;
-        let spec = externalised(new.spec, &folder)?;
-        let agent_files = agent_files(&spec);
-        let grading_secret = match spec.seed_given {
-            true => GradingSecret::from_seed(spec.seed),
-            false => GradingSecret::from_random(random_bytes()?),
-        };
-        let agent = serde_json::to_vec(&spec.agent).unwrap_or_default();
-        let files = match &agent_files {
-            Some(files) => crate::snapshot::hash_folder(files)?,
-            None => Digest::ZERO,
-        };
-        let first = Event::RunStarted(Box::new(RunStarted {
-            schema: SCHEMA,
-            run_id: folder.id().to_owned(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            digests: Digests { task: new.task_digest, agent: Digest::of_parts(&[&agent, files.as_bytes()]) },
-            task: Box::new(new.task),
-            spec,
-            grading_secret,
-        }));
-        let recorder = Recorder::create(folder, lock, first, self.observer.clone())?;
-        for warning in super::derived::write_plan_files(&recorder) {
-            (self.warn)(&warning);
-        }
+        let (recorder, agent_files) = begin(folder, lock, new, self.observer.clone(), &*self.warn)?;
         Ok(OpenRun { recorder, agent_files, past: Past::default(), reenacted: Vec::new(), grant })
     }
 
     /// The result of a run that was asked for and is never begun.
-    pub fn not_started(&self, new: NewRun, ending: Ending, failure: Option<&Failure>) -> RunResult {
+    pub fn not_started(new: NewRun, ending: Ending, failure: Option<&Failure>) -> RunResult {
         let time = crate::store::event_time(Timestamp::now());
         let started = RunStarted {
             schema: SCHEMA,
@@ -141,7 +119,7 @@ impl Runner {
     }
 
     /// Takes a run for this process, and has it tidied should this process be killed.
-    pub(super) fn take(&self, folder: &RunFolder) -> Result<RunLock, StoreError> {
+    pub(crate) fn take(&self, folder: &RunFolder) -> Result<RunLock, StoreError> {
         let lock = folder.lock()?;
         if let Err(error) = self.workbench.sandboxes.tidy_run_after_us(folder.root()) {
             (self.warn)(&error.to_string());
@@ -156,6 +134,17 @@ impl Runner {
     /// stands, a new total is below what is used, or its GPUs are not free.
     pub fn reopen(&self, folder: RunFolder, changes: &LimitChanges) -> Result<Reopened, OpenError> {
         let lock = self.take(&folder)?;
+        self.reopen_held(folder, lock, changes, false)
+    }
+
+    /// The same, of a run that is held already. If `registered` by somebody else, it may be that it only begins now.
+    pub(crate) fn reopen_held(
+        &self,
+        folder: RunFolder,
+        lock: RunLock,
+        changes: &LimitChanges,
+        registered: bool,
+    ) -> Result<Reopened, OpenError> {
         let (log, lines, torn) = EventLog::reopen(&folder)?;
         let run_id = folder.id().to_owned();
         let state =
@@ -180,8 +169,11 @@ impl Runner {
         let mut grant = self.grant(&recorder.state.started.spec)?;
         grant.as_mut().map_or(Ok(()), |grant| grant.hold_for(&run_id)).map_err(Failure::from)?;
         let killed = recorder.state.ended.is_none();
+        let begins = registered && lines.len() == 1;
         let mut lines = lines;
-        lines.push(recorder.append(reopening)?);
+        if !begins {
+            lines.push(recorder.append(reopening)?);
+        }
         if killed && raised {
             lines.push(recorder.append(Event::RunExtended { limits })?);
         }
@@ -207,6 +199,55 @@ impl Runner {
         let now = &self.door.as_ref()?.endpoint.base_url;
         (before != now).then(|| format!("the model was asked at {before}; from here it is asked at {now}"))
     }
+}
+
+/// Creates the folder and the first event of a new run that somebody else is to work on.
+///
+/// # Errors
+/// The runs folder cannot be written.
+pub fn register(runs: &Path, new: NewRun, warn: &(dyn Fn(&str) + Send + Sync)) -> Result<RunFolder, Failure> {
+    let folder = RunFolder::create(runs, Timestamp::now())?;
+    let lock = folder.lock()?;
+    let (recorder, _) = begin(folder.clone(), lock, new, Arc::new(|_, _| {}), warn)?;
+    for warning in super::derived::write_status_file(&recorder) {
+        warn(&warning);
+    }
+    Ok(folder)
+}
+
+/// Writes the first event of a new run.
+fn begin(
+    folder: RunFolder,
+    lock: RunLock,
+    new: NewRun,
+    observer: Observer,
+    warn: &(dyn Fn(&str) + Send + Sync),
+) -> Result<(Recorder, Option<PathBuf>), Failure> {
+    let spec = externalised(new.spec, &folder)?;
+    let agent_files = agent_files(&spec);
+    let grading_secret = match spec.seed_given {
+        true => GradingSecret::from_seed(spec.seed),
+        false => GradingSecret::from_random(random_bytes()?),
+    };
+    let agent = serde_json::to_vec(&spec.agent).unwrap_or_default();
+    let files = match &agent_files {
+        Some(files) => crate::snapshot::hash_folder(files)?,
+        None => Digest::ZERO,
+    };
+    let first = Event::RunStarted(Box::new(RunStarted {
+        schema: SCHEMA,
+        run_id: folder.id().to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        digests: Digests { task: new.task_digest, agent: Digest::of_parts(&[&agent, files.as_bytes()]) },
+        task: Box::new(new.task),
+        spec,
+        grading_secret,
+    }));
+    let recorder = Recorder::create(folder, lock, first, observer)?;
+    for warning in super::derived::write_plan_files(&recorder) {
+        warn(&warning);
+    }
+    Ok((recorder, agent_files))
 }
 
 /// What resuming a run comes to.

@@ -35,6 +35,12 @@ impl Capture {
         Capture { stdout: Stream::new(blob_folder), stderr: Stream::new(blob_folder) }
     }
 
+    /// Hands everything that comes on standard output on, as it comes.
+    pub(crate) fn tapped(mut self, tap: impl FnMut(&[u8]) + Send + 'static) -> Capture {
+        self.stdout.tap = Some(Box::new(tap));
+        self
+    }
+
     /// Ends both streams: standard output, standard error.
     pub fn finish(self) -> io::Result<(Captured, Captured)> {
         Ok((self.stdout.finish()?, self.stderr.finish()?))
@@ -54,6 +60,8 @@ pub struct Stream {
     unkept: u64,
     spill: Option<Spill>,
     failed: Option<io::Error>,
+    /// Is told everything too.
+    tap: Option<Box<dyn FnMut(&[u8]) + Send>>,
 }
 
 struct Spill {
@@ -74,12 +82,16 @@ impl Stream {
             unkept: 0,
             spill: None,
             failed: None,
+            tap: None,
         }
     }
 
     /// Takes the next bytes. A failing disk is reported by [`Capture::finish`].
     pub fn push(&mut self, bytes: &[u8]) {
         self.received += bytes.len() as u64;
+        if let Some(tap) = &mut self.tap {
+            tap(bytes);
+        }
         if self.spill.is_some() || self.received > (SHOWN_HEAD_BYTES + SHOWN_TAIL_BYTES) as u64 {
             // The file gets what is in memory first: before these bytes are added to it.
             if let Err(error) = self.spill(bytes) {

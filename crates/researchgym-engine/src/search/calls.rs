@@ -99,6 +99,6 @@ impl Search {
             let stopped = super::opening::stopped(evaluation, session.working_ms());
             self.record(session, Event::Evaluated(Box::new(stopped)))?;
         }
-        session.sync_nodes()
+        self.sync(session)
     }
 }

@@ -30,7 +30,8 @@ impl Contents {
     /// # Errors
     /// A blob is missing or altered.
     pub(crate) fn new(task: &Task, starter: &Manifest, blobs: Blobs) -> Result<Contents, Failure> {
-        let editable = starter.files.iter().filter(|(path, _)| surface::covers(task, path));
+        let surface = surface::of(task);
+        let editable = starter.files.iter().filter(|(path, _)| surface.covers(path));
         let baseline = editable
             .map(|(path, entry)| Ok((path.clone(), blobs.get(entry.sha256)?)))
             .collect::<Result<Files, Failure>>()?;

@@ -35,6 +35,26 @@ impl Search {
         let job = self.job(session, id, stage, evaluation)?;
         let began = EvaluationBegan { evaluation, node: id, stage: name };
         self.record(session, Event::EvaluationBegan(began))?;
+        self.begin(job);
+        Ok(())
+    }
+
+    /// Goes on with an evaluation that was begun before the program died and is kept.
+    pub(super) fn await_again(
+        &mut self,
+        session: &mut Session,
+        id: NodeId,
+        evaluation: u64,
+    ) -> Result<(), Failure> {
+        let tree = tree(session);
+        let Some(stage) = tree.next_stage(id) else { return Ok(()) };
+        let job = self.job(session, id, stage, evaluation)?;
+        self.begin(job);
+        Ok(())
+    }
+
+    fn begin(&mut self, job: Job) {
+        let evaluation = job.evaluation;
         let (evaluator, teller) = (self.evaluator.clone(), self.teller.clone());
         self.beside.spawn(async move {
             let began = Instant::now();
@@ -43,7 +63,6 @@ impl Search {
             // Who has gone has ended the search.
             let _ = teller.send(Message::Evaluated { evaluation, wall_ms, result });
         });
-        Ok(())
     }
 
     fn job(
@@ -177,6 +196,7 @@ impl Search {
                     event.wall_ms = queued.took.as_millis() as u64;
                 }
                 event.reported = Search::reported(session, &found.reported)?;
+                event.unread = found.unread;
                 event.outputs = found.outputs;
                 if let (Some(path), Some(content)) = (learned_path, &found.learned) {
                     event.learned = BTreeMap::from([(path, session.keep(content)?)]);
@@ -202,6 +222,7 @@ impl Search {
             }
         }
         self.record(session, Event::Evaluated(Box::new(event)))?;
+        self.finished.push(evaluation);
         self.is_unsynced = true;
         if node == 0 {
             self.judge_baseline(session, lost)?;

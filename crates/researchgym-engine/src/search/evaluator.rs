@@ -11,7 +11,9 @@ use researchgym_core::keys::AttemptKeys;
 use researchgym_core::score::{Score, Split};
 use researchgym_core::search::NodeId;
 use researchgym_core::search::event::{EvaluationFailure, MetricPoint};
+use researchgym_core::search::reports::Unread;
 use researchgym_core::task::Task;
+use serde::{Deserialize, Serialize};
 
 /// Path relative to the workspace -> content.
 pub type Files = BTreeMap<String, Vec<u8>>;
@@ -26,6 +28,11 @@ pub trait Evaluator: Send + Sync {
     fn has_kept(&self, evaluation: u64) -> bool {
         let _ = evaluation;
         false
+    }
+
+    /// What came of these evaluations is on the disk: what is kept of them may go.
+    fn recorded(&self, evaluations: &[u64]) {
+        let _ = evaluations;
     }
 
     /// Takes down what is kept between evaluations.
@@ -125,6 +132,8 @@ pub struct Evaluation {
     pub cpu: Duration,
     /// All that its program has told of itself, capped.
     pub reported: Vec<MetricPoint>,
+    /// What it told and is not among them.
+    pub unread: Unread,
     /// Where it did not run at once: how long it waited in a queue, and how long it then took.
     pub queued: Option<Queued>,
 }
@@ -139,7 +148,8 @@ pub struct Queued {
 }
 
 /// What a candidate's program wrote, head and tail.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Said {
     /// On standard output.
     pub stdout: String,
@@ -148,7 +158,8 @@ pub struct Said {
 }
 
 /// See [`Evaluation`].
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Verdict {
     /// Graded.
     Graded(Score),
@@ -179,6 +190,7 @@ impl Evaluation {
             learned: None,
             cpu: Duration::ZERO,
             reported: Vec::new(),
+            unread: Unread::default(),
             queued: None,
         }
     }

@@ -13,7 +13,7 @@ use researchgym_core::search::{Node, NodeId, Operator, Tree};
 use super::contents::changes;
 use super::evaluator::Files;
 use super::making::{Made, Unmade, is_pure};
-use super::{Search, surface, tree};
+use super::{Search, tree};
 use crate::session::Session;
 
 impl Search {
@@ -72,9 +72,8 @@ impl Search {
         if matches!(operator, Some(Operator::Baseline | Operator::Replicate)) {
             return Ok(());
         }
-        if let Some(path) = files.keys().find(|path| !surface::covers(&self.task, path)) {
-            let reason = format!("`{path}` may not be changed: {}", surface::described(&self.task));
-            return Err(Unmade::by_rule(Gate::Surface, reason));
+        if let Some(error) = files.keys().find_map(|path| self.surface.check(path).err()) {
+            return Err(Unmade::by_rule(Gate::Surface, error.to_string()));
         }
         let artefact = artefact_digest(files);
         if let Some(of) = self.known.get(&artefact).copied().filter(|of| *of != id) {

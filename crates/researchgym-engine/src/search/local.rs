@@ -16,9 +16,12 @@ use researchgym_core::search::event::EvaluationFailure;
 use researchgym_core::task::{Task, Warm};
 
 use super::evaluator::{Evaluation, Evaluator, Files, Job, JobGrading, Said, Verdict};
+use super::meter::{Meter, Metered};
 use super::surface;
 use super::warm::{self, Pool, Slot};
+use crate::gpu::GpuAccess;
 use crate::grading::{self, Grading};
+use crate::sandbox::cgroup::JobMemory;
 use crate::sandbox::{Capture, ExecOutcome, ReadOnlyMount, Sandbox, SandboxSpec, WorkingFolder};
 use crate::scratch::Scratch;
 use crate::session::lay_out;
@@ -30,6 +33,8 @@ use crate::workbench::Workbench;
 const KEPT_OUTPUT: u64 = 1 << 20;
 /// Fixed files of the starter that are larger than this are mounted read-only in working copies, not copied.
 const COPIED: u64 = 64 << 10;
+/// The exit status of a program that was killed by signal 9, as bash reports it.
+const KILLED: i32 = 137;
 /// So many at most; the rest is copied.
 const MOST_MOUNTS: usize = 100;
 
@@ -49,6 +54,19 @@ pub(crate) struct Local {
     pub(crate) _base: Scratch,
     /// Slots of warm evaluations.
     pub(crate) pool: Pool,
+    /// In a job on a cluster: what only a job has.
+    pub(crate) job: InJob,
+}
+
+/// What an evaluator has that is a job on a cluster.
+#[derive(Default)]
+pub(crate) struct InJob {
+    /// A file that is there while a candidate's program works: whoever finds the job killed knows then that it was at work.
+    pub(crate) program: Option<PathBuf>,
+    /// The memory of the job, whose limit a program may meet before its own.
+    pub(crate) memory: Option<JobMemory>,
+    /// The devices that the cluster has given.
+    pub(crate) gpus: Option<GpuAccess>,
 }
 
 impl Evaluator for Local {
@@ -76,26 +94,23 @@ impl Local {
         std::fs::create_dir(&workspace)
             .map_err(|error| Failure::new(Boundary::Store, format!("{}: {error}", workspace.display())))?;
         self.copy(job, &workspace)?;
-        let mut said = Said::default();
-        let mut cpu = Duration::ZERO;
+        let mut ran = Ran::default();
         if let Some(command) = &job.command {
-            let (ended, output, used) = self.run(job, command, &workspace, scratch.path()).await?;
-            (said, cpu) = (output, used);
-            if let Some((kind, reason)) = fault(&ended, &said, job.timeout) {
-                return Ok(Evaluation { said, cpu, ..Evaluation::failed(kind, reason) });
+            let ended;
+            (ended, ran) = self.run(job, command, &workspace, scratch.path()).await?;
+            if let Some((kind, reason)) = fault(&ended, &ran.said, job.timeout) {
+                return Ok(ran.came_to(Evaluation::failed(kind, reason)));
             }
         }
         let Some(grading) = &job.grading else {
-            return Ok(Evaluation { said, cpu, ..Evaluation::of(Verdict::Passed) });
+            return Ok(ran.came_to(Evaluation::of(Verdict::Passed)));
         };
-        let graded = self.grade(job, grading, &workspace, scratch.path()).await?;
-        Ok(Evaluation { said, cpu, ..graded })
+        Ok(ran.came_to(self.grade(job, grading, &workspace, scratch.path()).await?))
     }
 
     /// One stage from a warm Python, in a slot of its own.
     async fn warm_stage(&self, slot: &mut Slot, job: &Job, warm: &Warm) -> Result<Evaluation, Failure> {
-        let mut said = Said::default();
-        let mut cpu = Duration::ZERO;
+        let mut ran = Ran::default();
         let (workspace, scratch) = (slot.workspace(), slot.scratch());
         match &job.command {
             Some(command) => {
@@ -104,14 +119,15 @@ impl Local {
                 if !is_new {
                     self.copy(job, &workspace)?;
                 }
-                let mut capture = Capture::new(&scratch).at_most(KEPT_OUTPUT);
+                let mut meter = Meter::begin(&workspace);
+                let mut capture = Capture::new(&scratch).at_most(KEPT_OUTPUT).tapped(meter.tap());
                 let environment = own_environment(job);
-                let ran =
-                    python.run_with(command, environment, job.timeout, Vec::new(), &mut capture).await?;
-                (said, cpu) = (heard(capture)?, ran.cpu);
-                if let Some((kind, reason)) = fault(&ran.ended, &said, job.timeout) {
+                let program = python.run_with(command, environment, job.timeout, Vec::new(), &mut capture);
+                let outcome = meter.follow(&job.teller, program).await?;
+                ran = Ran { said: heard(capture)?, cpu: outcome.cpu, metered: meter.finish().await };
+                if let Some((kind, reason)) = fault(&outcome.ended, &ran.said, job.timeout) {
                     python.clear().await?;
-                    return Ok(Evaluation { said, cpu, ..Evaluation::failed(kind, reason) });
+                    return Ok(ran.came_to(Evaluation::failed(kind, reason)));
                 }
             }
             None => {
@@ -127,7 +143,7 @@ impl Local {
         if let Some(python) = &mut slot.python {
             python.clear().await?;
         }
-        Ok(Evaluation { said, cpu, ..found })
+        Ok(ran.came_to(found))
     }
 
     /// Grades what is in a slot's workspace from its warm grader.
@@ -223,17 +239,24 @@ impl Local {
         command: &[String],
         workspace: &Path,
         scratch: &Path,
-    ) -> Result<(ExecOutcome, Said, Duration), Failure> {
+    ) -> Result<(ExecOutcome, Ran), Failure> {
         let sandbox =
             Sandbox::start(&self.workbench.sandboxes, self.specification(job, workspace), Vec::new()).await?;
-        let mut capture = Capture::new(scratch).at_most(KEPT_OUTPUT);
-        let ended = sandbox.spawn(command, job.timeout, &mut capture).await;
+        let mut meter = Meter::begin(workspace);
+        let mut capture = Capture::new(scratch).at_most(KEPT_OUTPUT).tapped(meter.tap());
+        self.job.begins()?;
+        let killed = self.job.memory.as_ref().map(JobMemory::killed);
+        let program = sandbox.spawn(command, job.timeout, &mut capture);
+        let ended = meter.follow(&job.teller, program).await;
         let usage = sandbox.stop().await;
         let mut ended = ended?;
-        if usage.out_of_memory > 0 && !ended.limits.contains(&ReachedLimit::Memory) {
+        let is_by_job = ended.exit_code == Some(KILLED)
+            && self.job.memory.as_ref().map(JobMemory::killed).is_some_and(|now| Some(now) > killed);
+        self.job.ends()?;
+        if (usage.out_of_memory > 0 || is_by_job) && !ended.limits.contains(&ReachedLimit::Memory) {
             ended.limits.push(ReachedLimit::Memory);
         }
-        Ok((ended, heard(capture)?, usage.cpu))
+        Ok((ended, Ran { said: heard(capture)?, cpu: usage.cpu, metered: meter.finish().await }))
     }
 
     pub(super) fn specification(&self, job: &Job, workspace: &Path) -> SandboxSpec {
@@ -267,7 +290,7 @@ impl Local {
             .chain(own_environment(job))
             .collect(),
             resources: self.task.resources.clone(),
-            gpus: None,
+            gpus: self.job.gpus.clone(),
             session: false,
             gateway: None,
             proxy: None,
@@ -350,6 +373,36 @@ impl Local {
         let Some(entry) = manifest.files.get(path) else { return Ok(None) };
         let content = self.blobs.get(entry.sha256)?;
         Ok(Some(content).filter(|content| job.files.get(path) != Some(content)))
+    }
+}
+
+impl InJob {
+    fn begins(&self) -> Result<(), Failure> {
+        let Some(program) = &self.program else { return Ok(()) };
+        std::fs::write(program, "")
+            .map_err(|error| Failure::new(Boundary::Executor, format!("{}: {error}", program.display())))
+    }
+
+    fn ends(&self) -> Result<(), Failure> {
+        let Some(program) = &self.program else { return Ok(()) };
+        std::fs::remove_file(program)
+            .map_err(|error| Failure::new(Boundary::Executor, format!("{}: {error}", program.display())))
+    }
+}
+
+/// What is left of a candidate's program when it has ended.
+#[derive(Default)]
+struct Ran {
+    said: Said,
+    cpu: Duration,
+    metered: Metered,
+}
+
+impl Ran {
+    /// The evaluation with it.
+    fn came_to(self, evaluation: Evaluation) -> Evaluation {
+        let Metered { points: reported, unread } = self.metered;
+        Evaluation { said: self.said, cpu: self.cpu, reported, unread, ..evaluation }
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod asking;
 mod calls;
+mod cluster;
 pub(crate) mod contents;
 mod ending;
 mod evaluations;
@@ -16,6 +17,7 @@ mod gates;
 mod ideas;
 mod local;
 mod making;
+mod meter;
 mod mind;
 mod models;
 mod mutations;
@@ -33,6 +35,7 @@ use std::time::Instant;
 
 use researchgym_core::action::Action;
 use researchgym_core::digest::Digest;
+use researchgym_core::edit::Surface;
 use researchgym_core::event::{Ending, Event};
 use researchgym_core::failure::{Boundary, Failure};
 use researchgym_core::search::context::{Step, Told};
@@ -49,11 +52,14 @@ pub use self::evaluator::{
 };
 pub use self::fake::Fake;
 use self::ideas::Brought;
+pub(crate) use self::local::{InJob, Local};
 use self::making::{Made, Unmade};
 use self::mind::Mind;
 use self::mutator::Mutator;
 use self::rules::Numbers;
+pub(crate) use self::warm::Pool;
 use crate::agent::GivesUp;
+use crate::executor::Cluster;
 use crate::model::Door;
 use crate::session::{Granted, RecordedAsk, Session, Stop};
 
@@ -64,6 +70,8 @@ const SYNC_EVERY_MS: u128 = 100;
 struct Search {
     spec: SearchSpec,
     task: Arc<Task>,
+    /// What candidates may change.
+    surface: Arc<Surface>,
     seed: u64,
     mind: Mind,
     numbers: Numbers,
@@ -101,6 +109,8 @@ struct Search {
     answers: BTreeMap<u64, VecDeque<RecordedAsk>>,
     /// Evaluations under way that wait in a cluster's queue.
     queued: BTreeSet<u64>,
+    /// Evaluations that are over and may not be on the disk yet.
+    finished: Vec<u64>,
     /// Evaluations in a row in which the machine failed.
     broken: u32,
     /// Plans in a row that came to nothing before any evaluation, and why the last one did.
@@ -142,6 +152,14 @@ enum Message {
     Evaluated { evaluation: u64, wall_ms: u64, result: Box<Result<Evaluation, Failure>> },
 }
 
+/// Where candidates may be evaluated.
+pub(crate) struct Places {
+    /// By this, wherever that is.
+    pub(crate) evaluator: Option<Arc<dyn Evaluator>>,
+    /// On this cluster, if the run says so.
+    pub(crate) cluster: Option<Arc<dyn Cluster>>,
+}
+
 /// The ways to the models of a search beside the run's own.
 #[derive(Clone, Default)]
 pub struct Ways {
@@ -155,12 +173,14 @@ pub struct Ways {
 pub(crate) async fn drive(
     session: &mut Session,
     spec: &SearchSpec,
-    evaluator: Option<Arc<dyn Evaluator>>,
+    places: Places,
     ways: Ways,
 ) -> Result<GivesUp, Stop> {
-    let mut search = Search::open(session, spec, evaluator, &ways)?;
+    let mut search = Search::open(session, spec, places, &ways)?;
     let outcome = search.work(session).await;
     search.wind_up(session)?;
+    // What is under way ends when it is dropped, and is dropped now.
+    search.beside.shutdown().await;
     search.evaluator.clone().close().await;
     match outcome {
         Ok(Why::Done(reason)) => {
@@ -210,8 +230,13 @@ impl Search {
             .map(|node| (node.id, node.status.clone()))
             .collect();
         for (node, status) in open {
+            let under_way = tree(session).under_way().iter();
+            let kept = under_way.filter(|(_, of)| **of == node).map(|(evaluation, _)| *evaluation).next();
             match status {
-                Status::Built => self.evaluate(session, node)?,
+                Status::Built => match kept {
+                    Some(evaluation) => self.await_again(session, node, evaluation)?,
+                    None => self.evaluate(session, node)?,
+                },
                 _ => self.make(session, node)?,
             }
         }
@@ -235,17 +260,20 @@ impl Search {
             Ended,
         }
         let next = {
+            let only_queued = self.only_queued(session);
             let (messages, entries, beside) = (&mut self.messages, &mut self.entries, &mut self.beside);
-            session
-                .wait_for(async {
-                    tokio::select! {
-                        biased;
-                        entry = entries.recv() => Next::Entry(entry),
-                        message = messages.recv() => Next::Message(message),
-                        Some(_) = beside.join_next() => Next::Ended,
-                    }
-                })
-                .await?
+            let next = async {
+                tokio::select! {
+                    biased;
+                    entry = entries.recv() => Next::Entry(entry),
+                    message = messages.recv() => Next::Message(message),
+                    Some(_) = beside.join_next() => Next::Ended,
+                }
+            };
+            match only_queued {
+                true => session.wait_in_queue(next).await?,
+                false => session.wait_for(next).await?,
+            }
         };
         match next {
             Next::Message(Some(message)) => self.on_message(session, message)?,
@@ -253,6 +281,16 @@ impl Search {
             Next::Message(None) | Next::Entry(None) | Next::Ended => {}
         }
         Ok(())
+    }
+
+    /// Whether all that is under way waits in a cluster's queue, so that nobody works for the run.
+    fn only_queued(&self, session: &Session) -> bool {
+        let evaluations = tree(session).under_way().len();
+        evaluations > 0
+            && self.queued.len() == evaluations
+            && self.beside.len() == evaluations
+            && self.messages.is_empty()
+            && self.entries.is_empty()
     }
 
     fn on_message(&mut self, session: &mut Session, message: Message) -> Result<(), Failure> {
@@ -291,11 +329,15 @@ impl Search {
     }
 
     fn sync_if_due(&mut self, session: &mut Session) -> Result<(), Failure> {
-        if self.is_unsynced && self.synced.elapsed().as_millis() >= SYNC_EVERY_MS {
-            session.sync_nodes()?;
-            self.synced = Instant::now();
-            self.is_unsynced = false;
-        }
+        let is_due = self.is_unsynced && self.synced.elapsed().as_millis() >= SYNC_EVERY_MS;
+        if is_due { self.sync(session) } else { Ok(()) }
+    }
+
+    fn sync(&mut self, session: &mut Session) -> Result<(), Failure> {
+        session.sync_nodes()?;
+        self.synced = Instant::now();
+        self.is_unsynced = false;
+        self.evaluator.recorded(&std::mem::take(&mut self.finished));
         Ok(())
     }
 }

@@ -32,7 +32,7 @@ pub(super) struct Order {
     pub(super) shown: Vec<NodeId>,
     /// What the candidate derives from.
     pub(super) base: Arc<Files>,
-    pub(super) surface: Surface,
+    pub(super) surface: Arc<Surface>,
     pub(super) form: EditForm,
     pub(super) repairs: u32,
     pub(super) resamples: u32,

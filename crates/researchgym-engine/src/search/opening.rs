@@ -3,11 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Instant;
 
 use researchgym_core::digest::Digest;
 use researchgym_core::event::{Event, Line};
+use researchgym_core::executor::{Executor, SlurmSpec};
 use researchgym_core::failure::{Boundary, Failure};
+use researchgym_core::gpu::GpuRequest;
 use researchgym_core::manifest::Manifest;
 use researchgym_core::search::event::{Evaluated, EvaluationOutcome};
 use researchgym_core::search::policy::external::Message;
@@ -17,14 +20,16 @@ use researchgym_core::task::Task;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use super::cluster::OnCluster;
 use super::contents::Contents;
 use super::evaluator::{Evaluator, Files};
-use super::local::Local;
+use super::local::{InJob, Local};
 use super::mind::Mind;
 use super::mutator::Mutator;
 use super::rules::Numbers;
 use super::warm::Pool;
-use super::{Search, Ways, tree, unusable};
+use super::{Places, Search, Ways, surface, tree, unusable};
+use crate::executor::Cluster;
 use crate::model::Door;
 use crate::runner::DESCRIPTION;
 use crate::session::{Session, answers};
@@ -39,12 +44,13 @@ impl Search {
     pub(super) fn open(
         session: &mut Session,
         spec: &SearchSpec,
-        evaluator: Option<Arc<dyn Evaluator>>,
+        places: Places,
         ways: &Ways,
     ) -> Result<Search, Failure> {
         let lines = read_log(session.folder())?.lines;
         let task = Arc::new((*session.state().started.task).clone());
-        let starter = starter(session, &lines)?;
+        let snapshot = first_snapshot(&lines)?;
+        let starter = session.blobs().manifest(snapshot)?;
         let mut contents = Contents::new(&task, &starter, session.blobs().clone())?;
         let seed = session.state().started.spec.seed;
         let has_cma = spec.operators.0.contains_key(&Operator::CmaEs);
@@ -66,7 +72,13 @@ impl Search {
                 spending.observe(&past, *change);
             }
         }
-        give_up_evaluations(session)?;
+        let executor = session.state().started.spec.executor.clone();
+        let evaluator = match (places.evaluator, executor) {
+            (Some(evaluator), _) => evaluator,
+            (None, Executor::Local) => local(session, &task, starter.clone())?,
+            (None, Executor::Slurm(slurm)) => on_cluster(session, &task, *slurm, snapshot, places.cluster)?,
+        };
+        give_up_evaluations(session, &*evaluator)?;
         let doors = doors(session, spec, &ways.ensemble)?;
         if ways.ideas.is_some() != spec.idea_model.is_some() {
             return Err(unusable("the search has a model for ideas, and the way to it is not known"));
@@ -75,10 +87,6 @@ impl Search {
             return Err(unusable("an operator of this search needs a model")
                 .hinted("name one with --model provider/model, or choose operators that need none"));
         }
-        let evaluator = match evaluator {
-            Some(evaluator) => evaluator,
-            None => local(session, &task, starter.clone())?,
-        };
         let known = known(tree(session));
         let similar = similar(spec, tree(session), &known, &mut contents)?;
         let (description, protected) = told(session, &task, &starter)?;
@@ -87,6 +95,7 @@ impl Search {
         Ok(Search {
             spec: spec.clone(),
             seed,
+            surface: Arc::new(surface::of(&task)),
             task,
             mind,
             numbers,
@@ -112,6 +121,7 @@ impl Search {
             parked: VecDeque::new(),
             answers: answers(&lines),
             queued: BTreeSet::new(),
+            finished: Vec::new(),
             broken: 0,
             nothing: (0, String::new()),
             winding: None,
@@ -123,13 +133,12 @@ impl Search {
 }
 
 /// The workspace with which the run began.
-fn starter(session: &Session, lines: &[Line]) -> Result<Manifest, Failure> {
+fn first_snapshot(lines: &[Line]) -> Result<Digest, Failure> {
     let first = lines.iter().find_map(|line| match &line.event {
         Event::WorkspaceReady { snapshot, .. } => Some(*snapshot),
         _ => None,
     });
-    let snapshot = first.ok_or_else(|| Failure::new(Boundary::Store, "the run has no workspace"))?;
-    Ok(session.blobs().manifest(snapshot)?)
+    first.ok_or_else(|| Failure::new(Boundary::Store, "the run has no workspace"))
 }
 
 /// The ways to all models of the search, with their weights.
@@ -167,9 +176,10 @@ fn told(session: &Session, task: &Task, starter: &Manifest) -> Result<(String, F
     Ok((description, protected))
 }
 
-/// Evaluations that were under way when the program died: their nodes are evaluated again.
-fn give_up_evaluations(session: &mut Session) -> Result<(), Failure> {
-    let lost: Vec<u64> = tree(session).under_way().keys().copied().collect();
+/// Evaluations that were under way when the program died and of which nothing is kept: their nodes are evaluated again.
+fn give_up_evaluations(session: &mut Session, evaluator: &dyn Evaluator) -> Result<(), Failure> {
+    let under_way = tree(session).under_way().keys().copied();
+    let lost: Vec<u64> = under_way.filter(|evaluation| !evaluator.has_kept(*evaluation)).collect();
     for evaluation in lost {
         session.record_node(Event::Evaluated(Box::new(stopped(evaluation, session.working_ms()))))?;
     }
@@ -185,6 +195,7 @@ pub(super) fn stopped(evaluation: u64, working_ms: u64) -> Evaluated {
         outputs: None,
         learned: BTreeMap::new(),
         reported: None,
+        unread: Default::default(),
         queued_ms: 0,
         wall_ms: 0,
         cpu_ms: 0,
@@ -238,5 +249,54 @@ fn local(session: &Session, task: &Arc<Task>, starter: Manifest) -> Result<Arc<d
         laid_out,
         _base: base,
         pool: Pool::default(),
+        job: InJob::default(),
     }))
+}
+
+fn on_cluster(
+    session: &mut Session,
+    task: &Arc<Task>,
+    slurm: SlurmSpec,
+    starter: Digest,
+    cluster: Option<Arc<dyn Cluster>>,
+) -> Result<Arc<dyn Evaluator>, Failure> {
+    let cluster = cluster.ok_or_else(|| {
+        Failure::new(Boundary::Executor, "the run's candidates are evaluated on a cluster, and none is known")
+    })?;
+    let started = &session.state().started;
+    let run = std::path::absolute(session.folder().root())
+        .map_err(|error| Failure::new(Boundary::Store, error.to_string()))?;
+    let evaluator = OnCluster {
+        cluster,
+        home: slurm.home.as_ref().map_or_else(|| session.workbench().home().to_path_buf(), PathBuf::from),
+        slurm,
+        run,
+        task: task.clone(),
+        task_folder: PathBuf::from(&started.spec.task_dir),
+        run_id: started.run_id.clone(),
+        runtime: started.spec.runtime,
+        image: started.spec.image.clone(),
+        data_dir: started.spec.data_dir.as_ref().map(PathBuf::from),
+        blobs: session.blobs().clone(),
+        starter,
+        gpus: gpus(session)?,
+        under_way: AtomicUsize::new(0),
+    };
+    // What the log says is over is over, once the disk has it.
+    session.sync_nodes()?;
+    evaluator.tidy(tree(session).under_way());
+    Ok(Arc::new(evaluator))
+}
+
+/// How many GPUs each evaluation has.
+fn gpus(session: &Session) -> Result<u64, Failure> {
+    match &session.state().started.spec.gpus {
+        None => Ok(0),
+        Some(GpuRequest::Count(count)) => Ok(*count),
+        Some(_) => Err(Failure::new(
+            Boundary::Executor,
+            "a cluster is asked for a number of GPUs, not for certain ones",
+        )
+        .hinted("give a number with --gpus")),
+    }
 }

@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use researchgym_core::action::Body;
-use researchgym_core::edit::Surface;
 use researchgym_core::failure::Failure;
 use researchgym_core::model::RequestSettings;
 use researchgym_core::search::context::{self, Asked, Reach, Step, Told};
@@ -18,7 +17,6 @@ use super::making::Unmade;
 use super::models::{self, Idea, Order};
 use super::{Search, tree, unusable};
 use crate::model::Door;
-use crate::runner::DESCRIPTION;
 use crate::session::Session;
 
 impl Search {
@@ -76,7 +74,7 @@ impl Search {
             idea,
             shown,
             base,
-            surface: self.surface(),
+            surface: self.surface.clone(),
             form: self.spec.form,
             repairs: self.spec.repairs,
             resamples: self.spec.novelty.resamples,
@@ -122,13 +120,6 @@ impl Search {
             body: &text,
         };
         context::opening(&asked).map_err(|error| error.to_string())
-    }
-
-    fn surface(&self) -> Surface {
-        let editable = self.task.search.as_ref().map(|search| search.editable.clone()).unwrap_or_default();
-        let mut protected = self.task.workspace.protected.clone();
-        protected.extend(["data".to_owned(), DESCRIPTION.to_owned()]);
-        Surface { editable, protected }
     }
 }
 

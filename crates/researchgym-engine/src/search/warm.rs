@@ -16,7 +16,7 @@ use crate::warm::{Script, WarmPython};
 
 /// Slots that wait for an evaluation.
 #[derive(Default)]
-pub(super) struct Pool {
+pub(crate) struct Pool {
     waiting: Mutex<Vec<Slot>>,
 }
 

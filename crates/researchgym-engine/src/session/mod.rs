@@ -291,8 +291,11 @@ impl Session {
         self.attend_until(sandbox.guarded(something)).await
     }
 
-    /// Working time left, if it is limited.
+    /// Working time left, if it is limited and passes.
     fn time_left(&self) -> Option<Duration> {
+        if self.clock.is_held() {
+            return None;
+        }
         self.recorder
             .state
             .limits

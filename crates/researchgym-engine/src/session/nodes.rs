@@ -97,6 +97,17 @@ impl Session {
         self.door.as_ref()
     }
 
+    /// Waits while all that is under way stands in a cluster's queue: no working time, so that no limit of it ends the wait.
+    ///
+    /// # Errors
+    /// As [`Session::think`].
+    pub(crate) async fn wait_in_queue<T>(&mut self, something: impl Future<Output = T>) -> Result<T, Stop> {
+        self.clock.hold();
+        let waited = self.wait_for(something).await;
+        self.clock.release();
+        waited
+    }
+
     /// Whether the run may do one more thing, limits on steps left aside.
     ///
     /// # Errors

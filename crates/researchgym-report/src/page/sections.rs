@@ -51,9 +51,17 @@ impl Matter<'_> {
             figures: of("search-tree-").into_iter().chain(of("search-islands-")).collect(),
             ..Block::default()
         };
+        let trials = Block {
+            words: "What programs told of themselves while they were evaluated.".to_owned(),
+            figures: of("search-trials-"),
+            ..Block::default()
+        };
         let mut blocks = vec![tabled(table), progress, conduct];
         if !trees.figures.is_empty() {
             blocks.push(trees);
+        }
+        if !trials.figures.is_empty() {
+            blocks.push(trials);
         }
         for tree in self.trees.iter().filter(|tree| !tree.ideas.is_empty()) {
             let run = format!("Run {}", tree.run_id);

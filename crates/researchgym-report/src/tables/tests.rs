@@ -7,8 +7,10 @@ use researchgym_core::digest::Digest;
 use researchgym_core::model::{Stop, Usage};
 use researchgym_core::record::{
     AttemptRecord, Category, Cause, Change, ModelUse, NodeRecord, Origin, RunRecord, StepRecord, TaskRecord,
+    TrialRecord,
 };
 use researchgym_core::score::{AttemptKind, Direction, Primary, Split};
+use researchgym_core::search::event::MetricPoint;
 use researchgym_core::spec::MicroUsd;
 
 use super::*;
@@ -371,6 +373,27 @@ fn a_node_is_one_row_and_what_is_not_known_is_null() {
     written::<Nodes>(TableFormat::Parquet, rows);
 }
 
+#[test]
+fn values_of_trials_come_with_their_evaluations() {
+    let point = |name: &str, step, value, at_ms| MetricPoint { name: name.to_owned(), step, value, at_ms };
+    let trial = TrialRecord {
+        node: 3,
+        evaluation: 4,
+        stage: "full".to_owned(),
+        is_whole: true,
+        unread: Default::default(),
+        points: vec![point("loss, \"x\"", Some(-1), 0.1, 0), point("lr", None, 1e-300, 2500)],
+    };
+    let common = [("run_id", "r"), ("node", "3"), ("evaluation", "4"), ("stage", "full")];
+    let mut first = map(common);
+    first.extend(map([("metric", "loss, \"x\""), ("step", "-1"), ("value", "0.1"), ("at_ms", "0")]));
+    let mut second = map(common);
+    second.extend(map([("metric", "lr"), ("value", "1e-300"), ("at_ms", "2500")]));
+    let rows = || trial.points.iter().map(|point| TrialMetricRow { run_id: "r", trial: &trial, point });
+    assert_eq!(csv::<TrialMetrics>(rows()), [first, second]);
+    written::<TrialMetrics>(TableFormat::Parquet, rows());
+}
+
 /// The documentation of the tables is what the columns say.
 #[test]
 fn the_reference_lists_all_columns() {
@@ -381,8 +404,14 @@ fn the_reference_lists_all_columns() {
         format!("| column | type | unit | meaning |\n|---|---|---|---|\n{}", rows.collect::<String>())
     }
     let page = include_str!("../../../../docs/reference/export-tables.md");
-    let tables =
-        [section::<Runs>(), section::<Steps>(), section::<Scores>(), section::<Calls>(), section::<Nodes>()];
+    let tables = [
+        section::<Runs>(),
+        section::<Steps>(),
+        section::<Scores>(),
+        section::<Calls>(),
+        section::<Nodes>(),
+        section::<TrialMetrics>(),
+    ];
     for expected in tables.into_iter().chain([section::<Ideas>(), section::<Epochs>()]) {
         assert!(page.contains(&expected), "docs/reference/export-tables.md must hold:\n{expected}");
     }

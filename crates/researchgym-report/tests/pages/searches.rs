@@ -1,7 +1,9 @@
 //! Reports of searches: their section and figures, whole data; and nothing of them where there are none.
 
+use researchgym_core::record::TrialRecord;
 use researchgym_core::record::{NodeRecord, RunRecord, TaskRecord};
 use researchgym_core::score::{Direction, Primary};
+use researchgym_core::search::event::MetricPoint;
 use researchgym_core::spec::MicroUsd;
 use researchgym_core::statistics::{Analysis, Options};
 use researchgym_report::{Given, PageFacts, Report, SearchTree, pictured, report};
@@ -153,7 +155,7 @@ fn the_best_run_of_each_policy_shows_its_tree_and_islands() {
         node(3, Some(1), "measured", Some(5.0), Some(0), 100),
         node(4, Some(1), "measured", Some(6.0), Some(1), 103),
     ];
-    let report = made(&records, &[SearchTree { run_id: "b".to_owned(), nodes, ideas: Vec::new() }]);
+    let report = made(&records, &[SearchTree::of(&records[1], nodes)]);
     checks::page(&report);
     let expected = "node,base,operator,status,failure,value,n\n\
         0,,baseline,measured,,8,1\n\
@@ -170,10 +172,9 @@ fn the_best_run_of_each_policy_shows_its_tree_and_islands() {
 fn a_large_tree_is_thinned_to_what_led_to_the_best() {
     let mut nodes = vec![node(0, None, "measured", Some(9000.0), None, 1)];
     nodes.extend((1..3000).map(|id| node(id, Some(id / 2), "measured", Some(f64::from(9000 - id)), None, 1)));
-    let report = made(
-        &[search("a", "mcts", 1, &[8.0])],
-        &[SearchTree { run_id: "a".to_owned(), nodes, ideas: Vec::new() }],
-    );
+    let record = search("a", "mcts", 1, &[8.0]);
+    let tree = SearchTree::of(&record, nodes);
+    let report = made(&[record], &[tree]);
     let figure = report.figures.iter().find(|figure| figure.id == "search-tree-a").expect("a tree");
     let thinned = "Of 3000 nodes the 500 are shown that are best or led to these; 2500 are left out.";
     assert!(figure.caption.contains(thinned), "{}", figure.caption);
@@ -190,4 +191,60 @@ fn reports_without_searches_say_nothing_of_them() {
         assert!(!text.contains("earches\""), "{text}");
         assert!(!text.contains("best candidate"), "{text}");
     }
+}
+
+fn trial(node: u32, evaluation: u64, stage: &str, points: &[(&str, Option<i64>, f64)]) -> TrialRecord {
+    let point = |(number, (name, step, value)): (usize, &(&str, Option<i64>, f64))| MetricPoint {
+        name: (*name).to_owned(),
+        step: *step,
+        value: *value,
+        at_ms: 1000 * number as u64,
+    };
+    TrialRecord {
+        node,
+        evaluation,
+        stage: stage.to_owned(),
+        is_whole: true,
+        unread: Default::default(),
+        points: points.iter().enumerate().map(point).collect(),
+    }
+}
+
+#[test]
+fn metrics_of_the_best_trials_are_drawn() {
+    let record = search("a", "mcts", 1, &[8.0]);
+    let mut nodes = vec![node(0, None, "measured", Some(9.0), None, 1)];
+    nodes.extend((1..10).map(|id| node(id, Some(0), "measured", Some(f64::from(id)), None, 1)));
+    nodes.push(node(10, Some(0), "failed", None, None, 1));
+    let mut tree = SearchTree::of(&record, nodes);
+    let drawn: Vec<u32> = (0..=10).filter(|node| tree.draws_trial(*node)).collect();
+    assert_eq!(drawn, [0, 1, 2, 3, 4, 5], "it is minimized");
+    tree.take(&trial(0, 1, "full", &[("loss", Some(1), 2.0), ("loss", Some(2), 1.5)]));
+    tree.take(&trial(2, 2, "full", &[("loss", Some(1), 7.0), ("loss", Some(2), 7.0)]));
+    // Its first evaluation broke, another stage is not drawn, nor one value, nor what is beyond any scale.
+    let told = [
+        ("loss", Some(1), 2.0),
+        ("once", Some(1), 2.0),
+        ("loss", Some(2), 1.0),
+        ("<b>lr</b>\u{202e}", Some(1), 0.5),
+        ("loss", Some(3), f64::MAX),
+        ("<b>lr</b>\u{202e}", Some(i64::MAX), 0.25),
+    ];
+    tree.take(&trial(2, 4, "full", &told));
+    tree.take(&trial(2, 5, "short", &[("loss", Some(1), 5.0), ("loss", Some(2), 5.0)]));
+    tree.take(&trial(9, 6, "full", &[("loss", Some(1), 6.0), ("loss", Some(2), 6.0)]));
+    let report = made(std::slice::from_ref(&record), &[tree]);
+    checks::page(&report);
+    let expected = "node,evaluation,metric,step,at_ms,value\n\
+        2,4,loss,1,0,2\n\
+        2,4,loss,2,2000,1\n\
+        0,1,loss,1,0,2\n\
+        0,1,loss,2,1000,1.5\n\
+        2,4,<b>lr</b>\u{202e},1,3000,0.5\n\
+        2,4,<b>lr</b>\u{202e},9223372036854775807,5000,0.25\n";
+    assert_eq!(csv(&report, "search-trials-a"), expected);
+    let figure = report.figures.iter().find(|figure| figure.id == "search-trials-a").expect("a figure");
+    assert!(figure.svg.contains("node 2: 2") && !figure.svg.contains("NaN") && !figure.svg.contains("<b>"));
+    let quiet = made(std::slice::from_ref(&record), &[SearchTree::of(&record, Vec::new())]);
+    assert!(!own(&quiet).contains(&"search-trials-a"));
 }

@@ -60,7 +60,7 @@ pub(crate) struct ExportArguments {
 /// The forms of an export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ExportFormat {
-    /// Five tables in a folder: runs, steps, scores, calls and nodes of searches
+    /// Six tables in a folder: runs, steps, scores, calls, nodes of searches, and metrics of their trials
     Parquet,
     /// The same as Arrow IPC files
     Arrow,

@@ -42,9 +42,13 @@ pub(crate) struct RunArguments {
     /// Do K runs and print an array of results
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u64).range(1..=100_000))]
     pub(crate) repeat: Option<u64>,
-    /// Runs at the same time
-    #[arg(long, value_name = "P", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=10_000))]
-    pub(crate) parallel: u64,
+    /// Runs at the same time [default: 1; on a cluster all]
+    #[arg(long, value_name = "P", value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    pub(crate) parallel: Option<u64>,
+    /// Who carries runs out, or a search's evaluations: `local` (this machine) or `slurm` (jobs of a cluster, which `[slurm]` of
+    /// the settings describes) [default: local]
+    #[arg(long, value_enum)]
+    pub(crate) executor: Option<ExecutorName>,
     /// Where commands run: `local` (isolated; `uv` is the same), `docker` (a container of Docker or Podman) or `host` (no
     /// isolation, marked in the result) [default: local]
     #[arg(long, value_enum)]
@@ -59,9 +63,9 @@ pub(crate) struct RunArguments {
     /// Print the plan and start nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Go on with a run that was cut off, stopped or killed: its id or folder
+    /// Go on with a run that was cut off, stopped or killed, or follow its job: its id or folder; may be given several times
     #[arg(long, value_name = "RUN")]
-    pub(crate) resume: Option<String>,
+    pub(crate) resume: Vec<String>,
     /// Begin a new run with the history of another up to one of its steps; --model and limits may differ
     #[arg(long, value_name = "RUN@STEP", conflicts_with = "resume")]
     pub(crate) fork: Option<String>,
@@ -118,6 +122,14 @@ pub(crate) enum RuntimeName {
     Docker,
     /// No isolation
     Host,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExecutorName {
+    /// Processes of this machine
+    Local,
+    /// Jobs of a Slurm cluster
+    Slurm,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

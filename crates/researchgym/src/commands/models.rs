@@ -28,7 +28,7 @@ pub(super) fn named(
         let ModelArguments { price, prices, key_file, cassette, trust_project_settings: _ } =
             &arguments.models;
         let given = price.is_some() || prices.is_some() || key_file.is_some() || cassette.is_some();
-        return match given && arguments.resume.is_none() && arguments.fork.is_none() {
+        return match given && arguments.resume.is_empty() && arguments.fork.is_none() {
             true => {
                 Err(CommandError::input("--price, --prices, --key-file and --cassette belong to a --model"))
             }

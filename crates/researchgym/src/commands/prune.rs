@@ -81,7 +81,7 @@ fn split(library: Library, arguments: &PruneArguments, now: SystemTime) -> (Vec<
     for kept in library.runs {
         let Some(candidate) = prune::look(&kept.folder) else { continue };
         let is_wanted = match kept.record.state {
-            Progress::Running | Progress::Paused | Progress::NotStarted => false,
+            Progress::Queued | Progress::Running | Progress::Paused | Progress::NotStarted => false,
             Progress::Interrupted => states.contains(&PruneState::Interrupted),
             Progress::Ended => states.contains(&PruneState::Ended),
         };

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use researchgym_core::record::{NodeRecord, RunRecord};
 use researchgym_core::statistics::Analysis;
-use researchgym_engine::records::{ideas_of, nodes_of};
+use researchgym_engine::records::{ideas_of, nodes_of, trials_of};
 use researchgym_report::leaderboard::{Sort, csv, rows};
 use researchgym_report::{Given, PageFacts, Report, ReportError, SearchTree, leaderboard_page, pictured};
 
@@ -55,14 +55,21 @@ pub(crate) fn report(arguments: &ReportArguments, printer: &Printer) -> Outcome 
     Ok(0)
 }
 
-/// The nodes of the searches that are shown one by one. One that cannot be read is told, and not shown.
+/// The nodes of the searches that are shown one by one, and what their trials told. One that cannot be read is told, and not shown.
 fn trees(meant: &Meant, printer: &Printer) -> Vec<SearchTree> {
     let of = |record: &RunRecord| {
         let folder = meant.folders.iter().find(|folder| folder.id() == record.run_id)?;
         let has_epochs = |nodes: &[NodeRecord]| nodes.iter().any(|node| node.tag.epoch.is_some());
         let read = nodes_of(folder).and_then(|nodes| {
             let ideas = if has_epochs(&nodes) { ideas_of(folder)? } else { Vec::new() };
-            Ok(SearchTree { run_id: record.run_id.clone(), nodes, ideas })
+            let mut tree = SearchTree { ideas, ..SearchTree::of(record, nodes) };
+            let mut trials = Vec::new();
+            trials_of(folder, &|node| tree.draws_trial(node), &mut |trial| {
+                trials.push(trial);
+                true
+            })?;
+            trials.iter().for_each(|trial| tree.take(trial));
+            Ok(tree)
         });
         match read {
             Ok(tree) => Some(tree),

@@ -1,5 +1,6 @@
 //! `run`: a new run, several, or one that goes on.
 
+mod cluster;
 mod fork;
 mod limits;
 mod many;
@@ -19,10 +20,10 @@ use crate::output::{Outcome, Printer};
 
 pub(crate) fn run(arguments: RunArguments, printer: &Printer) -> Outcome {
     let outcome = on_runtime(async {
-        match (&arguments.resume, &arguments.fork) {
-            (Some(name), _) => resume::resume(name, &arguments, printer).await,
-            (None, Some(place)) => fork::fork(place, &arguments, printer).await,
-            (None, None) => start::start(&arguments, printer).await,
+        match (arguments.resume.as_slice(), &arguments.fork) {
+            ([], Some(place)) => fork::fork(place, &arguments, printer).await,
+            ([], None) => start::start(&arguments, printer).await,
+            (names, _) => resume::resume(names, &arguments, printer).await,
         }
     });
     if let (Err(error), false) = (&outcome, printer.is_json()) {

@@ -10,6 +10,7 @@ use researchgym_core::result::{Context, RunResult};
 use researchgym_core::search::Chronicle;
 use researchgym_core::spec::AgentSpec;
 use researchgym_core::state::{RunState, StateError};
+use researchgym_engine::executor::runs::with_queue;
 use researchgym_engine::records::{ideas_of, record_of, verdict_of};
 use researchgym_engine::store::{RunFolder, read_log};
 use serde_json::json;
@@ -97,7 +98,8 @@ fn read(folder: &RunFolder) -> Result<Read, CommandError> {
         (AgentSpec::Search(spec), Some(tree)) => Some(SearchRecord::of(spec, tree, &chronicle)),
         _ => None,
     };
-    Ok(Read { lines: reading.lines, result: RunResult::of(&state, context), state, search })
+    let result = with_queue(folder, &state, RunResult::of(&state, context));
+    Ok(Read { lines: reading.lines, result, state, search })
 }
 
 fn folded(lines: &[Line]) -> Result<(RunState, Chronicle), StateError> {

@@ -102,6 +102,7 @@ impl Printer {
             let state = match run.state {
                 Some(Progress::Ended) => "ended",
                 Some(Progress::Interrupted) => "interrupted",
+                Some(Progress::Queued) => "queued",
                 Some(Progress::Running) => "running",
                 Some(Progress::Paused) => "paused",
                 Some(Progress::NotStarted) => "not started",

@@ -109,6 +109,7 @@ fn records(runs: &[Kept]) -> Vec<String> {
         let value = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), number);
         let state = match (record.state, record.ending.cause) {
             (Progress::Ended, Some(cause)) => cause.name().replace(' ', "_"),
+            (Progress::Queued, _) => "queued".to_owned(),
             (Progress::Running, _) => "running".to_owned(),
             (Progress::Paused, _) => "paused".to_owned(),
             (Progress::NotStarted, _) => "not started".to_owned(),

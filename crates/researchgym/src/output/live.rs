@@ -6,17 +6,22 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use researchgym_core::event::Event;
+use researchgym_core::search::event::TrialReported;
 use researchgym_core::search::{Change, Chronicle, NodeId, Operator, Status, Tree};
 use researchgym_core::spec::{AgentSpec, Limits};
 use researchgym_core::state::RunState;
 
 use super::search::failures;
+use super::sparkline::sparkline;
+use super::trials::Newest;
 use super::words::{counted, duration, first_line, money, number, printable};
 
 /// How long a drawing stands, in milliseconds.
 pub(super) const REDRAWN_MS: u64 = 250;
 /// After so many failures their kinds are told in a line.
 const FAILURES_A_LINE: u64 = 50;
+/// Where nobody sees the view, trials' metrics are told in a line, no more often than this.
+const TRIALS_A_LINE: Duration = Duration::from_secs(10);
 /// Values of the best so far that are kept for its curve; when there are more, every other goes.
 const CURVE: usize = 512;
 /// Columns of the curve.
@@ -53,6 +58,8 @@ struct Seen {
     /// A line about a new best that waits, because one was told just before.
     waiting: Option<String>,
     told_at: Option<Instant>,
+    /// When a trial's metrics were told last.
+    metrics_at: Option<Instant>,
 }
 
 /// What is done with a node at this moment.
@@ -60,6 +67,8 @@ struct Slot {
     operator: Operator,
     doing: String,
     since: Instant,
+    /// What its program has told.
+    newest: Newest,
 }
 
 /// One of the best candidates.
@@ -137,6 +146,7 @@ impl Seen {
             untold: BTreeMap::new(),
             waiting: None,
             told_at: None,
+            metrics_at: None,
         };
         for node in tree.nodes() {
             if node.status.is_settled() {
@@ -181,6 +191,9 @@ impl Seen {
         {
             lines.push(format!("        {}", first_line(note, 100)));
         }
+        if let Event::TrialReported(told) = event {
+            lines.extend(self.metrics_line(told, now, is_drawn));
+        }
         self.is_over = matches!(event, Event::RunEnded { .. });
         if self.is_over && !self.untold.is_empty() {
             lines.push(self.failure_line());
@@ -206,6 +219,11 @@ impl Seen {
             }
             Event::NodeBuilt(built) => self.turn_to(built.node, "waiting", now),
             Event::EvaluationBegan(began) => self.turn_to(began.node, &began.stage, now),
+            Event::TrialReported(told) => {
+                if let Some(slot) = self.slots.get_mut(&told.node) {
+                    slot.newest.take(&told.points);
+                }
+            }
             Event::Evaluated(_) => {
                 // Whatever is evaluated no more and was not settled waits for its next stage.
                 let idle: Vec<NodeId> = self
@@ -224,13 +242,15 @@ impl Seen {
     }
 
     fn do_with(&mut self, node: NodeId, operator: Operator, doing: &str, now: Instant) {
-        self.slots.insert(node, Slot { operator, doing: doing.to_owned(), since: now });
+        self.slots
+            .insert(node, Slot { operator, doing: doing.to_owned(), since: now, newest: Newest::default() });
     }
 
     fn turn_to(&mut self, node: NodeId, doing: &str, now: Instant) {
         if let Some(slot) = self.slots.get_mut(&node).filter(|slot| slot.doing != doing) {
             slot.doing = doing.to_owned();
             slot.since = now;
+            slot.newest = Newest::default();
         }
     }
 
@@ -293,6 +313,17 @@ impl Seen {
         ))
     }
 
+    /// What a trial has told, where nobody sees its slot.
+    fn metrics_line(&mut self, told: &TrialReported, now: Instant, is_drawn: bool) -> Option<String> {
+        let was_told = |told: Instant| now.duration_since(told) < TRIALS_A_LINE;
+        if is_drawn || self.metrics_at.is_some_and(was_told) {
+            return None;
+        }
+        let slot = self.slots.get(&told.node)?;
+        self.metrics_at = Some(now);
+        Some(format!("{:>6}  {} {}: {}", told.node, slot.operator, slot.doing, slot.newest))
+    }
+
     fn failure_line(&mut self) -> String {
         let untold = std::mem::take(&mut self.untold);
         let count: u64 = untold.values().sum();
@@ -320,7 +351,13 @@ impl Seen {
         }
         lines.extend(self.slots.iter().take(MOST_SLOTS).map(|(node, slot)| {
             let seconds = whole(now.saturating_duration_since(slot.since).as_secs());
-            format!("  {node:>6}  {:<10} {:<10} {seconds}", slot.operator.name(), slot.doing)
+            let line = format!(
+                "  {node:>6}  {:<10} {:<10} {seconds:<8} {}",
+                slot.operator.name(),
+                slot.doing,
+                slot.newest
+            );
+            line.trim_end().to_owned()
         }));
         if self.slots.len() > MOST_SLOTS {
             lines.push(format!("          and {} more", self.slots.len() - MOST_SLOTS));
@@ -388,19 +425,7 @@ impl Curve {
 
     /// In blocks of eight heights, from the worst to the best that there was.
     fn drawn(&self) -> String {
-        const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-        let low = self.values.iter().copied().fold(f64::INFINITY, f64::min);
-        let high = self.values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        if high.partial_cmp(&low) != Some(std::cmp::Ordering::Greater) {
-            return String::new();
-        }
-        let columns = self.values.len().min(CURVE_COLUMNS);
-        let block = |column: usize| {
-            let last = ((column + 1) * self.values.len()).div_ceil(columns) - 1;
-            let share = (self.values[last] - low) / (high - low);
-            BLOCKS[((share * 7.0).round() as usize).min(7)]
-        };
-        (0..columns).map(block).collect()
+        sparkline(&self.values, CURVE_COLUMNS)
     }
 }
 

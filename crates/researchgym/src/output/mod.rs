@@ -16,8 +16,10 @@ mod progress;
 mod reports;
 mod runs;
 mod search;
+mod sparkline;
 mod tasks;
 mod terminal;
+mod trials;
 mod words;
 
 use std::borrow::Cow;

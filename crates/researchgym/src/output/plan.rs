@@ -1,5 +1,6 @@
 //! `run --dry-run`: what would be done, as the object that the run would record or in words.
 
+use researchgym_core::executor::Executor;
 use researchgym_core::gpu::GpuRequest;
 use researchgym_core::isolation::Runtime;
 use researchgym_core::score::Direction;
@@ -7,6 +8,7 @@ use researchgym_core::search::SearchSpec;
 use researchgym_core::spec::{AgentSpec, BasicMode, BasicSpec, ModelSpec, RunSpec, SCHEMA};
 use researchgym_core::task::Task;
 use researchgym_engine::catalogue::LoadedTask;
+use researchgym_engine::executor::Needs;
 use serde_json::{Value, json};
 
 use super::Printer;
@@ -25,6 +27,8 @@ pub(crate) struct Plan<'p> {
     pub(crate) settings: &'p Settings,
     /// The containers' image, where there are containers.
     pub(crate) image: Option<String>,
+    /// What the job of a run needs, if it is one of a cluster.
+    pub(crate) needs: Option<Needs>,
 }
 
 impl Printer {
@@ -55,6 +59,12 @@ impl Plan<'_> {
             "primary": self.task.primary(),
             "baseline": self.task.baseline.as_ref().map(|baseline| baseline.shown()),
             "image": self.image,
+            "needs": self.needs.as_ref().map(|needs| json!({
+                "cpus": needs.cpus,
+                "memory_mib": needs.memory_mib,
+                "gpus": needs.gpus,
+                "minutes": needs.time.map(|time| time.as_secs().div_ceil(60)),
+            })),
             "validations": self.task.grader.validations,
             "network": { "agent": self.spec.agent_network(&self.task.network), "grader": self.task.network.grader },
         })
@@ -93,6 +103,10 @@ impl Plan<'_> {
             Runtime::Host => "host: nothing is isolated",
         };
         rows.push(row("runtime", runtime.to_owned()));
+        rows.push(row("executor", executor(&spec.executor)));
+        if let Some(needs) = &self.needs {
+            rows.push(row("a job needs", needed(needs)));
+        }
         if let Some(image) = &self.image {
             rows.push(row("image", image.clone()));
         }
@@ -109,6 +123,25 @@ impl Plan<'_> {
         }
         rows
     }
+}
+
+fn executor(executor: &Executor) -> String {
+    match executor {
+        Executor::Local => "local: processes of this machine".to_owned(),
+        Executor::Slurm(slurm) => match &slurm.partition {
+            Some(partition) => format!("slurm: jobs in partition {partition}"),
+            None => "slurm: jobs in the cluster's usual partition".to_owned(),
+        },
+    }
+}
+
+fn needed(needs: &Needs) -> String {
+    let gpus = if needs.gpus > 0 { format!(", {}", counted(needs.gpus, "GPU")) } else { String::new() };
+    let time = match needs.time {
+        Some(time) => format!("{} at most", duration(time.as_secs_f64())),
+        None => "no time limit of ours".to_owned(),
+    };
+    format!("{}, {} MiB{gpus}, {time}", counted(u64::from(needs.cpus), "CPU"), needs.memory_mib)
 }
 
 fn agent(agent: &AgentSpec) -> String {

@@ -33,6 +33,11 @@ impl Printer {
         }
         let run = spoken(result);
         match (result.state, result.ending) {
+            (Progress::Queued, _) => {
+                self.talk(&format!(
+                    "\nIts job waits for its turn. Follow it: researchgym run --resume {run}"
+                ));
+            }
             (Progress::Running, _) => {
                 self.talk(&format!("\nIt is at work; wait for it, or hold it: researchgym pause {run}"));
             }
@@ -145,6 +150,9 @@ impl Printer {
         match (result.state, result.ending) {
             (Progress::Paused, _) => {
                 self.talk(&format!("It is paused. Go on with it: researchgym unpause {run}"));
+            }
+            (Progress::Queued, _) => {
+                self.talk(&format!("Its job waits for its turn. Follow it: researchgym run --resume {run}"));
             }
             (Progress::Running, _) => {
                 self.talk(&format!("It is at work. Hold it: researchgym pause {run}"));
@@ -275,6 +283,7 @@ fn state(result: &RunResult) -> &'static str {
     match (result.state, result.ending) {
         (Progress::Ended, Some(ending)) => ending.name(),
         (Progress::NotStarted, _) => "not started",
+        (Progress::Queued, _) => "queued",
         (Progress::Running, _) => "running",
         (Progress::Paused, _) => "paused",
         (Progress::Interrupted | Progress::Ended, _) => "interrupted",

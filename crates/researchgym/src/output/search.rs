@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
-use researchgym_core::record::{IdeaRecord, NodeRecord, SearchRecord, SpentRecord, epochs_of};
+use researchgym_core::record::{IdeaRecord, NodeRecord, SearchRecord, SpentRecord, TrialRecord, epochs_of};
 use researchgym_core::search::{Node, Repertoire, SearchSpec, Tree};
 use researchgym_engine::search::Files;
 use researchgym_engine::store::RunFolder;
 
 use super::Printer;
 use super::runs::named;
+use super::trials::trial;
 use super::words::{bytes, counted, duration, first_line, metrics, money, number, table};
 
 /// How many of the best candidates, one after the other, are listed.
@@ -25,6 +26,7 @@ pub(crate) struct Candidate<'a> {
     pub(crate) node: &'a Node,
     pub(crate) record: NodeRecord,
     pub(crate) feedback: Option<String>,
+    pub(crate) trials: Vec<TrialRecord>,
 }
 
 impl Printer {
@@ -230,7 +232,7 @@ fn operators(search: &SearchRecord) -> Vec<String> {
 }
 
 fn candidate(shown: &Candidate<'_>) -> Vec<String> {
-    let Candidate { tree, node, record, feedback, .. } = shown;
+    let Candidate { tree, node, record, feedback, trials, .. } = shown;
     let row = |name: &str, words: String| vec![name.to_owned(), words];
     let failure = record.failure.as_deref().map(|kind| format!(" ({})", kind.replace('_', " ")));
     let mut rows = vec![
@@ -295,6 +297,7 @@ fn candidate(shown: &Candidate<'_>) -> Vec<String> {
     let mut lines = table(&rows);
     lines.extend(ancestors(tree, node));
     lines.extend(measurements(node));
+    lines.extend(trials.iter().flat_map(trial));
     for (name, words) in [("idea", &record.idea), ("feedback", feedback)] {
         if let Some(words) = words.as_ref().filter(|words| !words.trim().is_empty()) {
             lines.push(String::new());

@@ -38,7 +38,7 @@ fn tables_hold_all_runs_and_say_how_much() {
     };
     let expected = json!({
         "schema": 1, "out": out, "format": "csv", "runs": 3,
-        "files": [file("runs", 3), file("steps", 6), file("scores", 3), file("calls", 0), file("nodes", 0)],
+        "files": [file("runs", 3), file("steps", 6), file("scores", 3), file("calls", 0), file("nodes", 0), file("trial_metrics", 0)],
         "left_out": [], "problems": [],
     });
     assert_eq!(exported.object(), expected);

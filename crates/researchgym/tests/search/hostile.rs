@@ -9,7 +9,7 @@ use crate::climb::{fates, model, tasks};
 use crate::support::{World, can_isolate, of_type};
 
 /// An answer that puts other text in the place of the program's last two lines.
-fn ending(text: &str) -> Value {
+pub(crate) fn ending(text: &str) -> Value {
     json!({ "text": format!(
         "File: solve.py\n<<<<<<< SEARCH\nwith open(\"answer.json\", \"w\", encoding=\"utf-8\") as file:\n    \
          json.dump({{\"answer\": value(*numbers)}}, file)\n=======\n{text}\n>>>>>>> REPLACE\n"
@@ -21,7 +21,7 @@ fn says(answer: &str) -> String {
 }
 
 /// A copy of the task whose evaluations are warm.
-fn warm_copy(world: &World) -> String {
+pub(crate) fn warm_copy(world: &World) -> String {
     let folder = world.path("tasks/climb");
     copy(&Path::new(&tasks()).join("climb"), &folder);
     let file = folder.join("task.toml");

@@ -9,6 +9,7 @@ mod candidates;
 mod climb;
 mod hostile;
 mod limits;
+mod metrics;
 mod models;
 mod programs;
 mod resumption;

@@ -171,6 +171,35 @@ fn hunks_drift_to_the_one_place_that_fits() {
 }
 
 #[test]
+fn new_lines_are_moved_with_the_context_only_if_all_of_the_hunk_was() {
+    let before = "def f():\n    if x:\n        a()\n        b()\n    return y\n";
+    let headers = "--- solve.py\n+++ solve.py\n";
+    let made = |hunk: &str| {
+        let reply = format!("{headers}@@ -2,4 +2,5 @@\n{hunk}");
+        made(&tree(&[("solve.py", before)]), &reply, Form::UnifiedDiff, &Surface::default())
+            .map(|applied| String::from_utf8(applied.tree["solve.py"].clone()).unwrap())
+    };
+    let with = |at: usize, line: &str| {
+        let mut lines: Vec<&str> = before.split_inclusive('\n').collect();
+        lines.insert(at, line);
+        Ok(lines.concat())
+    };
+    // All of it stands four blanks to the left; the leading blanks of the context are lost; the context has half of its own.
+    assert_eq!(made("     a()\n+    c()\n     b()\n"), with(3, "        c()\n"));
+    assert_eq!(made("        a()\n+        c()\n        b()\n"), with(3, "        c()\n"));
+    assert_eq!(made("     a()\n+        c()\n     b()\n"), with(3, "        c()\n"));
+    // A blank line below tells nothing, and a line that goes tells that all was moved.
+    assert_eq!(made("     a()\n+\n+    c()\n     b()\n"), with(3, "\n        c()\n"));
+    assert_eq!(made("     a()\n-    b()\n+    c()\n"), Ok(before.replace("b()", "c()")));
+    // Neither reading is beside a line that is indented so, or both are.
+    let unclear = "hunk 1 of `solve.py`: its lines to be found are not in the file. Its lines that stay are indented \
+                   otherwise in the file, and nothing tells whether those that come are to be.\ncopy the lines that \
+                   stay (` `) and go (`-`) exactly from the file as it is now";
+    assert_eq!(made("     a()\n+  c()\n     b()\n"), Err(unclear.to_owned()));
+    assert_eq!(made("     b()\n+    c()\n return y\n"), Err(unclear.to_owned()));
+}
+
+#[test]
 fn diffs_that_cannot_be_made_are_refused() {
     let before = [("a.py", "a\n"), ("b.py", "b\n")];
     let check = |reply: &str, expected: &str| refused(&before, reply, expected);

@@ -113,6 +113,7 @@ impl Grown {
             outputs: None,
             learned: BTreeMap::new(),
             reported: None,
+            unread: Default::default(),
             queued_ms: 0,
             wall_ms: 0,
             cpu_ms: 0,

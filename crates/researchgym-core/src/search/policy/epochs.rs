@@ -5,6 +5,7 @@
 //! are filled one by one from then on, and what comes late belongs to the pools of the epochs after. As published, ten ideas
 //! of one question share what it shows; candidates of other operators than `implement` draw their pools for themselves.
 
+use std::collections::HashMap;
 use std::num::NonZeroU32;
 
 use schemars::JsonSchema;
@@ -68,7 +69,13 @@ const ROUNDING: f64 = 1e-9;
 
 impl Epochs {
     pub(super) fn begin(&self) -> impl Policy + 'static {
-        Batches { constants: self.clone(), epochs: Vec::new(), settled: Vec::new(), better: Vec::new() }
+        Batches {
+            constants: self.clone(),
+            epochs: Vec::new(),
+            settled: Vec::new(),
+            places: HashMap::new(),
+            better: Vec::new(),
+        }
     }
 
     /// How many candidates of an epoch exploit, and how many explore.
@@ -123,8 +130,20 @@ struct Batches {
     epochs: Vec<Epoch>,
     /// Candidates in the order in which they came back, those left out that nothing can be learnt from.
     settled: Vec<NodeId>,
-    /// Positions in `settled` of those that beat the baseline, in order.
-    better: Vec<usize>,
+    /// Where each of them stands in `settled`.
+    places: HashMap<NodeId, usize>,
+    /// Those of them that beat the baseline, in the same order.
+    better: Vec<Better>,
+}
+
+/// A candidate that beats the baseline. Its fitness stands here too: a decision compares a hundred of them, and looking
+/// each up in a large tree is most of what that costs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Better {
+    /// Its place in `settled`.
+    at: usize,
+    id: NodeId,
+    fitness: f64,
 }
 
 impl Policy for Batches {
@@ -142,16 +161,22 @@ impl Policy for Batches {
                     epoch.settled += 1;
                 }
                 if id != 0 && teaches(node) {
+                    let at = self.settled.len();
                     self.settled.push(id);
-                    if beats_baseline(tree, id) {
-                        self.better.push(self.settled.len() - 1);
-                    }
+                    self.places.insert(id, at);
+                    self.better.extend(better(tree, at, id));
                 }
             }
-            // Rare, and with the baseline everything may change.
-            Change::Remeasured(_) => {
-                let positions = 0..self.settled.len();
-                self.better = positions.filter(|at| beats_baseline(tree, self.settled[*at])).collect();
+            // With the baseline everything may change.
+            Change::Remeasured(0) => {
+                let settled = self.settled.iter().enumerate();
+                self.better = settled.filter_map(|(at, id)| better(tree, at, *id)).collect();
+            }
+            Change::Remeasured(id) => {
+                let Some(at) = self.places.get(&id).copied() else { return };
+                let found = self.better.binary_search_by_key(&at, |better| better.at);
+                let replaced = found.map_or_else(|place| place..place, |place| place..place + 1);
+                self.better.splice(replaced, better(tree, at, id));
             }
         }
     }
@@ -214,8 +239,8 @@ impl Batches {
     }
 
     /// Those of the first so many that beat the baseline.
-    fn better_of(&self, known: usize) -> &[usize] {
-        &self.better[..self.better.partition_point(|at| *at < known)]
+    fn better_of(&self, known: usize) -> &[Better] {
+        &self.better[..self.better.partition_point(|better| better.at < known)]
     }
 
     fn plan(&self, view: &View<'_>, random: &mut Stream, number: u32, epoch: &Epoch) -> Option<Plan> {
@@ -228,9 +253,8 @@ impl Batches {
         }
         let (kind, shown, operator, parents) = if exploits && !self.better_of(known).is_empty() {
             let drawn = random.sample(self.better_of(known), self.constants.top_k.max(1));
-            let pool: Vec<NodeId> = drawn.into_iter().map(|at| self.settled[at]).collect();
-            let (operator, parents) = refinement(view, random, &pool)?;
-            ("exploit", pool, operator, parents)
+            let (operator, parents) = refinement(view, random, &drawn)?;
+            ("exploit", drawn.into_iter().map(|better| better.id).collect(), operator, parents)
         } else {
             let pool = random.sample(&self.settled[..known], self.constants.sample_k);
             let operator = implementation(view)
@@ -254,7 +278,7 @@ fn implementation(view: &View<'_>) -> Option<Operator> {
 
 /// How to refine what the pool holds, and from which of it. A model is given the best one and sees the others; without
 /// one any of them will do, for always the same one would leave the rest without a use.
-fn refinement(view: &View<'_>, random: &mut Stream, pool: &[NodeId]) -> Option<(Operator, Vec<NodeId>)> {
+fn refinement(view: &View<'_>, random: &mut Stream, pool: &[Better]) -> Option<(Operator, Vec<NodeId>)> {
     let roles: &[Role] = if pool.len() > 1 { &[Role::Improve, Role::Cross] } else { &[Role::Improve] };
     let (role, operator) = match implementation(view) {
         Some(operator) => (Role::Improve, operator),
@@ -263,10 +287,9 @@ fn refinement(view: &View<'_>, random: &mut Stream, pool: &[NodeId]) -> Option<(
             .pick_any(roles, random)
             .or_else(|| Some((Role::Draft, view.operators.pick(Role::Draft, random)?)))?,
     };
-    let fitness = |id: &NodeId| view.tree.fitness(*id).unwrap_or(f64::NEG_INFINITY);
-    let best = pool.iter().copied().max_by(|one, other| fitness(one).total_cmp(&fitness(other)))?;
-    let base = if view.operators.needs_model() { best } else { *pool.first()? };
-    let other = pool.iter().copied().find(|id| *id != base);
+    let best = pool.iter().max_by(|one, other| one.fitness.total_cmp(&other.fitness))?;
+    let base = if view.operators.needs_model() { best.id } else { pool.first()?.id };
+    let other = pool.iter().map(|better| better.id).find(|id| *id != base);
     match role {
         Role::Cross => Some((operator, vec![base, other?])),
         Role::Draft => Some((operator, vec![0])),
@@ -285,9 +308,10 @@ fn teaches(node: &Node) -> bool {
     }
 }
 
-/// Whether it is measured and strictly better than the baseline; without a baseline's value, whether it is measured.
-fn beats_baseline(tree: &Tree, id: NodeId) -> bool {
-    tree.fitness(id).is_some_and(|fitness| tree.fitness(0).is_none_or(|baseline| fitness > baseline))
+/// A candidate that is measured and strictly better than the baseline; without a baseline's value, one that is measured.
+fn better(tree: &Tree, at: usize, id: NodeId) -> Option<Better> {
+    let fitness = tree.fitness(id)?;
+    tree.fitness(0).is_none_or(|baseline| fitness > baseline).then_some(Better { at, id, fitness })
 }
 
 #[cfg(test)]

@@ -194,7 +194,7 @@ fn killed_at_limit(text: &str) -> Option<u64> {
 }
 
 /// The number behind a name in a file of `name number` lines.
-fn field(text: &str, name: &str) -> Option<u64> {
+pub(super) fn field(text: &str, name: &str) -> Option<u64> {
     text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok())
 }
 

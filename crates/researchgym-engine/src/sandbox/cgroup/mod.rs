@@ -6,9 +6,11 @@
 
 mod discovery;
 mod group;
+mod job;
 mod removal;
 
 pub(super) use discovery::{Cgroups, Controller};
 pub(super) use group::{Counts, Group};
-pub(super) use removal::started;
+pub(crate) use job::JobMemory;
+pub(crate) use removal::started;
 pub(crate) use removal::{Parent, parents, remove};

@@ -32,7 +32,7 @@ fn mark_of(home: &Path) -> String {
 
 /// When a process started, in clock ticks since boot; nothing if there is none, or a dead one that its parent has not taken
 /// note of yet.
-pub(in crate::sandbox) fn started(pid: u32) -> Option<u64> {
+pub(crate) fn started(pid: u32) -> Option<u64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let mut fields = stat[stat.rfind(')')? + 1..].split_ascii_whitespace();
     match fields.next()? {

@@ -1,14 +1,14 @@
-//! The five tables, in one pass over the runs.
+//! The six tables, in one pass over the runs.
 
 use std::fs::File;
 use std::io::{self, BufWriter};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use researchgym_engine::records::{nodes_of, steps_of};
+use researchgym_engine::records::{nodes_of, steps_of, trials_of};
 use researchgym_report::tables::{
     Calls, NodeRow, Nodes, Runs, Schema, Scores, StepRow, Steps, Table, TableError, TableFile, TableFormat,
-    calls_of, scores_of,
+    TrialMetricRow, TrialMetrics, calls_of, scores_of,
 };
 
 use super::{Chosen, Told, UNFINISHED, parent_of, refused, story, taken};
@@ -24,6 +24,7 @@ struct Tables {
     scores: Out<Scores>,
     calls: Out<Calls>,
     nodes: Out<Nodes>,
+    trial_metrics: Out<TrialMetrics>,
 }
 
 /// Writes them. Nothing if that was stopped.
@@ -111,6 +112,7 @@ impl Tables {
             scores: file(format, folder)?,
             calls: file(format, folder)?,
             nodes: file(format, folder)?,
+            trial_metrics: file(format, folder)?,
         })
     }
 
@@ -146,6 +148,26 @@ impl Tables {
             }
         }
         let mut failed = None;
+        if record.search.is_some() {
+            let told = trials_of(folder, &|_| true, &mut |trial| {
+                let mut rows = trial.points.iter().map(|point| TrialMetricRow {
+                    run_id: &record.run_id,
+                    trial: &trial,
+                    point,
+                });
+                failed = rows.find_map(|row| self.trial_metrics.push(&row).err());
+                failed.is_none() && !is_stopped()
+            });
+            if let Some(error) = failed {
+                return Err(error);
+            }
+            match told {
+                Ok(true) => {}
+                Ok(false) => return Ok(false),
+                Err(error) => exported.problems.push(Told::of(folder, error)),
+            }
+            failed = None;
+        }
         let taken = steps_of(folder, &mut |step| {
             failed = self.steps.push(&StepRow { run_id: &record.run_id, step: &step }).err();
             failed.is_none() && !is_stopped()
@@ -159,13 +181,14 @@ impl Tables {
         })
     }
 
-    fn finish(self) -> Result<[u64; 5], TableError> {
+    fn finish(self) -> Result<[u64; 6], TableError> {
         Ok([
             finished(self.runs)?,
             finished(self.steps)?,
             finished(self.scores)?,
             finished(self.calls)?,
             finished(self.nodes)?,
+            finished(self.trial_metrics)?,
         ])
     }
 }

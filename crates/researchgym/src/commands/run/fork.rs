@@ -32,6 +32,12 @@ pub(super) async fn fork(place: &str, arguments: &RunArguments, printer: &Printe
         .map_err(|error| CommandError::input(format!("{}: {error}", folder.events().display())))?;
     let spec = state.started.spec.clone();
     same(arguments, &spec)?;
+    if !spec.executor.is_local() {
+        return Err(CommandError::input(format!(
+            "run {name} was carried out by a cluster, where forks cannot be made yet"
+        ))
+        .hinted("begin a new run, or go on with this one by --resume"));
+    }
     if matches!(spec.agent, AgentSpec::Search(_)) {
         return Err(CommandError::input(format!("run {name} is a search, and searches cannot be forked"))
             .hinted("go on with it by --resume, or begin another search"));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use researchgym_core::event::Ending;
 use researchgym_core::failure::Failure;
 use researchgym_core::result::RunResult;
-use researchgym_engine::runner::NewRun;
+use researchgym_engine::runner::{NewRun, Runner};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -61,7 +61,7 @@ pub(super) async fn many(
         }
     }
     let ending = if lost.is_some() { Ending::Failed } else { Ending::Cancelled };
-    let not_begun = |index| running.runner.not_started(new(index), ending, lost.as_ref());
+    let not_begun = |index| Runner::not_started(new(index), ending, lost.as_ref());
     let results = (0..).zip(results).map(|(index, result)| result.unwrap_or_else(|| not_begun(index)));
     Many { results: results.collect(), lost }
 }

@@ -18,6 +18,7 @@ use researchgym_engine::sandbox::SandboxHost;
 use researchgym_engine::search;
 use researchgym_engine::web::Web;
 use researchgym_engine::workbench::Workbench;
+use tokio::sync::watch;
 
 use crate::error::CommandError;
 use crate::output::{Console, Person, Printer};
@@ -72,14 +73,19 @@ pub(super) fn sandboxes(settings: &Settings) -> Result<SandboxHost, CommandError
     SandboxHost::new(&settings.home).map_err(|error| CommandError::from(Failure::from(error)))
 }
 
+/// Turns true when the user wants everything to stop.
+pub(super) fn watched(printer: &Printer) -> Result<watch::Receiver<bool>, CommandError> {
+    signals::watch(printer)
+        .map_err(|error| CommandError::input(format!("signals cannot be watched: {error}")))
+}
+
 pub(super) async fn runner(
     table: Table<'_>,
     ways: Ways,
     console: impl FnOnce() -> Console,
     printer: &Printer,
 ) -> Result<Running, CommandError> {
-    let cancelled = signals::watch(printer)
-        .map_err(|error| CommandError::input(format!("signals cannot be watched: {error}")))?;
+    let cancelled = watched(printer)?;
     let Table { settings, loaded, data_dir, place, gpus } = table;
     let listener = |progress: Progress<'_>| printer.preparing(&progress);
     let fetching = Fetching { data_dir: data_dir.map(Path::new), download: false, listener: &listener };

@@ -6,7 +6,7 @@ use researchgym_core::gpu::GpuRequest;
 use researchgym_core::spec::{AgentSpec, BasicMode, RunSpec};
 
 use super::start::runtime;
-use crate::arguments::RunArguments;
+use crate::arguments::{ExecutorName, RunArguments};
 use crate::commands::agents;
 use crate::error::CommandError;
 
@@ -24,6 +24,10 @@ pub(super) fn same(arguments: &RunArguments, spec: &RunSpec) -> Result<(), Comma
         ("--seed", arguments.seed.is_some_and(|seed| seed != spec.seed)),
         ("--variant", arguments.variant.as_ref().is_some_and(|variant| *variant != spec.variant)),
         ("--runtime", arguments.runtime.is_some_and(|name| runtime(name) != spec.runtime)),
+        (
+            "--executor",
+            arguments.executor.is_some_and(|name| (name == ExecutorName::Local) != spec.executor.is_local()),
+        ),
         ("--network", arguments.reach.network.is_some_and(|name| Some(name.policy()) != spec.network)),
         ("--tag", arguments.fork.is_none() && !arguments.tag.is_empty() && arguments.tag != spec.tags),
         (

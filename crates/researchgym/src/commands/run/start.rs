@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use researchgym_core::executor::Executor;
 use researchgym_core::isolation::Runtime;
 use researchgym_core::keys::repeat_seed;
 use researchgym_core::result::Progress;
@@ -13,9 +14,10 @@ use researchgym_engine::materials::Place;
 use researchgym_engine::model::{Door, Registry};
 use researchgym_engine::runner::NewRun;
 
+use super::cluster::{self, Handing};
 use super::limits::{budget, hours, steps, tokens};
 use super::many::{Many, many};
-use super::running::{Table, Ways, console, runner, sandboxes};
+use super::running::{Table, Ways, console, runner, sandboxes, watched};
 use super::{conclude, network, web};
 use crate::arguments::{RunArguments, RuntimeName};
 use crate::commands::model::declared;
@@ -40,7 +42,9 @@ pub(super) async fn start(arguments: &RunArguments, printer: &Printer) -> Outcom
         web: web.is_some(),
         ..specification(arguments, &settings, &loaded, agent, door.as_deref())?
     };
-    let spec = with_models(spec, &further);
+    let mut spec = with_models(spec, &further);
+    spec.executor = cluster::executor(arguments, &merged);
+    cluster::check(&mut spec, printer)?;
     let wanted = image::wanted(spec.runtime, arguments.image.as_deref(), &loaded, &merged)?;
     let task =
         loaded.task.with_variant(&spec.variant).map_err(|error| CommandError::input(error.to_string()))?;
@@ -48,20 +52,55 @@ pub(super) async fn start(arguments: &RunArguments, printer: &Printer) -> Outcom
         return Err(CommandError::input("the agent `human` works on one run at a time; leave --repeat out"));
     }
     if arguments.dry_run {
-        let (repeat, parallel) = (arguments.repeat.unwrap_or(1), arguments.parallel);
+        let repeat = arguments.repeat.unwrap_or(1);
+        let parallel = arguments.parallel.unwrap_or(if cluster::is_job(&spec) { repeat } else { 1 });
+        let needs = cluster::needs(&task, &spec);
         let image = wanted.map(|wanted| wanted.name(&loaded));
         let (spec, task, loaded, settings) = (&spec, &task, &loaded, &settings);
-        printer.plan(&Plan { spec, task, loaded, repeat, parallel, settings, image });
+        printer.plan(&Plan { spec, task, loaded, repeat, parallel, settings, image, needs });
         return Ok(0);
     }
     let runs = arguments.repeat.unwrap_or(1);
-    let gpus = gpus::find(spec.gpus.as_ref(), runs.min(arguments.parallel))?;
+    let parallel = arguments.parallel.unwrap_or(1);
+    let gpus = match spec.executor.is_local() {
+        true => gpus::find(spec.gpus.as_ref(), runs.min(parallel))?,
+        // The cluster grants them.
+        false => None,
+    };
     let sandboxes = sandboxes(&settings)?;
     let image = match wanted {
         Some(wanted) => Some(wanted.get(&loaded, &sandboxes, printer).await?),
         None => None,
     };
     let spec = RunSpec { image, ..spec };
+    if let (Executor::Slurm(slurm), true) = (&spec.executor, cluster::is_job(&spec)) {
+        let place = Place { sandboxes: &sandboxes, image: spec.image.as_ref() };
+        let connected = cluster::connect(slurm, printer)?;
+        cluster::gather(&settings, (&loaded, slurm), spec.data_dir.as_deref(), place, printer).await?;
+        let relay = cluster::relay(slurm, door.as_deref()).await?;
+        let handing = Handing {
+            relay,
+            settings: &settings,
+            slurm,
+            agent: &spec.agent,
+            door,
+            data_dir: spec.data_dir.as_deref(),
+            runs,
+            cancelled: watched(printer)?,
+        };
+        let (submitter, console) = handing.open(connected, printer)?;
+        let Some(count) = arguments.repeat else {
+            let result = cluster::one(&submitter, &settings.runs, new(spec, &task, &loaded)).await;
+            console.finish();
+            return Ok(conclude(&[result?], false, printer));
+        };
+        let sizes = (count, arguments.parallel.unwrap_or(count));
+        let many =
+            cluster::many(submitter, &settings.runs, sizes, |index| repeated(&spec, index, &task, &loaded));
+        let many = many.await;
+        console.finish();
+        return told(many, count, printer);
+    }
     let console = || console(&spec.agent, runs, printer);
     let ways = Ways { door, web, models: further.ways() };
     let place = Place { sandboxes: &sandboxes, image: spec.image.as_ref() };
@@ -74,12 +113,20 @@ pub(super) async fn start(arguments: &RunArguments, printer: &Printer) -> Outcom
         runner.console.finish();
         return Ok(conclude(&[result], false, printer));
     };
-    let Many { results, lost } = many(&runner, &settings.runs, count, arguments.parallel, |index| {
-        let seed = if spec.seed_given { repeat_seed(spec.seed, index) } else { drawn_seed() };
-        new(RunSpec { seed, ..spec.clone() }, &task, &loaded)
-    })
-    .await;
+    let many =
+        many(&runner, &settings.runs, count, parallel, |index| repeated(&spec, index, &task, &loaded)).await;
     runner.console.finish();
+    told(many, count, printer)
+}
+
+/// One of several runs.
+fn repeated(spec: &RunSpec, index: u64, task: &Task, loaded: &LoadedTask) -> NewRun {
+    let seed = if spec.seed_given { repeat_seed(spec.seed, index) } else { drawn_seed() };
+    new(RunSpec { seed, ..spec.clone() }, task, loaded)
+}
+
+/// Several runs' results, told.
+fn told(Many { results, lost }: Many, count: u64, printer: &Printer) -> Outcome {
     match lost {
         Some(failure) if results.iter().all(|result| result.state == Progress::NotStarted) => {
             Err(failure.into())
@@ -143,7 +190,7 @@ fn specification(
         seed_given: arguments.seed.is_some(),
         runtime: arguments.runtime.map_or(Runtime::Local, runtime),
         image: None,
-        executor: researchgym_core::executor::Executor::Local,
+        executor: Executor::Local,
         gpus: gpus::wanted(arguments.gpus.gpus.as_ref(), &task),
         limits: Limits {
             working_ms: hours,

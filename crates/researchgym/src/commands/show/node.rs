@@ -2,10 +2,10 @@
 
 use researchgym_core::action::Body;
 use researchgym_core::edit::unified;
-use researchgym_core::record::NodeRecord;
+use researchgym_core::record::{NodeRecord, TrialRecord};
 use researchgym_core::search::{Node, NodeId};
 use researchgym_core::spec::SCHEMA;
-use researchgym_engine::records::Candidates;
+use researchgym_engine::records::{Candidates, trials_of};
 use researchgym_engine::search::Files;
 use researchgym_engine::store::{Blobs, RunFolder};
 use serde_json::json;
@@ -56,10 +56,19 @@ pub(super) fn show(
             Some(Against::Baseline) => diff = Some(unified(&candidates.baseline(), &own, CONTEXT)),
         }
     }
+    let mut trials: Vec<TrialRecord> = Vec::new();
+    if printer.is_json() || (files.is_none() && diff.is_none()) {
+        let told = trials_of(folder, &|node| node == number, &mut |trial| {
+            trials.push(trial);
+            true
+        });
+        told.map_err(|error| CommandError::input(error.to_string()))?;
+    }
     if printer.is_json() {
         let mut object = json!({ "schema": SCHEMA, "run_id": folder.id(), "node": record(node, &blobs) });
         object["lineage"] = tree.lineage(number).map(|node| json!(record(node, &blobs))).collect();
         object["measurements"] = measurements(node);
+        object["trials"] = json!(trials);
         object["feedback"] = json!(node.feedback.as_ref().and_then(|body| text(&blobs, body)));
         if let Some(diff) = &diff {
             object["diff"] = json!(diff);
@@ -79,6 +88,7 @@ pub(super) fn show(
             node,
             record: record(node, &blobs),
             feedback: node.feedback.as_ref().and_then(|body| text(&blobs, body)),
+            trials,
         }),
     }
     Ok(0)

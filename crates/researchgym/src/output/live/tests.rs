@@ -221,3 +221,53 @@ fn a_curve_keeps_its_form_however_long_it_grows() {
     assert!(curve.values.len() <= CURVE);
     assert_eq!(curve.drawn(), "▁▁▂▂▂▂▃▃▃▃▃▄▄▄▄▄▅▅▅▅▆▆▆▆▆▇▇▇▇███");
 }
+
+impl Told {
+    fn report(&mut self, evaluation: u64, node: u32, points: Value) {
+        self.tell(
+            json!({ "type": "trial_reported", "evaluation": evaluation, "node": node, "points": points }),
+        );
+    }
+}
+
+#[test]
+fn a_slot_shows_what_its_program_told_last() {
+    let mut told = told(true);
+    told.report(4, 4, json!([{ "name": "loss", "step": 1, "value": 2.0, "at_ms": 5 }]));
+    told.report(4, 4, json!([
+        { "name": "loss", "step": 20, "value": 0.5, "at_ms": 9 }, { "name": "lr\u{1b}[2J", "step": 20, "value": 0.1, "at_ms": 9 },
+        { "name": "c", "value": 1, "at_ms": 9 }, { "name": "d", "value": 1, "at_ms": 9 },
+    ]));
+    let row = |told: &Told| {
+        let frame = told.watch.frame(told.now(), (100, 40));
+        frame.into_iter().find(|line| line.starts_with("       4 ")).expect("a slot")
+    };
+    let shown = row(&told);
+    assert!(!shown.contains('\u{1b}'), "{shown}");
+    let expected = "       4  tune       full       5 s      step 20, loss 0.5000, lr";
+    assert!(shown.starts_with(expected) && shown.ends_with(", c 1.0000"), "{shown}");
+    // Another stage is another program.
+    told.tell(json!({
+        "type": "evaluated", "evaluation": 4, "outcome": { "type": "stopped" }, "wall_ms": 1, "cpu_ms": 1, "working_ms": 90_000,
+    }));
+    assert_eq!(row(&told), "       4  tune       waiting    0 s");
+}
+
+#[test]
+fn a_pipe_is_told_metrics_at_a_bounded_rate() {
+    let mut told = told(false);
+    told.lines.clear();
+    for step in 1..=25 {
+        told.report(
+            4,
+            4,
+            json!([{ "name": "loss", "step": step, "value": 1.0 / f64::from(step), "at_ms": 0 }]),
+        );
+    }
+    let expected = [
+        "     4  tune full: step 1, loss 1.0000",
+        "     4  tune full: step 11, loss 0.0909",
+        "     4  tune full: step 21, loss 0.0476",
+    ];
+    assert_eq!(told.lines, expected);
+}

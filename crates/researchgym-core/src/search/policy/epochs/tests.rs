@@ -114,6 +114,29 @@ fn a_quorum_of_one_is_a_barrier_and_the_last_epoch_ends_the_search() {
 }
 
 #[test]
+fn a_candidate_that_is_measured_again_leaves_and_enters_the_pool() {
+    let policy = PolicySpec::Epochs(spec(4, 0.3));
+    let mut search = begun(&policy, operators(&[Operator::Implement]), scored(0.0, 0.0));
+    search.ask(4).expect("plans");
+    for (node, quality) in [(2, 3.0), (1, 5.0), (4, 1.0), (3, -1.0)] {
+        search.finish(node, scored(quality, 0.0)).expect("a fate");
+    }
+    let mut measure_again = |quality: f64, base: NodeId, expected: &[NodeId]| {
+        search.add(vec![Plan::new(Operator::Replicate, vec![1])]).expect("a plan");
+        let replicate = *search.waiting().last().expect("the replicate");
+        search.finish(replicate, scored(quality, 0.0)).expect("a fate");
+        let plan = search.answer(1).plans.remove(0);
+        let mut shown = plan.shown;
+        shown.sort_unstable();
+        assert_eq!((plan.parents, shown.as_slice()), (vec![base], expected), "{quality}");
+    };
+    measure_again(-20.0, 2, &[2, 4]);
+    measure_again(-20.0, 2, &[2, 4]);
+    measure_again(100.0, 1, &[1, 2, 4]);
+    measure_again(-55.0, 2, &[1, 2, 4]);
+}
+
+#[test]
 fn without_an_operator_that_can_begin_it_is_over() {
     let policy = PolicySpec::Epochs(Epochs::default());
     for useless in [&[Operator::Crossover][..], &[Operator::Replicate], &[]] {
@@ -142,8 +165,12 @@ proptest! {
             }
             assert_eq!(answer.is_over, answer.plans.is_empty() && epochs.len() == 3 * batch as usize);
             for (plan, exploits) in answer.plans.iter().map(|plan| (plan, plan.tag.kind.as_deref() == Some("exploit"))) {
-                let better = |id: &NodeId| beats_baseline(&search.tree, *id);
+                let better = |id: &NodeId| better(&search.tree, 0, *id).is_some();
                 assert!(!exploits || plan.parents.iter().all(better) && plan.shown.iter().all(better));
+                let fitness = |id: &NodeId| search.tree.fitness(*id);
+                let base = plan.parents.first().and_then(fitness);
+                let of_a_model = exploits && plan.operator.needs_model() && plan.operator != Draft;
+                assert!(!of_a_model || plan.shown.iter().all(|id| fitness(id) <= base), "the base is the best as it stands now");
                 assert!(exploits || plan.parents == [0]);
             }
         });

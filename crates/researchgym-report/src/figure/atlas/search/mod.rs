@@ -1,9 +1,10 @@
-//! Figures of searches: what they had reached when, their trees and islands, what operators and failures came to.
+//! Figures of searches: what they had reached when, their trees and islands, metrics of their trials, what operators and failures came to.
 
 mod conduct;
 mod grid;
 mod progress;
 mod tree;
+mod trials;
 
 use std::collections::BTreeMap;
 
@@ -36,6 +37,7 @@ pub(super) fn figures(given: &Given<'_>) -> Vec<Drawn> {
     let mut drawn = progress::figures(&searches);
     drawn.extend(tree::figures(&searches, given.trees));
     drawn.extend(grid::figures(&searches, given.trees));
+    drawn.extend(trials::figures(&searches, given.trees));
     drawn.extend(conduct::figures(&searches));
     drawn
 }
