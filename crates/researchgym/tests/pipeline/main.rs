@@ -8,5 +8,6 @@
 mod support;
 
 mod digits;
+mod flags;
 mod late;
 mod scene;
