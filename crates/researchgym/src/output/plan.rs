@@ -157,11 +157,13 @@ fn agent(agent: &AgentSpec) -> String {
 
 fn searching(search: &SearchSpec) -> String {
     let operators: Vec<&str> = search.operators.0.keys().map(|operator| operator.name()).collect();
+    let ideas = search.idea_model.as_ref().map(|model| format!(", ideas by {}", model.name));
     format!(
-        "{} with {}, {} at once",
+        "{} with {}, {} at once{}",
         search.policy.name(),
         operators.join(", "),
-        counted(u64::from(search.parallel), "candidate")
+        counted(u64::from(search.parallel), "candidate"),
+        ideas.unwrap_or_default()
     )
 }
 
