@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::score::Metrics;
 
 /// A task file that uses every section.
 const WHOLE: &str = r#"schema = 1
