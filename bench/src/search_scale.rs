@@ -21,7 +21,7 @@ use researchgym_core::state::RunState;
 use researchgym_engine::agent::Surroundings;
 use researchgym_engine::runner::Reopened;
 use researchgym_engine::session::{Change, LimitChanges};
-use researchgym_engine::store::{RunFolder, read_log};
+use researchgym_engine::store::{LogReader, RunFolder};
 use serde_json::{Value, json};
 
 use crate::Outcome;
@@ -189,15 +189,22 @@ pub(crate) async fn again(options: &Options) -> Outcome<()> {
             say(&found.to_string());
         }
         Some("fold") => {
-            let lines = read_log(&folder)?.lines;
-            let folded = RunState::fold(&lines)?;
+            let mut lines = LogReader::open(&folder)?;
+            let mut folded = RunState::start(&lines.next().ok_or("the log is empty")??)?;
+            for line in lines {
+                folded.apply(&line?)?;
+            }
             let nodes = folded.search.as_ref().map_or(0, |tree| tree.nodes().len());
             talk(&format!("{nodes} nodes"));
             say(&state().to_string());
         }
         _ => {
-            let lines = read_log(&folder)?.lines;
-            talk(&format!("{} lines", lines.len()));
+            let mut lines = 0;
+            for line in LogReader::open(&folder)? {
+                line?;
+                lines += 1;
+            }
+            talk(&format!("{lines} lines"));
             say(&state().to_string());
         }
     }

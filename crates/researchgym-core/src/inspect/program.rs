@@ -17,7 +17,7 @@ pub fn shell_calls(program: &str) -> Vec<Vec<String>> {
     let has_subprocess = program.contains("subprocess");
     let common = COMMON_CALLS.iter().filter(|_| has_subprocess);
     let mut found = Vec::new();
-    for call in CALLS.iter().chain(common) {
+    for call in CALLS.iter().chain(common).filter(|call| program.contains(**call)) {
         for (at, _) in program.match_indices(call).take(MOST_CALLS) {
             let is_end_of_other = program[..at].ends_with(|before: char| before.is_alphanumeric());
             if is_end_of_other && !program[..at].ends_with("get") {
@@ -116,6 +116,9 @@ pub fn statements(program: &str) -> impl Iterator<Item = &str> {
 
 /// Names under which a module is imported beside its own: `t` of `import time as t`.
 pub fn aliases<'p>(program: &'p str, module: &str) -> Vec<&'p str> {
+    if !program.contains(" as ") {
+        return Vec::new();
+    }
     let import = format!("import {module} as ");
     let listed = format!(", {module} as ");
     let places = program.match_indices(import.as_str()).chain(program.match_indices(listed.as_str()));

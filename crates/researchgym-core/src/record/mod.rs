@@ -265,8 +265,17 @@ impl RunRecord {
 
     /// The name under which runs are compared: the agent, with its model if it has one.
     pub fn contender(&self) -> String {
+        let agent = self.agent_with_policy();
         match &self.model {
-            Some(model) => format!("{} / {model}", self.agent),
+            Some(model) => format!("{agent} / {model}"),
+            None => agent,
+        }
+    }
+
+    /// The agent; of a search with its policy, unless it has that policy's name: two policies are not one contender.
+    pub fn agent_with_policy(&self) -> String {
+        match self.search.as_ref().filter(|search| search.policy != self.agent) {
+            Some(search) => format!("{} ({})", self.agent, search.policy),
             None => self.agent.clone(),
         }
     }
@@ -367,5 +376,44 @@ impl From<crate::event::Ending> for Cause {
             Ending::Cancelled => Cause::Cancelled,
             Ending::Failed => Cause::Failed,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn searches_are_compared_by_their_policies() {
+        let check = |agent: &str, policy: Option<&str>, model: Option<&str>, expected: &str| {
+            let mut record = RunRecord::foreign("ours", TaskRecord::named("t"), agent);
+            agent.clone_into(&mut record.agent);
+            record.model = model.map(str::to_owned);
+            record.search = policy.map(|policy| {
+                let spent = SpentRecord::default();
+                let (statuses, failures) = (BTreeMap::new(), BTreeMap::new());
+                let (moments, operators) = (Vec::new(), Vec::new());
+                let policy = policy.to_owned();
+                Box::new(SearchRecord {
+                    policy,
+                    candidates: 0,
+                    evaluations: 0,
+                    statuses,
+                    failures,
+                    best: None,
+                    baseline: None,
+                    moments,
+                    operators,
+                    spent,
+                    evaluation_ms: 0,
+                })
+            });
+            assert_eq!(record.contender(), expected);
+        };
+        check("tuner", None, None, "tuner");
+        check("search", Some("islands"), None, "search (islands)");
+        check("search", Some("mcts"), Some("a/b"), "search (mcts) / a/b");
+        check("openevolve", Some("islands"), None, "openevolve (islands)");
+        check("openevolve", Some("openevolve"), None, "openevolve");
     }
 }

@@ -117,7 +117,8 @@ fn is_code(file: &str) -> bool {
 }
 
 fn harness(file: &str, text: &str) -> Option<Refusal> {
-    let named = HARNESS.iter().filter_map(|(name, what)| Some((text.find(name)?, name, what)));
+    let there = HARNESS.iter().filter(|(name, _)| text.contains(name));
+    let named = there.filter_map(|(name, what)| Some((text.find(name)?, name, what)));
     let (at, name, what) = named.min()?;
     let description = format!("The program names `{name}`: {what}, which no candidate needs.");
     Some(refusal(file, text, at, "harness_touched", description))
@@ -125,7 +126,7 @@ fn harness(file: &str, text: &str) -> Option<Refusal> {
 
 /// `os.fdopen(3)`: descriptors above those of every program.
 fn numbered(file: &str, text: &str) -> Option<Refusal> {
-    let places = BY_NUMBER.iter().flat_map(|call| {
+    let places = BY_NUMBER.iter().filter(|call| text.contains(**call)).flat_map(|call| {
         text.match_indices(call).take(MOST_PLACES).filter(|(at, call)| {
             let number: String = text[at + call.len()..]
                 .trim_start()

@@ -59,8 +59,8 @@ impl GroupBy {
     pub fn contender(self, record: &RunRecord) -> String {
         match self {
             GroupBy::AgentModel => record.contender(),
-            GroupBy::Model => record.model.clone().unwrap_or_else(|| record.agent.clone()),
-            GroupBy::Agent => record.agent.clone(),
+            GroupBy::Model => record.model.clone().unwrap_or_else(|| record.agent_with_policy()),
+            GroupBy::Agent => record.agent_with_policy(),
             GroupBy::Variant => record.task.variant.clone(),
         }
     }

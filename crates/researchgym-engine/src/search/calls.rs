@@ -4,10 +4,18 @@ use researchgym_core::event::Event;
 use researchgym_core::failure::Failure;
 use researchgym_core::model::Conversation;
 use researchgym_core::search::event::Spent;
+use tokio::sync::oneshot;
 
 use super::asking::{Entry, Permission, Wish};
 use super::{Search, Why};
-use crate::session::{Session, ended_by};
+use crate::session::{Booked, Sent, Session, ended_by};
+
+/// A call that is over, and who waits for its booking.
+struct Over {
+    call: u64,
+    sent: Box<Sent>,
+    booked: oneshot::Sender<Booked>,
+}
 
 impl Search {
     pub(super) fn on_entry(&mut self, session: &mut Session, entry: Entry) -> Result<(), Failure> {
@@ -17,18 +25,35 @@ impl Search {
                 true => session.call_retried(call, failure, wait),
                 false => Ok(()),
             },
-            Entry::Over { call, sent, booked } => {
-                let Some((door, granted)) = self.calls.remove(&call) else { return Ok(()) };
-                let result = session.end_call(&door, granted, &sent)?;
-                // Who has gone has ended the search.
-                let _ = booked.send(result);
-                // What this call held and did not use is free for others.
-                for wish in std::mem::take(&mut self.parked) {
-                    self.on_wish(session, wish)?;
-                }
-                Ok(())
+            Entry::Over { call, sent, booked } => self.on_over(session, Over { call, sent, booked }),
+        }
+    }
+
+    /// Books a call that is over, with all that have ended meanwhile: the disk is waited for once, before anybody is told.
+    fn on_over(&mut self, session: &mut Session, first: Over) -> Result<(), Failure> {
+        let mut next = Some(first);
+        let mut after = None;
+        let mut ended = Vec::new();
+        while let Some(Over { call, sent, booked }) = next.take() {
+            if let Some((door, granted)) = self.calls.remove(&call) {
+                ended.push((session.book_call(&door, granted, &sent)?, booked));
+            }
+            match self.entries.try_recv() {
+                Ok(Entry::Over { call, sent, booked }) => next = Some(Over { call, sent, booked }),
+                // What a call says before its end must not come after it.
+                other => after = other.ok(),
             }
         }
+        session.sync_nodes()?;
+        for (result, booked) in ended {
+            // Who has gone has ended the search.
+            let _ = booked.send(result);
+        }
+        // What these calls held and did not use is free for others.
+        for wish in std::mem::take(&mut self.parked) {
+            self.on_wish(session, wish)?;
+        }
+        after.map_or(Ok(()), |entry| self.on_entry(session, entry))
     }
 
     fn on_wish(&mut self, session: &mut Session, mut wish: Wish) -> Result<(), Failure> {
@@ -88,7 +113,7 @@ impl Search {
             if let Entry::Over { call, sent, .. } = entry
                 && let Some((door, granted)) = self.calls.remove(&call)
             {
-                session.end_call(&door, granted, &sent)?;
+                session.book_call(&door, granted, &sent)?;
             }
         }
         for (door, granted) in std::mem::take(&mut self.calls).into_values() {

@@ -193,14 +193,19 @@ impl Session {
         self.recorder.append(Event::ModelRetried { call, failure, wait_ms }).map(drop)
     }
 
-    /// Books a call that is over.
-    pub(crate) fn end_call(&mut self, door: &Door, granted: Granted, sent: &Sent) -> Result<Booked, Failure> {
+    /// Books a call that is over. Nobody may act on its answer before [`Session::sync_nodes`].
+    pub(crate) fn book_call(
+        &mut self,
+        door: &Door,
+        granted: Granted,
+        sent: &Sent,
+    ) -> Result<Booked, Failure> {
         let Sent { attempted, attempts, waited } = sent;
         let latency = attempted.latency;
         let Granted { call, grant, .. } = granted;
         let outcome = self.called(door, call, grant, attempted, *attempts, *waited, latency)?;
         let (cost, tokens) = (outcome.called.cost, outcome.called.usage.total());
-        self.recorder.append_synced(Event::ModelCalled(Box::new(outcome.called)))?;
+        self.recorder.append(Event::ModelCalled(Box::new(outcome.called)))?;
         Ok(Booked { result: outcome.result, cost, tokens, again: outcome.again })
     }
 
@@ -208,7 +213,7 @@ impl Session {
     pub(crate) fn abandon_call(&mut self, door: &Door, granted: Granted) -> Result<(), Failure> {
         let attempted = stopped(granted.grant);
         let sent = Sent { attempted, attempts: 1, waited: Duration::ZERO };
-        self.end_call(door, granted, &sent).map(drop)
+        self.book_call(door, granted, &sent).map(drop)
     }
 
     /// The answer on record to a question that was asked before the run was interrupted. The recorded messages take the

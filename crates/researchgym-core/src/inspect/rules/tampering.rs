@@ -235,6 +235,9 @@ fn assigned(
     kind: &'static str,
     what: &str,
 ) -> Option<Finding> {
+    // Most programs name few of them, and this is quicker than looking for what is done with them.
+    let is_named = |function: &&&str| program.contains(function.rsplit('.').next().unwrap_or_default());
+    let functions: Vec<&str> = functions.iter().filter(is_named).copied().collect();
     let spellings = functions.iter().flat_map(|function| {
         let (module, name) = function.rsplit_once('.').unwrap_or(("", function));
         let others = aliases(program, module).into_iter().map(move |alias| format!("{alias}.{name}"));
