@@ -26,10 +26,10 @@ impl Newest {
     /// Takes newer values in.
     pub(super) fn take(&mut self, points: &[MetricPoint]) {
         for point in points {
-            match self.points.iter_mut().find(|known| known.name == point.name) {
-                Some(known) => *known = point.clone(),
-                None if self.points.len() < IN_A_LINE => self.points.push(point.clone()),
-                None => {}
+            if let Some(known) = self.points.iter_mut().find(|known| known.name == point.name) {
+                *known = point.clone();
+            } else if self.points.len() < IN_A_LINE {
+                self.points.push(point.clone());
             }
         }
     }

@@ -101,7 +101,7 @@ fn what_a_program_tells_of_itself_is_kept_shown_exported_and_drawn() {
         let text = world.finish(&["show", &id, "--node", "1"]).stdout;
         for expected in [
             "\nwhat evaluation 4 (full) told of itself\n  metric          values  first ",
-            "\n  loss            3       1.0000 (step 0)   0.3333 (step 2)   0.3333   1.0000   █▃▁\n",
+            "\n  loss            3       1.0000 (step 0)    0.3333 (step 2)    0.3333   1.0000   █▃▁\n",
             "\n  1 value left out: NaN or infinite\n",
         ] {
             assert!(text.contains(expected), "{expected}\n{text}");
