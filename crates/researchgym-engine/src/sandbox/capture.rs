@@ -61,8 +61,11 @@ pub struct Stream {
     spill: Option<Spill>,
     failed: Option<io::Error>,
     /// Is told everything too.
-    tap: Option<Box<dyn FnMut(&[u8]) + Send>>,
+    tap: Option<Tap>,
 }
+
+/// Is told bytes as they come.
+type Tap = Box<dyn FnMut(&[u8]) + Send>;
 
 struct Spill {
     file: tempfile::NamedTempFile,

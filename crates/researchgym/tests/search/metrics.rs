@@ -101,7 +101,7 @@ fn what_a_program_tells_of_itself_is_kept_shown_exported_and_drawn() {
         let text = world.finish(&["show", &id, "--node", "1"]).stdout;
         for expected in [
             "\nwhat evaluation 4 (full) told of itself\n  metric          values  first ",
-            "\n  loss            3       1.0000 (step 0)   0.3333 (step 2)   0.3333   1.0000   █▃▁\n",
+            "\n  loss            3       1.0000 (step 0)    0.3333 (step 2)    0.3333   1.0000   █▃▁\n",
             "\n  1 value left out: NaN or infinite\n",
         ] {
             assert!(text.contains(expected), "{expected}\n{text}");
@@ -111,9 +111,14 @@ fn what_a_program_tells_of_itself_is_kept_shown_exported_and_drawn() {
         let exported = world.finish(&["export", &id, "--format", "csv", "-o", "tables"]);
         assert_eq!(exported.code, 0, "{}", exported.stderr);
         let table = std::fs::read_to_string(world.path("tables/trial_metrics.csv")).expect("a table");
-        let first = "run_id,node,evaluation,stage,metric,step,value,at_ms\n";
+        let lines: Vec<&str> = table.lines().collect();
         let second = format!("{id},1,4,full,loss,0,1.0,");
-        assert!(table.starts_with(&format!("{first}{second}")) && table.lines().count() == 13, "{table}");
+        assert_eq!(
+            (lines.len(), lines[0]),
+            (13, "run_id,node,evaluation,stage,metric,step,value,at_ms"),
+            "{table}"
+        );
+        assert!(lines[1].starts_with(&second), "{table}");
         let written = world.finish(&["report", "-o", "out"]);
         assert_eq!(written.code, 0, "{}", written.stderr);
         let figure = world.path(&format!("out/figures/search-trials-{id}.svg"));
