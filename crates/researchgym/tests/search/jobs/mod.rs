@@ -20,7 +20,8 @@ fn runtime() -> tokio::runtime::Runtime {
 
 /// What became of each evaluation, by its number.
 fn outcomes(run: &Path) -> BTreeMap<u64, Value> {
-    let evaluated = of_type(&events(run), "evaluated").into_iter().map(|event| {
+    let events = events(run);
+    let evaluated = of_type(&events, "evaluated").into_iter().map(|event| {
         let outcome = &event["outcome"];
         let told = match outcome["type"].as_str().expect("a type") {
             "failed" => outcome["kind"].clone(),
