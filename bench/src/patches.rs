@@ -84,7 +84,7 @@ pub(crate) fn measure(options: &Options, report: &Report) -> Outcome<()> {
     let is_quick = options.is_on("quick", false)?;
     let bench = Bench::new(if is_quick { 1 } else { options.number("repeats", 20)?.max(1) })?;
     let contenders = if is_quick { vec![Contender::Ours] } else { contender::present() };
-    let cases = [case::recorded()?, shapes::generated()?].concat();
+    let cases = [shapes::generated()?, case::recorded()?].concat();
     let mut tallies: BTreeMap<(&str, Contender), Tally> = BTreeMap::new();
     let mut missed = Vec::new();
     for case in &cases {

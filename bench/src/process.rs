@@ -168,6 +168,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_an_ended_child_took_is_known() {
+        let busy = "i=0; while [ $i -lt 20000 ]; do i=$((i + 1)); done; exit 3";
+        let child = std::process::Command::new("sh").args(["-c", busy]).spawn().expect("sh starts");
+        let (status, cpu) = ended(child).expect("it is ours");
+        assert_eq!(status.code(), Some(3));
+        assert!(cpu > Duration::from_millis(1), "{cpu:?}");
+    }
+
+    #[test]
     fn a_child_is_seen_with_its_time() {
         let mut child = std::process::Command::new("sleep").arg("60").spawn().expect("sleep starts");
         let found = descendants().into_iter().find(|process| process.pid == child.id());

@@ -202,7 +202,7 @@ fn observed(action_id: u64) -> Event {
 fn scored(task: &LoadedTask, attempt: u64, kind: AttemptKind, luck: u64) -> Event {
     let primary = task.task.primary();
     let baseline =
-        task.task.baseline.as_ref().and_then(|baseline| baseline.shown().get(&primary.name).copied());
+        task.task.baseline.as_ref().and_then(|baseline| baseline.shown(&primary).get(&primary.name).copied());
     // A spread around the baseline that depends on the run alone.
     let factor = 0.8 + (luck.wrapping_mul(2_654_435_761) % 1000) as f64 / 2000.0;
     let metrics = Metrics::from([(primary.name, baseline.unwrap_or(1.0) * factor)]);

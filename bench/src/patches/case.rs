@@ -54,7 +54,7 @@ impl Meant {
 }
 
 /// The shape that our patcher refuses on purpose, though one can guess what is meant.
-pub(super) const STALE_CONTEXT: &str = "stale line of context";
+pub(super) const STALE_CONTEXT: &str = "stale line at the edge";
 
 impl Case {
     /// Whether our patcher ought to get it right.
@@ -68,7 +68,7 @@ const REPLIES: [(&str, &str); 14] = [
     ("all-diff-git", "git, several files"),
     ("all-diff-git-wrong-counts", "git, several files, wrong counts"),
     ("all-diff-plain-wrong-counts", "several files"),
-    ("bad-diff-invented-context", "stale line that goes"),
+    ("bad-diff-invented-context", "stale line at the change"),
     ("one-diff-git", "git"),
     ("one-diff-lost-blanks", "leading blanks lost"),
     ("one-diff-no-numbers", "no line numbers"),

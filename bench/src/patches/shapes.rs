@@ -133,8 +133,8 @@ const SHAPES: [(&str, Maker); 25] = [
     }),
 ];
 
-/// The shape in which a line that goes is not in the file any more.
-const STALE_REMOVAL: &str = "stale line that goes";
+/// The shape in which a line that goes, or one beside it, is not in the file.
+const STALE_REMOVAL: &str = "stale line at the change";
 
 /// All of them.
 pub(super) fn generated() -> Outcome<Vec<Case>> {

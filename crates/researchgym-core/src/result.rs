@@ -86,7 +86,8 @@ pub struct RunResult {
     pub best_split: Option<Split>,
     /// The numbers to beat.
     pub baseline: Option<Metrics>,
-    /// Whether `score` beats the baseline beyond the task's noise floor; null if either is missing.
+    /// Whether `score` beats the baseline, as published and as measured, beyond the task's noise floor; null if either is
+    /// missing.
     pub improved: Option<bool>,
     /// Actions of the agent.
     pub steps: u64,
@@ -235,7 +236,7 @@ impl RunResult {
             validation_gap: state.validation_gap(),
             score_split: submission.map(|attempt| attempt.split),
             best_split: best.map(|attempt| attempt.split),
-            baseline: started.task.baseline.as_ref().map(|baseline| baseline.shown().clone()),
+            baseline: started.task.baseline.as_ref().map(|baseline| baseline.shown(&primary).clone()),
             improved: submission.and_then(|attempt| improved(state, attempt, &primary)),
             primary,
             steps: state.steps,
@@ -306,8 +307,5 @@ fn searched(state: &RunState) -> Option<SearchResult> {
 }
 
 fn improved(state: &RunState, attempt: &Attempt, primary: &Primary) -> Option<bool> {
-    let baseline = state.started.task.baseline.as_ref()?;
-    let reference = *baseline.shown().get(&primary.name)?;
-    let value = attempt.score.value(primary)?;
-    Some(primary.direction.gain(value, reference) > baseline.noise_floor)
+    state.started.task.baseline.as_ref()?.is_beaten(primary, attempt.score.value(primary)?)
 }

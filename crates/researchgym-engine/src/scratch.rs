@@ -32,7 +32,7 @@ const MARK: &str = ".researchgym";
 const MADE: &[u8] = b"made by researchgym with the home ";
 const LONGEST_MARK: u64 = 8 << 10;
 /// What the names of folders for one grading, one check, one proxy begin with.
-const FOLDER_PREFIX: &str = "researchgym-scratch-";
+pub(crate) const FOLDER_PREFIX: &str = "researchgym-scratch-";
 
 /// Told the path of a folder that is about to be made.
 pub(crate) type Announce<'a> = dyn Fn(&Path) -> io::Result<()> + 'a;

@@ -72,7 +72,12 @@ impl Workbench {
     /// # Errors
     /// The scratch space cannot be written, or the sweeper does not hear.
     pub fn scratch_folder(&self) -> Result<Scratch, Failure> {
-        let folder = scratch::folder(&self.scratch)
+        self.folder(scratch::FOLDER_PREFIX)
+    }
+
+    /// The same, with a name of its own kind.
+    pub(crate) fn folder(&self, prefix: &str) -> Result<Scratch, Failure> {
+        let folder = scratch::named(&self.scratch, prefix, 0o700)
             .map_err(|error| Failure::new(Boundary::Store, format!("{}: {error}", self.scratch.display())))?;
         self.sandboxes.remove_after_us(folder.path())?;
         Ok(folder)

@@ -149,7 +149,7 @@ impl Recorder {
                 id: started.task.id.clone(),
                 variant: started.spec.variant.clone(),
                 directions,
-                baseline: baseline.map(|baseline| baseline.shown().clone()),
+                baseline: baseline.map(|baseline| baseline.shown(&primary).clone()),
                 noise_floor: baseline.map_or(0.0, |baseline| baseline.noise_floor),
                 digest: Some(started.digests.task),
                 primary: Some(primary),

@@ -189,7 +189,11 @@ impl IdeaRecord {
                 format!("left out after the stage {}", self.stage.as_deref().unwrap_or("unknown"))
             }
             IdeaStatus::Quarantined => format!("not used: {}", reason()),
-            IdeaStatus::NotImplemented => format!("not implemented after {} attempts", self.attempts),
+            IdeaStatus::NotImplemented => match self.attempts {
+                0 => "no idea came".to_owned(),
+                1 => "not implemented after one attempt".to_owned(),
+                attempts => format!("not implemented after {attempts} attempts"),
+            },
             IdeaStatus::Duplicate => format!("the same code as before: {}", reason()),
             IdeaStatus::Refused => format!("refused before it ran: {}", failure()),
             IdeaStatus::NotTried => format!("not tried: {}", reason()),
@@ -362,6 +366,31 @@ mod tests {
             settled_ms: None,
             log: None,
         }
+    }
+
+    #[test]
+    fn what_became_of_an_idea_is_said_in_words() {
+        let said = |status, value, failure: Option<&str>, attempts| {
+            let idea = idea(1, "explore", status, value, "[Experiment] Warm up.\n[Code Changes] x");
+            let failure = failure.map(str::to_owned);
+            IdeaRecord { failure, attempts, reason: Some("as node 2\nand so on".into()), ..idea }.outcome()
+        };
+        let cases = [
+            (said(IdeaStatus::Measured, Some(1.0), None, 1), "better than the baseline"),
+            (said(IdeaStatus::Measured, Some(3.0), None, 1), "not better than the baseline"),
+            (said(IdeaStatus::Failed, None, Some("time_out"), 1), "failed: time out"),
+            (said(IdeaStatus::NotImplemented, None, None, 3), "not implemented after 3 attempts"),
+            (said(IdeaStatus::NotImplemented, None, None, 0), "no idea came"),
+            (said(IdeaStatus::Duplicate, None, None, 1), "the same code as before: as node 2"),
+            (said(IdeaStatus::Refused, None, Some("leakage"), 1), "refused before it ran: leakage"),
+            (said(IdeaStatus::Open, None, None, 0), "under way"),
+        ];
+        for (said, expected) in cases {
+            assert_eq!(said, expected);
+        }
+        let titled = |text: &str| idea(1, "explore", IdeaStatus::Open, None, text).title().to_owned();
+        assert_eq!(titled("[Experiment] Warm up.\n[Code Changes] x"), "Warm up.");
+        assert_eq!(titled(""), "no words");
     }
 
     #[test]

@@ -326,3 +326,20 @@ pub fn bounded(text: &str) -> String {
     let tail: String = text.chars().skip(count - SIDE).collect();
     format!("{head} [..] {tail}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn candidates_of_a_question_answer_for_all_of_what_it_cost() {
+        let spent = Spent { calls: 2, tokens: 1001, cost: MicroUsd(7) };
+        let had =
+            IdeasHad { node: 1, ideas: Vec::new(), reason: None, model: "m".into(), spent, working_ms: 0 };
+        let shares = (0..3)
+            .map(|position| had.share(position, 3))
+            .map(|share| (share.calls, share.tokens, share.cost.0));
+        assert_eq!(shares.collect::<Vec<_>>(), [(1, 334, 3), (1, 334, 2), (0, 333, 2)]);
+        assert_eq!(had.share(0, 1), spent);
+    }
+}

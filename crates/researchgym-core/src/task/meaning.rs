@@ -133,7 +133,8 @@ impl Checker<'_> {
             }
         }
         let decides = self.task.metrics.iter().find(|metric| metric.primary);
-        if let Some(metric) = decides.filter(|metric| !baseline.shown().contains_key(&metric.name)) {
+        let held = if baseline.published.is_empty() { &baseline.measured } else { &baseline.published };
+        if let Some(metric) = decides.filter(|metric| !held.contains_key(&metric.name)) {
             self.report(
                 path,
                 format!("has no value of the primary metric {:?}", metric.name),

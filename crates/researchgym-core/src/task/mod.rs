@@ -3,6 +3,7 @@
 //! These types are exactly what the file says (see `docs/reference/task.schema.json`); `parse` reads and checks it.
 //! All paths are relative to the task's folder unless a field says otherwise.
 
+mod baseline;
 mod document;
 mod meaning;
 mod parse;
@@ -21,8 +22,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::network::NetworkPolicy;
-use crate::score::{Direction, Metrics, Primary};
+use crate::score::{Direction, Primary};
 
+pub use baseline::Baseline;
 pub use meaning::check_id;
 pub use parse::parse;
 pub use problem::{Problem, TaskError};
@@ -118,34 +120,6 @@ pub struct Metric {
     /// What it is, in a sentence.
     #[serde(default)]
     pub description: Option<String>,
-}
-
-/// Numbers to beat. `published` is shown beside every score; `measured` if nothing was published.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Baseline {
-    /// As published.
-    #[serde(default)]
-    pub published: Metrics,
-    /// Where: paper, section, table.
-    #[serde(default)]
-    pub source: Option<String>,
-    /// What the baseline scores with this grader.
-    #[serde(default)]
-    pub measured: Metrics,
-    /// How far a re-run of the baseline may land from `measured` (absolute, per metric). `task check` holds it.
-    #[serde(default)]
-    pub tolerance: Metrics,
-    /// Differences of the primary metric below this are noise (absolute). An improvement must exceed it.
-    #[serde(default)]
-    pub noise_floor: f64,
-}
-
-impl Baseline {
-    /// The numbers shown beside scores.
-    pub fn shown(&self) -> &Metrics {
-        if self.published.is_empty() { &self.measured } else { &self.published }
-    }
 }
 
 /// What the agent works in.

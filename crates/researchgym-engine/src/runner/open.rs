@@ -16,8 +16,9 @@ use researchgym_core::state::{Begun, RunState};
 use researchgym_core::task::Task;
 
 use super::{OpenRun, Runner};
+use crate::search::SearchPast;
 use crate::session::{LimitChanges, LimitError, Observer, Past, Recorder, Unfinished, record, unanswered};
-use crate::store::{EventLog, RunFolder, RunLock, StoreError};
+use crate::store::{Blobs, EventLog, RunFolder, RunLock, StoreError};
 
 /// A run that is asked for.
 pub struct NewRun {
@@ -145,13 +146,11 @@ impl Runner {
         changes: &LimitChanges,
         registered: bool,
     ) -> Result<Reopened, OpenError> {
-        let (log, lines, torn) = EventLog::reopen(&folder)?;
-        let run_id = folder.id().to_owned();
-        let state =
-            RunState::fold(&lines).map_err(|source| OpenError::State { run_id: run_id.clone(), source })?;
-        if let Some(fork) =
-            state.started.spec.fork.as_ref().filter(|fork| (lines.len() as u64) < fork.events + 1)
-        {
+        let mut reading = Reading::of(&folder);
+        let (log, torn) = EventLog::reopen_seeing(&folder, |line| reading.take(line))?;
+        let Reading { run_id, state, lines, search, .. } = reading;
+        let state = state.ok_or_else(|| StoreError::EmptyLog { path: folder.events() })?;
+        if let Some(fork) = state.started.spec.fork.as_ref().filter(|fork| state.events < fork.events + 1) {
             let place = format!("{}@{}", fork.run, fork.step);
             return Err(OpenError::HalfForked { run_id, place });
         }
@@ -169,7 +168,7 @@ impl Runner {
         let mut grant = self.grant(&recorder.state.started.spec)?;
         grant.as_mut().map_or(Ok(()), |grant| grant.hold_for(&run_id)).map_err(Failure::from)?;
         let killed = recorder.state.ended.is_none();
-        let begins = registered && lines.len() == 1;
+        let begins = registered && recorder.state.events == 1;
         let mut lines = lines;
         if !begins {
             lines.push(recorder.append(reopening)?);
@@ -188,7 +187,7 @@ impl Runner {
             lines.push(recorder.append(Event::Noted { text })?);
         }
         settle(&mut recorder, &mut lines)?;
-        let past = past(&recorder.state, &lines)?;
+        let past = Past { search, ..past(&recorder.state, &lines)? };
         let reenacted = super::fork::unfinished(&recorder.state, &lines);
         Ok(Reopened::GoesOn(Box::new(OpenRun { recorder, agent_files, past, reenacted, grant })))
     }
@@ -248,6 +247,43 @@ fn begin(
         warn(&warning);
     }
     Ok((recorder, agent_files))
+}
+
+/// A log that is read once: folded, and shown to whoever will need it.
+struct Reading {
+    run_id: String,
+    blobs: Blobs,
+    state: Option<RunState>,
+    /// All lines, where the run's agent is answered from them. A search is not, and its log may be long.
+    lines: Vec<Line>,
+    search: Option<Box<SearchPast>>,
+}
+
+impl Reading {
+    fn of(folder: &RunFolder) -> Reading {
+        let (run_id, blobs) = (folder.id().to_owned(), folder.blobs());
+        Reading { run_id, blobs, state: None, lines: Vec::new(), search: None }
+    }
+
+    fn take(&mut self, line: Line) -> Result<(), OpenError> {
+        let taken = match &mut self.state {
+            Some(state) => state.apply(&line),
+            none => RunState::start(&line).map(|state| *none = Some(state)),
+        };
+        taken.map_err(|source| OpenError::State { run_id: self.run_id.clone(), source })?;
+        let Some(state) = &self.state else { return Ok(()) };
+        if let Event::RunStarted(started) = &line.event {
+            self.search = SearchPast::begin(started, self.blobs.clone()).map(Box::new);
+        }
+        // What cannot be followed, as for a missing blob, fails when the search goes on, if it does.
+        if self.search.as_mut().is_some_and(|search| search.see(&line.event, state).is_err()) {
+            self.search = None;
+        }
+        if state.search.is_none() {
+            self.lines.push(line);
+        }
+        Ok(())
+    }
 }
 
 /// What resuming a run comes to.
@@ -315,7 +351,8 @@ pub(super) fn past(state: &RunState, lines: &[Line]) -> Result<Past, Failure> {
     };
     let recorded = record(lines, unfinished)
         .map_err(|error| Failure::new(Boundary::Store, format!("run {}: {error}", state.started.run_id)))?;
-    Ok(Past { was_interrupted: !recorded.is_empty(), recorded, unanswered: unanswered(lines) })
+    let was_interrupted = !recorded.is_empty();
+    Ok(Past { was_interrupted, recorded, unanswered: unanswered(lines), search: None })
 }
 
 /// Whether the limit that ended a run still stands. Money and tokens end a run before they are used up: when what is left

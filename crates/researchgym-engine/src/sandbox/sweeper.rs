@@ -15,7 +15,7 @@ use rustix::process::Pid;
 use super::{cgroup, docker, unisolated};
 use crate::session::CONTROL_SOCKET;
 use crate::store::{LOCK, remove_unfinished};
-use crate::{hold, scratch};
+use crate::{hold, scratch, search};
 
 /// The variable by which `doctor` knows whose it is.
 pub(crate) const HOME: &str = "RESEARCHGYM_HOME";
@@ -112,6 +112,7 @@ fn sweep_folder(folder: &Path) {
     // Most were removed by their owner.
     if folder.is_dir() && !hold::is_held(folder) {
         unisolated::kill_stragglers_of(folder);
+        search::kill_policy_of(folder);
         let _ = scratch::remove_unheld(folder);
     }
 }

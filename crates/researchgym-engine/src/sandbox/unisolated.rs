@@ -122,7 +122,12 @@ pub(super) fn kill_stragglers_of(folder: &Path) {
     if !folder.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(PREFIX.as_bytes())) {
         return;
     }
-    let marker = format!("{MARKER}={}\0", folder.display());
+    kill_marked(MARKER, folder);
+}
+
+/// Kills all processes in whose environment this variable names the folder.
+pub(crate) fn kill_marked(variable: &str, folder: &Path) {
+    let marker = format!("{variable}={}\0", folder.display());
     for _ in 0..100 {
         let stragglers = processes_with(marker.as_bytes());
         if stragglers.is_empty() {

@@ -8,7 +8,7 @@ use researchgym_core::search::NodeId;
 use super::contents::changes;
 use super::{Search, tree};
 use crate::session::Session;
-use crate::store::read_log;
+use crate::store::LogReader;
 
 impl Search {
     /// Puts the best candidate and its graded artefacts into the workspace. Gives false if there is none.
@@ -45,10 +45,12 @@ fn outputs(session: &Session, node: NodeId) -> Result<Option<Manifest>, Failure>
     let Some(measurement) = tree(session).get(node).and_then(|node| node.measurements.first()) else {
         return Ok(None);
     };
-    let lines = read_log(session.folder())?.lines;
-    let found = lines.iter().find_map(|line| match &line.event {
-        Event::Evaluated(evaluated) if evaluated.evaluation == measurement.evaluation => evaluated.outputs,
-        _ => None,
-    });
-    found.map(|outputs| Ok(session.blobs().manifest(outputs)?)).transpose()
+    for line in LogReader::open(session.folder())? {
+        if let Event::Evaluated(evaluated) = line?.event
+            && evaluated.evaluation == measurement.evaluation
+        {
+            return evaluated.outputs.map(|outputs| Ok(session.blobs().manifest(outputs)?)).transpose();
+        }
+    }
+    Ok(None)
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use researchgym_core::action::Body;
+use researchgym_core::digest::Digest;
 use researchgym_core::event::Event;
 use researchgym_core::failure::Failure;
 use researchgym_core::search::event::{Gate, NodeBuilt, NodeDropped, bounded};
@@ -15,6 +16,17 @@ use super::evaluator::Files;
 use super::making::{Made, Unmade, is_pure};
 use super::{Search, tree};
 use crate::session::Session;
+
+/// What the gates have seen of a candidate that passed them. It meets them twice, when it is proposed and when it is made,
+/// and the second time only what has been built meanwhile can speak against it.
+pub(super) struct Look {
+    files: Arc<Files>,
+    artefact: Digest,
+    /// If near duplicates are refused, and it is one that could be.
+    shingles: Option<Shingles>,
+    /// How many different candidates there were.
+    candidates: usize,
+}
 
 impl Search {
     /// Begins with a planned node.
@@ -72,20 +84,44 @@ impl Search {
         if matches!(operator, Some(Operator::Baseline | Operator::Replicate)) {
             return Ok(());
         }
-        if let Some(error) = files.keys().find_map(|path| self.surface.check(path).err()) {
-            return Err(Unmade::by_rule(Gate::Surface, error.to_string()));
-        }
-        let artefact = artefact_digest(files);
-        if let Some(of) = self.known.get(&artefact).copied().filter(|of| *of != id) {
-            let reason = format!("it is the same as node {of}");
-            return Err(Unmade { of: Some(of), ..Unmade::by_rule(Gate::Duplicate, reason) });
-        }
-        let writes_code = operator.is_some_and(|operator| writes_code(operator, !self.doors.is_empty()));
-        if writes_code {
-            self.lint(tree, id, files)?;
-            self.is_new(tree, files)?;
-        }
+        let before = self.looks.remove(&id).filter(|look| Arc::ptr_eq(&look.files, files));
+        let candidates = self.known.len();
+        let look = match before {
+            Some(look) if look.candidates == candidates => look,
+            Some(look) => {
+                self.is_another(id, look.artefact)?;
+                self.is_new(tree, look.shingles.as_ref())?;
+                Look { candidates, ..look }
+            }
+            None => {
+                if let Some(error) = files.keys().find_map(|path| self.surface.check(path).err()) {
+                    return Err(Unmade::by_rule(Gate::Surface, error.to_string()));
+                }
+                let artefact = artefact_digest(files);
+                self.is_another(id, artefact)?;
+                let writes_code =
+                    operator.is_some_and(|operator| writes_code(operator, !self.doors.is_empty()));
+                let shingles = self.similar.as_ref().filter(|_| writes_code).map(|_| Shingles::of(files));
+                if writes_code {
+                    self.lint(tree, id, files)?;
+                    self.is_new(tree, shingles.as_ref())?;
+                }
+                Look { files: files.clone(), artefact, shingles, candidates }
+            }
+        };
+        self.looks.insert(id, look);
         Ok(())
+    }
+
+    /// Whether no candidate consists of the same files.
+    fn is_another(&self, id: NodeId, artefact: Digest) -> Result<(), Unmade> {
+        match self.known.get(&artefact).copied().filter(|of| *of != id) {
+            Some(of) => {
+                let reason = format!("it is the same as node {of}");
+                Err(Unmade { of: Some(of), ..Unmade::by_rule(Gate::Duplicate, reason) })
+            }
+            None => Ok(()),
+        }
     }
 
     /// Whether the changed files hold nothing that no honest candidate has.
@@ -103,12 +139,11 @@ impl Search {
     }
 
     /// Whether it is not nearly the same as an earlier candidate.
-    fn is_new(&mut self, tree: &Tree, files: &Files) -> Result<(), Unmade> {
-        let Some(index) = &self.similar else { return Ok(()) };
+    fn is_new(&mut self, tree: &Tree, shingles: Option<&Shingles>) -> Result<(), Unmade> {
+        let (Some(index), Some(shingles)) = (&self.similar, shingles) else { return Ok(()) };
         let contents = &mut self.contents;
-        let nearest = index.nearest_exactly(&Shingles::of(files), |node| {
-            contents.of(tree, node).ok().map(|files| Shingles::of(&files))
-        });
+        let nearest = index
+            .nearest_exactly(shingles, |node| contents.of(tree, node).ok().map(|files| Shingles::of(&files)));
         match nearest.filter(|(_, similarity)| *similarity >= self.spec.novelty.similarity) {
             Some((of, similarity)) => {
                 let reason = format!("{:.1} % of it is the same as node {of}", similarity * 100.0);
@@ -132,7 +167,8 @@ impl Search {
                 Ok((path, body))
             })
             .collect::<Result<_, Failure>>()?;
-        let artefact = artefact_digest(&made.files);
+        let look = self.looks.remove(&id).filter(|look| Arc::ptr_eq(&look.files, &made.files));
+        let artefact = look.as_ref().map_or_else(|| artefact_digest(&made.files), |look| look.artefact);
         let is_candidate = node.is_some_and(|node| node.is_candidate());
         let built = NodeBuilt {
             node: id,
@@ -151,7 +187,8 @@ impl Search {
         if is_candidate {
             self.known.entry(artefact).or_insert(id);
             if let Some(index) = &mut self.similar {
-                index.insert(id, &Shingles::of(&made.files));
+                let shingles = look.and_then(|look| look.shingles);
+                index.insert(id, &shingles.unwrap_or_else(|| Shingles::of(&made.files)));
             }
         }
         Ok(())
@@ -170,6 +207,7 @@ impl Search {
             working_ms: session.working_ms(),
         };
         self.is_waiting = false;
+        self.looks.remove(&id);
         self.nothing = (self.nothing.0 + 1, dropped.reason.clone());
         self.record(session, Event::NodeDropped(Box::new(dropped)))
     }

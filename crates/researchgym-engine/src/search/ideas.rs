@@ -58,7 +58,7 @@ impl Search {
         let Some(idea) = had.ideas.get(call.position as usize) else {
             let reason = had.reason.clone().unwrap_or_else(|| "there was no idea for it".to_owned());
             let unmade = Unmade::by_rule(Gate::NotImplemented, reason);
-            return Ok(Shared::None(Unmade { model: Some(had.model.clone()), spent, ..unmade }));
+            return Ok(Shared::None(Unmade { attempts: 0, spent, ..unmade }));
         };
         let text = session.blobs().resolve(idea)?;
         Ok(Shared::Had(String::from_utf8_lossy(&text).into_owned(), spent))

@@ -426,6 +426,9 @@ fn fault(ended: &ExecOutcome, said: &Said, timeout: Duration) -> Option<(Evaluat
     if ended.limits.contains(&ReachedLimit::Memory) {
         return Some((EvaluationFailure::OutOfMemory, "its program met the memory limit".to_owned()));
     }
+    if let Some(reason) = flood(ended) {
+        return Some((EvaluationFailure::Crash, reason));
+    }
     match (ended.ending, ended.exit_code) {
         (ExecEnding::Exited | ExecEnding::ShellEnded, Some(0)) => None,
         (ExecEnding::TimedOut, _) | (_, None) => {
@@ -441,4 +444,16 @@ fn fault(ended: &ExecOutcome, said: &Said, timeout: Duration) -> Option<(Evaluat
             Some((kind, format!("its program ended with status {code}: {last}")))
         }
     }
+}
+
+/// Why a program was killed that wrote more than there is room for.
+fn flood(ended: &ExecOutcome) -> Option<String> {
+    /// `SIGXFSZ` as bash reports it: no file may be larger than the workspace.
+    const FILE_TOO_LARGE: i32 = 128 + 25;
+    if ended.limits.contains(&ReachedLimit::Workspace) {
+        let told = ended.notes.first().map(|note| format!(": {note}")).unwrap_or_default();
+        return Some(format!("its program met the limit on the workspace (`workspace_mib`){told}"));
+    }
+    (ended.exit_code == Some(FILE_TOO_LARGE))
+        .then(|| "its program wrote a file larger than the workspace may be (`workspace_mib`)".to_owned())
 }

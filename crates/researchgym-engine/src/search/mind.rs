@@ -2,6 +2,7 @@
 //! (`docs/reference/policy-protocol.md`).
 
 use std::collections::VecDeque;
+use std::path::Path;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -14,11 +15,18 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 use super::unusable;
+use crate::sandbox::unisolated::kill_marked;
+use crate::scratch::Scratch;
+use crate::workbench::Workbench;
 
 /// How long a program may think about one question.
 const PATIENCE: Duration = Duration::from_secs(300);
 /// The longest answer.
 const MAX_ANSWER: u64 = 1 << 20;
+/// The variable by which a policy's processes are known: the path of its folder.
+const MARKER: &str = "RESEARCHGYM_POLICY";
+/// What the names of these folders begin with.
+const FOLDER_PREFIX: &str = "researchgym-policy-";
 /// Lines that the program has written to its standard error and that a failure shows.
 const COMPLAINTS: usize = 5;
 
@@ -30,6 +38,14 @@ pub(super) enum Mind {
     Theirs(Box<Program>),
 }
 
+/// A policy that has seen what happened and does not work yet.
+pub(super) enum Memory {
+    /// One of our policies.
+    Ours(Box<dyn Policy>),
+    /// A program that is not started yet, and what it is to be told.
+    Theirs(External, String),
+}
+
 /// A policy that is a program.
 pub(super) struct Program {
     named: String,
@@ -38,40 +54,84 @@ pub(super) struct Program {
     stdout: BufReader<ChildStdout>,
     complaints: Arc<Mutex<VecDeque<String>>>,
     untold: String,
+    /// Its name is in the environment of the program and of all that it starts: by that they are found and ended, by us or,
+    /// if we are killed, by the sweeper.
+    folder: Scratch,
 }
 
-impl Mind {
+impl Drop for Program {
+    fn drop(&mut self) {
+        kill_policy_of(self.folder.path());
+    }
+}
+
+/// Ends a policy with all that it has started, if the folder is that of one: processes that have its name in their
+/// environment. One that has cleared its environment escapes.
+pub(crate) fn kill_policy_of(folder: &Path) {
+    if folder.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(FOLDER_PREFIX.as_bytes())) {
+        kill_marked(MARKER, folder);
+    }
+}
+
+impl Memory {
     /// The policy before anything has happened.
     ///
     /// # Errors
-    /// The program cannot be started.
-    pub(super) fn begin(spec: &PolicySpec, first: &Message) -> Result<Mind, Failure> {
+    /// There is no such policy.
+    pub(super) fn begin(spec: &PolicySpec) -> Result<Memory, Failure> {
         match (spec.begin(), spec) {
-            (Some(policy), _) => Ok(Mind::Ours(policy)),
-            (None, PolicySpec::External(external)) => Ok(Mind::Theirs(Box::new(start(external, first)?))),
+            (Some(policy), _) => Ok(Memory::Ours(policy)),
+            (None, PolicySpec::External(external)) => Ok(Memory::Theirs(external.clone(), String::new())),
             (None, _) => Err(unusable(format!("the policy {} cannot be started", spec.name()))),
         }
     }
 
     pub(super) fn observe(&mut self, tree: &Tree, change: Change) {
         match self {
-            Mind::Ours(policy) => policy.observe(tree, change),
-            Mind::Theirs(program) => {
-                for message in Message::changed(tree, change) {
-                    program.untold.push_str(&message.line());
-                }
+            Memory::Ours(policy) => policy.observe(tree, change),
+            Memory::Theirs(_, untold) => note(untold, tree, change),
+        }
+    }
+
+    /// The policy at work. `first` is what a program is told before all else.
+    ///
+    /// # Errors
+    /// The program cannot be started.
+    pub(super) fn at_work(self, first: &Message, workbench: &Workbench) -> Result<Mind, Failure> {
+        match self {
+            Memory::Ours(policy) => Ok(Mind::Ours(policy)),
+            Memory::Theirs(external, untold) => {
+                let untold = first.line() + &untold;
+                Ok(Mind::Theirs(Box::new(start(&external, untold, workbench)?)))
             }
         }
     }
 }
 
-fn start(external: &External, first: &Message) -> Result<Program, Failure> {
+impl Mind {
+    pub(super) fn observe(&mut self, tree: &Tree, change: Change) {
+        match self {
+            Mind::Ours(policy) => policy.observe(tree, change),
+            Mind::Theirs(program) => note(&mut program.untold, tree, change),
+        }
+    }
+}
+
+fn note(untold: &mut String, tree: &Tree, change: Change) {
+    for message in Message::changed(tree, change) {
+        untold.push_str(&message.line());
+    }
+}
+
+fn start(external: &External, untold: String, workbench: &Workbench) -> Result<Program, Failure> {
     let named = external.command.join(" ");
     let broke = |what: String| Failure::new(Boundary::Agent, format!("the policy `{named}`: {what}"));
     let (program, arguments) =
         external.command.split_first().ok_or_else(|| broke("no program is named".to_owned()))?;
+    let folder = workbench.folder(FOLDER_PREFIX)?;
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.env(MARKER, folder.path());
     let mut child =
         command.kill_on_drop(true).process_group(0).spawn().map_err(|error| broke(error.to_string()))?;
     let lost = || broke("its standard streams are not there".to_owned());
@@ -89,7 +149,7 @@ fn start(external: &External, first: &Message) -> Result<Program, Failure> {
             }
         }
     });
-    Ok(Program { named, child, stdin, stdout, complaints, untold: first.line() })
+    Ok(Program { named, child, stdin, stdout, complaints, untold, folder })
 }
 
 impl Program {

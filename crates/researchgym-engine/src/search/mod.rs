@@ -23,6 +23,7 @@ mod models;
 mod mutations;
 mod mutator;
 mod opening;
+mod past;
 mod planning;
 mod prompts;
 mod rules;
@@ -51,11 +52,14 @@ pub use self::evaluator::{
     Evaluation, Evaluator, Files, Job, JobGrading, Progress, ProgressTeller, Queued, Said, Verdict,
 };
 pub use self::fake::Fake;
+use self::gates::Look;
 use self::ideas::Brought;
 pub(crate) use self::local::{InJob, Local};
 use self::making::{Made, Unmade};
 use self::mind::Mind;
+pub(crate) use self::mind::kill_policy_of;
 use self::mutator::Mutator;
+pub(crate) use self::past::SearchPast;
 use self::rules::Numbers;
 pub(crate) use self::warm::Pool;
 use crate::agent::GivesUp;
@@ -78,6 +82,8 @@ struct Search {
     contents: Contents,
     /// Candidates by the hash of their files.
     known: HashMap<Digest, NodeId>,
+    /// Candidates that have passed the gates and are not built yet.
+    looks: BTreeMap<NodeId, Look>,
     /// Candidates by what they have in common, if near duplicates are refused.
     similar: Option<Index>,
     ensemble: Ensemble,

@@ -1,6 +1,7 @@
 //! Operators that ask a model, beside the loop: ask, read the change, make it, have the gates look at it; and where that
 //! fails, ask again with the exact reason.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use researchgym_core::edit::{self, EditError, Form, Surface};
@@ -19,6 +20,12 @@ use super::making::{Made, Unmade};
 
 /// Conversations of one node.
 const OF_A_NODE: u64 = 1 << 8;
+
+/// The conversations in which a node's candidate is made.
+pub(super) fn conversations_of(node: NodeId) -> Range<u64> {
+    let first = u64::from(node) * OF_A_NODE;
+    first..first + OF_A_NODE
+}
 
 /// All that making one candidate needs.
 pub(super) struct Order {
@@ -114,7 +121,7 @@ pub(super) async fn make(mut order: Order) {
 }
 
 async fn implement(order: &mut Order, account: &mut Account) -> Result<Arc<Files>, Ends> {
-    let number = u64::from(order.node) * OF_A_NODE;
+    let number = conversations_of(order.node).start;
     let mut conversation = Conversation::new(number);
     let mut messages = std::mem::take(&mut order.opening);
     match std::mem::replace(&mut order.idea, Idea::OfTheChange) {
@@ -175,7 +182,7 @@ async fn idea(
     account: &mut Account,
     opening: Vec<Message>,
 ) -> Result<String, Ends> {
-    let mut conversation = Conversation::new(u64::from(order.node) * OF_A_NODE);
+    let mut conversation = Conversation::new(conversations_of(order.node).start);
     for message in opening {
         conversation.push(message);
     }

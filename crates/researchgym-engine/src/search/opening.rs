@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicUsize;
 use std::time::Instant;
 
 use researchgym_core::digest::Digest;
-use researchgym_core::event::{Event, Line};
+use researchgym_core::event::Event;
 use researchgym_core::executor::{Executor, SlurmSpec};
 use researchgym_core::failure::{Boundary, Failure};
 use researchgym_core::gpu::GpuRequest;
@@ -15,7 +15,7 @@ use researchgym_core::manifest::Manifest;
 use researchgym_core::search::event::{Evaluated, EvaluationOutcome};
 use researchgym_core::search::policy::external::Message;
 use researchgym_core::search::similarity::{Index, Shingles};
-use researchgym_core::search::{Ensemble, NodeId, Operator, SearchSpec, StageSpending, Status, Tree};
+use researchgym_core::search::{NodeId, Operator, SearchSpec, Status, Tree};
 use researchgym_core::task::Task;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -24,17 +24,15 @@ use super::cluster::OnCluster;
 use super::contents::Contents;
 use super::evaluator::{Evaluator, Files};
 use super::local::{InJob, Local};
-use super::mind::Mind;
 use super::mutator::Mutator;
-use super::rules::Numbers;
+use super::past::{Known, SearchPast};
 use super::warm::Pool;
 use super::{Places, Search, Ways, surface, tree, unusable};
 use crate::executor::Cluster;
 use crate::model::Door;
 use crate::runner::DESCRIPTION;
-use crate::session::{Session, answers};
+use crate::session::Session;
 use crate::snapshot::check_out;
-use crate::store::read_log;
 
 /// Protected files that are longer than this are not told to models.
 const MOST_SHOWN: u64 = 256 << 10;
@@ -47,31 +45,19 @@ impl Search {
         places: Places,
         ways: &Ways,
     ) -> Result<Search, Failure> {
-        let lines = read_log(session.folder())?.lines;
+        let past = match session.take_search_past() {
+            Some(past) => *past,
+            None => SearchPast::of(session.folder())?,
+        };
+        let (Known { snapshot, starter, mut contents, numbers, memory, ensemble: models, spending }, answers) =
+            past.known()?;
         let task = Arc::new((*session.state().started.task).clone());
-        let snapshot = first_snapshot(&lines)?;
-        let starter = session.blobs().manifest(snapshot)?;
-        let mut contents = Contents::new(&task, &starter, session.blobs().clone())?;
         let seed = session.state().started.spec.seed;
-        let has_cma = spec.operators.0.contains_key(&Operator::CmaEs);
-        let mut numbers = Numbers::begin(&task, contents.baseline(), has_cma, seed);
         let started = &session.state().started;
         let first = Message::begin(&task, spec, seed, session.limits().steps);
-        let mut mind = Mind::begin(&spec.policy, &first)?;
-        let mut models = Ensemble::new(spec.selection);
-        let mut spending = StageSpending::default();
+        let mind = memory.at_work(&first, session.workbench())?;
         let (run_id, runtime, image) = (&started.run_id, started.spec.runtime, started.spec.image.clone());
         let mutator = Arc::new(Mutator::new(session.workbench().clone(), run_id, runtime, image));
-        let mut past = Tree::new(&task);
-        for line in &lines {
-            past.apply(&line.event).map_err(|error| Failure::new(Boundary::Store, error.to_string()))?;
-            for change in past.changed() {
-                mind.observe(&past, *change);
-                numbers.observe(&past, *change, &mut contents);
-                models.observe(&past, *change);
-                spending.observe(&past, *change);
-            }
-        }
         let executor = session.state().started.spec.executor.clone();
         let evaluator = match (places.evaluator, executor) {
             (Some(evaluator), _) => evaluator,
@@ -101,6 +87,7 @@ impl Search {
             numbers,
             contents,
             known,
+            looks: BTreeMap::new(),
             similar,
             ensemble: models,
             spending,
@@ -119,7 +106,7 @@ impl Search {
             beside: JoinSet::new(),
             calls: BTreeMap::new(),
             parked: VecDeque::new(),
-            answers: answers(&lines),
+            answers,
             queued: BTreeSet::new(),
             finished: Vec::new(),
             broken: 0,
@@ -130,15 +117,6 @@ impl Search {
             is_unsynced: false,
         })
     }
-}
-
-/// The workspace with which the run began.
-fn first_snapshot(lines: &[Line]) -> Result<Digest, Failure> {
-    let first = lines.iter().find_map(|line| match &line.event {
-        Event::WorkspaceReady { snapshot, .. } => Some(*snapshot),
-        _ => None,
-    });
-    first.ok_or_else(|| Failure::new(Boundary::Store, "the run has no workspace"))
 }
 
 /// The ways to all models of the search, with their weights.

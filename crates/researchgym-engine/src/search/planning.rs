@@ -148,8 +148,11 @@ impl Search {
             let parents = std::mem::replace(&mut plan.parents, vec![0]);
             let shown = std::mem::take(&mut plan.shown);
             plan.shown = parents.into_iter().filter(|parent| *parent != 0).collect();
-            plan.shown.extend(shown);
-            plan.shown.dedup();
+            for id in shown {
+                if !plan.shown.contains(&id) {
+                    plan.shown.push(id);
+                }
+            }
         }
     }
 

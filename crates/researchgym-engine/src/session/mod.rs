@@ -44,7 +44,7 @@ use self::gateway::{Books, Refusals};
 pub use self::inbox::Notice;
 pub(crate) use self::nodes::{Booked, Granted, Sent};
 use self::record::Item;
-pub(crate) use self::record::{Recorded, RecordedAsk, Unfinished, answers, record, unanswered};
+pub(crate) use self::record::{Answers, Recorded, RecordedAsk, Unfinished, record, unanswered};
 pub use self::recorder::Observer;
 pub(crate) use self::recorder::Recorder;
 pub(crate) use self::reenact::Reenacted;
@@ -52,6 +52,7 @@ pub use self::totals::{Change, LimitChanges, LimitError};
 use crate::model::Door;
 use crate::network::Proxy;
 use crate::sandbox::{Capture, Sandbox};
+use crate::search::SearchPast;
 use crate::snapshot::Snapshotter;
 use crate::web::Web;
 use crate::workbench::Workbench;
@@ -96,6 +97,8 @@ pub struct Session {
     told_until: u64,
     /// The question that the next one repeats.
     unanswered: Option<u64>,
+    /// What a search knows of its log, until it takes it up.
+    search_past: Option<Box<SearchPast>>,
     /// Conversation and settings of the last question in this process.
     asked_with: Option<(u64, RequestSettings)>,
     /// The user has ended a pause.
@@ -119,7 +122,7 @@ pub(crate) struct Parts {
 }
 
 /// What an agent did before, in an earlier segment or in the run that this one was forked from.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Past {
     /// From which it is answered.
     pub(crate) recorded: VecDeque<Recorded>,
@@ -127,6 +130,8 @@ pub(crate) struct Past {
     pub(crate) unanswered: Option<u64>,
     /// Whether the run goes on after a break.
     pub(crate) was_interrupted: bool,
+    /// What a search knows of its log, if that was read for it already.
+    pub(crate) search: Option<Box<SearchPast>>,
 }
 
 /// How much of the outputs of all commands of a run is kept whole; of what comes later only its ends.
@@ -163,6 +168,7 @@ impl Session {
             was_interrupted: past.was_interrupted,
             told_until: 0,
             unanswered: past.unanswered,
+            search_past: past.search,
             asked_with: None,
             unpaused: false,
         }

@@ -18,6 +18,7 @@ use super::ask::stopped;
 use super::record::RecordedAsk;
 use super::{Session, Stop};
 use crate::model::{Attempted, Door};
+use crate::search::SearchPast;
 use crate::store::{Blobs, RunFolder};
 use crate::workbench::Workbench;
 
@@ -90,6 +91,11 @@ impl Session {
     /// What the runs of this process share.
     pub(crate) fn workbench(&self) -> &Arc<Workbench> {
         &self.workbench
+    }
+
+    /// What the search knows of its log, if that was read for it already; once.
+    pub(crate) fn take_search_past(&mut self) -> Option<Box<SearchPast>> {
+        self.search_past.take()
     }
 
     /// The way to the run's model.

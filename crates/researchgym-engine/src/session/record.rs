@@ -1,6 +1,7 @@
 //! What an agent did and heard before: the record from which a resumed or forked run is answered as far as it goes.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
 
 use researchgym_core::action::{Action, Body, Origin};
 use researchgym_core::budget::Used;
@@ -96,27 +97,42 @@ pub(crate) fn record(lines: &[Line], unfinished: Unfinished) -> Result<VecDeque<
 }
 
 /// The answers that agents were told, by conversation, in order: for a search, whose conversations go on beside each other.
-pub(crate) fn answers(lines: &[Line]) -> BTreeMap<u64, VecDeque<RecordedAsk>> {
-    let mut asked: BTreeMap<u64, Question> = BTreeMap::new();
-    let mut answers: BTreeMap<u64, VecDeque<RecordedAsk>> = BTreeMap::new();
-    for line in lines {
-        match &line.event {
+#[derive(Default)]
+pub(crate) struct Answers {
+    asked: BTreeMap<u64, Question>,
+    told: BTreeMap<u64, VecDeque<RecordedAsk>>,
+}
+
+impl Answers {
+    /// Takes in what an event says of questions and answers.
+    pub(crate) fn see(&mut self, event: &Event) {
+        match event {
             Event::ModelAsked(question) if question.caller == Caller::Agent => {
-                let repeats = question.retry_of.and_then(|call| asked.get(&call));
+                let repeats = question.retry_of.and_then(|call| self.asked.get(&call));
                 if let Some(understood) = Question::of(question, repeats) {
-                    asked.insert(question.call, understood);
+                    self.asked.insert(question.call, understood);
                 }
             }
             Event::ModelCalled(called) if matches!(called.outcome, CallOutcome::Answered { .. }) => {
-                if let Some(question) = asked.get(&called.call) {
-                    let ask = question.clone().ended(called);
-                    answers.entry(ask.conversation).or_default().push_back(ask);
+                if let Some(question) = self.asked.remove(&called.call) {
+                    let ask = question.ended(called);
+                    self.told.entry(ask.conversation).or_default().push_back(ask);
                 }
             }
             _ => {}
         }
     }
-    answers
+
+    /// Forgets conversations that are over.
+    pub(crate) fn forget(&mut self, conversations: Range<u64>) {
+        self.asked.retain(|_, question| !conversations.contains(&question.conversation));
+        self.told.retain(|conversation, _| !conversations.contains(conversation));
+    }
+
+    /// Those of conversations that may go on.
+    pub(crate) fn into_told(self) -> BTreeMap<u64, VecDeque<RecordedAsk>> {
+        self.told
+    }
 }
 
 /// The newest question of the agent's that has no answer which it was told: the next one repeats it.

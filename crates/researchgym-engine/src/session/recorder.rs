@@ -67,20 +67,11 @@ impl Recorder {
         })
     }
 
-    /// The event without keys. Nobody should ever put one into an event: this is for whoever echoes one.
-    fn redacted(&self, event: Event) -> Event {
-        let Some(redactor) = &self.redactor else { return event };
-        let Ok(text) = serde_json::to_string(&event) else { return event };
-        if !redactor.contains(text.as_bytes()) {
-            return event;
-        }
-        serde_json::from_str(&redactor.redact(&text)).unwrap_or(event)
-    }
-
     /// Appends one event and gives its line. The event is in the kernel's hands before this returns.
     pub(crate) fn append(&mut self, event: Event) -> Result<Line, Failure> {
-        let event = self.redacted(event);
-        let line = self.log.append(&event_time(Timestamp::now()), event)?;
+        let redactor = self.redactor.as_ref();
+        let hide = |line: &str| without_keys(line, redactor?);
+        let line = self.log.append_hiding(&event_time(Timestamp::now()), event, hide)?;
         self.state.apply(&line).map_err(|error| Failure::new(Boundary::Store, error.to_string()))?;
         (self.observer)(&line, &self.state);
         Ok(line)
@@ -120,4 +111,15 @@ impl Recorder {
         };
         RunResult::of(&self.state, context)
     }
+}
+
+/// The event of a line without the keys that are in it, if any are. Nobody should ever put one into an event: this is for
+/// whoever echoes one.
+fn without_keys(line: &str, redactor: &Redactor) -> Option<Event> {
+    if !redactor.contains(line.as_bytes()) {
+        return None;
+    }
+    let event =
+        serde_json::from_str::<Line>(line).ok().and_then(|line| serde_json::to_string(&line.event).ok())?;
+    serde_json::from_str(&redactor.redact(&event)).ok()
 }

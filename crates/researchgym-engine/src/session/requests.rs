@@ -89,7 +89,7 @@ impl Session {
             "task": task.id,
             "variant": state.started.spec.variant,
             "primary": task.primary(),
-            "baseline": task.baseline.as_ref().map(|baseline| baseline.shown()),
+            "baseline": task.baseline.as_ref().map(|baseline| baseline.shown(&task.primary())),
             "best_score": best,
             "artefacts": task.submission.artefacts,
             "steps": state.steps,

@@ -44,21 +44,41 @@ impl EventLog {
     /// A torn last line is cut off; its bytes are kept in `events.torn`. A log that was edited, or written by a
     /// newer program, is refused and left as it is. Also removes what a killed writer of blobs left half done.
     pub fn reopen(folder: &RunFolder) -> Result<(EventLog, Vec<Line>, Option<TornTail>), StoreError> {
+        let mut lines = Vec::new();
+        let (log, torn) = EventLog::reopen_seeing(folder, |line| {
+            lines.push(line);
+            Ok::<(), StoreError>(())
+        })?;
+        Ok((log, lines, torn))
+    }
+
+    /// The same, with one line after the other for `see`, so that nobody needs to hold all of a long log.
+    ///
+    /// # Errors
+    /// Those of [`EventLog::reopen`], and those of `see`; then the log is left as it is.
+    pub fn reopen_seeing<E: From<StoreError>>(
+        folder: &RunFolder,
+        mut see: impl FnMut(Line) -> Result<(), E>,
+    ) -> Result<(EventLog, Option<TornTail>), E> {
         let mut reader = LogReader::open(folder)?;
-        let lines: Vec<Line> = reader.by_ref().collect::<Result<_, _>>()?;
+        let mut count = 0;
+        for line in reader.by_ref() {
+            see(line?)?;
+            count += 1;
+        }
         let path = folder.events();
-        if lines.is_empty() {
-            return Err(StoreError::EmptyLog { path });
+        if count == 0 {
+            return Err(StoreError::EmptyLog { path }.into());
         }
         let mut options = OpenOptions::new();
         let file = options.read(true).append(true).open(&path).map_err(StoreError::io("open", &path))?;
-        let mut log = EventLog::at(file, path, lines.len() as u64, reader.head(), reader.whole_bytes());
+        let mut log = EventLog::at(file, path, count, reader.head(), reader.whole_bytes());
         let torn = reader.torn();
         if torn.is_some() {
             log.cut_torn_tail(folder)?;
         }
         super::remove_unfinished(folder.root())?;
-        Ok((log, lines, torn))
+        Ok((log, torn))
     }
 
     fn at(file: File, path: PathBuf, next_seq: u64, head: Digest, length: u64) -> EventLog {
@@ -91,15 +111,32 @@ impl EventLog {
     /// An event that cannot be encoded, or a first event other than `RunStarted`, is refused without harm. After a
     /// failed write every later append fails too.
     pub fn append(&mut self, time: &str, event: Event) -> Result<Line, StoreError> {
+        self.append_hiding(time, event, |_| None)
+    }
+
+    /// The same, where `hide` may put another event into the place of one in whose text it finds what must not be written
+    /// down. It is asked about the encoded line, so that an event without any is encoded once.
+    pub(crate) fn append_hiding(
+        &mut self,
+        time: &str,
+        event: Event,
+        hide: impl FnOnce(&str) -> Option<Event>,
+    ) -> Result<Line, StoreError> {
         if self.poisoned {
             return Err(StoreError::Poisoned { path: self.path.clone() });
         }
         if (self.next_seq == 0) != matches!(event, Event::RunStarted(_)) {
             return Err(self.line_error(ChainError::Start));
         }
-        let line = Line { seq: self.next_seq, prev: self.head, time: time.to_owned(), event };
-        let (text, digest) =
-            encode_line(&line).map_err(|source| StoreError::Encode { path: self.path.clone(), source })?;
+        let mut line = Line { seq: self.next_seq, prev: self.head, time: time.to_owned(), event };
+        let encoded = |line: &Line| {
+            encode_line(line).map_err(|source| StoreError::Encode { path: self.path.clone(), source })
+        };
+        let (mut text, mut digest) = encoded(&line)?;
+        if let Some(event) = hide(&text) {
+            line.event = event;
+            (text, digest) = encoded(&line)?;
+        }
         self.buffer.clear();
         self.buffer.extend_from_slice(text.as_bytes());
         self.buffer.push(b'\n');

@@ -5,6 +5,7 @@
 use researchgym_core::failure::Failure;
 use researchgym_core::spec::SCHEMA;
 use researchgym_engine::audit::{self, Cleaned, Holder, Kind, Remains, Scope};
+use researchgym_engine::executor::slurm::{self, ClusterReport};
 use researchgym_engine::gpu::{self, GpuReport};
 use researchgym_engine::sandbox::docker::Orphan;
 use researchgym_engine::sandbox::{MachineReport, SandboxHost};
@@ -22,6 +23,7 @@ struct Machine<'a> {
     #[serde(flatten)]
     report: &'a MachineReport,
     gpus: GpuReport,
+    slurm: ClusterReport,
 }
 
 pub(crate) fn doctor(arguments: &DoctorArguments, printer: &Printer) -> Outcome {
@@ -31,16 +33,17 @@ pub(crate) fn doctor(arguments: &DoctorArguments, printer: &Printer) -> Outcome 
         return remains(arguments, &settings, &sandboxes, printer);
     }
     let mut report = sandboxes.probe();
-    on_runtime(async {
+    let slurm = on_runtime(async {
         sandboxes.probe_engine(&mut report).await;
-        Ok(())
+        Ok(slurm::report().await)
     })?;
     let gpus = gpu::report(&gpus::places());
     if printer.is_json() {
-        printer.json(&Machine { report: &report, gpus });
+        printer.json(&Machine { report: &report, gpus, slurm });
     } else {
         printer.doctor(&report);
         printer.gpus(&gpus);
+        printer.cluster(&slurm);
     }
     Ok(if report.isolation { 0 } else { 3 })
 }

@@ -62,7 +62,8 @@ fn trees(meant: &Meant, printer: &Printer) -> Vec<SearchTree> {
         let has_epochs = |nodes: &[NodeRecord]| nodes.iter().any(|node| node.tag.epoch.is_some());
         let read = nodes_of(folder).and_then(|nodes| {
             let ideas = if has_epochs(&nodes) { ideas_of(folder)? } else { Vec::new() };
-            let mut tree = SearchTree { ideas, ..SearchTree::of(record, nodes) };
+            let mut tree = SearchTree::of(record, nodes);
+            tree.ideas = ideas;
             let mut trials = Vec::new();
             trials_of(folder, &|node| tree.draws_trial(node), &mut |trial| {
                 trials.push(trial);

@@ -50,7 +50,7 @@ fn list(places: &Places, printer: &Printer) -> Outcome {
             .map(|entry| match &entry.loaded {
                 Ok(loaded) => json!({ "task": loaded.task.id, "folder": loaded.folder, "digest": loaded.digest,
                     "title": loaded.task.title, "domain": loaded.task.domain, "primary": loaded.task.primary(),
-                    "baseline": loaded.task.baseline.as_ref().map(|baseline| baseline.shown()) }),
+                    "baseline": loaded.task.baseline.as_ref().map(|baseline| baseline.shown(&loaded.task.primary())) }),
                 Err(error) => json!({ "task": entry.name, "folder": entry.folder, "error": error.to_string() }),
             })
             .collect();

@@ -1,6 +1,7 @@
 //! Everything that reaches the terminal. Data goes to standard output, talk to standard error.
 
 mod audit;
+mod cluster;
 mod doctor;
 mod export;
 mod gateway;

@@ -57,7 +57,7 @@ impl Plan<'_> {
             "runs_dir": self.settings.runs,
             "home": self.settings.home,
             "primary": self.task.primary(),
-            "baseline": self.task.baseline.as_ref().map(|baseline| baseline.shown()),
+            "baseline": self.task.baseline.as_ref().map(|baseline| baseline.shown(&self.task.primary())),
             "image": self.image,
             "needs": self.needs.as_ref().map(|needs| json!({
                 "cpus": needs.cpus,
@@ -92,7 +92,7 @@ impl Plan<'_> {
         };
         rows.push(row("metric", format!("{} ({arrow})", primary.name)));
         if let Some(baseline) = &task.baseline {
-            rows.push(row("baseline", metrics(baseline.shown())));
+            rows.push(row("baseline", metrics(baseline.shown(&self.task.primary()))));
         }
         rows.push(row("validations", task.grader.validations.to_string()));
         let origin = if spec.seed_given { "given" } else { "drawn: another one each time" };
@@ -157,11 +157,13 @@ fn agent(agent: &AgentSpec) -> String {
 
 fn searching(search: &SearchSpec) -> String {
     let operators: Vec<&str> = search.operators.0.keys().map(|operator| operator.name()).collect();
+    let ideas = search.idea_model.as_ref().map(|model| format!(", ideas by {}", model.name));
     format!(
-        "{} with {}, {} at once",
+        "{} with {}, {} at once{}",
         search.policy.name(),
         operators.join(", "),
-        counted(u64::from(search.parallel), "candidate")
+        counted(u64::from(search.parallel), "candidate"),
+        ideas.unwrap_or_default()
     )
 }
 

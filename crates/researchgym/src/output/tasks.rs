@@ -20,7 +20,7 @@ impl Printer {
                 let task = &loaded.task;
                 let primary = task.primary();
                 let baseline =
-                    task.baseline.as_ref().and_then(|baseline| baseline.shown().get(&primary.name));
+                    task.baseline.as_ref().and_then(|baseline| baseline.shown(&primary).get(&primary.name));
                 let arrow = match primary.direction {
                     Direction::Maximize => "higher is better",
                     Direction::Minimize => "lower is better",
@@ -74,7 +74,7 @@ impl Printer {
             rows.push(vec![kind.to_owned(), format!("{} ({arrow})", metric.name)]);
         }
         if let Some(baseline) = baseline {
-            rows.push(vec!["baseline".to_owned(), metrics(baseline.shown())]);
+            rows.push(vec!["baseline".to_owned(), metrics(baseline.shown(&task.primary()))]);
             rows.push(vec!["noise floor".to_owned(), number(baseline.noise_floor)]);
             if let Some(source) = &baseline.source {
                 rows.push(vec!["source".to_owned(), source.clone()]);

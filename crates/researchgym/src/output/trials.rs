@@ -26,9 +26,10 @@ impl Newest {
     /// Takes newer values in.
     pub(super) fn take(&mut self, points: &[MetricPoint]) {
         for point in points {
+            let is_room = self.points.len() < IN_A_LINE;
             match self.points.iter_mut().find(|known| known.name == point.name) {
                 Some(known) => *known = point.clone(),
-                None if self.points.len() < IN_A_LINE => self.points.push(point.clone()),
+                None if is_room => self.points.push(point.clone()),
                 None => {}
             }
         }

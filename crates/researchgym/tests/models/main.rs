@@ -5,6 +5,7 @@
 #[expect(dead_code, reason = "shared with the tests of the command line, which use all of it")]
 mod support;
 
+mod cluster;
 mod conversations;
 mod faults;
 mod forks;

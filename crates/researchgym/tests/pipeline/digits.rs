@@ -135,18 +135,9 @@ fn every_idea_is_told_from_the_others_by_what_became_of_it() {
 
 /// Our own importer takes the export in: executed ideas are attempts, failed ones without a score.
 fn is_read_back(world: &World, found: &Trajectories) {
-    let file = found.folder.join("ideas.jsonl").display().to_string();
-    let imported = world.finish(&[
-        "import",
-        &file,
-        "--format",
-        "ideas",
-        "--output",
-        "json",
-        "--task",
-        "digits-classifier",
-    ]);
+    let imported = world.finish(&["import", &found.folder.display().to_string(), "--output", "json"]);
     assert_eq!(imported.code, 0, "{} {}", imported.stdout, imported.stderr);
+    assert_eq!(imported.object()["tasks"], json!({"digits-classifier": 1}));
     let listed =
         world.finish(&["export", "--format", "csv", "--agent", "ideas", "-o", "again", "--output", "json"]);
     assert_eq!(listed.code, 0, "{} {}", listed.stdout, listed.stderr);

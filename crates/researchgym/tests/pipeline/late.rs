@@ -27,7 +27,7 @@ fn a_result_that_comes_late_belongs_to_its_epoch_and_ends_nothing() {
     assert_eq!(fates, [vec![initial; 3], vec![exploit; 3]].concat(), "{:#?}", found.ideas);
     let late: Vec<&Value> = found.ideas.iter().filter(|idea| idea["late"] == true).collect();
     assert_eq!(late.len(), 1, "{:#?}", found.ideas);
-    assert!(late[0]["diff"].as_str().is_some_and(|diff| diff.contains("+STEPS = 24000")), "{}", late[0]);
+    assert!(late[0]["diff"].as_str().is_some_and(|diff| diff.contains("+STEPS = 15000")), "{}", late[0]);
     assert_eq!((&late[0]["epoch"], &late[0]["direction"]), (&json!(0), &json!("minimize")));
     let epochs = &found.epochs;
     assert_eq!((&epochs[0]["late"], &epochs[0]["measured"]), (&json!(1), &json!(3)));

@@ -8,5 +8,7 @@
 mod support;
 
 mod digits;
+mod few;
+mod flags;
 mod late;
 mod scene;

@@ -14,15 +14,15 @@ pub(crate) struct Scene {
 impl Scene {
     /// On a task of the repository, with the answers that lie under the task's short name.
     pub(crate) fn new(task: &str, answers: &str, more: &[&str]) -> Scene {
-        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let tasks = here.join("../../tasks").display().to_string();
-        let model = |of: &str| {
-            format!(
-                "scripted/{}",
-                here.join("tests/fixtures/pipeline").join(format!("{answers}-{of}.jsonl")).display()
-            )
-        };
-        let (code, ideas) = (model("code"), model("ideas"));
+        let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/pipeline");
+        let file = |of: &str| kept.join(format!("{answers}-{of}.jsonl")).display().to_string();
+        Scene::with(task, &file("code"), &file("ideas"), more)
+    }
+
+    /// On a task of the repository, with the answers of these files.
+    pub(crate) fn with(task: &str, code: &str, ideas: &str, more: &[&str]) -> Scene {
+        let tasks = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tasks").display().to_string();
+        let (code, ideas) = (format!("scripted/{code}"), format!("scripted/{ideas}"));
         let words = ["run", task, "evolutionary-search", "--output", "json", "--tasks-dir", &tasks];
         let models = ["--model", &code, "--idea-model", &ideas];
         let words = words.iter().chain(&models).chain(more).map(|word| (*word).to_owned());

@@ -1,9 +1,10 @@
 //! Programs of the user's own as policies, and mutated programs as candidates.
 
+use rustix::process::Signal;
 use serde_json::json;
 
-use crate::climb::{fates, search, tasks};
-use crate::support::{World, can_isolate, of_type};
+use crate::climb::{fates, search, tasks, words};
+use crate::support::{World, can_isolate, eventually, of_type, signal, wait};
 
 const POLICY: &str = r#"
 import json, sys
@@ -71,6 +72,29 @@ fn a_policy_that_breaks_ends_its_run_with_its_own_words() {
         assert!(message.contains(expected), "{message}");
         world.wait_until_nothing_is_left();
     }
+}
+
+#[test]
+fn a_policy_that_hangs_ends_with_a_killed_search_and_so_does_what_it_has_started() {
+    if !can_isolate() {
+        return;
+    }
+    let world = World::new();
+    let sign = world.path("hangs");
+    let program = format!(
+        "import signal, subprocess, time\nsignal.signal(signal.SIGPIPE, signal.SIG_IGN)\n\
+         subprocess.Popen(['sleep', '1000'], start_new_session=True)\nopen({:?}, 'w').close()\ntime.sleep(1000)\n",
+        sign.display().to_string()
+    );
+    let policy = world.file("policy.py", &program);
+    let tasks = tasks();
+    let flags = ["--policy", &policy, "--operators", "tune", "--slots", "1", "--steps", "3"];
+    let child = world.start(&words(&tasks, &flags));
+    eventually("the policy hangs", || sign.exists().then_some(()));
+    world.wait_for_log("the baseline is measured", |log| log.contains("\"type\":\"evaluated\""));
+    signal(&child, Signal::KILL);
+    wait(child);
+    world.wait_until_nothing_is_left();
 }
 
 #[test]

@@ -10,6 +10,8 @@ pub enum File {
     },
     /// `database.json`: all scored ideas.
     Database,
+    /// `ideas.jsonl`: a row an idea, as this program exports them.
+    Rows,
     /// `epoch<e>/ranked_ideas.json`: the scores of an epoch.
     Ranked {
         /// Its epoch.
@@ -39,6 +41,9 @@ impl File {
             || folders.rsplit('/').find_map(|folder| number_after(folder, "epoch")).unwrap_or_default();
         if name == "database.json" {
             return Some(File::Database);
+        }
+        if name == "ideas.jsonl" {
+            return Some(File::Rows);
         }
         if name == "ranked_ideas.json" {
             return Some(File::Ranked { epoch: epoch() });

@@ -45,6 +45,8 @@ pub struct Ideas {
     others: u64,
     /// Of rows that this program exported: the run that is taken, and how many rows are of others.
     first_run: Option<String>,
+    /// Their task.
+    task: Option<String>,
     of_other_runs: u64,
 }
 
@@ -70,6 +72,7 @@ impl Ideas {
         match file {
             File::Ideas { epoch } => self.list(epoch, bytes),
             File::Database => self.database(bytes),
+            File::Rows => self.rows(bytes),
             File::Ranked { epoch } => self.ranked(epoch, bytes),
             File::Metrics { epoch, idea } => self.measured(epoch, idea, bytes),
             File::Diff { epoch, idea } => {
@@ -156,7 +159,7 @@ impl Ideas {
         Ok(())
     }
 
-    /// The run. `name` is the task's.
+    /// The run. `name` is the task's, where rows do not name it.
     pub fn finish(self, name: &str) -> Foreign {
         let mut doubt = None;
         let (metric, direction) = self.metric.clone().unwrap_or_else(|| {
@@ -171,7 +174,7 @@ impl Ideas {
             };
             ("score".to_owned(), direction)
         });
-        let mut task = TaskRecord::named(name);
+        let mut task = TaskRecord::named(self.task.as_deref().unwrap_or(name));
         task.primary = Some(Primary { name: metric.clone(), direction });
         let record = RunRecord::foreign(PROGRAM, task, PROGRAM);
         let mut run = Foreign { record, steps: Vec::new() };

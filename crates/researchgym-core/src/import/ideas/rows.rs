@@ -83,6 +83,7 @@ impl Ideas {
             self.metric.get_or_insert((name.to_owned(), direction));
         }
         if let Some((name, direction, _)) = own {
+            self.task = self.task.take().or_else(|| text(row, "task").map(str::to_owned));
             self.metric.get_or_insert((name.to_owned(), direction));
         }
         let entry = self.idea(epoch, idea);

@@ -22,6 +22,7 @@ fn names_tell_what_a_file_is() {
         ("ideas_run/ideas_epoch3.json", Some(File::Ideas { epoch: 3 })),
         ("ideas.json", Some(File::Ideas { epoch: 0 })),
         ("ideas_run/database.json", Some(File::Database)),
+        ("out/ideas.jsonl", Some(File::Rows)),
         ("training_logs_run/epoch2/ranked_ideas.json", Some(File::Ranked { epoch: 2 })),
         ("diffs_run_epoch4/code_diff_idea_7.diff", Some(File::Diff { epoch: 4, idea: 7 })),
         ("training_logs_run/epoch1/idea_5/metrics.json", Some(File::Metrics { epoch: 1, idea: 5 })),
@@ -112,4 +113,37 @@ fn damage_is_told() {
     let rows = search.rows(b"{\"idea\": \"a\", \"score\": 1}\n{\"idea\": ").unwrap_err();
     assert_eq!(rows.to_string(), "the file breaks off at line 2, column 9");
     assert_eq!(search.count(), 1);
+}
+
+#[test]
+fn rows_that_this_program_exported_are_taken_with_their_metric_and_one_run_at_a_time() {
+    let row = |run: &str, number: u64, status: &str, value: Option<f64>| {
+        json!({
+            "run_id": run, "task": "char-lm", "epoch": 0, "idea_id": number, "idea": "warm up", "diff": "--- a", "status": status,
+            "metric": "gain", "direction": "minimize", "value": value,
+        })
+        .to_string()
+    };
+    let rows = [
+        row("one", 0, "measured", Some(-0.5)),
+        row("one", 1, "failed", None),
+        row("one", 2, "not_implemented", None),
+        row("two", 0, "measured", Some(9.0)),
+    ];
+    let mut ideas = Ideas::default();
+    ideas.rows(rows.join("\n").as_bytes()).unwrap();
+    let run = ideas.finish("out");
+    assert_eq!(attempts(&run), [(1, Some(-0.5), None), (2, None, Some("its execution gave no score"))]);
+    let task = &run.record.task;
+    assert_eq!(
+        (task.id.as_str(), task.primary.as_ref().unwrap().direction),
+        ("char-lm", Direction::Minimize)
+    );
+    assert_eq!(
+        run.record.left_out,
+        [
+            "1 ideas that have no score: they were not executed",
+            "1 ideas of further runs: one is read at a time"
+        ]
+    );
 }

@@ -156,6 +156,7 @@ pub fn summary(before: &Files, after: &Files) -> String {
 
 fn counts(old: &[u8], new: &[u8]) -> String {
     let (Some(old), Some(new)) = (readable(old), readable(new)) else { return "not text".to_owned() };
+    let (old, new) = without_common_ends(old, new);
     let mut balance: HashMap<&str, i64> = HashMap::new();
     for line in new.lines() {
         *balance.entry(line).or_default() += 1;
@@ -168,9 +169,42 @@ fn counts(old: &[u8], new: &[u8]) -> String {
     format!("+{added} -{removed}")
 }
 
+/// Both texts without the whole lines with which both begin, and those with which both end: most of a candidate is its
+/// base's.
+fn without_common_ends<'t>(old: &'t str, new: &'t str) -> (&'t str, &'t str) {
+    let same = old.bytes().zip(new.bytes()).take_while(|(one, other)| one == other).count();
+    let begin = old.as_bytes()[..same].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    let (old, new) = (&old[begin..], &new[begin..]);
+    let same = old.bytes().rev().zip(new.bytes().rev()).take_while(|(one, other)| one == other).count();
+    let end = &old.as_bytes()[old.len() - same..];
+    let end = end.iter().position(|byte| *byte == b'\n').map_or(0, |at| end.len() - at - 1);
+    (&old[..old.len() - end], &new[..new.len() - end])
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn common_ends_change_no_count(old in "(é?a?b?\n){0,6}c?", new in "(é?a?b?\n){0,6}c?") {
+            let lines = |text: &str| {
+                let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+                lines.sort();
+                lines
+            };
+            let (short_old, short_new) = without_common_ends(&old, &new);
+            let mut all = lines(&old);
+            all.extend(lines(short_new));
+            let mut other = lines(&new);
+            other.extend(lines(short_old));
+            all.sort();
+            other.sort();
+            prop_assert_eq!(all, other, "{:?} {:?}", short_old, short_new);
+        }
+    }
 
     fn files(files: &[(&str, &str)]) -> Files {
         files.iter().map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec())).collect()

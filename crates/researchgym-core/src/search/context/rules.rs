@@ -97,6 +97,7 @@ fn metric(task: &Task) -> String {
 /// What the baseline has: as this search measured it, else as the task tells.
 fn baseline(asked: &Asked<'_>) -> Option<f64> {
     let measured = asked.tree.get(0).and_then(|node| node.aggregate()).map(|aggregate| aggregate.mean);
-    let told = || asked.task.baseline.as_ref()?.shown().get(&asked.tree.primary().name).copied();
+    let primary = asked.tree.primary();
+    let told = || asked.task.baseline.as_ref()?.shown(primary).get(&primary.name).copied();
     measured.or_else(told)
 }

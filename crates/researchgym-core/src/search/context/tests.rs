@@ -6,9 +6,11 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::edit::{self, Form};
+use crate::event::Event;
 use crate::model::{Input, message_bound};
+use crate::search::event::{IdeasHad, Planned, Spent};
 use crate::search::example::{Candidate, Example};
-use crate::search::{Operator, Tag};
+use crate::search::{IdeaCall, Operator, Tag};
 
 /// Tells an opening of the example.
 struct Question<'a> {
@@ -225,6 +227,43 @@ fn where_words_are_inherited_the_parents_ideas_come_first() {
     question.inheritance = Inheritance::Code;
     let [_, user] = question.texts();
     assert!(user.starts_with("# The program: candidate 1\n") && user.contains("# How it came about"));
+}
+
+#[test]
+fn later_questions_of_an_epoch_are_told_the_ideas_of_earlier_ones_once() {
+    let mut tree = Example::begin().tree;
+    let tag = |number, position| Tag {
+        epoch: Some(0),
+        call: Some(IdeaCall { number, position, ideas: 2 }),
+        ..Tag::default()
+    };
+    let plan = |tag| Plan { tag, ..Plan::new(Operator::Implement, vec![0]) };
+    let plans = vec![plan(tag(0, 0)), plan(tag(0, 1)), plan(tag(1, 0))];
+    let planned = Planned { ask: 1, free: 3, first: 1, plans, note: None, working_ms: 0 };
+    tree.apply(&Event::Planned(Box::new(planned))).expect("plans");
+    let idea = |words: &str| Body::Text(format!("[Experiment] {words}\n[Code Changes] x"));
+    let had = IdeasHad {
+        node: 1,
+        ideas: vec![idea("Warm up."), idea("Cool down.")],
+        reason: None,
+        model: "m".into(),
+        spent: Spent::default(),
+        working_ms: 0,
+    };
+    let event = Event::IdeasHad(Box::new(had.clone()));
+    assert_eq!(tree.ideas_of(&tag(0, 1)), None);
+    tree.apply(&event).expect("ideas");
+    assert_eq!((tree.ideas_of(&tag(0, 1)), tree.ideas_of(&tag(1, 0))), (Some(&had), None));
+    assert_eq!(tree.apply(&event).unwrap_err().to_string(), "ideas of a question that was answered before");
+
+    let example = Example { tree, ..Example::begin() };
+    let question =
+        Question { step: Step::Ideas { count: 2, earlier: &[] }, ..Question::new(&example, plan(tag(1, 0))) };
+    let [_, told] = question.texts();
+    for words in ["Warm up.", "Cool down."] {
+        assert_eq!(told.matches(words).count(), 1, "{told}");
+    }
+    assert!(told.contains("Think of 2 ideas, each different from the others,"), "{told}");
 }
 
 #[test]

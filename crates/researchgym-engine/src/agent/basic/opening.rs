@@ -101,8 +101,8 @@ async fn description(session: &mut Session) -> Result<String, Stop> {
 fn facts(task: &Task, may_end: bool) -> Value {
     let primary = task.primary();
     let others = task.metrics.iter().filter(|metric| metric.name != primary.name);
-    let baseline =
-        task.baseline.as_ref().map(|baseline| metrics(baseline.shown())).filter(|text| !text.is_empty());
+    let baseline = task.baseline.as_ref().map(|baseline| metrics(baseline.shown(&primary)));
+    let baseline = baseline.filter(|text| !text.is_empty());
     let noise_floor =
         task.baseline.as_ref().map(|baseline| baseline.noise_floor).filter(|floor| *floor > 0.0);
     let validate_on = match task.grader.validate_on {

@@ -42,6 +42,16 @@ impl Facts {
         kind.ends_with("slurmdbd") || kind.ends_with("mysql")
     }
 
+    /// How processes of a job are found.
+    pub(super) fn tracking(&self) -> &str {
+        self.get("proctracktype")
+    }
+
+    /// Whether a job that takes more memory than it asked for is killed.
+    pub(super) fn limits_memory(&self) -> bool {
+        self.get("taskplugin").contains("cgroup") && self.get("constrainramspace") == "yes"
+    }
+
     /// For how long the controller remembers a job that has ended.
     fn memory_s(&self) -> u64 {
         self.get("minjobage").split(' ').next().and_then(|number| number.parse().ok()).unwrap_or(300)
@@ -119,7 +129,7 @@ fn warnings(facts: &Facts) -> Vec<ClusterWarning> {
     let mut warn = |setting: String, meaning: &str| {
         warnings.push(ClusterWarning { setting, meaning: meaning.to_owned() })
     };
-    let tracking = facts.get("proctracktype");
+    let tracking = facts.tracking();
     if !tracking.ends_with("/cgroup") {
         warn(
             format!("ProctrackType={tracking}"),
@@ -127,11 +137,9 @@ fn warnings(facts: &Facts) -> Vec<ClusterWarning> {
              not. The cluster's administrator can set `proctrack/cgroup`",
         );
     }
-    let plugin = facts.get("taskplugin");
-    let limits_memory = plugin.contains("cgroup") && facts.get("constrainramspace") == "yes";
-    if !limits_memory {
+    if !facts.limits_memory() {
         warn(
-            format!("TaskPlugin={plugin} without ConstrainRAMSpace=yes"),
+            format!("TaskPlugin={} without ConstrainRAMSpace=yes", facts.get("taskplugin")),
             "a job may take more memory than it asked for, and a node without memory kills whom it likes; our sandboxes' own \
              limits hold where the node lets them. The administrator can set `task/cgroup` and `ConstrainRAMSpace=yes`",
         );

@@ -14,7 +14,7 @@ use self::costs::Costs;
 use self::transcript::Transcript;
 use crate::session::Recorder;
 use crate::store::{
-    Blobs, LogAppender, LogFile, StoreError, read_log, write_json, write_metadata, write_plan, write_status,
+    Blobs, LogAppender, LogFile, LogReader, StoreError, write_json, write_metadata, write_plan, write_status,
 };
 
 /// What could not be written, in words for the user.
@@ -89,7 +89,7 @@ struct Logs {
 impl Logs {
     fn write(recorder: &Recorder) -> Result<Warnings, StoreError> {
         let folder = &recorder.folder;
-        let lines = read_log(folder)?.lines;
+        let lines = LogReader::open(folder)?;
         for log in [LogFile::Agent, LogFile::Adapter, LogFile::ExecStdout] {
             // An earlier segment's view; all of it is written again.
             let _ = std::fs::remove_file(folder.logs().join(log.name()));
@@ -103,10 +103,11 @@ impl Logs {
             blobs: recorder.blobs.clone(),
             warnings: Vec::new(),
         };
-        for line in &lines {
-            logs.take(line);
-            logs.transcript.take(line, &recorder.blobs);
-            logs.costs.take(line);
+        for line in lines {
+            let line = line?;
+            logs.take(&line);
+            logs.transcript.take(&line, &recorder.blobs);
+            logs.costs.take(&line);
         }
         write_json(&folder.logs().join("transcript.json"), &logs.transcript.entries())?;
         write_json(&folder.logs().join("cost_summary.json"), &logs.costs.summary(&recorder.state))?;

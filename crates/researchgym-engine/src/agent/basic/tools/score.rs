@@ -66,7 +66,8 @@ fn graded(observation: Observation, state: &RunState) -> Outcome {
         return Outcome::failed(format!("attempt {attempt} is not valid: {reason}\n{left}"));
     }
     let mut text = format!("attempt {attempt} is valid\n");
-    let baseline = state.started.task.baseline.as_ref().map(|baseline| baseline.shown());
+    let task = &state.started.task;
+    let baseline = task.baseline.as_ref().map(|baseline| baseline.shown(&task.primary()));
     for (name, value) in &score.metrics {
         text.push_str(&format!("{name} = {value}"));
         if let Some(baseline) = baseline.and_then(|baseline| baseline.get(name)) {
