@@ -92,7 +92,15 @@ impl SearchPast {
                 let (memory, ensemble) =
                     (Memory::begin(&self.spec.policy)?, Ensemble::new(self.spec.selection));
                 let spending = StageSpending::default();
-                *known = Some(Known { snapshot: *snapshot, starter, contents, numbers, memory, ensemble, spending });
+                *known = Some(Known {
+                    snapshot: *snapshot,
+                    starter,
+                    contents,
+                    numbers,
+                    memory,
+                    ensemble,
+                    spending,
+                });
             }
             (
                 Event::Planned(_)
