@@ -7,12 +7,17 @@ use std::path::{Path, PathBuf};
 
 use super::locks::Locks;
 use super::{Kind, Places, Remains, Way, is_ours};
+use crate::executor::worker::evaluation;
 use crate::store::STAGING_PREFIX as IMPORTING;
 use crate::{bundle, dataset, environment, gateway, grading, prune, sandbox, scratch};
 
 /// What the names of folders among temporary files begin with.
-const SHARED: [&str; 3] =
-    [sandbox::unisolated::PREFIX, sandbox::docker::FOLDER_PREFIX, gateway::FOLDER_PREFIX];
+const SHARED: [&str; 4] = [
+    sandbox::unisolated::PREFIX,
+    sandbox::docker::FOLDER_PREFIX,
+    gateway::FOLDER_PREFIX,
+    evaluation::FOLDER_PREFIX,
+];
 
 /// Where such folders are in the home and among the runs, and what their names begin with: whatever is there is ours.
 fn nests(places: &Places) -> Vec<(PathBuf, &'static str)> {

@@ -37,6 +37,8 @@ const LOOKS: usize = 100;
 /// How long a result may take to be seen here after its job has ended: file systems of many machines remember for up to a
 /// minute that a file is not there.
 const UNSEEN: Duration = Duration::from_secs(75);
+/// How often the folders of cancelled jobs are removed, until nothing is left.
+const CLOSING: usize = 40;
 /// Beside what a job's programs may take: starting sandboxes, laying files out.
 const SLACK: Duration = Duration::from_secs(120);
 /// Memory in MiB beside what a job's programs may have.
@@ -88,8 +90,16 @@ impl Evaluator for OnCluster {
 
     fn close(self: Arc<Self>) -> BoxFuture<'static, ()> {
         Box::pin(async move {
-            // It is empty by now.
-            let _ = std::fs::remove_dir(self.run.join(JOBS));
+            let jobs = self.run.join(JOBS);
+            // Jobs that were cancelled just now may write there until they are gone.
+            for _ in 0..CLOSING {
+                self.tidy(&BTreeMap::new());
+                match std::fs::remove_dir(&jobs) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => {}
+                    Ok(()) | Err(_) => return,
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
         })
     }
 }

@@ -37,6 +37,9 @@ use crate::snapshot::check_out;
 use crate::store::{Blobs, RunFolder};
 use crate::workbench::Workbench;
 
+/// What the names of folders begin with that jobs have among their node's temporary files.
+pub(crate) const FOLDER_PREFIX: &str = "researchgym-job-";
+
 /// What the node is told.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -200,8 +203,8 @@ async fn carry_out(
     let waited_ms = began.saturating_sub(order.ordered_ms);
     let blobs = RunFolder::open(run)?.blobs();
     let job = job(folder, &order, &blobs)?;
-    let _grant = grant(&order)?;
-    let local = Arc::new(local(folder, home, order, blobs.clone(), _grant.as_ref()).await?);
+    let grant = grant(&order)?;
+    let local = Arc::new(local(folder, home, order, blobs.clone(), grant.as_ref()).await?);
     let found = local.clone().evaluate(job).await;
     local.close().await;
     let Evaluation { verdict, said, outputs, learned, cpu, reported, unread, queued: _ } = found?;
@@ -281,9 +284,9 @@ async fn local(
 ) -> Result<Local, Failure> {
     let sandboxes = SandboxHost::new(home)?;
     let temporary = std::env::temp_dir();
-    let base = scratch::folder(&temporary)
+    let announce = |path: &Path| sandboxes.remove_after_us(path).map_err(std::io::Error::other);
+    let base = scratch::marked(&temporary, FOLDER_PREFIX, 0o700, home, &announce)
         .map_err(|error| executor(format!("{} on the node: {error}", temporary.display())))?;
-    sandboxes.remove_after_us(base.path())?;
     let loaded =
         LoadedTask { task: order.task.clone(), folder: order.task_folder.clone(), digest: Digest::ZERO };
     if !loaded.folder.is_dir() {
