@@ -386,4 +386,4 @@ fn failure(lost: &Lost, noted: Option<Failure>) -> Failure {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::executor) mod tests;

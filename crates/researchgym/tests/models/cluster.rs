@@ -207,7 +207,11 @@ fn what_a_node_cannot_prepare_is_no_fault_of_the_agent() {
     let script = world.script(&[answer(), json!({"submit": {}})]);
     let failed = finish(&world, &words(&script, &[]));
     let object = failed.object();
-    assert_eq!((failed.code, &object["boundary"], &object["steps"]), (3, &json!("store"), &json!(0)), "{failed:?}");
+    assert_eq!(
+        (failed.code, &object["boundary"], &object["steps"]),
+        (3, &json!("store"), &json!(0)),
+        "{failed:?}"
+    );
     settings(&world, "");
     let resumed = finish(&world, &["run", "--resume", &failed.run().display().to_string()]);
     assert_eq!((resumed.code, &resumed.object()["ending"]), (0, &json!("submitted")), "{resumed:?}");
@@ -229,10 +233,8 @@ fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
 #[test]
 fn a_model_is_asked_through_the_relay_and_its_key_stays_here() {
     let Some(world) = world() else { return };
-    let commands = [
-        "touch begun; while [ ! -e go ]; do sleep 0.1; done",
-        "echo '{\"answer\": 5}' > answer.json",
-    ];
+    let commands =
+        ["touch begun; while [ ! -e go ]; do sleep 0.1; done", "echo '{\"answer\": 5}' > answer.json"];
     let answers: Vec<Value> = commands.iter().map(|command| bash(command)).chain([submits()]).collect();
     let provider = provider(&answers, &[]);
     introduce(&world, &provider, ("messages", "v1"));
@@ -242,8 +244,9 @@ fn a_model_is_asked_through_the_relay_and_its_key_stays_here() {
     let child = start(&world, &words);
     let run = begun(&world);
     // What the job on the node has of the key, while it works: nothing.
-    let started: Value = serde_json::from_slice(&std::fs::read(run.join("jobs/run/started.0")).expect("it began"))
-        .expect("JSON");
+    let started: Value =
+        serde_json::from_slice(&std::fs::read(run.join("jobs/run/started.0")).expect("it began"))
+            .expect("JSON");
     let process = PathBuf::from(format!("/proc/{}", started["pid"]));
     for file in ["environ", "cmdline"] {
         let text = std::fs::read(process.join(file)).expect("the job's process is on this machine");

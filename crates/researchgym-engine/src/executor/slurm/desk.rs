@@ -297,12 +297,8 @@ impl Desk {
     fn waiting(&self) -> Vec<Waiting> {
         let group = |job: &Job| job.order.group.as_ref().map(|group| group.name.clone());
         // A group that is whole is not handed over in parts because some folders were read before others.
-        let half_read: BTreeSet<String> = self
-            .jobs
-            .values()
-            .filter(|job| matches!(job.stage, Stage::Reading))
-            .filter_map(group)
-            .collect();
+        let half_read: BTreeSet<String> =
+            self.jobs.values().filter(|job| matches!(job.stage, Stage::Reading)).filter_map(group).collect();
         let is_read = |job: &Job| group(job).is_none_or(|name| !half_read.contains(&name));
         let waiting = |(key, job): (&u64, &Job)| match &job.stage {
             Stage::New { arrived, not_before } if is_read(job) => Some(Waiting {
