@@ -64,7 +64,9 @@ pub(super) fn lost(end: (Result<JobEnd, researchgym_core::failure::Failure>, Vec
 
 /// The number that a job has, or had before it was lost.
 pub(super) fn id(folder: &Path) -> String {
-    let text = std::fs::read(folder.join("submitted.json")).or_else(|_| std::fs::read(folder.join("lost.json"))).unwrap();
+    let text = std::fs::read(folder.join("submitted.json"))
+        .or_else(|_| std::fs::read(folder.join("lost.json")))
+        .unwrap();
     let submitted: serde_json::Value = serde_json::from_slice(&text).unwrap();
     submitted["id"].as_str().unwrap().to_owned()
 }
