@@ -91,7 +91,7 @@ pub(super) struct Desk {
     pub(super) jobs: BTreeMap<u64, Job>,
     pub(super) doomed: Doomed,
     pub(super) tasks: JoinSet<Event>,
-    arrivals: Arrivals,
+    pub(super) arrivals: Arrivals,
     is_left: Arc<AtomicBool>,
     settling: Vec<(Instant, oneshot::Sender<()>)>,
     closing: Option<Instant>,
@@ -200,11 +200,6 @@ impl Desk {
         let now = Instant::now();
         match message {
             Message::CarryOut { key, job, answer } => {
-                if let Some(group) = &job.group {
-                    let (count, last) = self.arrivals.entry(group.name.clone()).or_insert((0, now));
-                    *count += 1;
-                    *last = now;
-                }
                 self.read(key, job.folder.clone());
                 let job =
                     Job { order: job, answer: Some(answer), stage: Stage::Reading, turned: None, turns: 0 };
