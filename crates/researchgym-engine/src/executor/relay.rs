@@ -12,7 +12,7 @@ use std::io::{self, Read as _, Write as _};
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -137,8 +137,8 @@ pub struct Relay {
 pub struct Admission {
     callers: Callers,
     caller: Digest,
-    stop: Option<watch::Sender<bool>>,
-    _folder: Option<File>,
+    /// Ends the run's own listener, and where its socket is.
+    own: Option<(watch::Sender<bool>, PathBuf)>,
 }
 
 impl Relay {
@@ -155,7 +155,7 @@ impl Relay {
                     broken(error.to_string())
                         .hinted("choose another port in `gateway` or `gateway_listen` of [slurm]; one process listens at one")
                 })?;
-                Some(serve(listener, callers.clone()))
+                Some(serve(listener, callers.clone(), None))
             }
         };
         Ok(Relay { callers, shared })
@@ -171,7 +171,7 @@ impl Relay {
         let token = token(folder).map_err(failed)?;
         let caller = Digest::of(token.expose().as_bytes());
         locked(&self.callers).insert(caller, door.clone());
-        let mut admission = Admission { callers: self.callers.clone(), caller, stop: None, _folder: None };
+        let mut admission = Admission { callers: self.callers.clone(), caller, own: None };
         if self.shared.is_none() {
             let own = Callers::new(Mutex::new(HashMap::from([(caller, door)])));
             let opened = File::open(folder).map_err(failed)?;
@@ -179,8 +179,7 @@ impl Relay {
             let path = format!("/proc/self/fd/{}/{SOCKET}", opened.as_raw_fd());
             let listener = Listener::unix(Path::new(&path)).await;
             let listener = listener.map_err(|error| broken(error.to_string()))?;
-            admission.stop = Some(serve(listener, own));
-            admission._folder = Some(opened);
+            admission.own = Some((serve(listener, own, Some(opened)), folder.join(SOCKET)));
         }
         Ok(admission)
     }
@@ -189,8 +188,10 @@ impl Relay {
 impl Drop for Admission {
     fn drop(&mut self) {
         locked(&self.callers).remove(&self.caller);
-        if let Some(stop) = &self.stop {
+        if let Some((stop, socket)) = &self.own {
             stop.send_replace(true);
+            // The listener removes it too, if this process lives long enough.
+            let _ = std::fs::remove_file(socket);
         }
     }
 }
@@ -236,7 +237,9 @@ fn broken(message: String) -> Failure {
     Failure::new(Boundary::Executor, message)
 }
 
-fn serve(listener: Listener, callers: Callers) -> watch::Sender<bool> {
+/// Serves until told to stop. `folder` is what the path of the listener's socket leads through: it stays open for so long, or
+/// the listener would remove a file of another folder.
+fn serve(listener: Listener, callers: Callers, folder: Option<File>) -> watch::Sender<bool> {
     let (stop, mut stopped) = watch::channel(false);
     let connections = Arc::new(Semaphore::new(CONNECTIONS));
     let accepting = async move {
@@ -270,6 +273,7 @@ fn serve(listener: Listener, callers: Callers) -> watch::Sender<bool> {
             // The sender is gone: so are the runs.
             _ = stopped.wait_for(|stop| *stop) => {}
         }
+        drop(folder);
     });
     stop
 }

@@ -269,6 +269,7 @@ fn a_model_is_asked_through_the_relay_and_its_key_stays_here() {
 
 /// Calls that found nobody.
 fn unsent(run: &Path) -> u64 {
-    let called = of_type(&events(run), "model_called").into_iter();
+    let all = events(run);
+    let called = of_type(&all, "model_called").into_iter();
     called.filter(|event| event["outcome"]["failure"]["kind"] == "unreachable").count() as u64
 }

@@ -1,7 +1,7 @@
 //! The desk: the one owner of what this process knows of its jobs. It sleeps until a message comes, something it has started
 //! ends, or something is due.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -91,7 +91,7 @@ pub(super) struct Desk {
     pub(super) jobs: BTreeMap<u64, Job>,
     pub(super) doomed: Doomed,
     pub(super) tasks: JoinSet<Event>,
-    arrivals: Arrivals,
+    pub(super) arrivals: Arrivals,
     is_left: Arc<AtomicBool>,
     settling: Vec<(Instant, oneshot::Sender<()>)>,
     closing: Option<Instant>,
@@ -200,11 +200,6 @@ impl Desk {
         let now = Instant::now();
         match message {
             Message::CarryOut { key, job, answer } => {
-                if let Some(group) = &job.group {
-                    let (count, last) = self.arrivals.entry(group.name.clone()).or_insert((0, now));
-                    *count += 1;
-                    *last = now;
-                }
                 self.read(key, job.folder.clone());
                 let job =
                     Job { order: job, answer: Some(answer), stage: Stage::Reading, turned: None, turns: 0 };
@@ -295,13 +290,8 @@ impl Desk {
     }
 
     fn waiting(&self) -> Vec<Waiting> {
-        let group = |job: &Job| job.order.group.as_ref().map(|group| group.name.clone());
-        // A group that is whole is not handed over in parts because some folders were read before others.
-        let half_read: BTreeSet<String> =
-            self.jobs.values().filter(|job| matches!(job.stage, Stage::Reading)).filter_map(group).collect();
-        let is_read = |job: &Job| group(job).is_none_or(|name| !half_read.contains(&name));
         let waiting = |(key, job): (&u64, &Job)| match &job.stage {
-            Stage::New { arrived, not_before } if is_read(job) => Some(Waiting {
+            Stage::New { arrived, not_before } => Some(Waiting {
                 key: *key,
                 needs: job.order.needs.clone(),
                 group: job.order.group.clone(),

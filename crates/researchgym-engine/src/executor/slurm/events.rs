@@ -129,6 +129,12 @@ impl Desk {
     fn on_read(&mut self, key: u64, trace: Trace, now: Instant) {
         let is_doomed = |id| self.doomed.has(id);
         let Some(job) = self.jobs.get_mut(&key) else { return };
+        // One that has come further already is one of its group all the same.
+        if let Some(group) = &job.order.group {
+            let (count, last) = self.arrivals.entry(group.name.clone()).or_insert((0, now));
+            *count += 1;
+            *last = now;
+        }
         match trace {
             Trace::Done => self.end(key, Ok(JobEnd::Result)),
             Trace::Submitted(id) if is_doomed(id) => job.stage = Stage::Parked(id),

@@ -108,6 +108,11 @@ pub(super) fn parse(text: &str) -> Result<Queue, String> {
     let answer: Value =
         serde_json::from_str(text).map_err(|error| format!("`squeue --json` is not understood: {error}"))?;
     let jobs = answer["jobs"].as_array().ok_or("`squeue --json` names no `jobs`")?;
+    // Without a controller Slurm 22.05 names no jobs, says so here, and succeeds.
+    if let Some(error) = answer["errors"].as_array().and_then(|errors| errors.first()) {
+        let words = ["description", "error", "source"].map(|name| text_of(&error[name]));
+        return Err(words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(": "));
+    }
     let mut queue = Queue::default();
     for job in jobs {
         let Some(id) = number(&job["job_id"]) else { continue };

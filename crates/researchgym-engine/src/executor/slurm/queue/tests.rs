@@ -123,6 +123,13 @@ fn lists_of_places() {
 #[test]
 fn what_is_no_queue_is_an_error() {
     assert_eq!(["", "{}", "slurm_load_jobs error"].map(|text| parse(text).is_err()), [true, true, true]);
+    // Of a 22.05 whose controller is away; its exit code is 0.
+    let away = json!({ "meta": {}, "jobs": [], "errors": [{ "description": "Failed while looking for jobs", "error_number": -1,
+        "error": "Unspecified error", "source": "slurm_load_jobs" }] });
+    assert_eq!(
+        parse(&away.to_string()).err(),
+        Some("Failed while looking for jobs: Unspecified error: slurm_load_jobs".to_owned())
+    );
     assert!("12_x".parse::<JobId>().is_err());
     assert_eq!(["12", "12_3"].map(|text| text.parse::<JobId>().unwrap().to_string()), ["12", "12_3"]);
 }
@@ -136,6 +143,7 @@ proptest! {
     #[test]
     fn no_answer_is_a_fault(state in "[A-Z_|+ ]{0,20}", task in "[0-9,%.-]{0,20}", code in any::<u64>()) {
         let job = json!({ "job_id": 1, "array_job_id": 1, "array_task_string": task, "job_state": state, "exit_code": code });
-        prop_assert!(parse(&json!({ "jobs": [job] }).to_string()).is_ok());
+        let read = parse(&json!({ "jobs": [job] }).to_string());
+        prop_assert!(read.is_ok());
     }
 }

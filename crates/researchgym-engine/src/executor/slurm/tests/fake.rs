@@ -35,7 +35,8 @@ echo "$number"
 "#;
 const SQUEUE: &str = r#"#!/bin/sh
 cd "$(dirname "$0")/../state" || exit 9
-[ ! -e away ] || { echo "slurm_load_jobs error: Unable to contact slurm controller (connect failure)" >&2; exit 1; }
+# As Slurm 22.05 does: no jobs, and success.
+[ ! -e away ] || { echo '{"jobs": [], "errors": [{"description": "Failed while looking for jobs"}]}'; exit 0; }
 echo "$*" >>looks
 cat queue
 "#;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use researchgym_core::executor::SlurmSpec;
 use researchgym_core::failure::Boundary;
 
-use super::super::super::{Cause, Cluster as _, Group, JobEnd, JobState, Lost, Needs};
+use super::super::super::{Cause, Group, JobEnd, JobState, Lost, Needs};
 use super::super::facts::Facts;
 use super::super::{Commands, Slurm, Timing};
 use super::bench::{Bench, Running, begin, needs, until};
@@ -62,8 +62,11 @@ pub(super) fn lost(end: (Result<JobEnd, researchgym_core::failure::Failure>, Vec
     }
 }
 
+/// The number that a job has, or had before it was lost.
 pub(super) fn id(folder: &Path) -> String {
-    let text = std::fs::read(folder.join("submitted.json")).unwrap();
+    let text = std::fs::read(folder.join("submitted.json"))
+        .or_else(|_| std::fs::read(folder.join("lost.json")))
+        .unwrap();
     let submitted: serde_json::Value = serde_json::from_slice(&text).unwrap();
     submitted["id"].as_str().unwrap().to_owned()
 }
