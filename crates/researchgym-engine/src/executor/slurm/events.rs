@@ -137,8 +137,8 @@ impl Desk {
         }
         match trace {
             Trace::Done => self.end(key, Ok(JobEnd::Result)),
-            Trace::Submitted(id) if is_doomed(id) => job.stage = Stage::Parked(id),
-            Trace::Submitted(id) => self.follow(key, id, now),
+            Trace::Submitted(id, _) if is_doomed(id) => job.stage = Stage::Parked(id),
+            Trace::Submitted(id, mark) => self.follow(key, id, mark, now),
             Trace::Intended(intent) => job.stage = Stage::Unsure { intent, since: now, words: None },
             Trace::New if job.answer.is_none() => {
                 self.jobs.remove(&key);
@@ -148,13 +148,13 @@ impl Desk {
     }
 
     /// Follows a job that the cluster has, unless nobody wants it any more.
-    fn follow(&mut self, key: u64, id: JobId, now: Instant) {
+    fn follow(&mut self, key: u64, id: JobId, mark: String, now: Instant) {
         let Some(job) = self.jobs.get_mut(&key) else { return };
         if job.answer.is_none() {
             self.doom(key, id);
             return;
         }
-        let mut followed = Followed::new(id, now);
+        let mut followed = Followed::new(id, mark, now);
         if let Step::Tell(state) =
             followed.tell(JobState::Queued { id: id.to_string(), reason: String::new() })
         {
@@ -166,10 +166,10 @@ impl Desk {
     fn on_outcome(&mut self, key: u64, outcome: Outcome, now: Instant) {
         let Some(job) = self.jobs.get_mut(&key) else { return };
         match outcome {
-            Outcome::Submitted(id) => {
+            Outcome::Submitted(id, mark) => {
                 job.turned = None;
                 self.is_full_told = false;
-                self.follow(key, id, now);
+                self.follow(key, id, mark, now);
             }
             Outcome::Failed(failure) => self.end(key, Err(failure)),
             Outcome::Unsure(intent, words) => {
@@ -227,13 +227,14 @@ impl Desk {
                 {
                     Some(number) => {
                         let id = JobId { job: number, task: intent.task };
-                        let (folder, batch) = (job.order.folder.clone(), intent.batch.clone());
+                        let (folder, intent) = (job.order.folder.clone(), intent.clone());
+                        let mark = intent.mark.clone();
                         self.tasks.spawn_blocking(move || {
                             // Else the intent leads to it once more.
-                            let _ = submit::note(&[folder], &[id], batch.as_ref());
+                            let _ = submit::note(&[folder], &[id], &intent);
                             Event::Noted
                         });
-                        self.follow(key, id, now);
+                        self.follow(key, id, mark, now);
                     }
                     None if job.answer.is_none() => {
                         self.jobs.remove(&key);

@@ -15,6 +15,8 @@ const ENDING: Duration = Duration::from_secs(120);
 pub(super) struct Followed {
     /// Its number.
     pub(super) id: JobId,
+    /// Its comment; empty if it is not known.
+    mark: String,
     /// Since when it is followed.
     pub(super) since: Instant,
     /// What was told last.
@@ -38,8 +40,8 @@ pub(super) enum Step {
 
 impl Followed {
     /// A job as it is handed over.
-    pub(super) fn new(id: JobId, now: Instant) -> Followed {
-        Followed { id, since: now, told: None, over: None }
+    pub(super) fn new(id: JobId, mark: String, now: Instant) -> Followed {
+        Followed { id, mark, since: now, told: None, over: None }
     }
 
     /// Whether its state may change within moments.
@@ -54,7 +56,9 @@ impl Followed {
         if asked < self.since {
             return Step::Wait;
         }
-        let Some(seen) = queue.find(self.id) else {
+        // Another job bears its number: a controller that was killed forgets what it did last.
+        let is_other = |seen: &Seen| !seen.mark.is_empty() && !self.mark.is_empty() && seen.mark != self.mark;
+        let Some(seen) = queue.find(self.id).filter(|seen| !is_other(seen)) else {
             return if now.duration_since(*self.over.get_or_insert(now)) < grace {
                 Step::Wait
             } else {
@@ -125,7 +129,7 @@ mod tests {
     /// What comes of looks at the queue, at these seconds.
     fn steps(looks: &[(u64, &str)]) -> Vec<String> {
         let start = Instant::now();
-        let mut followed = Followed::new("7".parse().unwrap(), start);
+        let mut followed = Followed::new("7".parse().unwrap(), "m".to_owned(), start);
         let mut steps = Vec::new();
         for (second, state) in looks {
             let now = start + Duration::from_secs(*second);
@@ -170,15 +174,26 @@ mod tests {
     fn a_queue_that_was_asked_before_the_job_was_there_says_nothing() {
         let start = Instant::now();
         let since = start + Duration::from_secs(5);
-        let mut followed = Followed::new("7".parse().unwrap(), since);
+        let mut followed = Followed::new("7".parse().unwrap(), "m".to_owned(), since);
         let late = start + Duration::from_secs(60);
         assert_eq!(followed.on_queue(&queue(""), start, late, GRACE), Step::Wait);
         assert_eq!(followed.over, None);
     }
 
     #[test]
+    fn another_job_with_its_number_is_not_it() {
+        let start = Instant::now();
+        let answer =
+            json!({ "jobs": [{ "job_id": 7, "job_state": "RUNNING", "nodes": "n1", "comment": "other" }] });
+        let other = parse(&answer.to_string()).unwrap();
+        let mut followed = Followed::new("7".parse().unwrap(), "m".to_owned(), start);
+        assert_eq!(followed.on_queue(&other, start, start, GRACE), Step::Wait);
+        assert_eq!(followed.on_queue(&other, start, start + GRACE, GRACE), Step::Vanished);
+    }
+
+    #[test]
     fn accounts_tell_what_the_queue_has_forgotten() {
-        let followed = Followed::new("12_3".parse().unwrap(), Instant::now());
+        let followed = Followed::new("12_3".parse().unwrap(), String::new(), Instant::now());
         let table = [
             (
                 Some("CANCELLED by 0|n1"),

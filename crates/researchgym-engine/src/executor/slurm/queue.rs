@@ -41,6 +41,8 @@ impl FromStr for JobId {
 /// How a job stands for the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Seen {
+    /// Its comment.
+    pub(super) mark: String,
     /// In which stage.
     pub(super) stage: Stage,
     /// The state in the cluster's word.
@@ -80,10 +82,19 @@ pub(super) enum Exit {
 pub(super) struct Queue {
     /// Jobs, and tasks of arrays that have a record of their own.
     single: BTreeMap<JobId, Seen>,
-    /// Tasks of arrays that have none: the array's number, and spans of places.
-    spans: Vec<(u64, Vec<(u32, u32)>, Seen)>,
+    /// Tasks of arrays that have none.
+    spans: Vec<Span>,
     /// The number of each job or array by its comment.
     marks: BTreeMap<String, u64>,
+}
+
+/// Tasks of an array that stand alike.
+#[derive(Clone, Debug)]
+struct Span {
+    array: u64,
+    /// Their places, from and to.
+    places: Vec<(u32, u32)>,
+    seen: Seen,
 }
 
 impl Queue {
@@ -91,9 +102,9 @@ impl Queue {
     pub(super) fn find(&self, id: JobId) -> Option<&Seen> {
         self.single.get(&id).or_else(|| {
             let task = id.task?;
-            let within =
-                |spans: &Vec<(u32, u32)>| spans.iter().any(|(first, last)| (*first..=*last).contains(&task));
-            self.spans.iter().find(|(job, spans, _)| *job == id.job && within(spans)).map(|(_, _, seen)| seen)
+            let holds =
+                |span: &&Span| span.places.iter().any(|(first, last)| (*first..=*last).contains(&task));
+            self.spans.iter().filter(|span| span.array == id.job).find(holds).map(|span| &span.seen)
         })
     }
 
@@ -128,7 +139,8 @@ pub(super) fn parse(text: &str) -> Result<Queue, String> {
                 queue.single.insert(JobId { job: array, task: Some(task) }, seen);
             }
             (Some(array), None) => {
-                queue.spans.push((array, spans(&text_of(&job["array_task_string"])), seen))
+                let places = spans(&text_of(&job["array_task_string"]));
+                queue.spans.push(Span { array, places, seen });
             }
             (None, _) => {
                 queue.single.insert(JobId { job: id, task: None }, seen);
@@ -192,7 +204,7 @@ fn seen(job: &Value) -> Seen {
         Stage::Ending(_) | Stage::Ended(_) => exit(&job["exit_code"]),
         Stage::Waiting | Stage::Working => None,
     };
-    Seen { stage, word, reason, host, exit }
+    Seen { mark: text_of(&job["comment"]), stage, word, reason, host, exit }
 }
 
 /// What states mean, in the words of `slurm.h`: a base state, and flags.

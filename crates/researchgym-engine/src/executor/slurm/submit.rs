@@ -44,7 +44,7 @@ pub(super) struct Batch {
 #[derive(Clone, Debug)]
 pub(super) enum Outcome {
     /// The cluster has it.
-    Submitted(JobId),
+    Submitted(JobId, String),
     /// The cluster may have it: it said nothing of use.
     Unsure(Intent, String),
     /// The cluster has it not: it takes no more, or what is before it was not taken.
@@ -68,7 +68,7 @@ impl Sender {
             // Arrays know nothing of each other's limit: one waits for the other.
             let is_limited = batch.at_once.is_some_and(|at_once| at_once < batch.jobs.len());
             match handed.first() {
-                Some((_, Outcome::Submitted(id))) => after = is_limited.then_some(id.job),
+                Some((_, Outcome::Submitted(id, _))) => after = is_limited.then_some(id.job),
                 Some((_, Outcome::Unsure(_, words) | Outcome::Turned(words))) => {
                     stopped = Some(Outcome::Turned(words.clone()));
                 }
@@ -117,13 +117,16 @@ impl Sender {
             Ok(job) => {
                 let ids: Vec<JobId> = intents.iter().map(|intent| JobId { job, task: intent.task }).collect();
                 let written = blocking({
-                    let (ids, folders, batch) = (ids.clone(), folders.clone(), intents[0].batch.clone());
-                    move || note(&folders, &ids, batch.as_ref())
+                    let (ids, folders, intent) = (ids.clone(), folders.clone(), intents[0].clone());
+                    move || note(&folders, &ids, &intent)
                 })
                 .await;
                 // The jobs are on their way: the intents lead to them if this process dies.
                 drop(written);
-                jobs.iter().zip(ids).map(|((key, _), id)| (*key, Outcome::Submitted(id))).collect()
+                jobs.iter()
+                    .zip(ids)
+                    .map(|((key, _), id)| (*key, Outcome::Submitted(id, intents[0].mark.clone())))
+                    .collect()
             }
             Err(Trouble::Away(words)) => {
                 let unsure = |((key, _), intent): (&(u64, PathBuf), &Intent)| {
@@ -192,11 +195,14 @@ fn prepare(program: &Path, folders: &[PathBuf]) -> io::Result<(Vec<Intent>, Stri
 }
 
 /// Writes what was handed over.
-pub(super) fn note(folders: &[PathBuf], ids: &[JobId], batch: Option<&PathBuf>) -> io::Result<()> {
+pub(super) fn note(folders: &[PathBuf], ids: &[JobId], intent: &Intent) -> io::Result<()> {
     let at_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_millis());
     let at_ms = u64::try_from(at_ms).unwrap_or(u64::MAX);
     folders.iter().zip(ids).try_for_each(|(folder, id)| {
-        trace::submitted(folder, &Submitted { id: id.to_string(), at_ms, batch: batch.cloned() })
+        trace::submitted(
+            folder,
+            &Submitted { id: id.to_string(), at_ms, mark: intent.mark.clone(), batch: intent.batch.clone() },
+        )
     })
 }
 

@@ -35,6 +35,9 @@ pub(super) struct Intent {
 pub(super) struct Submitted {
     /// As the cluster names it: `12` or `12_3`.
     pub(super) id: String,
+    /// The comment that it or its array bears: a controller that was killed may give its number to another job.
+    #[serde(default)]
+    pub(super) mark: String,
     /// When this was written, in milliseconds since 1970.
     pub(super) at_ms: u64,
     /// Where the array's list of folders lies.
@@ -47,7 +50,7 @@ pub(super) enum Trace {
     /// To its result.
     Done,
     /// To the cluster.
-    Submitted(JobId),
+    Submitted(JobId, String),
     /// Perhaps to the cluster.
     Intended(Intent),
     /// Nowhere yet.
@@ -59,9 +62,10 @@ pub(super) fn read(folder: &Path) -> Trace {
     if has_result(folder) {
         return Trace::Done;
     }
-    let id = stored::<Submitted>(&folder.join(SUBMITTED)).and_then(|submitted| submitted.id.parse().ok());
+    let id = stored::<Submitted>(&folder.join(SUBMITTED))
+        .and_then(|submitted| Some((submitted.id.parse().ok()?, submitted.mark)));
     match (id, stored(&folder.join(INTENT))) {
-        (Some(id), _) => Trace::Submitted(id),
+        (Some((id, mark)), _) => Trace::Submitted(id, mark),
         (None, Some(intent)) => Trace::Intended(intent),
         (None, None) => Trace::New,
     }
@@ -133,9 +137,17 @@ mod tests {
         assert_eq!(read(folder), Trace::New);
         intend(folder, &intent).unwrap();
         assert_eq!(read(folder), Trace::Intended(intent.clone()));
-        submitted(folder, &Submitted { id: id.to_string(), at_ms: 1, batch: Some(PathBuf::from("/b")) })
-            .unwrap();
-        assert_eq!(read(folder), Trace::Submitted(id));
+        submitted(
+            folder,
+            &Submitted {
+                id: id.to_string(),
+                mark: "m".to_owned(),
+                at_ms: 1,
+                batch: Some(PathBuf::from("/b")),
+            },
+        )
+        .unwrap();
+        assert_eq!(read(folder), Trace::Submitted(id, "m".to_owned()));
         forget(folder).unwrap();
         assert_eq!((read(folder), names()), (Trace::New, vec!["lost.json".to_owned()]));
         forget(folder).unwrap();

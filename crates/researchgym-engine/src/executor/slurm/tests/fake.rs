@@ -220,7 +220,8 @@ async fn a_job_is_found_again_and_not_handed_over_twice() {
     assert_eq!(begin(&slurm, &done, needs(), None).end().await, (Ok(JobEnd::Result), Vec::new()));
 
     let known = fake.bench.folder("known", "");
-    trace::submitted(&known, &Submitted { id: "77".to_owned(), at_ms: 1, batch: None }).unwrap();
+    trace::submitted(&known, &Submitted { id: "77".to_owned(), mark: String::new(), at_ms: 1, batch: None })
+        .unwrap();
     fake.queue(77, "", "RUNNING");
     let mut job = begin(&slurm, &known, needs(), None);
     assert_eq!(job.works().await, "n1");

@@ -50,6 +50,10 @@ async fn jobs_outlive_the_controller_and_the_node_daemon() {
     let mut second = begin(&slurm, &folders[1], needs(), None);
     first.works().await;
     second.works().await;
+    // A controller that is killed forgets what it has not written down.
+    let saved = || std::fs::metadata(cluster.join("state/job_state")).and_then(|state| state.modified()).ok();
+    let working = std::time::SystemTime::now();
+    until("the controller to save its state", || saved().is_some_and(|time| time > working)).await;
     kill(&cluster.join("controller.pid"));
     // One ends, and one comes, while there is no controller.
     std::fs::write(folders[0].join("go"), "").unwrap();
