@@ -136,6 +136,7 @@ proptest! {
     #[test]
     fn no_answer_is_a_fault(state in "[A-Z_|+ ]{0,20}", task in "[0-9,%.-]{0,20}", code in any::<u64>()) {
         let job = json!({ "job_id": 1, "array_job_id": 1, "array_task_string": task, "job_state": state, "exit_code": code });
-        prop_assert!(parse(&json!({ "jobs": [job] }).to_string()).is_ok());
+        let answer = json!({ "jobs": [job] }).to_string();
+        prop_assert!(parse(&answer).is_ok());
     }
 }
