@@ -136,10 +136,11 @@ fn a_suite_is_one_group_of_which_so_many_work_at_once() {
 
 /// When a run's sandbox was ready and when the run ended.
 fn span(run: &Path) -> (String, String) {
-    let events = events(run);
+    let log = std::fs::read_to_string(run.join("events.jsonl")).expect("a log");
+    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).expect("a line")).collect();
     let time = |kind: &str| {
-        let event = events.iter().find(|event| event["type"] == kind).expect("there is one");
-        event["time"].as_str().expect("a time").to_owned()
+        let line = lines.iter().find(|line| line["event"]["type"] == kind).expect("there is one");
+        line["time"].as_str().expect("a time").to_owned()
     };
     (time("workspace_ready"), time("run_ended"))
 }
