@@ -37,13 +37,9 @@ enum Kind {
 impl Lines {
     /// Takes the next bytes, and tells the values in the lines that they end.
     pub fn push(&mut self, bytes: &[u8], tell: &mut dyn FnMut(Reading<'_>)) {
-        // Most pieces of a flood end no line: the standard library sees that many bytes at a time.
-        if !bytes.contains(&b'\n') && !bytes.contains(&b'\r') {
-            self.extend(bytes);
-            return;
-        }
         let mut rest = bytes;
-        while let Some(end) = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r')) {
+        // A flood of output is not looked at byte by byte.
+        while let Some(end) = memchr::memchr2(b'\n', b'\r', rest) {
             self.extend(&rest[..end]);
             self.end(tell);
             rest = &rest[end + 1..];
