@@ -192,6 +192,7 @@ async fn recovery(options: &Options, jobs: usize, report: &Report) -> Outcome<()
             "1",
             "--hours",
             "unlimited",
+            "--trust-project-settings",
         ],
     )?;
     // The baseline is a job of its own, and comes first.
@@ -202,7 +203,7 @@ async fn recovery(options: &Options, jobs: usize, report: &Report) -> Outcome<()
     let before = evaluated(&folder)?;
     let began = Instant::now();
     let name = folder.display().to_string();
-    let mut resumed = started(&program, &runs, &["run", "--resume", &name])?;
+    let mut resumed = started(&program, &runs, &["run", "--resume", &name, "--trust-project-settings"])?;
     until("the search to go on", || Ok(lines_of(&folder, "run_resumed")? > 0)).await?;
     let opened = began.elapsed();
     until("a result after the kill", || Ok(evaluated(&folder)? > before)).await?;

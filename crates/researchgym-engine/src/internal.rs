@@ -15,7 +15,8 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> Option<i32> {
         "guest" => Some(guest::main(arguments)),
         "userns" => Some(user_namespace::helper()),
         "sweep" => Some(sweeper::main(arguments.next().and_then(|owner| owner.to_str()?.parse().ok()))),
-        "job" => Some(worker::main(arguments)),
+        // Whoever types it by hand is told by the command line that there is no such command.
+        "job" => worker::folder(arguments.next()?).map(|folder| worker::main(&folder)),
         "connect" => Some(connect::main(arguments.map(|word| word.to_string_lossy().into_owned()))),
         _ => None,
     }

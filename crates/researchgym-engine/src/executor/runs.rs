@@ -373,17 +373,16 @@ fn failure(lost: &Lost, noted: Option<Failure>) -> Failure {
     let failure = Failure::new(Boundary::Executor, lost.message.clone());
     match lost.cause {
         Cause::OutOfMemory => {
-            failure.hinted("give jobs more with `memory_mib` of [slurm], then go on with `run --resume RUN`")
+            failure.hinted("give jobs more with `memory_mib` of [slurm]")
         }
         Cause::TimeOut => {
-            failure.hinted("give jobs more with `minutes` of [slurm], then go on with `run --resume RUN`")
+            failure.hinted("give jobs more with `minutes` of [slurm]")
         }
-        Cause::Failed => {
-            failure.hinted("see the job's own output in the run's folder `jobs`; then `run --resume RUN`")
-        }
-        Cause::Cancelled | Cause::Preempted | Cause::NodeFailed | Cause::Vanished => {
-            failure.hinted("go on with `run --resume RUN`")
-        }
+        Cause::Failed => failure.hinted(
+            "see `output.log` of the job in the run's folder `jobs`; exit code 127 or 126: the nodes do not find this program, \
+             and `program` of [slurm] says where it is there",
+        ),
+        Cause::Cancelled | Cause::Preempted | Cause::NodeFailed | Cause::Vanished => failure,
     }
 }
 

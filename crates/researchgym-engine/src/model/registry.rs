@@ -30,7 +30,7 @@ use super::cassette::Cassette;
 use super::endpoint::{Backend, Endpoint, Scripted};
 use super::keys::{self, FoundKey, Variables};
 use super::scripted::Script;
-use super::settings::Merged;
+use super::settings::{Merged, is_trusted};
 
 /// The provider whose models are scripts.
 const SCRIPTED: &str = "scripted";
@@ -131,7 +131,7 @@ impl Registry {
                 .chain(search_keys.iter().map(String::as_str)),
         );
         let trusts_project =
-            options.trusts_project || consent::is_trusted(&options.here, &settings.settings.trusted_projects);
+            options.trusts_project || is_trusted(&options.here, &settings.settings.trusted_projects);
         let models = settings.settings.models.iter();
         let requests = models.map(|(name, model)| (name.clone(), model.request.clone())).collect();
         Ok(Registry {

@@ -161,11 +161,45 @@ impl Merged {
         Some(format!("{}:{}", entry.file.display(), entry.line))
     }
 
-    /// The same, if it stands in a project's file.
+    /// What jobs of a cluster ask for. A project's file may say which queue they go to, but not which program runs on the
+    /// nodes, with which options, and where prompts go, unless the project in the folder `here` is trusted: by
+    /// `trusts_project`, or by the user's own settings.
+    ///
+    /// # Errors
+    /// It does say so, and is not trusted.
+    pub fn slurm(&self, here: &Path, trusts_project: bool) -> Result<&SlurmSpec, UntrustedSlurm> {
+        const OF_THE_USER: [&str; 5] = ["program", "options", "home", "gateway", "gateway_listen"];
+        let is_trusted = trusts_project || is_trusted(here, &self.settings.trusted_projects);
+        let said = OF_THE_USER.iter().find_map(|key| {
+            let place = self.source_in_project(&format!("slurm.{key}"))?;
+            Some(UntrustedSlurm { place, key })
+        });
+        match said {
+            Some(said) if !is_trusted => Err(said),
+            _ => Ok(&self.settings.slurm),
+        }
+    }
+
+    /// Where a value stands, if it stands in a project's file.
     pub(super) fn source_in_project(&self, key: &str) -> Option<String> {
         let entry = self.entries.iter().find(|entry| entry.key == key)?;
         is_of_project(&entry.file).then(|| format!("{}:{}", entry.file.display(), entry.line))
     }
+}
+
+/// A project's file says of a cluster's jobs what only the user may say.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{place}: `{key}` of [slurm] has an effect in a project's file only if the project is trusted")]
+pub struct UntrustedSlurm {
+    /// The file and the line.
+    place: String,
+    key: &'static str,
+}
+
+/// Whether the folder is one of the trusted ones.
+pub(super) fn is_trusted(here: &Path, trusted: &[PathBuf]) -> bool {
+    let whole = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    trusted.iter().any(|path| whole(path) == whole(here))
 }
 
 /// The name of a project's settings file.

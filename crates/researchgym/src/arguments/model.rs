@@ -19,7 +19,7 @@ pub(crate) struct ModelArguments {
     /// Record all exchanges with the provider in this file, or answer from it if it exists
     #[arg(long, value_name = "FILE")]
     pub(crate) cassette: Option<PathBuf>,
-    /// Let keys go where this folder's own researchgym.toml or .env says
+    /// Let keys go where this folder's own researchgym.toml or .env says, and jobs of a cluster run what it says
     #[arg(long)]
     pub(crate) trust_project_settings: bool,
 }

@@ -233,7 +233,14 @@ fn a_killed_export_leaves_nothing_in_its_place() {
     assert_eq!(again.code, 0, "{again:?}");
     assert_eq!(
         entries(&world.path("out")),
-        ["calls.parquet", "nodes.parquet", "runs.parquet", "scores.parquet", "steps.parquet"]
+        [
+            "calls.parquet",
+            "nodes.parquet",
+            "runs.parquet",
+            "scores.parquet",
+            "steps.parquet",
+            "trial_metrics.parquet"
+        ]
     );
 }
 

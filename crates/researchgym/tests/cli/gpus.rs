@@ -200,7 +200,8 @@ fn what_the_machine_does_not_have_is_refused_before_a_run_is_made() {
 
 /// What `doctor` says of GPUs.
 fn shown(finished: &Finished) -> Vec<&str> {
-    finished.stdout.lines().skip_while(|line| !line.starts_with("GPUs")).collect()
+    let from = finished.stdout.lines().skip_while(|line| !line.starts_with("GPUs"));
+    from.take_while(|line| !line.is_empty()).collect()
 }
 
 #[test]

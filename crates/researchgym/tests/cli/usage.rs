@@ -153,7 +153,8 @@ fn a_plan_in_words_says_what_is_money() {
          model        scripted/m.jsonl\nprice        $0.25 prompt, $2.00 answer per million tokens (from the script)\n\
          time         30 min 0 s\nsteps        unlimited\nbudget       $0.50 for model calls\ntokens       9000\n\
          metric       score (higher is better)\nbaseline     score 1.0000\nvalidations  3\nseed         5 (given)\n\
-         runtime      local: isolated\nnetwork      gateway for the agent, none for the grader\nweb          none\n\
+         runtime      local: isolated\nexecutor     local: processes of this machine\n\
+         network      gateway for the agent, none for the grader\nweb          none\n\
          runs         4, 2 at a time\nruns folder  {}\n",
         folder.display(),
         world.path("runs").display(),

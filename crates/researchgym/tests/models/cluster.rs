@@ -207,7 +207,10 @@ fn what_a_node_cannot_prepare_is_no_fault_of_the_agent() {
     let Some(world) = world() else { return };
     settings(&world, "home = \"/proc/nowhere\"\n");
     let script = world.script(&[answer(), json!({"submit": {}})]);
-    let failed = finish(&world, &words(&script, &[]));
+    // What a project's file says of the nodes' places counts with consent alone.
+    let refused = finish(&world, &words(&script, &[]));
+    assert_eq!((refused.code, refused.stderr.contains("`home` of [slurm]")), (2, true), "{refused:?}");
+    let failed = finish(&world, &words(&script, &["--trust-project-settings"]));
     let object = failed.object();
     assert_eq!(
         (failed.code, &object["boundary"], &object["steps"]),

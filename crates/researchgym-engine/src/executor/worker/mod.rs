@@ -15,11 +15,15 @@ use super::order::{Order, SCHEMA, Work};
 /// The job could not be carried out: its folder says why, and the cluster sees a failed job.
 const BROKEN: i32 = 70;
 
+/// The job that a word means: the absolute path of a folder.
+pub(crate) fn folder(word: OsString) -> Option<JobFolder> {
+    let path = PathBuf::from(word);
+    (path.is_absolute() && path.is_dir()).then(|| JobFolder::at(path))
+}
+
 /// Carries one job out; the exit status for the cluster.
-pub(crate) fn main(mut arguments: impl Iterator<Item = OsString>) -> i32 {
-    let Some(folder) = arguments.next().map(PathBuf::from) else { return BROKEN };
-    let folder = JobFolder::at(folder);
-    match work(&folder) {
+pub(crate) fn main(folder: &JobFolder) -> i32 {
+    match work(folder) {
         Ok(()) => 0,
         Err(failure) => {
             // Who cannot write there has no other way to say it.

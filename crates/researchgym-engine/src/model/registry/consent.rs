@@ -4,19 +4,13 @@
 //! the user must have said that the folder is trusted: by a flag, or in their own settings file. Addresses of this machine
 //! need no consent, and neither does a `.env` that holds address and key.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::error::ModelError;
 use super::provider::Provider;
 use crate::model::endpoint::Endpoint;
 use crate::model::is_loopback;
 use crate::model::keys::{FoundKey, Origin};
-
-/// Whether the folder is one of the trusted ones.
-pub(super) fn is_trusted(here: &Path, trusted: &[PathBuf]) -> bool {
-    let whole = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    trusted.iter().any(|path| whole(path) == whole(here))
-}
 
 /// Whether this key may go to this endpoint without the user's consent, in the folder `here`.
 ///

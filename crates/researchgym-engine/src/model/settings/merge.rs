@@ -137,6 +137,18 @@ fn read(
         let own = leaves.iter().find(|leaf| leaf.path == ["docker", "image"]);
         return Err(SettingsError { file: file.to_owned(), line: own.map(|leaf| leaf.line), problem });
     }
+    let slurm = &whole.slurm;
+    let numbers = [
+        ("cpus", slurm.cpus.map(u64::from)),
+        ("memory_mib", slurm.memory_mib),
+        ("minutes", slurm.minutes),
+        ("poll_s", slurm.poll_s),
+    ];
+    if let Some((key, _)) = numbers.into_iter().find(|(_, number)| *number == Some(0)) {
+        let problem = format!("`{key}` of [slurm] must be 1 or more; leave it out for what the task says");
+        let own = leaves.iter().find(|leaf| leaf.path == ["slurm", key]);
+        return Err(SettingsError { file: file.to_owned(), line: own.map(|leaf| leaf.line), problem });
+    }
     if is_of_project(file) {
         // Nobody vouches for themselves.
         for leaf in leaves.extract_if(.., |leaf| leaf.path[0] == "trusted_projects") {

@@ -50,6 +50,35 @@ fn nobody_vouches_for_their_own_project() {
 }
 
 #[test]
+fn a_project_says_of_jobs_what_is_harmless_and_no_more_unless_it_is_trusted() {
+    let refused = "/p/researchgym.toml:3: `program` of [slurm] has an effect in a project's file only if the project is trusted";
+    let project = "[slurm]\npartition = \"gpu\"\nprogram = \"/tmp/evil\"\n";
+    let own = "trusted_projects = [\"/p\"]\n[slurm]\nprogram = \"/opt/researchgym\"\n";
+    let cases = [
+        (vec![("/p/researchgym.toml", "[slurm]\npartition = \"gpu\"\n")], false, Ok(None)),
+        (vec![("/p/researchgym.toml", project)], false, Err(refused)),
+        (vec![("/p/researchgym.toml", project)], true, Ok(Some("/tmp/evil"))),
+        (vec![("/u/settings.toml", own)], false, Ok(Some("/opt/researchgym"))),
+        (vec![("/u/settings.toml", own), ("/p/researchgym.toml", project)], false, Ok(Some("/tmp/evil"))),
+    ];
+    for (files, trusts, expected) in cases {
+        let merged = merged(&files).unwrap();
+        let said = merged.slurm(Path::new("/p"), trusts);
+        let said = said.map(|slurm| slurm.program.as_deref()).map_err(|error| error.to_string());
+        assert_eq!(said.as_ref().map(|program| *program).map_err(String::as_str), expected, "{files:?}");
+    }
+}
+
+#[test]
+fn a_job_of_a_cluster_asks_for_something() {
+    for key in ["cpus", "memory_mib", "minutes", "poll_s"] {
+        let problem = merged(&[("/f", &format!("[slurm]\n{key} = 0\n"))]).unwrap_err().to_string();
+        let expected = format!("/f:2: `{key}` of [slurm] must be 1 or more; leave it out for what the task says");
+        assert_eq!(problem, expected);
+    }
+}
+
+#[test]
 fn unknown_keys_are_warned_of_with_the_nearest() {
     let check = |text: &str, expected: &str| {
         assert_eq!(merged(&[("/f", text)]).unwrap().warnings, [expected.to_owned()]);
@@ -65,7 +94,7 @@ fn unknown_keys_are_warned_of_with_the_nearest() {
     );
     check(
         "[quantum]\nx = 1",
-        "/f:1: `quantum` is not known and has no effect; known are providers, models, prices, trusted_projects, docker",
+        "/f:1: `quantum` is not known and has no effect; known are providers, models, prices, trusted_projects, docker, slurm",
     );
 }
 

@@ -34,11 +34,29 @@ use crate::output::{Console, Printer};
 use crate::settings::Settings;
 
 /// Who carries out a new run.
-pub(super) fn executor(arguments: &RunArguments, merged: &Merged) -> Executor {
-    match arguments.executor {
+pub(super) fn executor(
+    arguments: &RunArguments,
+    merged: &Merged,
+    here: &Path,
+) -> Result<Executor, CommandError> {
+    Ok(match arguments.executor {
         None | Some(ExecutorName::Local) => Executor::Local,
-        Some(ExecutorName::Slurm) => Executor::Slurm(Box::new(merged.settings.slurm.clone())),
-    }
+        Some(ExecutorName::Slurm) => Executor::Slurm(Box::new(asked(arguments, merged, here)?.clone())),
+    })
+}
+
+/// What jobs ask for by the settings, as far as these may say it.
+pub(super) fn asked<'m>(
+    arguments: &RunArguments,
+    merged: &'m Merged,
+    here: &Path,
+) -> Result<&'m SlurmSpec, CommandError> {
+    merged.slurm(here, arguments.models.trust_project_settings).map_err(|error| {
+        CommandError::input(error.to_string()).hinted(
+            "if you trust it, give --trust-project-settings, or move it to your own settings file, which `researchgym \
+             config show` names",
+        )
+    })
 }
 
 /// Whether a run as a whole is a job: a search stays here, and its evaluations are jobs.

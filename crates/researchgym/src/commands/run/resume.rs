@@ -65,7 +65,14 @@ pub(super) async fn resume(names: &[String], arguments: &RunArguments, printer: 
     let merged = declared(&settings.here, printer)?;
     let changes = limits::changes(arguments)?;
     let command = Command { arguments, settings, merged, changes, printer, relay: Mutex::new(None) };
-    let runs: Vec<Old> = names.iter().map(|name| command.read(name)).collect::<Result<_, _>>()?;
+    let mut runs: Vec<Old> = Vec::new();
+    for name in names {
+        let run = command.read(name)?;
+        // One that is named twice is meant once.
+        if !runs.iter().any(|known| known.folder == run.folder) {
+            runs.push(run);
+        }
+    }
     if let [run] = runs.as_slice() {
         let came = match &run.state.started.spec.executor {
             Executor::Slurm(_) if cluster::is_job(&run.state.started.spec) => {
@@ -194,7 +201,7 @@ impl Command<'_> {
         let handing = Handing {
             relay: self.relay(door.as_deref()).await?,
             settings,
-            slurm: self.slurm(),
+            slurm: self.slurm()?,
             agent: &spec.agent,
             door,
             data_dir: data_dir.as_deref(),
@@ -208,21 +215,21 @@ impl Command<'_> {
     }
 
     /// What jobs ask for as the settings are now: how a cluster is reached may have changed, as a model's address may.
-    fn slurm(&self) -> &SlurmSpec {
-        &self.merged.settings.slurm
+    fn slurm(&self) -> Result<&SlurmSpec, CommandError> {
+        cluster::asked(self.arguments, &self.merged, &self.settings.here)
     }
 
     /// One for all runs: a port is listened at once.
     async fn relay(&self, door: Option<&Door>) -> Result<Option<Arc<Relay>>, CommandError> {
         let mut relay = self.relay.lock().await;
         if relay.is_none() {
-            *relay = cluster::relay(self.slurm(), door).await?;
+            *relay = cluster::relay(self.slurm()?, door).await?;
         }
         Ok(relay.clone())
     }
 
     fn connect(&self) -> Result<Arc<dyn Cluster>, CommandError> {
-        cluster::connect(self.slurm(), self.printer)
+        cluster::connect(self.slurm()?, self.printer)
     }
 
     fn task(&self, state: &RunState) -> Result<LoadedTask, CommandError> {

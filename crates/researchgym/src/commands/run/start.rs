@@ -43,7 +43,7 @@ pub(super) async fn start(arguments: &RunArguments, printer: &Printer) -> Outcom
         ..specification(arguments, &settings, &loaded, agent, door.as_deref())?
     };
     let mut spec = with_models(spec, &further);
-    spec.executor = cluster::executor(arguments, &merged);
+    spec.executor = cluster::executor(arguments, &merged, &settings.here)?;
     cluster::check(&mut spec, printer)?;
     let wanted = image::wanted(spec.runtime, arguments.image.as_deref(), &loaded, &merged)?;
     let task =
