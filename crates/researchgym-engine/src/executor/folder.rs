@@ -16,6 +16,9 @@ use serde::{Deserialize, Serialize};
 
 use super::order::Order;
 
+/// Beside the folders of jobs: what was handed over together.
+pub(crate) const BATCHES: &str = "batches";
+
 const ORDER: &str = "order.json";
 pub(super) const RESULT: &str = "result.json";
 const FAILURE: &str = "failure.json";

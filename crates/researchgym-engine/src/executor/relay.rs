@@ -217,6 +217,14 @@ fn token(folder: &Path) -> io::Result<Token> {
     Ok(token)
 }
 
+/// Removes what a job that is over was admitted by. Most have nothing of it.
+pub(crate) fn forget(folder: &Path) {
+    for name in [SOCKET, TOKEN] {
+        // It opens nothing any more.
+        let _ = std::fs::remove_file(folder.join(name));
+    }
+}
+
 /// The token in a job's folder.
 pub(crate) fn read_token(folder: &Path) -> io::Result<Option<Token>> {
     let mut text = String::new();

@@ -24,7 +24,7 @@ use tokio::time::Instant;
 use super::folder::JobFolder;
 use super::follow::Follower;
 use super::order::{Order, SCHEMA, Work};
-use super::relay::{Relay, RelayPlace, TOKEN};
+use super::relay::{self, Relay, RelayPlace};
 use super::worker::run::{CANCEL, RelayedModel, RunOrder, failure_of};
 use super::{Cause, Cluster, ClusterJob, Group, JobEnd, JobState, Lost, Needs};
 use crate::model::{Backend, Door, Registry};
@@ -299,8 +299,7 @@ impl Submitter {
         follower: &mut Follower,
     ) -> Result<RunResult, Failure> {
         mark(folder, SEEN)?;
-        // Nobody asks through the relay any more. Most runs have no token.
-        let _ = std::fs::remove_file(folder.path().join(TOKEN));
+        relay::forget(folder.path());
         follower.read()?;
         follower.result().ok_or_else(|| Failure::new(Boundary::Store, format!("run {} has no log", run.id())))
     }

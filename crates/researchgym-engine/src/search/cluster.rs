@@ -22,7 +22,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::evaluator::{Evaluation, Evaluator, Job, Progress, ProgressTeller};
-use crate::executor::folder::JobFolder;
+use crate::executor::folder::{BATCHES, JobFolder};
 use crate::executor::order::{Order, SCHEMA, Work};
 use crate::executor::worker::evaluation::{EvaluationOrder, EvaluationResult, GradingOrder, unix_ms};
 use crate::executor::{Cause, Cluster, ClusterJob, JobEnd, JobState, Lost, Needs};
@@ -94,6 +94,8 @@ impl Evaluator for OnCluster {
             // Jobs that were cancelled just now may write there until they are gone.
             for _ in 0..CLOSING {
                 self.tidy(&BTreeMap::new());
+                // No job is left, and with it nobody who needs a list of folders.
+                let _ = std::fs::remove_dir_all(jobs.join(BATCHES));
                 match std::fs::remove_dir(&jobs) {
                     Err(error) if error.kind() != io::ErrorKind::NotFound => {}
                     Ok(()) | Err(_) => return,

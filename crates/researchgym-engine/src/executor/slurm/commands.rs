@@ -104,8 +104,11 @@ fn said(text: &str) -> String {
 
 /// What kind of trouble it is, by the words of `slurm_errno.c` of Slurm 20.11 to 24.05.
 fn understood(words: String) -> Trouble {
-    const AWAY: [&str; 13] = [
+    const AWAY: [&str; 16] = [
         "unable to contact",
+        "configuration source",
+        "resolve_ctls_from_dns_srv",
+        "unable to process configuration file",
         "connection refused",
         "connection timed out",
         "connect failure",
@@ -179,6 +182,8 @@ mod tests {
             ("squeue: error: slurm_receive_msg: Socket timed out on send/recv operation", "away"),
             ("sbatch: error: Batch job submission failed: Zero Bytes were transmitted or received", "away"),
             ("sbatch: error: Munge encode failed: Failed to access \"/run/munge/munge.socket.2\"", "away"),
+            ("scontrol: error: resolve_ctls_from_dns_srv: res_nsearch error: Unknown host", "away"),
+            ("scontrol: error: Could not establish a configuration source", "away"),
             ("sbatch: error: Slurm temporarily unable to accept job, sleeping and retrying", "full"),
             (
                 "sbatch: error: QOSMaxSubmitJobPerUserLimit\nsbatch: error: Batch job submission failed: Job violates accounting/QOS policy",

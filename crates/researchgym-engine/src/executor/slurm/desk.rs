@@ -28,6 +28,8 @@ use super::{Timing, Warn};
 
 /// How often results are looked for, at best.
 const LOOK: Duration = Duration::from_millis(100);
+/// After which a cluster that does not answer is told of.
+const SLOW: Duration = Duration::from_secs(5);
 
 /// What the desk is told.
 pub(super) enum Message {
@@ -121,7 +123,20 @@ impl Desk {
         warn: Warn,
         is_left: Arc<AtomicBool>,
     ) -> Result<Desk, Failure> {
-        let facts = Facts::ask(&commands).await.map_err(|trouble| refusal(&trouble))?;
+        let facts = {
+            let asking = Facts::ask(&commands);
+            tokio::pin!(asking);
+            let slow = tokio::time::sleep(SLOW);
+            tokio::pin!(slow);
+            tokio::select! {
+                facts = &mut asking => facts,
+                () = &mut slow => {
+                    warn("Slurm has not answered yet; its commands try for a minute or two");
+                    asking.await
+                }
+            }
+        };
+        let facts = facts.map_err(|trouble| refusal(&trouble))?;
         let needs = Needs { cpus: 1, memory_mib: 16, gpus: 0, time: None };
         let shape = Shape {
             name: "researchgym",

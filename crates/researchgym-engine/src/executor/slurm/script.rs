@@ -65,15 +65,8 @@ impl Shape<'_> {
         options.extend(
             // All of an environment that holds nothing: `NIL` is unknown before Slurm 23.02, and `NONE` loads the login
             // environment on the node, with what keys a user's profile may hold.
-            [
-                "--requeue",
-                "--open-mode=append",
-                "--output=/dev/null",
-                "--signal=B:TERM@60",
-                "--export=ALL",
-                "--chdir=/",
-            ]
-            .map(str::to_owned),
+            ["--requeue", "--open-mode=append", "--output=/dev/null", "--export=ALL", "--chdir=/"]
+                .map(str::to_owned),
         );
         options.extend(spec.options.iter().cloned());
         options
@@ -142,7 +135,7 @@ mod tests {
         let options = shape.options(spec).join(" ");
         let (head, tail) = (
             "--parsable --job-name=n --comment=m --nodes=1 --ntasks=1 ",
-            "--requeue --open-mode=append --output=/dev/null --signal=B:TERM@60 --export=ALL --chdir=/",
+            "--requeue --open-mode=append --output=/dev/null --export=ALL --chdir=/",
         );
         options.strip_prefix(head).unwrap().replace(tail, "...")
     }

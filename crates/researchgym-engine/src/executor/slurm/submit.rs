@@ -9,6 +9,7 @@ use researchgym_core::executor::SlurmSpec;
 use researchgym_core::failure::{Boundary, Failure};
 
 use super::super::Needs;
+use super::super::folder::BATCHES;
 use super::commands::{Commands, Trouble};
 use super::queue::JobId;
 use super::script::{Folders, Shape, script};
@@ -174,7 +175,7 @@ fn prepare(program: &Path, folders: &[PathBuf]) -> io::Result<(Vec<Intent>, Stri
         if lines.iter().any(|line| line.contains('\n')) {
             return Err(io::Error::other("a folder's name has more than one line"));
         }
-        let batch = folders[0].parent().unwrap_or(Path::new("/")).join("batches").join(&mark);
+        let batch = folders[0].parent().unwrap_or(Path::new("/")).join(BATCHES).join(&mark);
         std::fs::create_dir_all(&batch)?;
         let list = batch.join("folders");
         std::fs::write(&list, lines.join("\n") + "\n")?;

@@ -73,7 +73,8 @@ fn a_project_says_of_jobs_what_is_harmless_and_no_more_unless_it_is_trusted() {
 fn a_job_of_a_cluster_asks_for_something() {
     for key in ["cpus", "memory_mib", "minutes", "poll_s"] {
         let problem = merged(&[("/f", &format!("[slurm]\n{key} = 0\n"))]).unwrap_err().to_string();
-        let expected = format!("/f:2: `{key}` of [slurm] must be 1 or more; leave it out for what the task says");
+        let expected =
+            format!("/f:2: `{key}` of [slurm] must be 1 or more; leave it out for what the task says");
         assert_eq!(problem, expected);
     }
 }
