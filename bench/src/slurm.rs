@@ -130,10 +130,10 @@ async fn queue(jobs: usize, report: &Report) -> Outcome<()> {
     told(&mut states, jobs).await?;
     let (submitted, submitting) = (began.elapsed(), process::own_cpu().saturating_sub(cpu));
     let cpu = process::own_cpu();
-    let tree = process::tree_cpu();
+    let whole = process::whole_cpu();
     tokio::time::sleep(WATCHED).await;
     let following = process::own_cpu().saturating_sub(cpu);
-    let with_commands = process::tree_cpu().saturating_sub(tree);
+    let with_commands = process::whole_cpu().saturating_sub(whole);
     report.write(
         Figure::duration(&format!("{jobs} jobs until all are told to be queued"), Unit::Seconds, submitted)
             .with("own_cpu_ms", Unit::Milliseconds.of(submitting)),

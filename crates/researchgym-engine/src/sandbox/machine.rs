@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-use super::cgroup::Cgroups;
+use super::cgroup::{self, Cgroups};
 use super::sweeper::Sweeper;
 
 /// Older ones lack `--size` or `--disable-userns`.
@@ -19,10 +19,11 @@ pub(super) struct Machine {
     pub sweeper: Sweeper,
 }
 
+static MACHINE: OnceLock<Machine> = OnceLock::new();
+
 impl Machine {
     /// Sets up at the first call. `executable` is used for the sweeper, control groups are marked with `home`.
     pub(super) fn get(executable: &Path, home: &Path) -> io::Result<&'static Machine> {
-        static MACHINE: OnceLock<Machine> = OnceLock::new();
         static STARTING: std::sync::Mutex<()> = std::sync::Mutex::new(());
         let _starting = STARTING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(machine) = MACHINE.get() {
@@ -35,6 +36,17 @@ impl Machine {
         }
         Ok(MACHINE.get_or_init(|| Machine { root: rustix::process::geteuid().is_root(), cgroups, sweeper }))
     }
+}
+
+/// Removes this process's control groups with all in them, and those of processes with this home that are gone. For who is
+/// itself in a group of somebody else's that ends with it: its sweeper does not come to it.
+pub(crate) fn remove_groups(home: &Path) {
+    if let Some(machine) = MACHINE.get() {
+        machine.cgroups.folders().for_each(cgroup::remove);
+    }
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let stale = cgroup::parents(&mounts).into_iter().filter(|parent| parent.is_of(home) && !parent.is_live());
+    stale.for_each(|parent| cgroup::remove(&parent.folder));
 }
 
 /// A bubblewrap that was found.

@@ -34,7 +34,7 @@ pub use host::SandboxHost;
 pub(crate) use launch::KEPT_BYTES;
 pub(crate) use local::GUEST;
 pub use local::{GATEWAY_PORT, GATEWAY_SOCKET, PROXY_PORT, PROXY_SOCKET};
-pub(crate) use machine::find_program;
+pub(crate) use machine::{find_program, remove_groups};
 pub use outcome::{ExecOutcome, FileRefusal, SessionRequest, Usage};
 pub(crate) use ownership::take_back;
 pub use report::{Finding, MachineReport};

@@ -127,7 +127,7 @@ impl OnCluster {
     async fn carry_out(self: &Arc<Self>, job: &Job) -> Result<Evaluation, Failure> {
         let folder = self.folder(job.evaluation);
         // Before it is handed over: no time of the run's passes until it works.
-        job.teller.tell(Progress::Queued);
+        job.teller.tell(Progress::Queued { reason: String::new() });
         let (cluster, placed, ordered) = (self.clone(), folder.clone(), job.clone());
         let placing = tokio::task::spawn_blocking(move || cluster.place(&placed, &ordered));
         placing.await.map_err(|error| executor(format!("a job was not ordered: {error}")))??;
@@ -298,9 +298,9 @@ impl<'j> Watch<'j> {
             self.next += 1;
         }
         match state {
-            JobState::Queued { .. } => {
+            JobState::Queued { reason, .. } => {
                 self.is_running = false;
-                self.teller.tell(Progress::Queued);
+                self.teller.tell(Progress::Queued { reason: reason.clone() });
             }
             JobState::Running { .. } => self.runs(),
         }

@@ -22,6 +22,8 @@ use crate::session::Session;
 
 /// After so many evaluations in a row in which the machine failed the search gives up.
 const MOST_BROKEN: u32 = 5;
+/// So many reasons for waiting in a queue are told of in a segment.
+const MOST_REASONS: usize = 16;
 /// Bytes of what an evaluation wrote that are kept for who improves the candidate.
 const FEEDBACK: usize = 3_000;
 
@@ -125,7 +127,10 @@ impl Search {
     ) -> Result<(), Failure> {
         let Some(node) = tree(session).under_way().get(&evaluation).copied() else { return Ok(()) };
         match progress {
-            Progress::Queued => drop(self.queued.insert(evaluation)),
+            Progress::Queued { reason } => {
+                self.queued.insert(evaluation);
+                self.tell_of_queue(session, reason)?;
+            }
             Progress::Running => drop(self.queued.remove(&evaluation)),
             Progress::Reported(points) => {
                 let told = TrialReported { evaluation, node, points };
@@ -133,6 +138,22 @@ impl Search {
             }
         }
         Ok(())
+    }
+
+    /// Says why evaluations wait in the cluster's queue: each reason once.
+    fn tell_of_queue(&mut self, session: &mut Session, reason: String) -> Result<(), Failure> {
+        let is_new = !reason.is_empty()
+            && reason != "None"
+            && self.told_waits.len() < MOST_REASONS
+            && self.told_waits.insert(reason.clone());
+        if !is_new {
+            return Ok(());
+        }
+        let way_on = match reason.to_lowercase().contains("held") {
+            true => "; `scontrol release JOB` lets a held job go on",
+            false => "",
+        };
+        session.remark(&format!("evaluations wait in the cluster's queue: {reason}{way_on}"))
     }
 
     /// All that a program has told of itself, as JSON lines.

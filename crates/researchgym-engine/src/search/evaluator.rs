@@ -70,7 +70,10 @@ pub struct Job {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Progress {
     /// It waits in a cluster's queue: no working time of the run.
-    Queued,
+    Queued {
+        /// Why, in the cluster's words, if it says so.
+        reason: String,
+    },
     /// Its program works.
     Running,
     /// What its program has told of itself.

@@ -115,6 +115,8 @@ struct Search {
     answers: BTreeMap<u64, VecDeque<RecordedAsk>>,
     /// Evaluations under way that wait in a cluster's queue.
     queued: BTreeSet<u64>,
+    /// Why some waited there, as far as it was told.
+    told_waits: BTreeSet<String>,
     /// Evaluations that are over and may not be on the disk yet.
     finished: Vec<u64>,
     /// Evaluations in a row in which the machine failed.

@@ -108,6 +108,7 @@ impl Search {
             parked: VecDeque::new(),
             answers,
             queued: BTreeSet::new(),
+            told_waits: BTreeSet::new(),
             finished: Vec::new(),
             broken: 0,
             nothing: (0, String::new()),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::follow::Followed;
 use super::queue::{JobId, Queue, Stage};
 
 /// So many jobs in one `scancel`.
@@ -22,6 +23,12 @@ pub(super) struct Doomed {
 #[derive(Debug)]
 struct One {
     folder: PathBuf,
+    /// The comment that it bears.
+    mark: String,
+    /// Whether its number means it: a controller that was killed gives numbers away again, so that one which an earlier process
+    /// wrote down is looked up first.
+    is_ours: bool,
+    since: Instant,
     /// When it was cancelled; `None`: it is to be.
     cancelled: Option<Instant>,
 }
@@ -38,8 +45,9 @@ impl Doomed {
     }
 
     /// Adds one.
-    pub(super) fn add(&mut self, id: JobId, folder: PathBuf) {
-        self.jobs.entry(id).or_insert(One { folder, cancelled: None });
+    pub(super) fn add(&mut self, followed: Followed, folder: PathBuf, now: Instant) {
+        let Followed { id, mark, is_ours, .. } = followed;
+        self.jobs.entry(id).or_insert(One { folder, mark, is_ours, since: now, cancelled: None });
     }
 
     /// Whether any is to be cancelled now.
@@ -61,11 +69,19 @@ impl Doomed {
         }
     }
 
-    /// Takes those out that were gone when the queue was asked at `asked`.
+    /// Takes those out that were gone when the queue was asked at `asked`, and those whose numbers mean somebody else's jobs.
     pub(super) fn gone(&mut self, queue: &Queue, asked: Instant) -> Vec<(JobId, PathBuf)> {
         let is_gone = |id: &JobId, one: &mut One| {
-            one.cancelled.is_some_and(|cancelled| cancelled <= asked)
-                && queue.find(*id).is_none_or(|seen| matches!(seen.stage, Stage::Ended(_)))
+            let seen = queue.find(*id).filter(|seen| seen.is_marked(&one.mark));
+            let is_over = seen.is_none_or(|seen| matches!(seen.stage, Stage::Ended(_)));
+            match one.cancelled {
+                Some(cancelled) => cancelled <= asked && is_over,
+                None if one.is_ours || asked < one.since => false,
+                None => {
+                    one.is_ours = !is_over;
+                    is_over
+                }
+            }
         };
         self.jobs.extract_if(.., is_gone).map(|(id, one)| (id, one.folder)).collect()
     }
@@ -78,6 +94,41 @@ impl Doomed {
 
 impl One {
     fn is_due(&self, now: Instant) -> bool {
-        self.cancelled.is_none_or(|cancelled| now.duration_since(cancelled) >= AGAIN)
+        self.is_ours && self.cancelled.is_none_or(|cancelled| now.duration_since(cancelled) >= AGAIN)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::queue::parse;
+    use super::*;
+
+    #[test]
+    fn a_number_that_means_somebody_elses_job_is_never_cancelled() {
+        let start = Instant::now();
+        let later = start + Duration::from_secs(1);
+        let queue = |comment: &str| {
+            let jobs = json!({ "jobs": [{ "job_id": 7, "job_state": "PENDING", "comment": comment }] });
+            parse(&jobs.to_string()).unwrap()
+        };
+        let number: JobId = "7".parse().unwrap();
+        let doomed = |is_ours| {
+            let mut doomed = Doomed::default();
+            let followed = Followed::new(number, "mine".to_owned(), is_ours, start);
+            doomed.add(followed, PathBuf::from("/job"), start);
+            doomed
+        };
+        // Handed over by this process: it is known whose it is.
+        assert_eq!(doomed(true).due(start), [number]);
+        // Noted down by an earlier one: not before the queue has shown it with its mark.
+        let mut mine = doomed(false);
+        assert_eq!(mine.due(start), []);
+        assert_eq!(mine.gone(&queue("mine"), later), []);
+        assert_eq!(mine.due(later), [number]);
+        let mut other = doomed(false);
+        assert_eq!(other.gone(&queue("somebody else"), later), [(number, PathBuf::from("/job"))]);
+        assert!(other.is_empty());
     }
 }

@@ -241,8 +241,8 @@ impl Desk {
             Stage::Reading | Stage::HandingOver | Stage::Unsure { .. }
                 if !self.is_left.load(Ordering::SeqCst) => {}
             Stage::Followed(followed) | Stage::Accounting(followed) => {
-                let id = followed.id;
-                self.doom(key, id);
+                let followed = followed.clone();
+                self.doom(key, followed);
             }
             _ => {
                 self.jobs.remove(&key);
@@ -251,10 +251,10 @@ impl Desk {
     }
 
     /// Cancels a job that nobody waits for.
-    pub(super) fn doom(&mut self, key: u64, id: JobId) {
+    pub(super) fn doom(&mut self, key: u64, followed: Followed) {
         let Some(job) = self.jobs.remove(&key) else { return };
         if !self.is_left.load(Ordering::SeqCst) {
-            self.doomed.add(id, job.order.folder);
+            self.doomed.add(followed, job.order.folder, Instant::now());
         }
     }
 

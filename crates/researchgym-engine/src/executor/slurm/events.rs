@@ -138,7 +138,7 @@ impl Desk {
         match trace {
             Trace::Done => self.end(key, Ok(JobEnd::Result)),
             Trace::Submitted(id, _) if is_doomed(id) => job.stage = Stage::Parked(id),
-            Trace::Submitted(id, mark) => self.follow(key, id, mark, now),
+            Trace::Submitted(id, mark) => self.follow(key, Followed::new(id, mark, false, now)),
             Trace::Intended(intent) => job.stage = Stage::Unsure { intent, since: now, words: None },
             Trace::New if job.answer.is_none() => {
                 self.jobs.remove(&key);
@@ -148,15 +148,15 @@ impl Desk {
     }
 
     /// Follows a job that the cluster has, unless nobody wants it any more.
-    fn follow(&mut self, key: u64, id: JobId, mark: String, now: Instant) {
+    fn follow(&mut self, key: u64, mut followed: Followed) {
         let Some(job) = self.jobs.get_mut(&key) else { return };
         if job.answer.is_none() {
-            self.doom(key, id);
+            self.doom(key, followed);
             return;
         }
-        let mut followed = Followed::new(id, mark, now);
-        if let Step::Tell(state) =
-            followed.tell(JobState::Queued { id: id.to_string(), reason: String::new() })
+        let queued = JobState::Queued { id: followed.id.to_string(), reason: String::new() };
+        if followed.is_ours
+            && let Step::Tell(state) = followed.tell(queued)
         {
             let _ = job.order.states.send(state);
         }
@@ -169,7 +169,7 @@ impl Desk {
             Outcome::Submitted(id, mark) => {
                 job.turned = None;
                 self.is_full_told = false;
-                self.follow(key, id, mark, now);
+                self.follow(key, Followed::new(id, mark, true, now));
             }
             Outcome::Failed(failure) => self.end(key, Err(failure)),
             Outcome::Unsure(intent, words) => {
@@ -234,7 +234,7 @@ impl Desk {
                             let _ = submit::note(&[folder], &[id], &intent);
                             Event::Noted
                         });
-                        self.follow(key, id, mark, now);
+                        self.follow(key, Followed::new(id, mark, true, now));
                     }
                     None if job.answer.is_none() => {
                         self.jobs.remove(&key);

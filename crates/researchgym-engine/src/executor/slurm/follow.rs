@@ -16,7 +16,9 @@ pub(super) struct Followed {
     /// Its number.
     pub(super) id: JobId,
     /// Its comment; empty if it is not known.
-    mark: String,
+    pub(super) mark: String,
+    /// Whether its number means it: this process handed it over, or the queue has shown it with its mark.
+    pub(super) is_ours: bool,
     /// Since when it is followed.
     pub(super) since: Instant,
     /// What was told last.
@@ -39,9 +41,9 @@ pub(super) enum Step {
 }
 
 impl Followed {
-    /// A job as it is handed over.
-    pub(super) fn new(id: JobId, mark: String, now: Instant) -> Followed {
-        Followed { id, mark, since: now, told: None, over: None }
+    /// A job as it is handed over (`is_ours`), or as it was noted down by an earlier process.
+    pub(super) fn new(id: JobId, mark: String, is_ours: bool, now: Instant) -> Followed {
+        Followed { id, mark, is_ours, since: now, told: None, over: None }
     }
 
     /// Whether its state may change within moments.
@@ -57,14 +59,14 @@ impl Followed {
             return Step::Wait;
         }
         // Another job bears its number: a controller that was killed forgets what it did last.
-        let is_other = |seen: &Seen| !seen.mark.is_empty() && !self.mark.is_empty() && seen.mark != self.mark;
-        let Some(seen) = queue.find(self.id).filter(|seen| !is_other(seen)) else {
+        let Some(seen) = queue.find(self.id).filter(|seen| seen.is_marked(&self.mark)) else {
             return if now.duration_since(*self.over.get_or_insert(now)) < grace {
                 Step::Wait
             } else {
                 Step::Vanished
             };
         };
+        self.is_ours = true;
         let state = match seen.stage {
             Stage::Ended(cause) => return self.on_end(cause, seen, now, grace),
             Stage::Ending(cause) => return self.on_end(cause, seen, now, grace + ENDING),
@@ -129,7 +131,7 @@ mod tests {
     /// What comes of looks at the queue, at these seconds.
     fn steps(looks: &[(u64, &str)]) -> Vec<String> {
         let start = Instant::now();
-        let mut followed = Followed::new("7".parse().unwrap(), "m".to_owned(), start);
+        let mut followed = Followed::new("7".parse().unwrap(), "m".to_owned(), true, start);
         let mut steps = Vec::new();
         for (second, state) in looks {
             let now = start + Duration::from_secs(*second);
@@ -174,7 +176,7 @@ mod tests {
     fn a_queue_that_was_asked_before_the_job_was_there_says_nothing() {
         let start = Instant::now();
         let since = start + Duration::from_secs(5);
-        let mut followed = Followed::new("7".parse().unwrap(), "m".to_owned(), since);
+        let mut followed = Followed::new("7".parse().unwrap(), "m".to_owned(), true, since);
         let late = start + Duration::from_secs(60);
         assert_eq!(followed.on_queue(&queue(""), start, late, GRACE), Step::Wait);
         assert_eq!(followed.over, None);
@@ -186,14 +188,14 @@ mod tests {
         let answer =
             json!({ "jobs": [{ "job_id": 7, "job_state": "RUNNING", "nodes": "n1", "comment": "other" }] });
         let other = parse(&answer.to_string()).unwrap();
-        let mut followed = Followed::new("7".parse().unwrap(), "m".to_owned(), start);
+        let mut followed = Followed::new("7".parse().unwrap(), "m".to_owned(), true, start);
         assert_eq!(followed.on_queue(&other, start, start, GRACE), Step::Wait);
         assert_eq!(followed.on_queue(&other, start, start + GRACE, GRACE), Step::Vanished);
     }
 
     #[test]
     fn accounts_tell_what_the_queue_has_forgotten() {
-        let followed = Followed::new("12_3".parse().unwrap(), String::new(), Instant::now());
+        let followed = Followed::new("12_3".parse().unwrap(), String::new(), true, Instant::now());
         let table = [
             (
                 Some("CANCELLED by 0|n1"),

@@ -55,6 +55,13 @@ pub(super) struct Seen {
     pub(super) exit: Option<Exit>,
 }
 
+impl Seen {
+    /// Whether it bears a comment, as far as both are known.
+    pub(super) fn is_marked(&self, mark: &str) -> bool {
+        self.mark.is_empty() || mark.is_empty() || self.mark == mark
+    }
+}
+
 /// Stages of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {

@@ -51,6 +51,7 @@ fn work(folder: &JobFolder) -> Result<(), Failure> {
     }
     let runtime = tokio::runtime::Runtime::new().map_err(broken)?;
     let Order { run, home, work, .. } = order;
+    let node = home.clone();
     let done = runtime.block_on(async {
         match work {
             Work::Evaluation(order) => evaluation::work(folder, &run, &home, *order).await,
@@ -59,6 +60,8 @@ fn work(folder: &JobFolder) -> Result<(), Failure> {
     });
     // A job that the cluster ends waits for nothing.
     runtime.shutdown_background();
+    // The cluster ends what would remove them after us.
+    crate::sandbox::remove_groups(&node);
     done
 }
 
