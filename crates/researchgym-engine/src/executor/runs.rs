@@ -256,11 +256,16 @@ impl Submitter {
         let mut cancelled = self.cancelled.clone();
         let mut asked: Option<Instant> = None;
         let mut problem: Option<String> = None;
+        let mut works = Works::default();
         let end = loop {
             let Some(carrying) = carried.as_mut() else { break Ok(JobEnd::Lost(by_user())) };
             tokio::select! {
                 end = carrying => break end,
-                Some(state) = told.recv() => (self.tell)(run.id(), &state),
+                Some(state) = told.recv() => {
+                    if works.is_new(&state) {
+                        (self.tell)(run.id(), &state);
+                    }
+                }
                 _ = cancelled.wait_for(|cancelled| *cancelled), if asked.is_none() => {
                     mark(folder, CANCEL)?;
                     asked = Some(Instant::now());
@@ -269,6 +274,9 @@ impl Submitter {
                     }
                 }
                 () = tokio::time::sleep(LOOK) => {
+                    if let Some(state) = works.look(folder) {
+                        (self.tell)(run.id(), &state);
+                    }
                     // A shared file system may be away for a moment; the job is not.
                     let read = follower.read().err().map(|failure| failure.to_string());
                     if read.is_some() && read != problem {
@@ -335,6 +343,34 @@ impl Submitter {
             }
         }
         self.over(folder, run, follower)
+    }
+}
+
+/// Whether it was told that a job works. Its folder says so before its cluster does, and before its log goes on.
+#[derive(Default)]
+struct Works {
+    is_told: bool,
+    /// The incarnation that was seen in the folder last.
+    seen: Option<u32>,
+}
+
+impl Works {
+    /// Whether a state is to be told.
+    fn is_new(&mut self, state: &JobState) -> bool {
+        let works = matches!(state, JobState::Running { .. });
+        let was_told = std::mem::replace(&mut self.is_told, works);
+        !(works && was_told)
+    }
+
+    /// What the folder says and was not told.
+    fn look(&mut self, folder: &JobFolder) -> Option<JobState> {
+        let (incarnation, started) = folder.started().ok().flatten()?;
+        if self.seen.is_some_and(|seen| incarnation <= seen) {
+            return None;
+        }
+        self.seen = Some(incarnation);
+        let state = JobState::Running { host: started.host };
+        self.is_new(&state).then_some(state)
     }
 }
 

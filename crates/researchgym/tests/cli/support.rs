@@ -87,6 +87,10 @@ impl World {
             .env("RESEARCHGYM_TASKS", Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tasks"))
             .current_dir(self.root.path())
             .stdin(Stdio::null());
+        // Searches that are to be evaluated on a cluster find it.
+        if std::env::var_os("RESEARCHGYM_TEST_EXECUTOR").is_some() {
+            command.envs(std::env::var_os("SLURM_CONF").map(|conf| ("SLURM_CONF", conf)));
+        }
         command
     }
 

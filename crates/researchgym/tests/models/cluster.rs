@@ -165,6 +165,57 @@ fn who_was_killed_finds_the_job_again_and_nothing_is_done_twice() {
     assert_eq!((count("run_resumed"), count("acted"), count("run_ended")), (0, 3, 1), "{kinds:?}");
 }
 
+/// Kills the daemon of the test cluster's first node; its jobs go on.
+fn kill_node_daemon(cluster: &Path) {
+    let read =
+        |name: &str| std::fs::read_to_string(cluster.join(name)).expect("a cluster of .ci/slurm-cluster");
+    let nodes = read("nodes");
+    let pid = read(&format!("{}.pid", nodes.lines().next().expect("a node")));
+    let pid = pid.trim().parse().ok().and_then(Pid::from_raw).expect("a number");
+    kill_process(pid, Signal::KILL).expect("it runs");
+}
+
+fn start_again(cluster: &Path) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.ci/slurm-cluster");
+    let output = Command::new("bash").arg(script).arg("again").arg(cluster).output().expect("bash");
+    assert!(output.status.success(), "{output:?}");
+}
+
+#[test]
+fn several_runs_outlive_who_asked_for_them_and_the_daemon_of_their_node() {
+    let Some(world) = world() else { return };
+    let cluster = PathBuf::from(std::env::var_os("RESEARCHGYM_TEST_SLURM").expect("there is one"));
+    let script = waiting(&world);
+    let child = start(&world, &words(&script, &["--repeat", "3"]));
+    let runs = eventually("all three at work", || {
+        let runs = world.runs();
+        let is_begun = |run: &PathBuf| run.join("workspace/input/begun").exists();
+        (runs.len() == 3 && runs.iter().all(is_begun)).then_some(runs)
+    });
+    kill_process(Pid::from_child(&child), Signal::KILL).expect("it runs");
+    wait(child);
+    kill_node_daemon(&cluster);
+    runs.iter().for_each(|run| go(run));
+    let paths: Vec<String> = runs.iter().map(|run| run.display().to_string()).collect();
+    let resumed = paths.iter().flat_map(|path| ["--resume", path.as_str()]);
+    let follower = start(&world, &["run"].into_iter().chain(resumed).collect::<Vec<_>>());
+    start_again(&cluster);
+    let finished = Finished::of(follower.wait_with_output().expect("it ends"));
+    let results = finished.object();
+    let endings: Vec<&Value> = results.as_array().expect("three").iter().map(|run| &run["ending"]).collect();
+    assert_eq!((finished.code, endings), (0, vec![&json!("submitted"); 3]), "{finished:?}");
+    for run in &runs {
+        let kinds = kinds(run);
+        let count = |kind: &str| kinds.iter().filter(|other| *other == kind).count();
+        assert_eq!((count("run_resumed"), count("acted"), count("run_ended")), (0, 3, 1), "{kinds:?}");
+    }
+    let numbers: Vec<String> = runs.iter().map(|run| job(run)).collect();
+    eventually("no job to be left", || {
+        let queue = slurm("squeue", &["--noheader", "--array", "--format=%F_%K"]);
+        (!queue.lines().any(|line| numbers.iter().any(|number| number == line.trim()))).then_some(())
+    });
+}
+
 #[test]
 fn a_job_that_is_requeued_goes_on_with_its_run() {
     let Some(world) = world() else { return };
