@@ -16,6 +16,7 @@ pub use self::external::{Declaration, DeclarationError};
 pub use self::human::Terminal;
 pub use self::scripted::actions_as_script;
 use crate::executor::Cluster;
+use crate::gpu::Gpus;
 use crate::search::{self, Evaluator, Places, Ways};
 use crate::session::{Session, Stop};
 
@@ -28,6 +29,8 @@ pub struct Surroundings {
     pub evaluator: Option<Arc<dyn Evaluator>>,
     /// Where jobs go if the run's executor is a cluster.
     pub cluster: Option<Arc<dyn Cluster>>,
+    /// The GPUs of this machine, for the candidates of a search that asks for some.
+    pub gpus: Option<Arc<Gpus>>,
     /// The ways to a search's further models.
     pub ways: Ways,
 }
@@ -42,8 +45,9 @@ pub async fn drive(spec: &AgentSpec, session: &mut Session, surroundings: &mut S
         AgentSpec::Basic(basic) => basic::drive(session, basic).await,
         AgentSpec::Tuner { sampler, trials } => tuner::drive(session, *sampler, *trials).await,
         AgentSpec::Search(search) => {
-            let Surroundings { evaluator, cluster, ways, .. } = surroundings;
-            let places = Places { evaluator: evaluator.clone(), cluster: cluster.clone() };
+            let Surroundings { evaluator, cluster, gpus, ways, .. } = surroundings;
+            let places =
+                Places { evaluator: evaluator.clone(), cluster: cluster.clone(), gpus: gpus.clone() };
             search::drive(session, search, places, ways.clone()).await
         }
         AgentSpec::External { declaration, .. } => external::drive(session, declaration).await,

@@ -143,6 +143,10 @@ impl Runner {
     /// Takes the devices that a run asks for.
     fn grant(&self, spec: &RunSpec) -> Result<Option<GpuGrant>, Failure> {
         let Some(request) = &spec.gpus else { return Ok(None) };
+        if let AgentSpec::Search(_) = spec.agent {
+            // Its candidates take theirs one by one.
+            return Ok(None);
+        }
         if !spec.executor.is_local() && self.gpus.is_none() {
             // The jobs get theirs from the cluster.
             return Ok(None);

@@ -9,6 +9,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use researchgym_core::digest::Digest;
 use researchgym_core::failure::{Boundary, Failure};
+use researchgym_core::gpu::GpuRequest;
 use researchgym_core::isolation::{Image, Runtime};
 use researchgym_core::observation::{ExecEnding, ReachedLimit};
 use researchgym_core::score::AttemptKind;
@@ -19,7 +20,7 @@ use super::evaluator::{Evaluation, Evaluator, Files, Job, JobGrading, Said, Verd
 use super::meter::{Meter, Metered};
 use super::surface;
 use super::warm::{self, Pool, Slot};
-use crate::gpu::GpuAccess;
+use crate::gpu::{GpuAccess, GpuError, GpuGrant, Gpus};
 use crate::grading::{self, Grading};
 use crate::sandbox::cgroup::JobMemory;
 use crate::sandbox::{Capture, ExecOutcome, ReadOnlyMount, Sandbox, SandboxSpec, WorkingFolder};
@@ -29,6 +30,8 @@ use crate::snapshot::{Caps, Manifest, ManifestEntry, Snapshotter, clear_folder};
 use crate::store::Blobs;
 use crate::workbench::Workbench;
 
+/// How often devices that others hold are tried again.
+const GPU_AGAIN: Duration = Duration::from_millis(100);
 /// How much of a program's output is kept on the disk while it is evaluated.
 const KEPT_OUTPUT: u64 = 1 << 20;
 /// Fixed files of the starter that are larger than this are mounted read-only in working copies, not copied.
@@ -54,8 +57,32 @@ pub(crate) struct Local {
     pub(crate) _base: Scratch,
     /// Slots of warm evaluations.
     pub(crate) pool: Pool,
+    /// The GPUs that each candidate's program is to have of this machine's.
+    pub(crate) gpus: Option<GpuSlots>,
     /// In a job on a cluster: what only a job has.
     pub(crate) job: InJob,
+}
+
+/// GPUs of this machine, for one candidate's program at a time each.
+pub(crate) struct GpuSlots {
+    pub(crate) gpus: Arc<Gpus>,
+    pub(crate) request: GpuRequest,
+}
+
+impl GpuSlots {
+    /// Waits until as many are free as a program is to have.
+    async fn take(&self, run_id: &str, runtime: Runtime) -> Result<GpuGrant, Failure> {
+        loop {
+            match self.gpus.take(&self.request, runtime) {
+                Ok(mut grant) => {
+                    grant.hold_for(run_id)?;
+                    return Ok(grant);
+                }
+                Err(GpuError::Busy { .. }) => tokio::time::sleep(GPU_AGAIN).await,
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
 }
 
 /// What an evaluator has that is a job on a cluster.
@@ -91,8 +118,13 @@ impl Local {
         }
         let scratch = self.workbench.scratch_folder()?;
         let workspace = scratch.path().join("workspace");
-        std::fs::create_dir(&workspace)
-            .map_err(|error| Failure::new(Boundary::Store, format!("{}: {error}", workspace.display())))?;
+        let broke = |error| Failure::new(Boundary::Store, format!("{}: {error}", workspace.display()));
+        std::fs::create_dir(&workspace).map_err(broke)?;
+        if !self.runtime.is_isolated() {
+            // Started as root, the program is another user's, who may pass but not look around.
+            let mode = std::fs::Permissions::from_mode(0o711);
+            std::fs::set_permissions(scratch.path(), mode).map_err(broke)?;
+        }
         self.copy(job, &workspace)?;
         let mut ran = Ran::default();
         if let Some(command) = &job.command {
@@ -240,8 +272,15 @@ impl Local {
         workspace: &Path,
         scratch: &Path,
     ) -> Result<(ExecOutcome, Ran), Failure> {
-        let sandbox =
-            Sandbox::start(&self.workbench.sandboxes, self.specification(job, workspace), Vec::new()).await?;
+        let grant = match &self.gpus {
+            Some(slots) => Some(slots.take(&self.run_id, self.runtime).await?),
+            None => None,
+        };
+        let mut specification = self.specification(job, workspace);
+        let access = grant.as_ref().map(GpuGrant::access).or_else(|| self.job.gpus.clone());
+        specification.environment.extend(access.iter().flat_map(GpuAccess::environment));
+        specification.gpus = access;
+        let sandbox = Sandbox::start(&self.workbench.sandboxes, specification, Vec::new()).await?;
         let mut meter = Meter::begin(workspace);
         let mut capture = Capture::new(scratch).at_most(KEPT_OUTPUT).tapped(meter.tap());
         self.job.begins()?;
@@ -249,6 +288,7 @@ impl Local {
         let program = sandbox.spawn(command, job.timeout, &mut capture);
         let ended = meter.follow(&job.teller, program).await;
         let usage = sandbox.stop().await;
+        drop(grant);
         let mut ended = ended?;
         let is_by_job = ended.exit_code == Some(KILLED)
             && self.job.memory.as_ref().map(JobMemory::killed).is_some_and(|now| Some(now) > killed);
@@ -290,7 +330,7 @@ impl Local {
             .chain(own_environment(job))
             .collect(),
             resources: self.task.resources.clone(),
-            gpus: self.job.gpus.clone(),
+            gpus: None,
             session: false,
             gateway: None,
             proxy: None,

@@ -64,6 +64,7 @@ use self::rules::Numbers;
 pub(crate) use self::warm::Pool;
 use crate::agent::GivesUp;
 use crate::executor::Cluster;
+use crate::gpu::Gpus;
 use crate::model::Door;
 use crate::session::{Granted, RecordedAsk, Session, Stop};
 
@@ -166,6 +167,8 @@ pub(crate) struct Places {
     pub(crate) evaluator: Option<Arc<dyn Evaluator>>,
     /// On this cluster, if the run says so.
     pub(crate) cluster: Option<Arc<dyn Cluster>>,
+    /// With GPUs of this machine, if the run asks for some.
+    pub(crate) gpus: Option<Arc<Gpus>>,
 }
 
 /// The ways to the models of a search beside the run's own.

@@ -23,12 +23,13 @@ use tokio::task::JoinSet;
 use super::cluster::OnCluster;
 use super::contents::Contents;
 use super::evaluator::{Evaluator, Files};
-use super::local::{InJob, Local};
+use super::local::{GpuSlots, InJob, Local};
 use super::mutator::Mutator;
 use super::past::{Known, SearchPast};
 use super::warm::Pool;
 use super::{Places, Search, Ways, surface, tree, unusable};
 use crate::executor::Cluster;
+use crate::gpu::Gpus;
 use crate::model::Door;
 use crate::runner::DESCRIPTION;
 use crate::session::Session;
@@ -61,7 +62,7 @@ impl Search {
         let executor = session.state().started.spec.executor.clone();
         let evaluator = match (places.evaluator, executor) {
             (Some(evaluator), _) => evaluator,
-            (None, Executor::Local) => local(session, &task, starter.clone())?,
+            (None, Executor::Local) => local(session, &task, starter.clone(), places.gpus)?,
             (None, Executor::Slurm(slurm)) => on_cluster(session, &task, *slurm, snapshot, places.cluster)?,
         };
         give_up_evaluations(session, &*evaluator)?;
@@ -211,14 +212,34 @@ fn similar(
     Ok(Some(index))
 }
 
-fn local(session: &Session, task: &Arc<Task>, starter: Manifest) -> Result<Arc<dyn Evaluator>, Failure> {
+fn local(
+    session: &Session,
+    task: &Arc<Task>,
+    starter: Manifest,
+    gpus: Option<Arc<Gpus>>,
+) -> Result<Arc<dyn Evaluator>, Failure> {
     let started = &session.state().started;
+    let mut task = task.clone();
+    let gpus = match (&started.spec.gpus, gpus) {
+        (None, _) => None,
+        (Some(request), Some(gpus)) => Some(GpuSlots { gpus, request: request.clone() }),
+        (Some(_), None) => {
+            return Err(Failure::new(
+                Boundary::Sandbox,
+                "the search asks for GPUs, and nobody has looked for any",
+            ));
+        }
+    };
+    if let (Some(_), Some(search)) = (&gpus, &mut Arc::make_mut(&mut task).search) {
+        // What stays warm would keep its devices.
+        search.warm = None;
+    }
     let base = session.workbench().scratch_folder()?;
     let laid_out = base.path().join("starter");
     check_out(&starter, session.blobs(), &laid_out, None)?;
     Ok(Arc::new(Local {
         workbench: session.workbench().clone(),
-        task: task.clone(),
+        task,
         task_folder: PathBuf::from(&started.spec.task_dir),
         run_id: started.run_id.clone(),
         runtime: started.spec.runtime,
@@ -228,6 +249,7 @@ fn local(session: &Session, task: &Arc<Task>, starter: Manifest) -> Result<Arc<d
         laid_out,
         _base: base,
         pool: Pool::default(),
+        gpus,
         job: InJob::default(),
     }))
 }

@@ -164,6 +164,63 @@ fn runs_at_the_same_time_have_different_devices() {
     machine.world.wait_until_nothing_is_left();
 }
 
+/// Says which device it has, and crashes if another program has the same one at that moment.
+const CANDIDATE: &str = r#"
+import json, os
+mine = os.path.join(HELD, os.environ["CUDA_VISIBLE_DEVICES"])
+os.mkdir(mine)
+print(json.dumps({"device": 1 if mine.endswith("bbbb2222") else 0}), flush=True)
+sum(number * number for number in range(200000))
+with open("numbers.json", encoding="utf-8") as file:
+    numbers = json.load(file)
+with open("answer.json", "w", encoding="utf-8") as file:
+    json.dump({"answer": max(0.0, 9.0 - abs(numbers[0] - 3.0) - abs(numbers[1] - 5.0))}, file)
+os.rmdir(mine)
+"#;
+
+#[test]
+fn each_candidate_of_a_search_has_a_device_of_its_own_while_it_works() {
+    if !can_isolate() {
+        return;
+    }
+    let machine = Machine::of_two();
+    let world = &machine.world;
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tasks/climb");
+    copy_tree(&fixture, &world.path("climb"));
+    std::fs::create_dir(world.path("held")).expect("a folder");
+    // Candidates are another user's programs where we are root.
+    let open_to_all = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+    std::fs::set_permissions(world.path("held"), open_to_all).expect("it is ours");
+    let held = format!("HELD = {:?}\n", world.path("held").display().to_string());
+    world.file("climb/starter/solve.py", &format!("{held}{CANDIDATE}"));
+    let search = ["run", "./climb", "search", "--policy", "best-of-n", "--operators", "tune", "--seed", "1"];
+    let more = ["--steps", "9", "--slots", "4", "--gpus", "1", "--runtime", "host"];
+    let finished = machine.finish(&[&search[..], &more].concat());
+    assert_eq!(finished.object()["search"]["measured"], json!(9), "{finished:?}");
+    let run = finished.run();
+    let log = events(&run);
+    let told = of_type(&log, "evaluated");
+    let devices: Vec<&str> = told.iter().filter_map(|event| event["reported"]["text"].as_str()).collect();
+    assert_eq!(devices.len(), 10, "{told:?}");
+    assert!(devices.iter().all(|line| line.contains(r#""name":"device","value":"#)), "{devices:?}");
+    assert_eq!(granted(&run), [Vec::<u64>::new()], "the run itself has none");
+    assert_eq!(machine.holders(), [Value::Null, Value::Null]);
+    let refused = machine.finish(&[&search[..], &["--gpus", "3", "--runtime", "host"]].concat());
+    assert_eq!(refused.code, 2, "{refused:?}");
+}
+
+/// Copies a folder with all in it.
+fn copy_tree(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a folder");
+    for entry in std::fs::read_dir(from).expect("a folder").flatten() {
+        let target = to.join(entry.file_name());
+        match entry.file_type().expect("a kind").is_dir() {
+            true => copy_tree(&entry.path(), &target),
+            false => drop(std::fs::copy(entry.path(), target).expect("a copy")),
+        }
+    }
+}
+
 #[test]
 fn what_the_machine_does_not_have_is_refused_before_a_run_is_made() {
     let machine = Machine::of_two();

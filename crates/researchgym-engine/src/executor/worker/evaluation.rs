@@ -319,6 +319,7 @@ async fn local(
         laid_out,
         _base: base,
         pool: Pool::default(),
+        gpus: None,
         job: InJob { program: Some(program), memory: JobMemory::find(), gpus: grant.map(GpuGrant::access) },
     })
 }

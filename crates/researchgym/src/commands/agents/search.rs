@@ -62,10 +62,6 @@ pub(super) fn specification(
     let is_preset = spec.policy.name() == preset_policy;
     let spec = SearchSpec { preset: spec.preset.filter(|_| is_preset), ..spec };
     check(&spec, task, has_model)?;
-    if (arguments.gpus.gpus.is_some() || task.resources.gpus > 0) && !on_cluster(arguments) {
-        return Err(CommandError::input("evaluations of a search on this machine have no GPUs yet")
-            .hinted("leave --gpus out, or let a cluster give them: --executor slurm"));
-    }
     Ok(AgentSpec::Search(Box::new(spec)))
 }
 

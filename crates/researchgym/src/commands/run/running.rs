@@ -44,7 +44,12 @@ impl Running {
 
     /// What every run of this process may use.
     pub(super) fn surroundings(&self) -> Surroundings {
-        Surroundings { ways: self.models.clone(), cluster: self.cluster.clone(), ..Surroundings::default() }
+        Surroundings {
+            ways: self.models.clone(),
+            cluster: self.cluster.clone(),
+            gpus: self.runner.gpus.clone(),
+            ..Surroundings::default()
+        }
     }
 }
 
