@@ -182,10 +182,15 @@ except urllib.error.HTTPError as error: print(error.code, error.read().decode().
         of("GET", "other.example", 80, Some(Refusal::NotAllowed)),
     ];
     let requests = proxy.close().await;
-    let posted = &requests[3];
+    let posted = requests.iter().find(|request| request.method == "POST").expect("it was told of");
     assert_eq!((posted.bytes_up, posted.bytes_down), (256 * 40_000, 256 * 40_000));
     assert_eq!(requests[0].url.as_deref(), Some("http://plain.example/hello?..."));
-    assert_eq!(told(requests), expected);
+    // A tunnel is told of when it closes: the next request may overtake it.
+    let sorted = |mut told: Vec<(String, String, u16, Verdict)>| {
+        told.sort_by(|one, other| (&one.0, &one.1).cmp(&(&other.0, &other.1)));
+        told
+    };
+    assert_eq!(sorted(told(requests)), sorted(expected.into()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
