@@ -48,6 +48,11 @@ fn executor() -> Vec<String> {
     flags.split_whitespace().map(str::to_owned).collect()
 }
 
+/// Whether evaluations are run on this machine by our own processes.
+pub(crate) fn is_here() -> bool {
+    executor().is_empty()
+}
+
 /// What an export of trajectories has in its files.
 pub(crate) struct Trajectories {
     pub(crate) folder: PathBuf,
