@@ -26,11 +26,12 @@ fn a_result_that_comes_late_belongs_to_its_epoch_and_ends_nothing() {
     let exploit = json!([1, "exploit", "measured", true]);
     assert_eq!(fates, [vec![initial; 3], vec![exploit; 3]].concat(), "{:#?}", found.ideas);
     let late: Vec<&Value> = found.ideas.iter().filter(|idea| idea["late"] == true).collect();
-    // In the queue of a cluster others may be late, too.
-    assert!(if is_here() { late.len() == 1 } else { !late.is_empty() }, "{:#?}", found.ideas);
-    let is_long = |idea: &&&Value| idea["diff"].as_str().is_some_and(|diff| diff.contains("+STEPS = 15000"));
-    let long = late.iter().find(is_long).expect("the one that trains long is late");
-    assert_eq!((&long["epoch"], &long["direction"]), (&json!(0), &json!("minimize")));
+    // In the queue of a cluster any of them may be late, or none.
+    if is_here() {
+        assert_eq!(late.len(), 1, "{:#?}", found.ideas);
+        assert!(late[0]["diff"].as_str().is_some_and(|diff| diff.contains("+STEPS = 15000")), "{}", late[0]);
+        assert_eq!((&late[0]["epoch"], &late[0]["direction"]), (&json!(0), &json!("minimize")));
+    }
     let epochs = &found.epochs;
     let of_first = late.iter().filter(|idea| idea["epoch"] == 0).count();
     assert_eq!((&epochs[0]["late"], &epochs[0]["measured"]), (&json!(of_first), &json!(3)));
