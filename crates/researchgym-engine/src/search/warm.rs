@@ -125,7 +125,8 @@ impl Local {
             let scratch = slot.scratch.path().to_path_buf();
             let template = self.grading(job, asked, &submission, &scratch);
             // What may be forked is for the task to say; what the grader does not import it need not have.
-            let used = Imports::default().and_those_of(&self.task_folder.join(&self.task.grader.files)).likely;
+            let used =
+                Imports::default().and_those_of(&self.task_folder.join(&self.task.grader.files)).likely;
             let warm = self.task.search.as_ref().and_then(|search| search.warm.as_ref());
             let preload = warm.iter().flat_map(|warm| &warm.preload).filter(|name| used.contains(*name));
             let preload = preload.cloned().collect();
