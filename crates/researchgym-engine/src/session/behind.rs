@@ -13,6 +13,8 @@ use crate::store::{Blobs, StoreError};
 
 /// So many requests may wait for the disk.
 const MOST_BEHIND: u64 = 64;
+/// What comes within this time goes to the disk together: while the disk is at it, the file system lets nobody write much.
+const GATHERED: Duration = Duration::from_millis(20);
 /// A loop that finds the disk at work for longer waits for it.
 const LONGEST_BEHIND: Duration = Duration::from_millis(250);
 
@@ -37,6 +39,8 @@ struct Progress {
     done: u64,
     /// Since when somebody is at it.
     at_work: Option<Instant>,
+    /// Somebody waits.
+    is_awaited: bool,
     failed: Option<StoreError>,
 }
 
@@ -71,9 +75,12 @@ impl Behind {
     /// As [`Behind::ask`].
     pub(super) fn settle(&self) -> Result<(), StoreError> {
         let mut progress = self.progress();
+        progress.is_awaited = true;
+        self.shared.changed.notify_all();
         while progress.at_work.is_some() {
             progress = self.shared.changed.wait(progress).unwrap_or_else(PoisonError::into_inner);
         }
+        progress.is_awaited = false;
         progress.failed.take().map_or(Ok(()), Err)
     }
 
@@ -94,6 +101,9 @@ impl Shared {
     fn work(&self) {
         let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
         while progress.done < progress.asked && progress.failed.is_none() {
+            let is_early = |progress: &mut Progress| !progress.is_awaited;
+            let gathered = self.changed.wait_timeout_while(progress, GATHERED, is_early);
+            progress = gathered.unwrap_or_else(PoisonError::into_inner).0;
             let asked = progress.asked;
             drop(progress);
             let synced = self.sync();
