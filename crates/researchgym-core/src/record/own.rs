@@ -88,7 +88,7 @@ impl Recorder {
                     // No action has the number 0: calls of programs inside are steps that nothing interrupts.
                     (Caller::Gateway { .. }, _) => self.steps.push((0, Category::Talk)),
                     (Caller::Agent, AskedRequest::Conversation { added, .. }) => self.told(added, resolve),
-                    (Caller::Agent, AskedRequest::Bytes { .. }) => {}
+                    (Caller::Agent, AskedRequest::Bytes { .. } | AskedRequest::Embedding { .. }) => {}
                 }
             }
             Event::ModelCalled(called) => {
