@@ -39,6 +39,9 @@ pub struct SearchRecord {
     pub operators: Vec<OperatorRecord>,
     /// What making candidates has cost.
     pub spent: SpentRecord,
+    /// What embeddings have cost, if a model was asked for any: those of candidates are in `spent`, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub embeddings: Option<SpentRecord>,
     /// Wall time in evaluations, in milliseconds: with several slots more than the run's.
     pub evaluation_ms: u64,
 }
@@ -86,6 +89,15 @@ pub struct SpentRecord {
     pub tokens: u64,
     /// Their cost, in micro-dollars.
     pub cost: MicroUsd,
+}
+
+impl SpentRecord {
+    /// Adds one call.
+    pub(super) fn add(&mut self, tokens: u64, cost: MicroUsd) {
+        self.calls += 1;
+        self.tokens = self.tokens.saturating_add(tokens);
+        self.cost = MicroUsd(self.cost.0.saturating_add(cost.0));
+    }
 }
 
 /// One node as a row.
@@ -168,6 +180,7 @@ impl SearchRecord {
             moments: chronicle.moments().to_vec(),
             operators: operators(tree),
             spent: tree.nodes().iter().fold(SpentRecord::default(), |sum, node| sum.plus(node.spent)),
+            embeddings: None,
             evaluation_ms: tree.nodes().iter().map(|node| node.evaluation_ms).sum(),
         }
     }

@@ -139,6 +139,7 @@ impl Simulation {
                     idea: None,
                     model: None,
                     shown: Vec::new(),
+                    embedding: None,
                     attempts: 1,
                     spent: Default::default(),
                     working_ms: 0,

@@ -406,6 +406,8 @@ pub(super) fn externalised(mut spec: RunSpec, folder: &RunFolder) -> Result<RunS
     }
     if let AgentSpec::Search(search) = &mut spec.agent {
         let models = search.models.iter_mut().map(|share| &mut share.model).chain(&mut search.idea_model);
+        let embedding = search.novelty.embedding.as_mut().map(|embedding| &mut embedding.model);
+        let models = models.map(|model| &mut **model).chain(embedding);
         for script in models.filter_map(|model| model.script.as_mut()) {
             *script = blobs.body(&blobs.resolve(script)?)?;
         }

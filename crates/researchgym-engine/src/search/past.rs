@@ -14,6 +14,7 @@ use researchgym_core::state::RunState;
 use researchgym_core::task::Task;
 
 use super::contents::Contents;
+use super::embedding::EmbeddedPast;
 use super::mind::Memory;
 use super::models::conversations_of;
 use super::rules::Numbers;
@@ -27,6 +28,8 @@ pub(crate) struct SearchPast {
     seed: u64,
     blobs: Blobs,
     answers: Answers,
+    /// If the search has a model for embeddings.
+    embedded: Option<EmbeddedPast>,
     /// From the moment on at which the run had a workspace.
     known: Option<Known>,
 }
@@ -52,6 +55,7 @@ impl SearchPast {
             task: Arc::new((*started.task).clone()),
             spec: (**spec).clone(),
             seed: started.spec.seed,
+            embedded: spec.novelty.embedding.as_deref().map(EmbeddedPast::begin),
             blobs,
             answers: Answers::default(),
             known: None,
@@ -83,6 +87,9 @@ impl SearchPast {
     /// A blob that it names is missing or altered.
     pub(crate) fn see(&mut self, event: &Event, state: &RunState) -> Result<(), Failure> {
         self.answers.see(event);
+        if let Some(embedded) = &mut self.embedded {
+            embedded.see(event, state.search.as_deref(), &self.blobs)?;
+        }
         match (event, &mut self.known) {
             (Event::WorkspaceReady { snapshot, .. }, known @ None) => {
                 let starter = self.blobs.manifest(*snapshot)?;
@@ -127,13 +134,15 @@ impl SearchPast {
     }
 
     /// What is known at the end of the log, with the answers that nodes which are not made yet had from models, by
-    /// conversation.
+    /// conversation, and what it says of embeddings.
     ///
     /// # Errors
     /// The run never had a workspace.
-    pub(super) fn known(self) -> Result<(Known, BTreeMap<u64, VecDeque<RecordedAsk>>), Failure> {
+    pub(super) fn known(
+        self,
+    ) -> Result<(Known, BTreeMap<u64, VecDeque<RecordedAsk>>, Option<EmbeddedPast>), Failure> {
         let known = self.known.ok_or_else(|| Failure::new(Boundary::Store, "the run has no workspace"))?;
-        Ok((known, self.answers.into_told()))
+        Ok((known, self.answers.into_told(), self.embedded))
     }
 }
 

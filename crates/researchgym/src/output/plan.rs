@@ -4,7 +4,7 @@ use researchgym_core::executor::Executor;
 use researchgym_core::gpu::GpuRequest;
 use researchgym_core::isolation::Runtime;
 use researchgym_core::score::Direction;
-use researchgym_core::search::SearchSpec;
+use researchgym_core::search::{EmbeddingNovelty, SearchSpec};
 use researchgym_core::spec::{AgentSpec, BasicMode, BasicSpec, ModelSpec, RunSpec, SCHEMA};
 use researchgym_core::task::Task;
 use researchgym_engine::catalogue::LoadedTask;
@@ -83,6 +83,11 @@ impl Plan<'_> {
         }
         if let Some(model) = &spec.model_spec {
             rows.push(row("price", price(model)));
+        }
+        if let AgentSpec::Search(search) = &spec.agent
+            && let Some(embedding) = &search.novelty.embedding
+        {
+            rows.push(row("embeddings", embeddings(embedding)));
         }
         rows.extend(limits(spec));
         let primary = task.primary();
@@ -165,6 +170,23 @@ fn searching(search: &SearchSpec) -> String {
         counted(u64::from(search.parallel), "candidate"),
         ideas.unwrap_or_default()
     )
+}
+
+/// What speaks against candidates and ideas, and what it costs.
+fn embeddings(embedding: &EmbeddingNovelty) -> String {
+    let from = |what: &str, cosine: f64| match cosine < 1.0 {
+        true => format!("{what} are refused from cosine {cosine} on"),
+        false => format!("{what} are not embedded"),
+    };
+    let price = match &embedding.model.facts.price {
+        Some(price) => {
+            format!("${} per million tokens (from {})", usd(price.input), embedding.model.price_source)
+        }
+        None => "price not known".to_owned(),
+    };
+    let (candidates, ideas) =
+        (from("candidates", embedding.similarity), from("ideas", embedding.idea_similarity));
+    format!("{}, {price}; {candidates}, {ideas}", embedding.model.name)
 }
 
 fn wanted(gpus: &GpuRequest) -> String {

@@ -103,6 +103,9 @@ pub(super) fn section(spec: &SearchSpec, search: &SearchRecord) -> Vec<String> {
     if search.spent.calls > 0 {
         rows.push(row("candidates cost", spent(&search.spent)));
     }
+    if let (Some(cost), Some(embedding)) = (&search.embeddings, &spec.novelty.embedding) {
+        rows.push(row("embeddings", format!("{}: {}", embedding.model.name, spent(cost))));
+    }
     if !search.failures.is_empty() {
         rows.push(row("failures", failures(&search.failures)));
     }

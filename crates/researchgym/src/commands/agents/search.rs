@@ -48,6 +48,8 @@ pub(super) fn specification(
         novelty: Novelty {
             similarity: flags.similarity.unwrap_or(defaults.novelty.similarity),
             resamples: flags.resamples.unwrap_or(defaults.novelty.resamples),
+            // Set once its model is resolved.
+            embedding: None,
         },
         form: flags.form.map_or(defaults.form, FormName::form),
         repairs: flags.repairs.unwrap_or(defaults.repairs),
