@@ -170,6 +170,13 @@ pub struct Fork {
     pub other_policy: Option<u64>,
 }
 
+impl Fork {
+    /// `RUN@STEP`.
+    pub fn place(&self) -> String {
+        format!("{}@{}", self.run, self.step)
+    }
+}
+
 /// How the tuner draws candidates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

@@ -73,17 +73,8 @@ impl Simulation {
         let Some(policy) = policy.begin() else { return Ok(None) };
         let tree = Tree::new(task);
         let (task, events, waiting) = (task.clone(), Vec::new(), Vec::new());
-        let mut simulation = Simulation {
-            tree,
-            task,
-            events,
-            policy,
-            operators,
-            seed,
-            candidates,
-            waiting,
-            taken_over: None,
-        };
+        let mut simulation =
+            Simulation { tree, task, events, policy, operators, seed, candidates, waiting, taken_over: None };
         simulation.take(vec![Plan::new(Operator::Baseline, Vec::new())], 0, None)?;
         simulation.finish(0, baseline)?;
         Ok(Some(simulation))

@@ -28,6 +28,7 @@ mod planning;
 mod prompts;
 mod rules;
 mod surface;
+mod takeover;
 mod warm;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -47,6 +48,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use self::asking::{Entry, Wish};
+pub use self::cluster::needs_of_evaluation;
 use self::contents::Contents;
 pub use self::evaluator::{
     Evaluation, Evaluator, Files, Job, JobGrading, Progress, ProgressTeller, Queued, Said, Verdict,
@@ -248,6 +250,7 @@ impl Search {
                     Some(evaluation) => self.await_again(session, node, evaluation)?,
                     None => self.evaluate(session, node)?,
                 },
+                _ if self.is_unmakable(session, node) => self.leave(session, node)?,
                 _ => self.make(session, node)?,
             }
         }

@@ -64,7 +64,7 @@ pub(super) fn further(
     let Some((flag, _)) = flags.into_iter().find(|(_, given)| *given) else {
         return Ok(Further { ensemble: Vec::new(), ideas: None });
     };
-    if arguments.model.is_none() {
+    if arguments.model.is_none() && arguments.fork.is_none() {
         return Err(CommandError::input(format!(
             "{flag} adds to the model that --model names; name that one first"
         )));

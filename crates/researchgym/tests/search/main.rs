@@ -7,6 +7,7 @@ mod support;
 
 mod candidates;
 mod climb;
+mod forks;
 mod hostile;
 mod jobs;
 mod limits;

@@ -110,16 +110,3 @@ fn an_interrupted_search_can_be_taken_up_again() {
     assert_eq!(after.len(), before.len() + 2, "the totals leave the baseline out");
     assert!(after.iter().all(|(_, fate)| fate.parse::<f64>().is_ok()), "{after:?}");
 }
-
-#[test]
-fn a_search_cannot_be_forked() {
-    if !can_isolate() {
-        return;
-    }
-    let world = World::new();
-    let finished = search(&world, &["--operators", "tune", "--slots", "1", "--steps", "1"]);
-    let place = format!("{}@1", crate::support::name(&finished.run()));
-    let refused = world.finish(&["run", "--fork", &place]);
-    assert_eq!(refused.code, 2);
-    assert!(refused.stderr.contains("searches cannot be forked"), "{}", refused.stderr);
-}

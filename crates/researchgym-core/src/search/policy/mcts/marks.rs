@@ -191,7 +191,8 @@ impl Marks {
         mark.state = State::Buggy;
         mark.debug_depth = depth;
         mark.line_best = line_best;
-        mark.is_closed = is_unmendable || mends_none || constants.num_bugs == 0 || depth >= constants.max_debug_depth;
+        mark.is_closed =
+            is_unmendable || mends_none || constants.num_bugs == 0 || depth >= constants.max_debug_depth;
         let ends = mark.is_closed || depth >= constants.back_debug_depth;
         self.up(id, |mark| mark.evaluated += 1);
         if ends { self.end_line(constants, id, -1.0) } else { self.go_on(constants, id) }

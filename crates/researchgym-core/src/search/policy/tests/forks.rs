@@ -44,7 +44,11 @@ fn the_first_plans_of_a_fork_are_about_what_the_other_has_found() {
         // Each child of the baseline is a line that is over; those are worth more that were the best when they came.
         (json!({"name": "mcts"}), &[Draft, Improve], &[(Improve, 2), (Improve, 3)]),
         (json!({"name": "mcts", "num_drafts": 7}), &[Draft, Improve], &[(Draft, 0), (Improve, 2)]),
-        (json!({"name": "epochs", "batch": 2, "per_call": 2}), &[Implement], &[(Implement, 0), (Implement, 0)]),
+        (
+            json!({"name": "epochs", "batch": 2, "per_call": 2}),
+            &[Implement],
+            &[(Implement, 0), (Implement, 0)],
+        ),
     ];
     for (policy, operators, expected) in cases {
         let answer = forked(&policy, operators).answer(2);
