@@ -5,7 +5,7 @@ use std::path::Path;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::climb::{answer, fates, model, search, tasks, words};
+use crate::climb::{answer, drafting, fates, model, search, tasks, words};
 use crate::support::{Finished, World, can_isolate, events, name, of_type, signal, wait};
 
 /// Rules alone, one after the other: the same seed makes the same candidates.
@@ -56,7 +56,10 @@ fn a_fork_goes_on_as_the_search_would_have_and_the_search_stays_as_it_is() {
     }
     assert_eq!(log(&first.run()), before);
     let listed = world.finish(&["list", "--output", "json", "--tag", "forked"]).object();
-    assert_eq!(listed.as_array().or(listed["runs"].as_array()).map(Vec::len), Some(3), "{listed}");
+    let froms: Vec<&Value> =
+        listed["runs"].as_array().into_iter().flatten().map(|run| &run["forked_from"]).collect();
+    assert_eq!(froms.len(), 3, "{listed}");
+    assert!(froms.iter().all(|from| from.as_str().is_some_and(|from| from.starts_with(&id))), "{listed}");
 }
 
 #[test]
@@ -67,9 +70,7 @@ fn another_policy_with_other_operators_and_no_model_goes_on_with_what_a_model_ma
     let world = World::new();
     let values = ["4.0", "6.5", "5.0"].map(answer);
     let model = model(&world, &values);
-    let with_model =
-        ["--model", &model, "--policy", "best-of-n", "--operators", "draft", "--slots", "1", "--steps", "3"];
-    let first = search(&world, &with_model);
+    let first = search(&world, &drafting(&model, &["--steps", "3"]));
     let (id, paid) = (name(&first.run()), first.object()["cost_usd"].clone());
     assert!(paid.as_f64().expect("a number") > 0.0);
     let flags = ["--policy", "hill-climb", "--operators", "tune", "--steps", "5", "--target", "1000"];
@@ -108,9 +109,7 @@ fn a_search_whose_script_was_used_up_goes_on_with_another_as_the_hint_says() {
     }
     let world = World::new();
     let model = model(&world, &["4.0", "6.5"].map(answer));
-    let flags =
-        ["--model", &model, "--policy", "best-of-n", "--operators", "draft", "--slots", "1", "--steps", "4"];
-    let failed = search(&world, &flags);
+    let failed = search(&world, &drafting(&model, &["--steps", "4"]));
     let object = failed.object();
     assert_eq!(object["ending"], json!("failed"), "{failed:?}");
     let hint = object["error"]["hint"].as_str().expect("a hint").to_owned();
@@ -138,9 +137,7 @@ fn what_nobody_in_the_new_search_can_make_is_left() {
     late["delay_ms"] = json!(600_000);
     let model = model(&world, &[answer("4.0"), late]);
     let tasks = tasks();
-    let flags =
-        ["--model", &model, "--policy", "best-of-n", "--operators", "draft", "--slots", "1", "--steps", "9"];
-    let child = world.start(&words(&tasks, &flags));
+    let child = world.start(&words(&tasks, &drafting(&model, &["--steps", "9"])));
     let run = world.wait_for_log("the late question", |log| log.matches("\"model_asked\"").count() == 2);
     signal(&child, Signal::KILL);
     wait(child);
