@@ -11,7 +11,7 @@ use crate::isolation::{Image, Isolation, IsolationLevel, Runtime};
 use crate::network::{NetworkPolicy, NetworkUse};
 use crate::score::{Finding, Metrics, Primary, Split};
 use crate::search::{Operator, Status};
-use crate::spec::{AgentSpec, SCHEMA};
+use crate::spec::{AgentSpec, Fork, SCHEMA};
 use crate::state::{Attempt, RunState};
 
 /// Where a run stands.
@@ -246,7 +246,7 @@ impl RunResult {
             cost_usd: state.ledger.spent().as_usd(),
             tokens: state.ledger.tokens(),
             model_calls: state.ledger.calls(),
-            forked_from: started.spec.fork.as_ref().map(|fork| format!("{}@{}", fork.run, fork.step)),
+            forked_from: started.spec.fork.as_ref().map(Fork::place),
             network: NetworkResult {
                 agent: started.spec.agent_network(&started.task.network),
                 grader: started.task.network.grader,

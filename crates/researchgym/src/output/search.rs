@@ -97,6 +97,14 @@ pub(super) fn section(spec: &SearchSpec, search: &SearchRecord) -> Vec<String> {
             },
         ),
     ];
+    if let Some(inherited) = &search.inherited {
+        let words = format!(
+            "{} and {} of these",
+            counted(inherited.candidates, "candidate"),
+            counted(inherited.evaluations, "evaluation")
+        );
+        rows.push(row("taken over", words));
+    }
     if let Some(baseline) = search.baseline {
         rows.push(row("its baseline", number(baseline)));
     }

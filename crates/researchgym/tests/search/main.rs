@@ -8,6 +8,7 @@ mod support;
 mod candidates;
 mod climb;
 mod embeddings;
+mod forks;
 mod hostile;
 mod jobs;
 mod limits;

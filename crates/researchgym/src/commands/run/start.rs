@@ -55,10 +55,18 @@ pub(super) async fn start(arguments: &RunArguments, printer: &Printer) -> Outcom
         let repeat = arguments.repeat.unwrap_or(1);
         let parallel = arguments.parallel.unwrap_or(if cluster::is_job(&spec) { repeat } else { 1 });
         let needs = cluster::needs(&task, &spec);
+        let rehearsal = cluster::rehearsal(&spec, needs.as_ref(), (repeat, parallel)).await;
+        let failure = rehearsal.as_ref().and_then(|rehearsal| rehearsal.failure.clone());
         let image = wanted.map(|wanted| wanted.name(&loaded));
         let (spec, task, loaded, settings) = (&spec, &task, &loaded, &settings);
-        printer.plan(&Plan { spec, task, loaded, repeat, parallel, settings, image, needs });
-        return Ok(0);
+        printer.plan(&Plan { spec, task, loaded, repeat, parallel, settings, image, needs, rehearsal });
+        return Ok(match failure {
+            Some(failure) => {
+                printer.warn(&failure.to_string());
+                CommandError::from(failure).exit_code()
+            }
+            None => 0,
+        });
     }
     let runs = arguments.repeat.unwrap_or(1);
     let parallel = arguments.parallel.unwrap_or(1);
