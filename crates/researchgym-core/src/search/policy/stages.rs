@@ -53,7 +53,6 @@ pub struct Stages {
     pub num_seeds: u32,
     /// Tuning and research end once so many candidates in a row have brought nothing better, provided that something
     /// better than their begin was found. None here: AI-Scientist-v2 asks a model.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub patience: Option<u32>,
     /// How many others are shown to who makes a candidate: the best, and in tuning and ablation those tried before.
     /// Ours.
@@ -255,23 +254,36 @@ impl Manager {
         let start = if current == 0 { start(view) } else { None };
         let own = [Role::Improve, Role::Tune, Role::Improve, Role::Ablate][current];
         let role = if view.operators.has(own) { own } else { Role::Improve };
+        let main = main_operators(view.operators);
+        let by = |role: Role| if main.has(role) { View { operators: &main, ..*view } } else { *view };
         let means = Means {
             drafts: start.map(|_| num_drafts),
             debug: view.operators.has(Role::Debug).then_some(debug_prob),
             improve: view.operators.has(role),
         };
         let made = match (stage.forest.choose(means, chosen, random)?, stage.seed) {
-            (Choice::Draft, _) => plan(view, random, (start?, 0), DRAFT, best_others(view, 0, others_shown)),
+            (Choice::Draft, _) => {
+                let start = start?;
+                plan(&by(start), random, (start, 0), DRAFT, best_others(view, 0, others_shown))
+            }
             (Choice::Debug(id), _) => plan(view, random, (Role::Debug, id), DEBUG, Vec::new()),
             // Tuning and ablation are about one candidate, and what is learned of it must not be learned twice.
             (Choice::Improve(_), Some(seed)) if matches!(own, Role::Tune | Role::Ablate) => {
-                plan(view, random, (role, seed), IMPROVE, newest_children(view, seed, others_shown))
+                plan(&by(role), random, (role, seed), IMPROVE, newest_children(view, seed, others_shown))
             }
             (Choice::Improve(id), _) => {
-                plan(view, random, (role, id), IMPROVE, best_others(view, id, others_shown))
+                plan(&by(role), random, (role, id), IMPROVE, best_others(view, id, others_shown))
             }
         }?;
         let tag = Tag { stage: Some(current as u32 + 1), ..made.tag.clone() };
         Some(Plan { tag, hint: Some(HINTS[current].to_owned()), ..made })
     }
+}
+
+/// The operators that draft and improve where others do. Tuning and ablation have stages of their own: as a draft or as
+/// research they are taken only if nothing else can do it.
+fn main_operators(operators: &Repertoire) -> Repertoire {
+    let has_its_stage = |operator| matches!(operator, Operator::Tune | Operator::CmaEs | Operator::Ablate);
+    let others = operators.0.iter().filter(|(operator, _)| !has_its_stage(**operator));
+    Repertoire(others.map(|(operator, weight)| (*operator, *weight)).collect())
 }
