@@ -48,8 +48,11 @@ pub(super) struct Further {
 }
 
 impl Further {
-    pub(super) fn ways(self) -> Ways {
-        Ways { ensemble: self.ensemble.into_iter().map(|(door, _)| door).collect(), ideas: self.ideas }
+    pub(super) fn ways(&self) -> Ways {
+        Ways {
+            ensemble: self.ensemble.iter().map(|(door, _)| door.clone()).collect(),
+            ideas: self.ideas.clone(),
+        }
     }
 }
 
