@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use researchgym_core::statistics::sample::Estimate;
 use researchgym_core::statistics::shoot_out::{Contender, Setting, ShootOut};
 
-use crate::figure::number::{decimals, dollars, duration, places, significant};
+use crate::figure::number::{decimals, dollars, duration, places};
 use crate::page::escaped;
 
 /// The table of a shoot-out: its head, and a line for each policy, the best median first.
@@ -15,7 +15,7 @@ pub fn shoot_out_table(shoot_out: &ShootOut) -> Vec<Vec<String>> {
     let mut head = vec!["policy".to_owned(), "median best".to_owned()];
     let has_intervals = shoot_out.policies.iter().any(|policy| interval(policy).is_some());
     if has_intervals {
-        head.push(format!("{} % interval", significant(shoot_out.resampling.confidence * 100.0, 4)));
+        head.push(format!("{} % interval", count(shoot_out.resampling.confidence * 100.0)));
     }
     if let Some(target) = setting.target {
         head.extend([format!("evaluations to {target}"), "reached".to_owned()]);
@@ -34,7 +34,7 @@ pub fn shoot_out_table(shoot_out: &ShootOut) -> Vec<Vec<String>> {
 
 fn row(policy: &Contender, setting: &Setting, has_intervals: bool, digits: usize) -> Vec<String> {
     let missing = || "–".to_owned();
-    let number = |value: Option<f64>| value.map_or_else(missing, |value| significant(value, 4));
+    let number = |value: Option<f64>| value.map_or_else(missing, count);
     let time = |ms: Option<f64>| ms.map_or_else(missing, |ms| duration(ms / 1e3));
     let mut row =
         vec![policy.policy.clone(), policy.best.map_or_else(missing, |best| decimals(best.value, digits))];
@@ -61,6 +61,11 @@ fn row(policy: &Contender, setting: &Setting, has_intervals: bool, digits: usize
         fates(policy),
     ]);
     row
+}
+
+/// A median of counts: whole, or a half.
+fn count(value: f64) -> String {
+    decimals(value, usize::from(value.fract() != 0.0))
 }
 
 /// What the numbers of the table are of, in a sentence.

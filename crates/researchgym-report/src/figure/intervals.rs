@@ -185,8 +185,8 @@ fn draw_row(scene: &mut Scene, area: &Area, scale: &Scale, row: &Row, y: f64) {
     for one in row.each.iter().filter(|one| scale.holds(**one)) {
         let place = (frame::across(area, scale, *one), y);
         let tip = format!("{}: {}", row.shown.name, number::significant(*one, 4));
-        let pen = Pen::solid(row.shown.style.ink, 0.6);
-        scene.shape(Outline::Circle(place, 1.5), Some((row.shown.style.ink, 0.35)), Some(pen), Some(tip));
+        let pen = Pen::solid(row.shown.style.ink, 0.7);
+        scene.shape(Outline::Circle(place, 1.7), Some((Ink::Ground, 1.0)), Some(pen), Some(tip));
     }
     if let Some(best) = row.best.filter(|best| scale.holds(*best)) {
         let x = frame::across(area, scale, best);

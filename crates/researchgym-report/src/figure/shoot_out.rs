@@ -5,7 +5,7 @@ use researchgym_core::statistics::shoot_out::{Searched, ShootOut};
 use super::csv::{Csv, Value};
 use super::frame::{Axis, Shown};
 use super::scale::{self, Scale};
-use super::{Figure, bars, curves, font, intervals, metric};
+use super::{Figure, bars, curves, font, intervals, metric, number};
 use crate::palette::{Ink, PART_COUNT, Style};
 
 /// The figures; those that there are no values for are left out.
@@ -80,9 +80,14 @@ fn panel(shoot_out: &ShootOut, all: &[Course], curves: Vec<curves::Curve>) -> Op
             band: Vec::new(),
         });
     }
+    let mut across = Axis::new("evaluations", Scale::between(0.0, end), 6);
+    across.ticks.retain(|tick| tick.value.fract() == 0.0);
+    for tick in &mut across.ticks {
+        tick.label = number::decimals(tick.value, 0);
+    }
     Some(curves::Panel {
         title: String::new(),
-        across: Axis::new("evaluations", Scale::between(0.0, end), 6),
+        across,
         up: Axis::new(metric(Some(&shoot_out.setting.primary)), up, 4),
         curves,
         reference: baseline.map(|value| (value, "baseline".to_owned())),
@@ -175,12 +180,14 @@ fn seeds(shoot_out: &ShootOut) -> Option<Figure> {
     }
     let setting = &shoot_out.setting;
     let target = setting.target.map(|target| (target, "target".to_owned()));
+    // Noise is about the baseline.
+    let noise = if target.is_some() { 0.0 } else { setting.noise_floor };
     let panel = intervals::Panel {
         title: String::new(),
         unit: metric(Some(&setting.primary)),
         rows,
         reference: target.or_else(|| setting.baseline.map(|value| (value, "baseline".to_owned()))),
-        noise: setting.noise_floor,
+        noise,
     };
     Some(Figure::new(
         "shoot-out-seeds",

@@ -8,7 +8,7 @@ use researchgym_report::{SHOOT_OUT_WORDS, shoot_out_lead, shoot_out_table};
 use serde::Serialize;
 
 use super::Printer;
-use super::words::{counted, limits, table};
+use super::words::{counted, duration, money, table};
 
 /// What there is of a shoot-out, and what is to come.
 #[derive(Serialize)]
@@ -20,6 +20,7 @@ pub(crate) struct ShootOutPlan {
     pub(crate) over: u64,
     pub(crate) going_on: u64,
     pub(crate) limits: Limits,
+    pub(crate) has_model: bool,
 }
 
 impl Printer {
@@ -27,13 +28,16 @@ impl Printer {
     pub(crate) fn shoot_out_plan(&self, plan: &ShootOutPlan, alone: bool) {
         let fresh = plan.searches - plan.over - plan.going_on;
         let state = format!("{} over, {} to go on, {fresh} new", plan.over, plan.going_on);
-        self.talk(&format!(
-            "{} on {}, {}: {state}",
-            counted(plan.searches, "search").replace("searchs", "searches"),
-            plan.task,
-            plan.policies.join(", ")
-        ));
-        self.talk(&format!("Each: {}", limits(&plan.limits)));
+        let searches = if plan.searches == 1 { "search" } else { "searches" };
+        let policies = plan.policies.join(", ");
+        self.talk(&format!("{} {searches} on {}, {policies}: {state}", plan.searches, plan.task));
+        let Limits { working_ms, steps, budget, .. } = &plan.limits;
+        let mut each = vec![steps.map_or_else(String::new, |steps| counted(steps, "candidate"))];
+        each.extend(working_ms.map(|time| format!("{} of work", duration(time as f64 / 1e3))));
+        if plan.has_model {
+            each.push(budget.map_or_else(|| "unlimited money".to_owned(), |budget| money(budget.as_usd())));
+        }
+        self.talk(&format!("Each search: {} at most", each.join(", ")));
         if alone && self.is_json() {
             self.json(plan);
         }

@@ -14,4 +14,5 @@ mod metrics;
 mod models;
 mod programs;
 mod resumption;
+mod shoot_out;
 mod show;

@@ -82,6 +82,7 @@ impl Asked {
             over: count(|standing| matches!(standing, Standing::Over(_))),
             going_on: count(|standing| matches!(standing, Standing::GoesOn(_))),
             limits: self.prepared.spec.limits.clone(),
+            has_model: self.prepared.spec.model.is_some(),
         }
     }
 }
