@@ -227,30 +227,30 @@ mod tests {
             ],
             [
                 "a|b",
-                "3.2500",
-                "3.2500 to 3.2500",
+                "3.250",
+                "3.250 to 3.250",
                 "4",
                 "5 of 5",
                 "5 of 5",
                 "11",
                 "8",
                 "0.88",
-                "1 min 1 s",
+                "61 s",
                 "1.5 s",
                 "$1.25",
                 "40 measured, 10 time limit, 5 duplicate",
             ],
             [
                 "mcts",
-                "2.3750",
-                "2.1250 to 2.6250",
+                "2.375",
+                "2.125 to 2.625",
                 "–",
                 "2 of 5",
                 "5 of 5",
                 "11",
                 "8",
                 "0.88",
-                "1 min 1 s",
+                "61 s",
                 "1.5 s",
                 "$1.25",
                 "40 measured, 10 time limit, 5 duplicate",
@@ -262,10 +262,10 @@ mod tests {
     #[test]
     fn markdown_has_the_table_and_what_it_does_not_tell() {
         let text = shoot_out_markdown(&example(2));
-        let lead = "Policies on climb (hard): score (more is better), baseline 1.0000; operators tune, crossover=0.2, model scripted/a; 10 candidates a \
+        let lead = "Policies on climb (hard): score (more is better), baseline 1.000; operators crossover=0.2, tune, model scripted/a; 10 candidates a \
                     search, $0.50 a search, 2 at once.";
         assert!(text.contains(lead), "{text}");
-        assert!(text.contains("\n| a\\|b | 3.2500 | 4 | 2 of 2 |"), "{text}");
+        assert!(text.contains("\n| a\\|b | 3.250 | 4 | 2 of 2 |"), "{text}");
         assert!(text.contains("\n* No two policies can be told apart"), "{text}");
         assert!(text.contains("tag `shoot-out:0123456789ab`"), "{text}");
     }

@@ -456,7 +456,11 @@ fn notes(
             .filter(|pair| pair.is_apart)
             .map(|pair| format!("{} is better than {}", pair.one, pair.other))
             .collect();
-        let test = format!("at {level} % (Mann-Whitney, corrected by Holm for {} pairs)", pairs.len());
+        let test = format!(
+            "at {level} % (Mann-Whitney, corrected by Holm for {} pair{})",
+            pairs.len(),
+            if pairs.len() == 1 { "" } else { "s" }
+        );
         notes.push(match apart.as_slice() {
             [] if fewest < needed => format!(
                 "No two policies can be told apart {test}, whatever their values: that needs {needed} seeds at least. The order of the lines is no finding."
