@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::{GpuArguments, ModelArguments, NetworkArguments, Places, SearchArguments, place};
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub(crate) struct RunArguments {
     /// A task's name (see `researchgym task list`) or folder
     #[arg(required_unless_present_any = ["resume", "fork"])]

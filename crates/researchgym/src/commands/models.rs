@@ -51,11 +51,11 @@ pub(super) struct Further {
 }
 
 impl Further {
-    pub(super) fn ways(self) -> Ways {
+    pub(super) fn ways(&self) -> Ways {
         Ways {
-            ensemble: self.ensemble.into_iter().map(|(door, _)| door).collect(),
-            ideas: self.ideas,
-            embeddings: self.embeddings.map(|(door, ..)| door),
+            ensemble: self.ensemble.iter().map(|(door, _)| door.clone()).collect(),
+            ideas: self.ideas.clone(),
+            embeddings: self.embeddings.as_ref().map(|(door, ..)| door.clone()),
         }
     }
 }

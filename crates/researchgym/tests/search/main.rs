@@ -16,4 +16,5 @@ mod metrics;
 mod models;
 mod programs;
 mod resumption;
+mod shoot_out;
 mod show;
