@@ -5,7 +5,7 @@ mod node;
 pub(super) use self::node::CONTEXT;
 
 use researchgym_core::event::Line;
-use researchgym_core::record::{SearchRecord, epochs_of};
+use researchgym_core::record::{EmbeddingSpending, SearchRecord, epochs_of};
 use researchgym_core::result::{Context, RunResult};
 use researchgym_core::search::Chronicle;
 use researchgym_core::spec::AgentSpec;
@@ -95,7 +95,12 @@ fn read(folder: &RunFolder) -> Result<Read, CommandError> {
         segment_ms: None,
     };
     let search = match (&state.started.spec.agent, &state.search) {
-        (AgentSpec::Search(spec), Some(tree)) => Some(SearchRecord::of(spec, tree, &chronicle)),
+        (AgentSpec::Search(spec), Some(tree)) => {
+            let mut embeddings = EmbeddingSpending::default();
+            reading.lines.iter().for_each(|line| embeddings.observe(&line.event));
+            let record = SearchRecord::of(spec, tree, &chronicle);
+            Some(SearchRecord { embeddings: embeddings.spent(), ..record })
+        }
         _ => None,
     };
     let result = with_queue(folder, &state, RunResult::of(&state, context));
