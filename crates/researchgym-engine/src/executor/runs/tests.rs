@@ -236,7 +236,7 @@ async fn the_wall_time_of_a_lost_run_is_what_is_known_of_its_work() {
     noted(&world, "2026-01-01T00:01:09.500Z");
     let folder = JobFolder::at(world.run.root().join("jobs/run"));
     let until = "2026-01-01T00:01:20.000Z".parse().unwrap();
-    let known = super::super::worker::run::at_work(&folder, Some(until));
+    let known = at_work(&folder, Some(until));
     end_elsewhere(&world.run, Ending::Failed, None, known).unwrap();
     let mut follower = Follower::new(world.run.clone(), Arc::new(|_, _| {}));
     follower.read().unwrap();
