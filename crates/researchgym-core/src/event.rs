@@ -246,6 +246,11 @@ pub enum AskedRequest {
         /// Its body.
         body: Body,
     },
+    /// Texts of which vectors are wanted.
+    Embedding {
+        /// The texts.
+        texts: Vec<Body>,
+    },
 }
 
 /// See [`Event::ModelCalled`].
@@ -286,6 +291,13 @@ pub enum CallOutcome {
         response: Body,
         /// Why it ended there.
         stop: Stop,
+    },
+    /// The model gave a vector for each text.
+    Embedded {
+        /// Blobs of 32-bit numbers, the lowest byte first, in the order of the texts.
+        vectors: Vec<Digest>,
+        /// How many numbers each has.
+        dimensions: u32,
     },
     /// It did not.
     Failed {

@@ -172,16 +172,24 @@ pub fn named_blobs(event: &Event) -> Vec<NamedBlob> {
                 added.iter().chain(settings).filter_map(blob_of_body).collect()
             }
             AskedRequest::Bytes { body } => blob_of_body(body).into_iter().collect(),
+            AskedRequest::Embedding { texts } => texts.iter().filter_map(blob_of_body).collect(),
         },
         Event::ModelCalled(called) => match &called.outcome {
             CallOutcome::Answered { response, .. } => blob_of_body(response).into_iter().collect(),
+            CallOutcome::Embedded { vectors, dimensions } => {
+                let bytes = u64::from(*dimensions) * size_of::<f32>() as u64;
+                vectors.iter().map(|vector| NamedBlob::Content(*vector, Some(bytes))).collect()
+            }
             CallOutcome::Failed { .. } => Vec::new(),
         },
         Event::UserNoted { text } => blob_of_body(text).into_iter().collect(),
-        Event::IdeasHad(had) => had.ideas.iter().filter_map(blob_of_body).collect(),
+        Event::IdeasHad(had) => {
+            let refused = had.refused.iter().map(|refused| &refused.idea);
+            had.ideas.iter().chain(refused).filter_map(blob_of_body).collect()
+        }
         Event::NodeBuilt(built) => {
-            let changed = built.changes.values().flatten();
-            changed.chain(&built.idea).filter_map(blob_of_body).collect()
+            let changed = built.changes.values().flatten().chain(&built.idea).filter_map(blob_of_body);
+            changed.chain(built.embedding.map(|vector| NamedBlob::Content(vector, None))).collect()
         }
         Event::NodeDropped(dropped) => dropped.idea.iter().filter_map(blob_of_body).collect(),
         Event::Evaluated(evaluated) => {

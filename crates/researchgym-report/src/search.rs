@@ -108,13 +108,15 @@ pub(crate) fn shown<'a>(
     searches(records).filter(move |(record, _)| !(is_left_out && record.is_flagged()))
 }
 
-/// Who a search is compared as: its policy, the preset that it was started by, and its model.
+/// Who a search is compared as: its policy, the preset that it was started by, whether it goes on with another's tree, and
+/// its model.
 pub(crate) fn contender(record: &RunRecord, search: &SearchRecord) -> String {
     let name = match record.agent.as_str() {
         "search" => search.policy.clone(),
         preset if preset == search.policy => preset.to_owned(),
         preset => format!("{preset} ({})", search.policy),
     };
+    let name = if record.forked_from.is_some() { format!("{name}, forked") } else { name };
     match &record.model {
         Some(model) => format!("{name} / {model}"),
         None => name,

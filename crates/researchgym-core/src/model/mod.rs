@@ -2,6 +2,7 @@
 
 pub mod bound;
 pub mod conversation;
+pub mod embedding;
 pub mod failure;
 pub mod keys;
 pub mod message;

@@ -90,6 +90,9 @@ pub struct ModelFacts {
     /// The most tokens that an answer may have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_output: Option<u64>,
+    /// Whether it makes embeddings and answers no questions.
+    #[serde(rename = "embedding", default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_embedding: bool,
 }
 
 /// Reads US dollars per million tokens, such as `0.15`, as micro-dollars per million tokens.

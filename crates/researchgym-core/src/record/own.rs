@@ -9,12 +9,12 @@ use crate::model::{Message, Reply};
 use crate::observation::Observation;
 use crate::result::Progress;
 use crate::search::Chronicle;
-use crate::spec::{AgentSpec, MicroUsd};
+use crate::spec::{Fork, MicroUsd};
 use crate::state::{Attempt, RunState, StateError};
 
 use super::{
     ActionsRecord, AttemptRecord, Category, EndingRecord, ModelUse, Origin as Whose, RECORD_SCHEMA,
-    RunRecord, SearchRecord, TaskRecord, UsageRecord,
+    RunRecord, SearchRecord, SpentRecord, TaskRecord, UsageRecord,
 };
 
 /// Gives the bytes of a body, or of as much of it as is worth looking at.
@@ -36,6 +36,9 @@ pub struct Recorder {
     edits: u64,
     edits_rejected: u64,
     chronicle: Chronicle,
+    /// Calls under way for embeddings, and what those that are over have cost.
+    embedding: BTreeSet<u64>,
+    embedded: SpentRecord,
 }
 
 const SHELLS: [&str; 2] = ["bash", "start_async"];
@@ -59,6 +62,8 @@ impl Recorder {
             edits: 0,
             edits_rejected: 0,
             chronicle: Chronicle::default(),
+            embedding: BTreeSet::new(),
+            embedded: SpentRecord::default(),
         })
     }
 
@@ -89,6 +94,9 @@ impl Recorder {
                     (Caller::Gateway { .. }, _) => self.steps.push((0, Category::Talk)),
                     (Caller::Agent, AskedRequest::Conversation { added, .. }) => self.told(added, resolve),
                     (Caller::Agent, AskedRequest::Bytes { .. }) => {}
+                    (Caller::Agent, AskedRequest::Embedding { .. }) => {
+                        self.embedding.insert(asked.call);
+                    }
                 }
             }
             Event::ModelCalled(called) => {
@@ -96,6 +104,9 @@ impl Recorder {
                 let used = self.models.entry(name).or_default();
                 used.calls += 1;
                 used.usage = used.usage.plus(called.usage);
+                if self.embedding.remove(&called.call) {
+                    self.embedded.add(called.usage.total(), called.cost);
+                }
                 if let CallOutcome::Answered { response, .. } = &called.outcome {
                     self.answered(response, resolve);
                 }
@@ -103,6 +114,10 @@ impl Recorder {
             Event::ModelLost { call } => {
                 let name = self.asked.remove(call).unwrap_or_default();
                 self.models.entry(name).or_default().calls += 1;
+                let hold = self.state.ledger.holds().get(call).copied().unwrap_or_default();
+                if self.embedding.remove(call) {
+                    self.embedded.add(hold.tokens, hold.cost);
+                }
             }
             _ => {}
         }
@@ -113,8 +128,9 @@ impl Recorder {
 
     /// What the run was as a search so far, if it is one.
     pub fn search(&self) -> Option<SearchRecord> {
-        let AgentSpec::Search(spec) = &self.state.started.spec.agent else { return None };
-        Some(SearchRecord::of(spec, self.state.search.as_deref()?, &self.chronicle))
+        let record = SearchRecord::of(&self.state, &self.chronicle)?;
+        let embeddings = (self.embedded.calls > 0).then_some(self.embedded);
+        Some(SearchRecord { embeddings, ..record })
     }
 
     /// The state of the run so far.
@@ -184,6 +200,7 @@ impl Recorder {
             verdict: None,
             left_out: Vec::new(),
             search: self.search().map(Box::new),
+            forked_from: started.spec.fork.as_ref().map(Fork::place),
         }
     }
 

@@ -58,11 +58,28 @@ pub struct IdeasHad {
     pub reason: Option<String>,
     /// The model that was asked.
     pub model: String,
+    /// Ideas that were refused because they say what an earlier one says. The candidates beyond the last idea were to have
+    /// them, one each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<RefusedIdea>,
     /// What all of the question has cost.
     #[serde(default, skip_serializing_if = "is_free")]
     pub spent: Spent,
     /// Working time of the run so far, in milliseconds.
     pub working_ms: u64,
+}
+
+/// An idea that no code is asked for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RefusedIdea {
+    /// The idea.
+    pub idea: Body,
+    /// Why, in at most 2,000 characters.
+    pub reason: String,
+    /// The candidate whose idea says the same, if there is one already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<NodeId>,
 }
 
 impl IdeasHad {
@@ -101,6 +118,9 @@ pub struct NodeBuilt {
     /// Context parents that were in fact shown.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shown: Vec<NodeId>,
+    /// The vector of its changed files, if a model embedded them: a blob of 32-bit numbers, the lowest byte first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub embedding: Option<Digest>,
     /// How often it was tried, this time included.
     pub attempts: u32,
     /// What that has cost.
@@ -334,8 +354,15 @@ mod tests {
     #[test]
     fn candidates_of_a_question_answer_for_all_of_what_it_cost() {
         let spent = Spent { calls: 2, tokens: 1001, cost: MicroUsd(7) };
-        let had =
-            IdeasHad { node: 1, ideas: Vec::new(), reason: None, model: "m".into(), spent, working_ms: 0 };
+        let had = IdeasHad {
+            node: 1,
+            ideas: Vec::new(),
+            reason: None,
+            refused: Vec::new(),
+            model: "m".into(),
+            spent,
+            working_ms: 0,
+        };
         let shares = (0..3)
             .map(|position| had.share(position, 3))
             .map(|share| (share.calls, share.tokens, share.cost.0));

@@ -154,6 +154,7 @@ timeout_s = 60
             idea,
             model,
             shown: Vec::new(),
+            embedding: None,
             attempts: 1,
             spent,
             working_ms: 0,

@@ -6,6 +6,7 @@
 
 mod chronicle;
 pub mod context;
+pub mod embedding;
 pub mod ensemble;
 pub mod event;
 #[cfg(test)]
@@ -31,7 +32,7 @@ pub use node::{Aggregate, IdeaCall, Measurement, Node, NodeId, Status, Tag};
 pub use operator::{Operator, Repertoire, Role, UnknownOperator};
 pub use plan::Plan;
 pub use presets::{PRESETS, Preset, default_spec, operators_with_model, operators_without_model, preset};
-pub use spec::{EditForm, Inheritance, ModelShare, Novelty, SearchSpec, Selection};
+pub use spec::{EditForm, EmbeddingNovelty, Inheritance, ModelShare, Novelty, SearchSpec, Selection};
 pub use stage_limits::{StageLimit, StageLimits, StageSpending};
 pub use stream::Stream;
 pub use tree::{Change, FULL, Stage, Tree, TreeError};

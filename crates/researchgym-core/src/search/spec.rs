@@ -85,12 +85,36 @@ pub struct Novelty {
     pub similarity: f64,
     /// How often another candidate is asked for instead.
     pub resamples: u32,
+    /// The model whose embeddings speak against candidates and ideas, if one does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub embedding: Option<Box<EmbeddingNovelty>>,
 }
 
 impl Default for Novelty {
     fn default() -> Novelty {
-        Novelty { similarity: 0.98, resamples: 3 }
+        Novelty { similarity: 0.98, resamples: 3, embedding: None }
     }
+}
+
+/// When the embedding of a candidate or of an idea is too near to that of an earlier one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EmbeddingNovelty {
+    /// The model that makes embeddings, as it was resolved.
+    pub model: ModelSpec,
+    /// Cosine from which on a model's candidate is refused; with 1 candidates are not embedded.
+    pub similarity: f64,
+    /// Cosine from which on an idea is refused before code is asked for; with 1 ideas are not embedded.
+    pub idea_similarity: f64,
+}
+
+impl EmbeddingNovelty {
+    /// The cosine of candidates' embeddings where none is given: the default of ShinkaEvolve's `code_embed_sim_threshold`
+    /// (commit 9912af1, 2026; its paper, arXiv 2509.19349, has 0.95 and asks a second model).
+    pub const SIMILARITY: f64 = 0.99;
+    /// The cosine of ideas' embeddings where none is given: ideas in other words are farther apart than programs, which share
+    /// most of their text.
+    pub const IDEA_SIMILARITY: f64 = 0.9;
 }
 
 /// The form in which a model writes its changes.

@@ -19,7 +19,7 @@ use super::client::{Answer, Client, NoAnswer};
 use super::endpoint::{Backend, Endpoint};
 
 /// The longest answer in one piece that is read.
-const MAX_ANSWER: usize = 64 << 20;
+pub(super) const MAX_ANSWER: usize = 64 << 20;
 /// The longest answer of a failure that is read: its beginning says it all.
 const MAX_ERROR: usize = 64 << 10;
 /// The bound on an answer without any cap: longer than any model answers.
@@ -193,19 +193,8 @@ impl Asking<'_> {
     }
 
     /// Reads an answer that is none: nothing is billed.
-    async fn refused(&self, mut answer: Answer) -> Attempted {
-        let mut bytes = Vec::new();
-        // A failure whose explanation breaks off is the same failure.
-        while let Ok(Some(chunk)) = answer.chunk().await {
-            bytes.extend_from_slice(&chunk);
-            if bytes.len() > MAX_ERROR {
-                bytes.truncate(MAX_ERROR);
-                break;
-            }
-        }
-        let header = |name: &str| Some(answer.headers.get(name)?.to_str().ok()?.to_owned());
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let failure = classify(answer.status, header, &String::from_utf8_lossy(&bytes), now.as_secs());
+    async fn refused(&self, answer: Answer) -> Attempted {
+        let failure = refusal(answer).await;
         Attempted { first_byte: Some(self.sent.elapsed()), ..Attempted::new(Err(failure), None) }
     }
 
@@ -321,21 +310,37 @@ impl Asking<'_> {
     }
 }
 
+/// What an answer says that is none.
+pub(super) async fn refusal(mut answer: Answer) -> ProviderFailure {
+    let mut bytes = Vec::new();
+    // A failure whose explanation breaks off is the same failure.
+    while let Ok(Some(chunk)) = answer.chunk().await {
+        bytes.extend_from_slice(&chunk);
+        if bytes.len() > MAX_ERROR {
+            bytes.truncate(MAX_ERROR);
+            break;
+        }
+    }
+    let header = |name: &str| Some(answer.headers.get(name)?.to_str().ok()?.to_owned());
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    classify(answer.status, header, &String::from_utf8_lossy(&bytes), now.as_secs())
+}
+
 /// Why a stream was not read to its end.
 enum Spoilt {
     Connection(ProviderFailure),
     Event(WireError),
 }
 
-fn as_it_is(failure: ModelFailure) -> ProviderFailure {
+pub(super) fn as_it_is(failure: ModelFailure) -> ProviderFailure {
     ProviderFailure { status: failure.status, ..ProviderFailure::new(failure.kind, failure.message) }
 }
 
-fn broken(failure: ModelFailure) -> ProviderFailure {
+pub(super) fn broken(failure: ModelFailure) -> ProviderFailure {
     ProviderFailure::new(FailureKind::BrokenStream, failure.message)
 }
 
-fn malformed(message: String) -> ProviderFailure {
+pub(super) fn malformed(message: String) -> ProviderFailure {
     ProviderFailure::new(FailureKind::Malformed, message)
 }
 

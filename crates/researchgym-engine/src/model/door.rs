@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use researchgym_core::failure::{Boundary, Failure};
 use researchgym_core::model::redact::Redactor;
+use researchgym_core::model::retry::ProviderFailure;
 use researchgym_core::model::{FailureKind, ModelFailure, Request, RetryPolicy};
 
 use super::attempt::{Attempted, Question, ask, next_step};
+use super::embedding::{EmbeddingAttempted, embed};
 use super::endpoint::Backend;
 use super::{Client, Endpoint};
 
@@ -28,6 +30,16 @@ impl Door {
     pub(crate) async fn attempt(&self, request: &Request, exchanges: u64) -> Attempted {
         let question = Question { request, stream: true, position: exchanges };
         ask(&self.client, &self.endpoint, question, &mut |_| {}).await
+    }
+
+    /// Sends one attempt to have texts embedded.
+    pub(crate) async fn embed(&self, texts: &[String], exchanges: u64) -> EmbeddingAttempted {
+        embed(&self.client, &self.endpoint, texts, exchanges).await
+    }
+
+    /// How long is waited before another attempt after a failure, if one is made. `attempt` counts from 1.
+    pub(crate) fn wait_after(&self, failure: &ProviderFailure, attempt: u32) -> Option<Duration> {
+        self.policy.next_wait(failure, attempt, random())
     }
 
     /// What is missing on the cassette that records the answers, if something is.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use researchgym_core::model::redact::Redactor;
-use researchgym_core::model::{ModelFacts, Target, Wire};
+use researchgym_core::model::{ModelFacts, Target, Wire, embedding};
 use serde_json::{Map, Value};
 
 use super::cassette::Cassette;
@@ -113,13 +113,22 @@ impl Endpoint {
     pub fn url(&self, stream: bool) -> String {
         let base = &self.base_url;
         let model = &self.target.model;
-        let mut url = match (self.wire, stream) {
+        self.with_query(match (self.wire, stream) {
             (Wire::Chat, _) => format!("{base}/chat/completions"),
             (Wire::Responses, _) => format!("{base}/responses"),
             (Wire::Messages, _) => format!("{base}/messages"),
             (Wire::Gemini, false) => format!("{base}/models/{model}:generateContent"),
             (Wire::Gemini, true) => format!("{base}/models/{model}:streamGenerateContent?alt=sse"),
-        };
+        })
+    }
+
+    /// The address at which texts are embedded; `None` if the wire has none.
+    pub fn embedding_url(&self) -> Option<String> {
+        let call = embedding::call(self.wire, &self.target.model)?;
+        Some(self.with_query(format!("{}{call}", self.base_url)))
+    }
+
+    fn with_query(&self, mut url: String) -> String {
         for (name, value) in &self.query {
             url.push(if url.contains('?') { '&' } else { '?' });
             url.push_str(&format!("{name}={value}"));

@@ -6,6 +6,7 @@
 //! request a connection.
 
 mod answer;
+mod embedding;
 mod http;
 
 use std::collections::BTreeMap;
@@ -64,13 +65,16 @@ pub enum Fault {
         /// Hundredths of the events that come before.
         after: u8,
     },
+    /// For embeddings: these in place of the right ones, as JSON lists of whatever; billed.
+    Vectors(Vec<serde_json::Value>),
 }
 
 /// How the provider behaves.
 #[derive(Clone, Debug)]
 pub struct Conduct {
     /// The answers, in order. A fault of [`Fault::Status`], [`Fault::HangUp`], [`Fault::Reset`], [`Fault::Truncated`],
-    /// [`Fault::Garbage`] or [`Fault::ErrorEvent`] leaves its answer for the next request.
+    /// [`Fault::Garbage`] or [`Fault::ErrorEvent`] leaves its answer for the next request. A script that makes embeddings
+    /// answers requests for them, and those alone.
     pub script: Script,
     /// What goes wrong, by the request's number from 0.
     pub faults: BTreeMap<u64, Fault>,
@@ -93,7 +97,7 @@ pub struct Bill {
 #[derive(Debug)]
 pub struct FakeProvider {
     /// Where it is, without a version: `http://127.0.0.1:PORT`. The wires chat, responses and messages are at `/v1`,
-    /// Gemini's at `/v1beta`.
+    /// Gemini's at `/v1beta`; embeddings are there, too.
     pub url: String,
     state: Arc<State>,
     stop: Option<oneshot::Sender<()>>,

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use researchgym_core::action::Body;
+use researchgym_core::model::embedding::has_embeddings;
 use researchgym_core::model::redact::Redactor;
 use researchgym_core::model::{ModelFacts, Price, Target, Wire};
 use researchgym_core::nearest::nearest;
@@ -94,6 +95,13 @@ pub struct Known {
     pub has_key: bool,
 }
 
+/// Whether the key of `--key-file` is that of an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum GivenKey {
+    Belongs,
+    IsOfAnother,
+}
+
 /// A provider, where its key was found or what is wrong with it, and the variables that are looked at.
 pub type KeyOf = (String, Option<Result<String, String>>, Vec<String>);
 
@@ -156,13 +164,73 @@ impl Registry {
     /// # Errors
     /// The name, the address, the key or the price is not there or not right; a script or cassette cannot be used.
     pub fn resolve(&self, name: &str) -> Result<Endpoint, ModelError> {
-        let mut endpoint = match self.split(name)? {
+        let endpoint = match self.split(name)? {
             (SCRIPTED, path) => self.scripted(path)?,
             (provider, model) => {
                 let (endpoint, _) = self.endpoint(provider, model)?;
                 endpoint
             }
         };
+        if endpoint.facts.is_embedding {
+            return Err(ModelError::MakesEmbeddings { model: endpoint.target.name });
+        }
+        self.with_key(self.priced(endpoint)?, GivenKey::Belongs)
+    }
+
+    /// Resolves the `provider/model` that makes embeddings beside a run's own model. What a command gives for that one
+    /// (`--price`, and `--key-file` if the provider is another) does not belong to this one.
+    ///
+    /// # Errors
+    /// As [`Registry::resolve`]; or the provider, or what the script says, has no embeddings.
+    pub fn resolve_embedding(&self, name: &str, beside: &str) -> Result<Endpoint, ModelError> {
+        let none = |why: &str| Err(ModelError::NoEmbeddings { model: name.to_owned(), why: why.to_owned() });
+        let endpoint = match self.split(name)? {
+            (SCRIPTED, path) => {
+                let endpoint = self.scripted(path)?;
+                let facts = match &endpoint.backend {
+                    Backend::Scripted(scripted) => scripted.script.facts(),
+                    Backend::Http | Backend::Cassette(_) => endpoint.facts,
+                };
+                if !facts.is_embedding {
+                    return none("the script's first line has no `embedding`");
+                }
+                Endpoint { facts, price_source: "the script".to_owned(), ..endpoint }
+            }
+            (provider, model) => {
+                let (endpoint, _) = self.endpoint(provider, model)?;
+                if providers::row(provider).is_some_and(|row| row.lacks_embeddings) {
+                    return none("its provider makes none");
+                }
+                if !has_embeddings(endpoint.wire) {
+                    return none("there are none in its provider's dialect, `messages`");
+                }
+                let (facts, price_source) =
+                    self.prices.get(&endpoint.target.name, self.provider(provider)?.is_local);
+                Endpoint { facts, price_source, ..endpoint }
+            }
+        };
+        self.with_key(self.priced(endpoint)?, self.given_key_for(name, beside))
+    }
+
+    /// The endpoint of a run's embeddings that goes on. See [`Registry::endpoint_of`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn embedding_endpoint_of(&self, spec: &ModelSpec, beside: &str) -> Result<Endpoint, ModelError> {
+        self.recorded_endpoint(spec, self.given_key_for(&spec.name, beside))
+    }
+
+    /// Whether the key that a command gives is that of this model's provider, too.
+    fn given_key_for(&self, name: &str, beside: &str) -> GivenKey {
+        let provider = |name: &str| self.split(name).map(|(provider, _)| provider.to_owned()).ok();
+        match provider(name) == provider(beside) {
+            true => GivenKey::Belongs,
+            false => GivenKey::IsOfAnother,
+        }
+    }
+
+    /// The endpoint with the cassette of this command, if there is one; its price must be known.
+    fn priced(&self, mut endpoint: Endpoint) -> Result<Endpoint, ModelError> {
         if endpoint.facts.price.is_none() {
             let meant = self.prices.nearest(&endpoint.target.name);
             return Err(ModelError::UnknownPrice { model: endpoint.target.name, meant });
@@ -170,7 +238,7 @@ impl Registry {
         if let (Backend::Http, Some(path)) = (&endpoint.backend, &self.options.cassette) {
             endpoint.backend = Backend::Cassette(self.cassette(&self.options.here.join(path))?);
         }
-        self.with_key(endpoint)
+        Ok(endpoint)
     }
 
     /// The endpoint of a run that goes on: model, price and request as they were recorded. Where the provider is, how it is
@@ -180,6 +248,10 @@ impl Registry {
     /// The provider is not known any more or has no address, the key is not there, the script is not in the record, or the
     /// cassette cannot be used.
     pub fn endpoint_of(&self, spec: &ModelSpec) -> Result<Endpoint, ModelError> {
+        self.recorded_endpoint(spec, GivenKey::Belongs)
+    }
+
+    fn recorded_endpoint(&self, spec: &ModelSpec, given_key: GivenKey) -> Result<Endpoint, ModelError> {
         if let Some(script) = &spec.script {
             let Body::Text(text) = script else {
                 let problem = "its script is kept elsewhere".to_owned();
@@ -218,13 +290,11 @@ impl Registry {
         }
         let (present, _) = self.endpoint(name, model)?;
         match present.base_url == recorded.base_url {
-            true => self.with_key(recorded),
-            false => self.with_key(Endpoint {
-                wire: present.wire,
-                base_url: present.base_url,
-                query: present.query,
-                ..recorded
-            }),
+            true => self.with_key(recorded, given_key),
+            false => {
+                let (wire, base_url, query) = (present.wire, present.base_url, present.query);
+                self.with_key(Endpoint { wire, base_url, query, ..recorded }, given_key)
+            }
         }
     }
 
@@ -367,7 +437,7 @@ impl Registry {
     }
 
     /// Puts the key in. A cassette that is played and a model of one's own machine go without.
-    fn with_key(&self, mut endpoint: Endpoint) -> Result<Endpoint, ModelError> {
+    fn with_key(&self, mut endpoint: Endpoint, given_key: GivenKey) -> Result<Endpoint, ModelError> {
         let name = endpoint.target.name.split('/').next().unwrap_or_default().to_owned();
         match &endpoint.backend {
             Backend::Scripted(_) => return Ok(endpoint),
@@ -375,7 +445,8 @@ impl Registry {
             Backend::Cassette(_) | Backend::Http => {}
         }
         let provider = self.provider(&name)?;
-        endpoint.key = match (&self.given_key, &provider.key) {
+        let given = self.given_key.as_ref().filter(|_| given_key == GivenKey::Belongs);
+        endpoint.key = match (given, &provider.key) {
             (Some(found), _) | (None, Some(Ok(found))) => {
                 if !self.trusts_project {
                     consent::needed(provider, &endpoint, found, &self.options.here)?;

@@ -4,6 +4,7 @@
 //! request to the invariants of `model/invariants.rs` and to what the script expects of it. It does not look at what it
 //! is asked to choose an answer: the position in the script is the caller's.
 
+mod embedding;
 mod format;
 
 use std::time::Duration;
@@ -13,6 +14,7 @@ use researchgym_core::model::retry::ProviderFailure;
 use researchgym_core::model::{FailureKind, ModelFacts, Part, Reply, Request, Stop, Target, Turn, Usage};
 use serde_json::Value;
 
+pub use self::embedding::SaidVectors;
 pub use self::format::ScriptError;
 use self::format::{Expectation, Header, Line};
 use super::invariants;
@@ -95,6 +97,11 @@ impl Script {
         position: u64,
         secrets: &Redactor,
     ) -> Result<Said, Refused> {
+        if self.makes_embeddings() {
+            return Err(Refused::Invariant(
+                "the script makes embeddings and answers no questions".to_owned(),
+            ));
+        }
         if let Some(broken) = invariants::broken(request, secrets) {
             return Err(Refused::Invariant(broken));
         }

@@ -96,6 +96,8 @@ pub struct ModelSettings {
     pub context_window: Option<u64>,
     /// The most tokens that an answer may have.
     pub max_output: Option<u64>,
+    /// Whether it makes embeddings: then `output` is 0 unless it is given.
+    pub embedding: Option<bool>,
     /// Further keys that go into every request of our agents as they are, such as `return_token_ids = true` (vLLM).
     pub request: Map<String, Value>,
 }

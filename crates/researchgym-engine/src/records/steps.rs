@@ -88,6 +88,7 @@ impl Walk {
             Event::ModelCalled(called) => {
                 let answer = match &called.outcome {
                     CallOutcome::Answered { response, .. } => self.text(response),
+                    CallOutcome::Embedded { vectors, .. } => format!("[{} embeddings]", vectors.len()),
                     CallOutcome::Failed { failure } => format!("[failed: {}]", failure.message),
                 };
                 if let Some(step) = self.calls.remove(&called.call) {

@@ -7,6 +7,7 @@ use researchgym_core::search::event::Spent;
 use tokio::sync::oneshot;
 
 use super::asking::{Entry, Permission, Wish};
+use super::embedding::Embeddings;
 use super::{Search, Why};
 use crate::session::{Booked, Sent, Session, ended_by};
 
@@ -29,7 +30,7 @@ impl Search {
         }
     }
 
-    /// Books a call that is over, with all that have ended meanwhile: the disk is waited for once, before anybody is told.
+    /// Books a call that is over, with all that have ended meanwhile. The disk takes them in together, beside the loop.
     fn on_over(&mut self, session: &mut Session, first: Over) -> Result<(), Failure> {
         let mut next = Some(first);
         let mut after = None;
@@ -44,16 +45,21 @@ impl Search {
                 other => after = other.ok(),
             }
         }
-        session.sync_nodes()?;
+        session.sync_nodes_beside()?;
         for (result, booked) in ended {
             // Who has gone has ended the search.
             let _ = booked.send(result);
         }
         // What these calls held and did not use is free for others.
+        self.grant_parked(session)?;
+        after.map_or(Ok(()), |entry| self.on_entry(session, entry))
+    }
+
+    pub(super) fn grant_parked(&mut self, session: &mut Session) -> Result<(), Failure> {
         for wish in std::mem::take(&mut self.parked) {
             self.on_wish(session, wish)?;
         }
-        after.map_or(Ok(()), |entry| self.on_entry(session, entry))
+        Ok(())
     }
 
     fn on_wish(&mut self, session: &mut Session, mut wish: Wish) -> Result<(), Failure> {
@@ -72,7 +78,7 @@ impl Search {
                 let _ = wish.answer.send(Permission::Granted(granted, wish.conversation));
             }
             Err(shortage) => {
-                if self.calls.is_empty() {
+                if self.calls.is_empty() && self.embeddings.as_ref().is_none_or(Embeddings::is_idle) {
                     session.note_shortage(&shortage)?;
                     self.winding = Some(Why::Short(ended_by(&shortage)));
                 }
@@ -119,6 +125,7 @@ impl Search {
         for (door, granted) in std::mem::take(&mut self.calls).into_values() {
             session.abandon_call(&door, granted)?;
         }
+        self.wind_up_embeddings(session)?;
         let under_way: Vec<u64> = super::tree(session).under_way().keys().copied().collect();
         for evaluation in under_way {
             let stopped = super::opening::stopped(evaluation, session.working_ms());

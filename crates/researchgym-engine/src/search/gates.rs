@@ -58,7 +58,7 @@ impl Search {
         id: NodeId,
         made: Result<Made, Unmade>,
     ) -> Result<(), Failure> {
-        let passed = made.and_then(|made| match self.gate(session, id, &made.files) {
+        let passed = made.and_then(|made| match self.gate_made(session, id, &made) {
             Ok(()) => Ok(made),
             Err(refused) => Err(Unmade {
                 idea: made.idea,
@@ -77,7 +77,12 @@ impl Search {
         }
     }
 
-    /// Whether a candidate may be evaluated.
+    fn gate_made(&mut self, session: &Session, id: NodeId, made: &Made) -> Result<(), Unmade> {
+        self.gate(session, id, &made.files)?;
+        self.is_new_in_meaning(id, made.judged.as_ref())
+    }
+
+    /// Whether a candidate may be evaluated, as far as its files say.
     pub(super) fn gate(&mut self, session: &Session, id: NodeId, files: &Arc<Files>) -> Result<(), Unmade> {
         let tree = tree(session);
         let operator = tree.get(id).map(|node| node.operator);
@@ -178,6 +183,7 @@ impl Search {
             idea: idea(session, made.idea.as_deref())?,
             model: made.model,
             shown: made.shown,
+            embedding: self.meaning_built(id, made.judged),
             attempts: made.attempts,
             spent: made.spent,
             working_ms: session.working_ms(),
@@ -208,6 +214,7 @@ impl Search {
         };
         self.is_waiting = false;
         self.looks.remove(&id);
+        self.meaning_dropped(session, id, dropped.gate);
         self.nothing = (self.nothing.0 + 1, dropped.reason.clone());
         self.record(session, Event::NodeDropped(Box::new(dropped)))
     }

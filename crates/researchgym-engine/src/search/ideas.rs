@@ -7,11 +7,12 @@ use researchgym_core::event::Event;
 use researchgym_core::failure::Failure;
 use researchgym_core::model::RequestSettings;
 use researchgym_core::search::context::Step;
-use researchgym_core::search::event::{Gate, IdeasHad, Spent, bounded};
+use researchgym_core::search::event::{Gate, IdeasHad, RefusedIdea, Spent, bounded};
 use researchgym_core::search::{IdeaCall, NodeId, Operator};
 
 use super::asking::Asker;
 use super::making::Unmade;
+use super::meaning::{Owner, Refusal};
 use super::models::{Question, have_ideas};
 use super::{Search, tree};
 use crate::session::Session;
@@ -20,6 +21,8 @@ use crate::session::Session;
 #[derive(Clone, Debug)]
 pub(super) struct Brought {
     pub(super) ideas: Vec<String>,
+    /// Those that say what earlier ones say, one for each that is missing at most.
+    pub(super) refused: Vec<(String, Refusal)>,
     /// Why there are fewer than were asked for.
     pub(super) reason: Option<String>,
     pub(super) model: String,
@@ -56,6 +59,12 @@ impl Search {
         };
         let spent = had.share(call.position, call.ideas);
         let Some(idea) = had.ideas.get(call.position as usize) else {
+            if let Some(refused) = had.refused.get(call.position as usize - had.ideas.len()) {
+                let text = session.blobs().resolve(&refused.idea)?;
+                let unmade = Unmade::by_rule(Gate::NearDuplicate, refused.reason.clone());
+                let idea = Some(String::from_utf8_lossy(&text).into_owned());
+                return Ok(Shared::None(Unmade { of: refused.of, idea, attempts: 0, spent, ..unmade }));
+            }
             let reason = had.reason.clone().unwrap_or_else(|| "there was no idea for it".to_owned());
             let unmade = Unmade::by_rule(Gate::NotImplemented, reason);
             return Ok(Shared::None(Unmade { attempts: 0, spent, ..unmade }));
@@ -98,6 +107,9 @@ impl Search {
             opening: told.messages,
             count: call.ideas as usize,
             repairs: self.spec.repairs,
+            resamples: self.spec.novelty.resamples,
+            owner: Owner::of(id, Some(epoch), Some(call)),
+            judge: self.judge(),
         }));
         Ok(())
     }
@@ -111,9 +123,14 @@ impl Search {
     ) -> Result<(), Failure> {
         let ideas =
             brought.ideas.iter().map(|idea| session.keep(idea.as_bytes())).collect::<Result<_, _>>()?;
+        let refused = brought.refused.into_iter().map(|(idea, Refusal { reason, of })| {
+            Ok(RefusedIdea { idea: session.keep(idea.as_bytes())?, reason: bounded(&reason), of })
+        });
+        let refused = refused.collect::<Result<_, Failure>>()?;
         let had = IdeasHad {
             node: id,
             ideas,
+            refused,
             reason: brought.reason.as_deref().map(bounded),
             model: brought.model,
             spent: brought.spent,

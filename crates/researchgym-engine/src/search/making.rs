@@ -6,6 +6,7 @@ use researchgym_core::search::event::{Gate, Spent};
 use researchgym_core::search::{NodeId, Operator};
 
 use super::evaluator::Files;
+use super::meaning::Judged;
 
 /// A candidate that was made, before the gates.
 #[derive(Clone, Debug)]
@@ -22,13 +23,16 @@ pub(crate) struct Made {
     pub(crate) attempts: u32,
     /// What that has cost.
     pub(crate) spent: Spent,
+    /// Its vector, if a model has embedded it.
+    pub(crate) judged: Option<Judged>,
 }
 
 impl Made {
     /// By an operator that asks nobody.
     pub(crate) fn by_rule(files: Files, shown: Vec<NodeId>) -> Made {
         let files = Arc::new(files);
-        Made { files, idea: None, model: None, shown, attempts: 1, spent: Spent::default() }
+        let spent = Spent::default();
+        Made { files, idea: None, model: None, shown, attempts: 1, spent, judged: None }
     }
 }
 

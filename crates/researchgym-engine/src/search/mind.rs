@@ -99,6 +99,14 @@ impl Memory {
         }
     }
 
+    /// Another policy has planned all that there is. A program finds its own way.
+    pub(super) fn take_over(&mut self, tree: &Tree, operators: &Repertoire) {
+        match self {
+            Memory::Ours(policy) => policy.take_over(tree, operators),
+            Memory::Theirs(..) => {}
+        }
+    }
+
     /// The policy at work. `first` is what a program is told before all else.
     ///
     /// # Errors

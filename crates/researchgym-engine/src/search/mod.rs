@@ -9,6 +9,7 @@ mod asking;
 mod calls;
 mod cluster;
 pub(crate) mod contents;
+mod embedding;
 mod ending;
 mod evaluations;
 mod evaluator;
@@ -17,6 +18,7 @@ mod gates;
 mod ideas;
 mod local;
 mod making;
+mod meaning;
 mod meter;
 mod mind;
 mod models;
@@ -28,6 +30,7 @@ mod planning;
 mod prompts;
 mod rules;
 mod surface;
+mod takeover;
 mod warm;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -47,7 +50,9 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use self::asking::{Entry, Wish};
+pub use self::cluster::needs_of_evaluation;
 use self::contents::Contents;
+use self::embedding::Embeddings;
 pub use self::evaluator::{
     Evaluation, Evaluator, Files, Job, JobGrading, Progress, ProgressTeller, Queued, Said, Verdict,
 };
@@ -87,6 +92,8 @@ struct Search {
     looks: BTreeMap<NodeId, Look>,
     /// Candidates by what they have in common, if near duplicates are refused.
     similar: Option<Index>,
+    /// What a model says of them, if one is asked.
+    embeddings: Option<Embeddings>,
     ensemble: Ensemble,
     spending: StageSpending,
     mutator: Arc<Mutator>,
@@ -155,6 +162,8 @@ enum Message {
     CodeOpening { node: NodeId, idea: String, answer: tokio::sync::oneshot::Sender<Result<Told, String>> },
     /// What makes candidates cannot be used at all: the search cannot go on.
     MakingEnds(Failure),
+    /// About embeddings.
+    Embedding(meaning::Entry),
     /// How an evaluation under way stands.
     Progressed { evaluation: u64, progress: Progress },
     /// An evaluation is over.
@@ -178,6 +187,8 @@ pub struct Ways {
     pub ensemble: Vec<Arc<Door>>,
     /// The model that has the ideas, if the specification names one.
     pub ideas: Option<Arc<Door>>,
+    /// The model that makes embeddings, if the specification names one.
+    pub embeddings: Option<Arc<Door>>,
 }
 
 /// Lets the search work until the run is over.
@@ -231,6 +242,7 @@ impl Search {
 
     /// Goes on with what an earlier segment left unfinished; or begins with the baseline.
     async fn take_up(&mut self, session: &mut Session) -> Result<(), Stop> {
+        self.try_embeddings(session).await?;
         if tree(session).nodes().is_empty() {
             return Ok(self.plan_baseline(session)?);
         }
@@ -248,6 +260,7 @@ impl Search {
                     Some(evaluation) => self.await_again(session, node, evaluation)?,
                     None => self.evaluate(session, node)?,
                 },
+                _ if self.is_unmakable(session, node) => self.leave(session, node)?,
                 _ => self.make(session, node)?,
             }
         }
@@ -305,7 +318,8 @@ impl Search {
     }
 
     fn on_message(&mut self, session: &mut Session, message: Message) -> Result<(), Failure> {
-        self.is_waiting = false;
+        // Vectors are nothing that a policy waits for.
+        self.is_waiting &= matches!(message, Message::Embedding(_));
         match message {
             Message::Made { node, made } => self.made(session, node, made),
             Message::Proposed { node, files, answer } => {
@@ -319,6 +333,7 @@ impl Search {
                 Ok(())
             }
             Message::MakingEnds(failure) => Err(failure),
+            Message::Embedding(entry) => self.on_embedding(session, entry),
             Message::Progressed { evaluation, progress } => self.progressed(session, evaluation, progress),
             Message::Evaluated { evaluation, wall_ms, result } => {
                 self.evaluated(session, evaluation, wall_ms, *result)

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use researchgym_core::edit::{self, EditError, Form, Surface};
 use researchgym_core::failure::Failure;
 use researchgym_core::model::{Conversation, Message, RequestSettings};
-use researchgym_core::search::context::{Told, again, more_ideas, parse_ideas, rationale, repair};
+use researchgym_core::search::context::{
+    Told, again, again_idea, more_ideas, other_ideas, parse_ideas, rationale, repair,
+};
 use researchgym_core::search::event::{Gate, Spent};
 use researchgym_core::search::{EditForm, NodeId};
 use tokio::sync::{mpsc, oneshot};
@@ -17,6 +19,7 @@ use super::asking::{Asker, Unanswered, add};
 use super::evaluator::Files;
 use super::ideas::Brought;
 use super::making::{Made, Unmade};
+use super::meaning::{Judge, Judged, Over, Owner, Refusal};
 
 /// Conversations of one node.
 const OF_A_NODE: u64 = 1 << 8;
@@ -43,6 +46,12 @@ pub(super) struct Order {
     pub(super) form: EditForm,
     pub(super) repairs: u32,
     pub(super) resamples: u32,
+    /// Who says whether it means what an earlier one meant, if embeddings do.
+    pub(super) judge: Option<Judge>,
+    /// Candidates that it may be near to.
+    pub(super) spared: Arc<Vec<NodeId>>,
+    /// The files with which the run began.
+    pub(super) baseline: Arc<Files>,
 }
 
 /// Where the idea of a candidate comes from.
@@ -64,6 +73,11 @@ pub(super) struct Question {
     pub(super) opening: Vec<Message>,
     pub(super) count: usize,
     pub(super) repairs: u32,
+    pub(super) resamples: u32,
+    /// Whose the first of its ideas is.
+    pub(super) owner: Owner,
+    /// Who says whether they say what earlier ones said, if embeddings do.
+    pub(super) judge: Option<Judge>,
 }
 
 /// How making a candidate ends without one.
@@ -90,6 +104,12 @@ impl From<Unanswered> for Ends {
     }
 }
 
+impl From<Over> for Ends {
+    fn from(_: Over) -> Ends {
+        Ends::Over
+    }
+}
+
 /// What making has come to so far.
 #[derive(Default)]
 struct Account {
@@ -105,9 +125,9 @@ pub(super) async fn make(mut order: Order) {
     let Account { idea, attempts, spent } = account;
     let model = Some(order.asker.door.endpoint.target.name.clone());
     let made = match made {
-        Ok(files) => {
+        Ok((files, judged)) => {
             let shown = std::mem::take(&mut order.shown);
-            Ok(Made { files, idea, model, shown, attempts, spent })
+            Ok(Made { files, idea, model, shown, attempts, spent, judged })
         }
         Err(Ends::Unmade(gate, reason, of)) => Err(Unmade { gate, reason, of, idea, model, attempts, spent }),
         Err(Ends::Model(failure)) => {
@@ -120,7 +140,7 @@ pub(super) async fn make(mut order: Order) {
     let _ = order.teller.send(ToLoop::Made { node: order.node, made });
 }
 
-async fn implement(order: &mut Order, account: &mut Account) -> Result<Arc<Files>, Ends> {
+async fn implement(order: &mut Order, account: &mut Account) -> Result<(Arc<Files>, Option<Judged>), Ends> {
     let number = conversations_of(order.node).start;
     let mut conversation = Conversation::new(number);
     let mut messages = std::mem::take(&mut order.opening);
@@ -162,8 +182,12 @@ async fn implement(order: &mut Order, account: &mut Account) -> Result<Arc<Files
             account.idea = rationale(&text);
         }
         let files = Arc::new(changed);
-        match propose(order, &files).await? {
-            Ok(()) => return Ok(files),
+        let passed = match propose(order, &files).await? {
+            Ok(()) => means_new(order, &files, &mut account.spent).await?,
+            Err(refused) => Err(refused),
+        };
+        match passed {
+            Ok(judged) => return Ok((files, judged)),
             Err(refused) if resamples == 0 => {
                 return Err(Ends::Unmade(refused.gate, refused.reason, refused.of));
             }
@@ -175,7 +199,19 @@ async fn implement(order: &mut Order, account: &mut Account) -> Result<Arc<Files
     }
 }
 
-/// An idea in words.
+/// Whether a candidate is new by its embedding, too.
+async fn means_new(
+    order: &Order,
+    files: &Files,
+    spent: &mut Spent,
+) -> Result<Result<Option<Judged>, Unmade>, Over> {
+    match &order.judge {
+        Some(judge) => judge.of_candidate(order.node, (&order.baseline, files), &order.spared, spent).await,
+        None => Ok(Ok(None)),
+    }
+}
+
+/// An idea in words, that none has had before.
 async fn idea(
     order: &Order,
     asker: &Asker,
@@ -186,14 +222,27 @@ async fn idea(
     for message in opening {
         conversation.push(message);
     }
-    let mut repairs = order.repairs;
+    let (mut repairs, mut resamples) = (order.repairs, order.resamples);
     loop {
         let reply = asker.ask(&mut conversation, &order.settings, &mut account.spent).await?;
         match parse_ideas(&reply.turn.text()) {
-            Ok(ideas) => match ideas.into_iter().next() {
-                Some(idea) => return Ok(idea),
-                None => return Err(Ends::Unmade(Gate::NotImplemented, "there was no idea".into(), None)),
-            },
+            Ok(ideas) => {
+                let Some(idea) = ideas.into_iter().next() else {
+                    return Err(Ends::Unmade(Gate::NotImplemented, "there was no idea".into(), None));
+                };
+                match said_before(order, &idea, &mut account.spent).await? {
+                    None => return Ok(idea),
+                    Some(Refusal { reason, of }) if resamples == 0 => {
+                        account.idea = Some(idea);
+                        return Err(Ends::Unmade(Gate::NearDuplicate, reason, of));
+                    }
+                    Some(Refusal { reason, .. }) => {
+                        resamples -= 1;
+                        account.attempts += 1;
+                        conversation.push(again_idea(&reason));
+                    }
+                }
+            }
             Err(reason) if repairs == 0 => return Err(Ends::Unmade(Gate::NotImplemented, reason, None)),
             Err(reason) => {
                 repairs -= 1;
@@ -204,54 +253,100 @@ async fn idea(
     }
 }
 
+/// Why an idea says what an earlier one says; nothing if it is new.
+async fn said_before(order: &Order, idea: &String, spent: &mut Spent) -> Result<Option<Refusal>, Over> {
+    let Some(judge) = &order.judge else { return Ok(None) };
+    let owner = (Owner::Node(order.node), 0);
+    let refusals = judge.of_ideas(order.node, owner, std::slice::from_ref(idea), spent).await?;
+    Ok(refusals.into_iter().next().flatten())
+}
+
 /// Asks for several ideas by one question and tells the loop. Where an answer has too few, the rest is asked for.
 pub(super) async fn have_ideas(question: Question) {
-    let Question { node, asker, teller, settings, opening, count, mut repairs } = question;
+    let teller = question.teller.clone();
+    let node = question.node;
+    // Who has gone has ended the search.
+    let _ = match brought(question).await {
+        Ok(brought) => teller.send(ToLoop::IdeasHad { node, brought }),
+        Err(Ends::Model(failure)) => teller.send(ToLoop::MakingEnds(failure)),
+        Err(Ends::Over | Ends::Unmade(..)) => return,
+    };
+}
+
+/// What a question for several ideas brings.
+async fn brought(question: Question) -> Result<Brought, Ends> {
+    let Question { node, asker, settings, opening, count, mut repairs, mut resamples, owner, judge, .. } =
+        question;
     let mut conversation = Conversation::new(u64::from(node) * OF_A_NODE);
     for message in opening {
         conversation.push(message);
     }
     let model = asker.door.endpoint.target.name.clone();
     let (mut ideas, mut reason, mut spent, mut attempts) = (Vec::new(), None, Spent::default(), 0);
+    let mut refused = Vec::new();
     loop {
         attempts += 1;
-        let next = match asker.ask(&mut conversation, &settings, &mut spent).await.map_err(Ends::from) {
-            Ok(reply) => match parse_ideas(&reply.turn.text()) {
-                Ok(more) => {
-                    ideas.extend(more);
-                    more_ideas(ideas.len(), count.saturating_sub(ideas.len()))
+        let (next, may_go_on) =
+            match asker.ask(&mut conversation, &settings, &mut spent).await.map_err(Ends::from) {
+                Ok(reply) => match parse_ideas(&reply.turn.text()) {
+                    Ok(mut more) => {
+                        more.truncate(count - ideas.len());
+                        let refusals = match &judge {
+                            Some(judge) => {
+                                judge.of_ideas(node, (owner, ideas.len()), &more, &mut spent).await?
+                            }
+                            None => vec![None; more.len()],
+                        };
+                        let before = refused.len();
+                        for (idea, refusal) in more.into_iter().zip(refusals) {
+                            match refusal {
+                                None => ideas.push(idea),
+                                Some(refusal) => refused.push((idea, refusal)),
+                            }
+                        }
+                        let missing = count - ideas.len();
+                        match &refused[before..] {
+                            [] => (more_ideas(ideas.len(), missing), next_of(&mut repairs)),
+                            newly => {
+                                let reasons: Vec<&str> =
+                                    newly.iter().map(|(_, why)| why.reason.as_str()).collect();
+                                (other_ideas(&reasons, ideas.len(), missing), next_of(&mut resamples))
+                            }
+                        }
+                    }
+                    Err(error) => {
+                        let again = repair(&error, attempts);
+                        reason = Some(error);
+                        (again, next_of(&mut repairs))
+                    }
+                },
+                Err(Ends::Unmade(_, why, _)) => {
+                    reason = Some(why);
+                    break;
                 }
-                Err(error) => {
-                    let again = repair(&error, attempts);
-                    reason = Some(error);
-                    again
-                }
-            },
-            Err(Ends::Unmade(_, why, _)) => {
-                reason = Some(why);
-                break;
-            }
-            Err(Ends::Model(failure)) => {
-                let _ = teller.send(ToLoop::MakingEnds(failure));
-                return;
-            }
-            Err(Ends::Over) => return,
-        };
-        if ideas.len() >= count || repairs == 0 {
+                Err(ends) => return Err(ends),
+            };
+        if ideas.len() >= count || !may_go_on {
             break;
         }
-        repairs -= 1;
         conversation.push(next);
     }
-    ideas.truncate(count);
+    let missing = count - ideas.len();
+    let refused = refused.split_off(refused.len().saturating_sub(missing));
     let too_few = || format!("the model had {} of the {count} ideas that it was asked for", ideas.len());
     let reason = match ideas.len() {
         had if had == count => None,
         0 => reason.or_else(|| Some(too_few())),
         _ => Some(too_few()),
     };
-    // Who has gone has ended the search.
-    let _ = teller.send(ToLoop::IdeasHad { node, brought: Brought { ideas, reason, model, spent } });
+    Ok(Brought { ideas, refused, reason, model, spent })
+}
+
+/// Whether there is one more of so many tries.
+fn next_of(left: &mut u32) -> bool {
+    let may = *left > 0;
+    *left = left.saturating_sub(1);
+    may
 }
 
 /// The candidate that a reply makes of the base.

@@ -50,8 +50,11 @@ impl Search {
             Some(past) => *past,
             None => SearchPast::of(session.folder())?,
         };
-        let (Known { snapshot, starter, mut contents, numbers, memory, ensemble: models, spending }, answers) =
-            past.known()?;
+        let (
+            Known { snapshot, starter, mut contents, numbers, memory, ensemble: models, spending },
+            answers,
+            embedded,
+        ) = past.known()?;
         let task = Arc::new((*session.state().started.task).clone());
         let seed = session.state().started.spec.seed;
         let started = &session.state().started;
@@ -74,6 +77,17 @@ impl Search {
             return Err(unusable("an operator of this search needs a model")
                 .hinted("name one with --model provider/model, or choose operators that need none"));
         }
+        let embeddings = match (spec.novelty.embedding.as_deref(), embedded, &ways.embeddings) {
+            (Some(spec), Some(embedded), Some(door)) => {
+                Some(embedded.at_work(spec, door.clone(), session.blobs())?)
+            }
+            (None, _, None) => None,
+            _ => {
+                return Err(unusable(
+                    "the search has a model for embeddings, and the way to it is not known",
+                ));
+            }
+        };
         let known = known(tree(session));
         let similar = similar(spec, tree(session), &known, &mut contents)?;
         let (description, protected) = told(session, &task, &starter)?;
@@ -90,6 +104,7 @@ impl Search {
             known,
             looks: BTreeMap::new(),
             similar,
+            embeddings,
             ensemble: models,
             spending,
             mutator,

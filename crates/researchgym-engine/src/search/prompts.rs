@@ -12,6 +12,7 @@ use researchgym_core::search::policy::PolicySpec;
 use researchgym_core::search::{NodeId, Operator, Plan, Stream};
 
 use super::asking::Asker;
+use super::embedding::spared;
 use super::ideas::Shared;
 use super::making::Unmade;
 use super::models::{self, Idea, Order};
@@ -65,8 +66,13 @@ impl Search {
             Idea::Had(..) => tree(session).get(id).map(|node| node.shown.clone()).unwrap_or_default(),
             Idea::OfTheChange | Idea::Asked(_) => told.shown,
         };
+        let judge = self.judge();
+        let spared = judge.as_ref().map_or_else(Vec::new, |_| spared(tree(session), id));
         self.beside.spawn(models::make(Order {
             node: id,
+            judge,
+            spared: Arc::new(spared),
+            baseline: self.contents.baseline().clone(),
             asker,
             teller: self.teller.clone(),
             settings,

@@ -121,6 +121,10 @@ impl Session {
                 conversation.answered(reply.turn.clone(), counted(&called));
                 Answer::Reply(Box::new(reply))
             }
+            CallOutcome::Embedded { .. } => {
+                let broken = format!("call {} is a question that has vectors for an answer", called.call);
+                return Err(Failure::new(Boundary::Store, broken).into());
+            }
             CallOutcome::Failed { failure } => Answer::ContextFull(failure.message.clone()),
         }))
     }

@@ -5,8 +5,10 @@
 
 mod ask;
 mod attempt;
+mod behind;
 mod clock;
 mod control;
+mod embeddings;
 mod gateway;
 mod inbox;
 mod network;
@@ -39,6 +41,7 @@ pub(crate) use self::attempt::{WORKSPACE_CAPS, lay_out};
 use self::clock::Clock;
 pub(crate) use self::control::Desk;
 pub use self::control::{CONTROL_SOCKET, Control, control};
+pub(crate) use self::embeddings::{EmbeddingBooked, EmbeddingGranted, EmbeddingSent, Vector};
 pub(crate) use self::gateway::Counter;
 use self::gateway::{Books, Refusals};
 pub use self::inbox::Notice;

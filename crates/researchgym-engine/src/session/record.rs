@@ -159,7 +159,7 @@ pub(crate) fn interrupted() -> Observation {
 /// Whether the agent was told the outcome: answers, and a context that was full.
 fn is_told(called: &ModelCalled) -> bool {
     match &called.outcome {
-        CallOutcome::Answered { .. } => true,
+        CallOutcome::Answered { .. } | CallOutcome::Embedded { .. } => true,
         CallOutcome::Failed { failure: ModelFailure { kind, .. } } => *kind == FailureKind::ContextLength,
     }
 }

@@ -52,7 +52,7 @@ pub(crate) fn endpoint(provider: &Provider, wire: Wire) -> Endpoint {
         auth,
         headers: Vec::new(),
         query: Vec::new(),
-        facts: ModelFacts { price: Some(PRICE), max_output: Some(1000), context_window: None },
+        facts: ModelFacts { price: Some(PRICE), max_output: Some(1000), ..ModelFacts::default() },
         price_source: "the test".to_owned(),
         request: Default::default(),
         backend: Backend::Http,

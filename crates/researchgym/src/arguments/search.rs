@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 use researchgym_core::search::{EditForm, Inheritance, Operator, Selection};
 
 /// What belongs to the agent `search` alone.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub(crate) struct SearchArguments {
     /// search: what to try next: a policy's name, or the path of a program of your own
     /// [default: islands]
@@ -59,6 +59,17 @@ pub(crate) struct SearchArguments {
     /// search: candidates of a model that are this similar to an earlier one are refused, from 0 to 1 [default: 0.98]
     #[arg(long, value_name = "SHARE", value_parser = share)]
     pub(crate) similarity: Option<f64>,
+    /// search: the model whose embeddings speak against candidates and ideas that mean what earlier ones mean, as provider/model
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) embedding_model: Option<String>,
+    /// search: a model's candidates whose embedding has this cosine with an earlier one's are refused; 1 embeds none
+    /// [default: 0.99]
+    #[arg(long, value_name = "COSINE", value_parser = share)]
+    pub(crate) embedding_similarity: Option<f64>,
+    /// search: ideas whose embedding has this cosine with an earlier one's are refused before code is asked for; 1 embeds none
+    /// [default: 0.9]
+    #[arg(long, value_name = "COSINE", value_parser = share)]
+    pub(crate) idea_similarity: Option<f64>,
     /// search: tokens that the first message to a model may have at most, by the bound on which money is set
     /// aside: 3 to 4 times the real ones [default: 120000]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1000..))]
@@ -89,6 +100,9 @@ impl SearchArguments {
             ("--repairs", self.repairs.is_some()),
             ("--resamples", self.resamples.is_some()),
             ("--similarity", self.similarity.is_some()),
+            ("--embedding-model", self.embedding_model.is_some()),
+            ("--embedding-similarity", self.embedding_similarity.is_some()),
+            ("--idea-similarity", self.idea_similarity.is_some()),
             ("--context-tokens", self.context_tokens.is_some()),
             ("--inherit", self.inherit.is_some()),
         ];
@@ -157,7 +171,7 @@ fn pair(text: &str) -> Result<(String, String), String> {
     }
 }
 
-fn weighted(text: &str) -> Result<(Operator, f64), String> {
+pub(super) fn weighted(text: &str) -> Result<(Operator, f64), String> {
     let (name, weight) = text.split_once('=').unwrap_or((text, "1"));
     let operator = name.trim().parse::<Operator>().map_err(|error| error.to_string())?;
     Ok((operator, self::weight(weight)?))
@@ -190,7 +204,7 @@ fn staged(text: &str, read: impl Fn(&str) -> Option<u64>, advice: &str) -> Resul
     parsed.ok_or_else(|| advice.to_owned())
 }
 
-fn finite(text: &str) -> Result<f64, String> {
+pub(super) fn finite(text: &str) -> Result<f64, String> {
     let number = text.parse::<f64>().ok().filter(|number| number.is_finite());
     number.ok_or_else(|| "write a finite number".to_owned())
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use researchgym_core::action::Body;
 use researchgym_core::failure::{Boundary, Failure};
 use researchgym_core::model::RetryPolicy;
+use researchgym_core::search::EmbeddingNovelty;
 use researchgym_core::spec::{AgentSpec, ModelSpec, RunSpec};
 use researchgym_engine::model::registry::{Options, price_flag};
 use researchgym_engine::model::settings::Merged;
@@ -45,11 +46,17 @@ pub(super) struct Further {
     pub(super) ensemble: Vec<(Arc<Door>, f64)>,
     /// The one that has the ideas.
     pub(super) ideas: Option<Arc<Door>>,
+    /// The one that makes embeddings, with the cosines of candidates and of ideas.
+    pub(super) embeddings: Option<(Arc<Door>, f64, f64)>,
 }
 
 impl Further {
-    pub(super) fn ways(self) -> Ways {
-        Ways { ensemble: self.ensemble.into_iter().map(|(door, _)| door).collect(), ideas: self.ideas }
+    pub(super) fn ways(&self) -> Ways {
+        Ways {
+            ensemble: self.ensemble.iter().map(|(door, _)| door.clone()).collect(),
+            ideas: self.ideas.clone(),
+            embeddings: self.embeddings.as_ref().map(|(door, ..)| door.clone()),
+        }
     }
 }
 
@@ -59,15 +66,37 @@ pub(super) fn further(
     (settings, merged): (&Settings, &Merged),
     printer: &Printer,
 ) -> Result<Further, CommandError> {
-    let (ensemble, ideas) = (&arguments.search.ensemble, &arguments.search.idea_model);
-    let flags = [("--ensemble", !ensemble.is_empty()), ("--idea-model", ideas.is_some())];
+    let search = &arguments.search;
+    let (ensemble, ideas, embeddings) = (&search.ensemble, &search.idea_model, &search.embedding_model);
+    if embeddings.is_none() {
+        let needing = [
+            ("--embedding-similarity", search.embedding_similarity.is_some()),
+            ("--idea-similarity", search.idea_similarity.is_some()),
+        ];
+        if let Some((flag, _)) = needing.into_iter().find(|(_, given)| *given) {
+            return Err(CommandError::input(format!("{flag} belongs to an --embedding-model")));
+        }
+    }
+    let flags = [
+        ("--ensemble", !ensemble.is_empty()),
+        ("--idea-model", ideas.is_some()),
+        ("--embedding-model", embeddings.is_some()),
+    ];
     let Some((flag, _)) = flags.into_iter().find(|(_, given)| *given) else {
-        return Ok(Further { ensemble: Vec::new(), ideas: None });
+        return Ok(Further { ensemble: Vec::new(), ideas: None, embeddings: None });
     };
-    if arguments.model.is_none() {
+    if arguments.model.is_none() && arguments.fork.is_none() {
         return Err(CommandError::input(format!(
             "{flag} adds to the model that --model names; name that one first"
         )));
+    }
+    let model = arguments.model.as_deref().unwrap_or_default();
+    let similarity = search.embedding_similarity.unwrap_or(EmbeddingNovelty::SIMILARITY);
+    let idea_similarity = search.idea_similarity.unwrap_or(EmbeddingNovelty::IDEA_SIMILARITY);
+    if similarity >= 1.0 && idea_similarity >= 1.0 {
+        return Err(CommandError::input(
+            "with --embedding-similarity 1 and --idea-similarity 1 nothing is embedded; leave --embedding-model out",
+        ));
     }
     let registry = with_options(&arguments.models, (settings, merged), printer)?;
     let way = |name: &str| door(registry.resolve(name)?, &registry);
@@ -75,6 +104,13 @@ pub(super) fn further(
     Ok(Further {
         ensemble: doors.collect::<Result<_, CommandError>>()?,
         ideas: ideas.as_deref().map(way).transpose()?,
+        embeddings: match embeddings {
+            Some(name) => {
+                let door = door(registry.resolve_embedding(name, model)?, &registry)?;
+                Some((door, similarity, idea_similarity))
+            }
+            None => None,
+        },
     })
 }
 
@@ -87,7 +123,8 @@ pub(super) fn recorded_further(
     printer: &Printer,
 ) -> Result<Ways, CommandError> {
     let AgentSpec::Search(search) = &spec.agent else { return Ok(Ways::default()) };
-    if search.models.is_empty() && search.idea_model.is_none() {
+    let embeddings = search.novelty.embedding.as_deref();
+    if search.models.is_empty() && search.idea_model.is_none() && embeddings.is_none() {
         return Ok(Ways::default());
     }
     let registry = with_options(&arguments.models, (settings, merged), printer)?;
@@ -98,6 +135,14 @@ pub(super) fn recorded_further(
     Ok(Ways {
         ensemble: search.models.iter().map(|share| way(&share.model)).collect::<Result<_, _>>()?,
         ideas: search.idea_model.as_deref().map(way).transpose()?,
+        embeddings: match embeddings {
+            Some(embeddings) => {
+                let model = with_script(&embeddings.model, folder)?;
+                let beside = spec.model.as_deref().unwrap_or_default();
+                Some(door(registry.embedding_endpoint_of(&model, beside)?, &registry)?)
+            }
+            None => None,
+        },
     })
 }
 

@@ -8,7 +8,6 @@ use researchgym_core::event::Line;
 use researchgym_core::record::{SearchRecord, epochs_of};
 use researchgym_core::result::{Context, RunResult};
 use researchgym_core::search::Chronicle;
-use researchgym_core::spec::AgentSpec;
 use researchgym_core::state::{RunState, StateError};
 use researchgym_engine::executor::runs::with_queue;
 use researchgym_engine::records::{ideas_of, record_of, verdict_of};
@@ -94,10 +93,7 @@ fn read(folder: &RunFolder) -> Result<Read, CommandError> {
         is_running: folder.is_locked(),
         segment_ms: None,
     };
-    let search = match (&state.started.spec.agent, &state.search) {
-        (AgentSpec::Search(spec), Some(tree)) => Some(SearchRecord::of(spec, tree, &chronicle)),
-        _ => None,
-    };
+    let search = SearchRecord::of(&state, &chronicle);
     let result = with_queue(folder, &state, RunResult::of(&state, context));
     Ok(Read { lines: reading.lines, result, state, search })
 }

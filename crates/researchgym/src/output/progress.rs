@@ -17,7 +17,7 @@ use researchgym_engine::session::Observer;
 use super::Printer;
 use super::live::{REDRAWN_MS, Watch};
 use super::terminal;
-use super::words::{bytes, duration, ended, first_line, limits, metrics, money, number};
+use super::words::{bytes, counted, duration, ended, first_line, limits, metrics, money, number};
 
 /// Shows runs as they go.
 #[derive(Clone)]
@@ -229,6 +229,10 @@ fn called_in_words(called: &ModelCalled) -> String {
     match &called.outcome {
         CallOutcome::Answered { .. } => {
             format!("      model: {input} tokens in{cached}, {output} out, {cost:.4} USD, {took}")
+        }
+        CallOutcome::Embedded { vectors, .. } => {
+            let texts = counted(vectors.len() as u64, "text");
+            format!("      embedded: {texts}, {input} tokens, {cost:.4} USD, {took}")
         }
         CallOutcome::Failed { failure } => {
             format!("      the model did not answer: {}", first_line(&failure.message, 100))

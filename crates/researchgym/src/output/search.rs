@@ -105,11 +105,22 @@ pub(super) fn section(spec: &SearchSpec, search: &SearchRecord) -> Vec<String> {
             },
         ),
     ]);
+    if let Some(inherited) = &search.inherited {
+        let words = format!(
+            "{} and {} of these",
+            counted(inherited.candidates, "candidate"),
+            counted(inherited.evaluations, "evaluation")
+        );
+        rows.push(row("taken over", words));
+    }
     if let Some(baseline) = search.baseline {
         rows.push(row("its baseline", number(baseline)));
     }
     if search.spent.calls > 0 {
         rows.push(row("candidates cost", spent(&search.spent)));
+    }
+    if let (Some(cost), Some(embedding)) = (&search.embeddings, &spec.novelty.embedding) {
+        rows.push(row("embeddings", format!("{}: {}", embedding.model.name, spent(cost))));
     }
     if !search.failures.is_empty() {
         rows.push(row("failures", failures(&search.failures)));

@@ -211,7 +211,7 @@ fn what_cannot_be_searched_is_refused_before_anything_starts() {
     for (words, expected) in cases {
         let whole: Vec<&str> = match words {
             ["run", ..] => words.to_vec(),
-            flags => search.iter().chain(flags).copied().collect(),
+            flags => [&search[..], flags].concat(),
         };
         let words = whole.as_slice();
         let said = refused(words);

@@ -7,6 +7,8 @@ mod support;
 
 mod candidates;
 mod climb;
+mod embeddings;
+mod forks;
 mod hostile;
 mod jobs;
 mod limits;
@@ -14,4 +16,5 @@ mod metrics;
 mod models;
 mod programs;
 mod resumption;
+mod shoot_out;
 mod show;

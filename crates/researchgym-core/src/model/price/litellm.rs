@@ -16,6 +16,9 @@ use super::{LongContext, ModelFacts, Price};
 /// Documentation within the file, in the place of a model.
 const SAMPLE: &str = "sample_spec";
 
+/// The mode of models that make embeddings.
+const EMBEDDING: &str = "embedding";
+
 const INPUT: &str = "input_cost_per_token";
 const OUTPUT: &str = "output_cost_per_token";
 /// What a model thinks may be billed otherwise than what it says; both count as output here, so the dearer one does.
@@ -65,14 +68,19 @@ fn aliased<'v>(root: &'v Map<String, Value>, entry: &'v Map<String, Value>) -> &
     target.and_then(Value::as_object).unwrap_or(entry)
 }
 
-/// Who offers the model; none if it is no language model that can be asked here.
+/// Whether a model makes embeddings.
+fn is_embedding(entry: &Map<String, Value>) -> bool {
+    entry.get("mode").and_then(Value::as_str) == Some(EMBEDDING)
+}
+
+/// Who offers the model; none if it is none that can be asked here.
 fn provider<'v>(key: &str, entry: &'v Map<String, Value>) -> Result<Option<&'v str>, PriceError> {
     let text = |name: &str| match entry.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.as_str())),
         Some(_) => Err(problem(key, name, "must be text")),
     };
-    if key == SAMPLE || !matches!(text("mode")?, Some("chat" | "responses")) {
+    if key == SAMPLE || !matches!(text("mode")?, Some("chat" | "responses" | EMBEDDING)) {
         return Ok(None);
     }
     Ok(text("litellm_provider")?
@@ -89,13 +97,18 @@ fn listing(key: &str, entry: &Map<String, Value>) -> Result<Listing, PriceError>
         price: price(key, entry)?,
         context_window: tokens(key, entry, "max_input_tokens")?,
         max_output: tokens(key, entry, "max_output_tokens")?,
+        is_embedding: is_embedding(entry),
     };
     let source = entry.get("source").and_then(Value::as_str).map(str::to_owned);
     Ok(Listing { facts, source, date: None })
 }
 
 fn price(key: &str, entry: &Map<String, Value>) -> Result<Option<Price>, PriceError> {
-    let base = tier(key, entry, "")?;
+    let mut base = tier(key, entry, "")?;
+    if is_embedding(entry) {
+        // There is no answer that could cost something.
+        base.output = base.output.or(Some(0));
+    }
     let mut long: Option<(u64, Tier)> = None;
     for (threshold, suffix) in thresholds(entry) {
         let tier = tier(key, entry, &suffix)?;

@@ -19,7 +19,7 @@ const SCHEMA: u64 = 1;
 
 const TOP_KEYS: [&str; 3] = ["schema", "date", "models"];
 const RATE_KEYS: [&str; 5] = ["input", "output", "cache_read", "cache_write_5m", "cache_write_1h"];
-const MODEL_KEYS: [&str; 10] = [
+const MODEL_KEYS: [&str; 11] = [
     "input",
     "output",
     "cache_read",
@@ -28,6 +28,7 @@ const MODEL_KEYS: [&str; 10] = [
     "long_context",
     "context_window",
     "max_output",
+    "embedding",
     "source",
     "date",
 ];
@@ -110,23 +111,27 @@ fn listing(model: &Section<'_>) -> Result<Listing, PriceError> {
         return Err(model.broken("is not of the form \"provider/model\""));
     }
     model.known(&MODEL_KEYS)?;
+    let is_embedding = model.truth("embedding")?;
     let facts = ModelFacts {
-        price: price(model)?,
+        price: price(model, is_embedding)?,
         context_window: model.number("context_window")?,
         max_output: model.number("max_output")?,
+        is_embedding,
     };
     Ok(Listing { facts, source: model.string("source")?, date: model.date("date")? })
 }
 
-fn price(model: &Section<'_>) -> Result<Option<Price>, PriceError> {
+fn price(model: &Section<'_>, is_embedding: bool) -> Result<Option<Price>, PriceError> {
     let long = model.section("long_context", "long_context.")?;
     if RATE_KEYS.iter().all(|key| !model.table.contains_key(*key)) && long.is_none() {
         return Ok(None);
     }
     let long_context = long.map(|long| long_context(&long)).transpose()?;
+    // There is no answer that could cost something.
+    let output = model.dollars("output")?.or(is_embedding.then_some(0));
     Ok(Some(Price {
         input: model.required(model.dollars("input")?, "input")?,
-        output: model.required(model.dollars("output")?, "output")?,
+        output: model.required(output, "output")?,
         cache_read: model.dollars("cache_read")?,
         cache_write_5m: model.dollars("cache_write_5m")?,
         cache_write_1h: model.dollars("cache_write_1h")?,
@@ -198,6 +203,14 @@ impl<'t> Section<'t> {
                 Err(_) => Err(self.problem(key, "must be a whole number that is not negative")),
             },
             Some(_) => Err(self.problem(key, "must be a whole number")),
+        }
+    }
+
+    fn truth(&self, key: &str) -> Result<bool, PriceError> {
+        match self.value(key) {
+            None => Ok(false),
+            Some(DeValue::Boolean(truth)) => Ok(*truth),
+            Some(_) => Err(self.problem(key, "must be true or false")),
         }
     }
 

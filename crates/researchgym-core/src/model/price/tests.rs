@@ -218,12 +218,22 @@ fn a_table_is_read_whole() {
     let table = PriceTable::parse(TABLE).unwrap();
     let read: Vec<(&str, Listing)> = table.iter().map(|(name, listing)| (name, listing.clone())).collect();
     let sonnet = Listing {
-        facts: ModelFacts { price: Some(SONNET), context_window: Some(200_000), max_output: Some(64_000) },
+        facts: ModelFacts {
+            price: Some(SONNET),
+            context_window: Some(200_000),
+            max_output: Some(64_000),
+            is_embedding: false,
+        },
         source: Some("https://example.org/prices".into()),
         date: Some("2026-11-20".into()),
     };
     let mine = Listing {
-        facts: ModelFacts { price: None, context_window: Some(32_768), max_output: None },
+        facts: ModelFacts {
+            price: None,
+            context_window: Some(32_768),
+            max_output: None,
+            is_embedding: false,
+        },
         ..Listing::default()
     };
     assert_eq!(read, [("anthropic/claude-sonnet-4", sonnet), ("vllm/mine", mine)]);
@@ -397,7 +407,12 @@ fn what_litellms_file_knows_beside_prices_is_kept() {
     let text = LITELLM.replace("\"openai/gpt-5\"", "\"azure/other\"");
     let table = PriceTable::from_litellm(&text).unwrap();
     let price = Price { input: 1_250_000, output: 10_000_000, cache_read: Some(125_000), ..Price::FREE };
-    let facts = ModelFacts { price: Some(price), context_window: Some(272_000), max_output: Some(128_000) };
+    let facts = ModelFacts {
+        price: Some(price),
+        context_window: Some(272_000),
+        max_output: Some(128_000),
+        is_embedding: false,
+    };
     let listing = Listing { facts, source: Some("https://example.org".into()), date: None };
     assert_eq!(table.listing("openai/gpt-5-2025-08-07"), Some(("openai/gpt-5", &listing)));
 }

@@ -28,7 +28,7 @@ pub use self::code::summary;
 pub use self::feedback::feedback;
 pub use self::ideas::{parse_ideas, rationale};
 pub use self::page::opening;
-pub use self::turns::{again, more_ideas, repair};
+pub use self::turns::{again, again_idea, more_ideas, other_ideas, repair};
 use super::{EditForm, Inheritance, NodeId, Plan, Tree};
 use crate::action::Body;
 use crate::model::Message;

@@ -245,6 +245,7 @@ fn later_questions_of_an_epoch_are_told_the_ideas_of_earlier_ones_once() {
     let had = IdeasHad {
         node: 1,
         ideas: vec![idea("Warm up."), idea("Cool down.")],
+        refused: Vec::new(),
         reason: None,
         model: "m".into(),
         spent: Spent::default(),

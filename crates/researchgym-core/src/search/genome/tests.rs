@@ -92,6 +92,7 @@ impl Grown {
             idea: None,
             model: None,
             shown: Vec::new(),
+            embedding: None,
             attempts: 1,
             spent: Default::default(),
             working_ms: 0,

@@ -121,6 +121,16 @@ impl Policy for Manager {
         }
     }
 
+    /// What a policy without stages has found is the outcome of the first.
+    fn take_over(&mut self, tree: &Tree, _operators: &Repertoire) {
+        let has_stages = tree.nodes().iter().any(|node| node.tag.stage.is_some());
+        let Some(best) = tree.best().filter(|best| !has_stages && *best != 0) else { return };
+        let first = Stage { best: Some(best), ..Stage::new(&self.constants, None) };
+        let mut next = Stage::new(&self.constants, Some(best));
+        next.forest.plant(tree, best);
+        (self.stages, self.has_ended) = (vec![first, next], false);
+    }
+
     fn ask(&self, view: &View<'_>, random: &mut Stream) -> Answer {
         let mut plans = self.replicates(view, random);
         let mut note = None;
@@ -172,12 +182,13 @@ impl Manager {
             let lost = u32::from(node.status == Status::Lost);
             if node.is_candidate() {
                 stage.forest.settled(tree, id);
-                stage.under_way -= 1;
-                stage.planned -= lost;
+                // After other constants the stage may have begun later than the candidate.
+                stage.under_way = stage.under_way.saturating_sub(1);
+                stage.planned = stage.planned.saturating_sub(lost);
                 stage.since_best =
                     if stage.forest.best() == Some(id) { 0 } else { stage.since_best + 1 - lost };
             } else {
-                stage.replicates -= lost;
+                stage.replicates = stage.replicates.saturating_sub(lost);
             }
         }
         self.advance(tree);

@@ -7,7 +7,7 @@ use researchgym_core::model::{Part, Reply, Target, Usage, Wire};
 use serde_json::Value;
 
 use super::http::{Manner, Outgoing, Received};
-use super::{Fault, Progress, State};
+use super::{Fault, Progress, State, embedding};
 use crate::model::scripted::Said;
 
 /// The moment that all answers bear.
@@ -21,6 +21,9 @@ pub(super) fn answer(state: &State, received: &Received) -> Outgoing {
     progress.bill.requests += 1;
     let body: Value = serde_json::from_slice(&received.body).unwrap_or(Value::Null);
     progress.bodies.push(body.clone());
+    if let Some((wire, model)) = embedding::route(&received.path) {
+        return embedding::answer(state, &mut progress, received, (wire, &model, number), &body);
+    }
     let Some((wire, model, is_stream)) = route(&received.path) else {
         return refused(&mut progress, Wire::Chat, 404, format!("there is nothing at {}", received.path));
     };
@@ -86,7 +89,10 @@ impl Served<'_> {
     /// Whether the client cannot use the answer and will ask again.
     fn is_spoilt(&self) -> bool {
         match self.fault {
-            None | Some(Fault::NoUsage | Fault::HalfUsage | Fault::SameIds | Fault::Drip { .. }) => false,
+            None
+            | Some(
+                Fault::NoUsage | Fault::HalfUsage | Fault::SameIds | Fault::Drip { .. } | Fault::Vectors(_),
+            ) => false,
             Some(
                 Fault::Status { .. }
                 | Fault::HangUp
@@ -140,7 +146,8 @@ impl Served<'_> {
                 | Fault::NoUsage
                 | Fault::HalfUsage
                 | Fault::SameIds
-                | Fault::ErrorEvent { .. },
+                | Fault::ErrorEvent { .. }
+                | Fault::Vectors(_),
             )
             | None => {}
         }
@@ -237,7 +244,7 @@ fn route(path: &str) -> Option<(Wire, String, bool)> {
 }
 
 /// The key that a request shows, where its wire shows it. Azure's header is as good as a bearer token.
-fn shown_key(wire: Wire, received: &Received) -> Option<&str> {
+pub(super) fn shown_key(wire: Wire, received: &Received) -> Option<&str> {
     let bearer = || received.header("authorization")?.strip_prefix("Bearer ");
     match wire {
         Wire::Chat | Wire::Responses => bearer().or_else(|| received.header("api-key")),
@@ -246,13 +253,13 @@ fn shown_key(wire: Wire, received: &Received) -> Option<&str> {
     }
 }
 
-fn refused(progress: &mut Progress, wire: Wire, status: u16, violation: String) -> Outgoing {
+pub(super) fn refused(progress: &mut Progress, wire: Wire, status: u16, violation: String) -> Outgoing {
     let body = wire.render_error(status, "", None, &violation).to_string().into();
     progress.violations.push(violation);
     Outgoing { status, headers: vec![json_type()], body, manner: Manner::Whole }
 }
 
-fn json_type() -> (String, String) {
+pub(super) fn json_type() -> (String, String) {
     ("content-type".to_owned(), "application/json".to_owned())
 }
 
@@ -278,11 +285,11 @@ fn remove_output_count(value: &mut Value) {
     }
 }
 
-fn part_of(whole: usize, hundredths: u8) -> usize {
+pub(super) fn part_of(whole: usize, hundredths: u8) -> usize {
     whole * usize::from(hundredths.min(100)) / 100
 }
 
-fn sum(one: Usage, other: Usage) -> Usage {
+pub(super) fn sum(one: Usage, other: Usage) -> Usage {
     Usage {
         input: one.input + other.input,
         cache_read: one.cache_read + other.cache_read,

@@ -78,6 +78,20 @@ pub enum ModelError {
         /// A model with a price that may be meant.
         meant: Option<String>,
     },
+    /// It is asked as others are, and makes embeddings alone.
+    #[error("`{model}` makes embeddings and answers no questions")]
+    MakesEmbeddings {
+        /// The model.
+        model: String,
+    },
+    /// It is to make embeddings, and cannot.
+    #[error("`{model}` makes no embeddings: {why}")]
+    NoEmbeddings {
+        /// The model.
+        model: String,
+        /// Why that is known.
+        why: String,
+    },
     /// The settings give one of two prices.
     #[error(
         "{place}: [models.\"{model}\"] gives `{given}` but not {missing}, and no list knows what the model costs: \
@@ -167,6 +181,12 @@ impl ModelError {
                  set `input` and `output` in [models.\"{model}\"] of researchgym.toml, or name a price file there with `prices`",
                 did_you_mean(meant)
             )),
+            ModelError::MakesEmbeddings { .. } => Some("a search uses it with --embedding-model".to_owned()),
+            ModelError::NoEmbeddings { .. } => Some(
+                "name one of a provider that has them, such as openai/text-embedding-3-small or a model of your own \
+                 machine under ollama/ or vllm/"
+                    .to_owned(),
+            ),
             ModelError::Script { .. } => Some("the format is in docs/reference/scripted-model.md".to_owned()),
             ModelError::Cassette(CassetteError::Line { .. }) => {
                 Some("if it is a cassette, delete it to record it again; else name another file".to_owned())

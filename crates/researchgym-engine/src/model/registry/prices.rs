@@ -117,7 +117,10 @@ impl Prices {
     fn set(&mut self, name: &str, model: &ModelSettings, settings: &Merged) -> Result<(), ModelError> {
         let mut facts = self.table.listing(name).map(|(_, listing)| listing.facts).unwrap_or_default();
         let usd = |given: Option<crate::model::settings::UsdPerMillion>| given.map(|usd| usd.0);
-        facts.price = match (facts.price, usd(model.input), usd(model.output)) {
+        facts.is_embedding = model.embedding.unwrap_or(facts.is_embedding);
+        let free_answers = facts.is_embedding && model.input.is_some() && facts.price.is_none();
+        let output = usd(model.output).or(free_answers.then_some(0));
+        facts.price = match (facts.price, usd(model.input), output) {
             // A tier for long prompts is part of the price that is replaced.
             (_, Some(input), Some(output)) => Some(Price { input, output, ..Price::FREE }),
             (Some(listed), input, output) => Some(Price {

@@ -21,6 +21,8 @@ pub(super) struct Row {
     pub(super) headers: &'static [(&'static str, &'static str)],
     /// Whether it runs on the user's own machine: no key is needed and nothing is paid.
     pub(super) is_local: bool,
+    /// Whether it is known to have no embeddings, whatever its wire may have.
+    pub(super) lacks_embeddings: bool,
 }
 
 /// How a variable writes a provider's address.
@@ -46,6 +48,7 @@ const BEARER: Row = Row {
     auth: Auth::Bearer,
     headers: &[],
     is_local: false,
+    lacks_embeddings: false,
 };
 
 pub(super) const ROWS: [Row; 12] = [
@@ -66,6 +69,7 @@ pub(super) const ROWS: [Row; 12] = [
         key_variables: &["ANTHROPIC_API_KEY"],
         auth: Auth::Header("x-api-key"),
         headers: &[("anthropic-version", "2023-06-01")],
+        lacks_embeddings: true,
         ..BEARER
     },
     Row {
@@ -98,6 +102,7 @@ pub(super) const ROWS: [Row; 12] = [
         names: &["deepseek"],
         base_url: "https://api.deepseek.com/v1",
         key_variables: &["DEEPSEEK_API_KEY"],
+        lacks_embeddings: true,
         ..BEARER
     },
     Row {
@@ -110,6 +115,7 @@ pub(super) const ROWS: [Row; 12] = [
         names: &["groq"],
         base_url: "https://api.groq.com/openai/v1",
         key_variables: &["GROQ_API_KEY"],
+        lacks_embeddings: true,
         ..BEARER
     },
     Row {

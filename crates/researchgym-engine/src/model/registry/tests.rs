@@ -271,6 +271,7 @@ fn prices_come_from_the_flag_then_settings_then_lists() {
         price: Some(Price { input: 150_000, output: 600_000, ..Price::FREE }),
         context_window: Some(1000),
         max_output: Some(77),
+        is_embedding: false,
     };
     assert_eq!(facts.facts, expected);
     assert!(facts.price_source.ends_with("settings.toml:3"), "{}", facts.price_source);
@@ -378,7 +379,7 @@ fn a_script_is_part_of_the_record() {
     let registry = registry_of("", &[], options()).unwrap();
     let endpoint = registry.resolve("scripted/s.jsonl").unwrap();
     let price = Some(Price { input: 1_000_000, output: 2_500_000, ..Price::FREE });
-    assert_eq!(endpoint.facts, ModelFacts { price, context_window: Some(9), max_output: None });
+    assert_eq!(endpoint.facts, ModelFacts { price, context_window: Some(9), ..ModelFacts::default() });
     let spec = Registry::spec_of(&endpoint);
     std::fs::remove_file(folder.path().join("s.jsonl")).unwrap();
     let again = registry.endpoint_of(&spec).unwrap();

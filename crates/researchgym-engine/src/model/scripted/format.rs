@@ -7,6 +7,8 @@ use researchgym_core::model::{ModelFacts, Price, Stop, Usage};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::embedding;
+
 /// A line of a script is not what it must be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {problem}")]
@@ -22,6 +24,8 @@ pub struct ScriptError {
 pub(super) struct Header {
     pub(super) facts: ModelFacts,
     pub(super) repeat_last: bool,
+    /// How many numbers its embeddings have, if it makes them.
+    pub(super) dimensions: Option<usize>,
 }
 
 /// One answer or failure.
@@ -110,6 +114,14 @@ struct WrittenHeader {
     max_output: Option<u64>,
     #[serde(default)]
     repeat_last: bool,
+    #[serde(default)]
+    embedding: Option<WrittenEmbedding>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenEmbedding {
+    dimensions: u64,
 }
 
 /// US dollars per million tokens.
@@ -153,15 +165,18 @@ pub(super) fn parse(text: &str) -> Result<(Header, Vec<Line>), ScriptError> {
             }
             header = Some(read_header(value).map_err(at)?);
         } else {
-            lines.push(read_line(value, index + 1).map_err(at)?);
+            let embeds = header.as_ref().is_some_and(|header: &Header| header.dimensions.is_some());
+            lines.push(read_line(value, index + 1, embeds).map_err(at)?);
         }
     }
-    if lines.is_empty() {
+    let embeds = header.as_ref().is_some_and(|header| header.dimensions.is_some());
+    if lines.is_empty() && !embeds {
         return Err(ScriptError { line: 1, problem: "the script holds no answer".to_owned() });
     }
     let free = Header {
         facts: ModelFacts { price: Some(Price::FREE), ..ModelFacts::default() },
         repeat_last: false,
+        dimensions: None,
     };
     Ok((header.unwrap_or(free), lines))
 }
@@ -192,8 +207,11 @@ fn read_header(value: Value) -> Result<Header, String> {
         price: Some(price),
         context_window: written.context_window,
         max_output: written.max_output,
+        is_embedding: written.embedding.is_some(),
     };
-    Ok(Header { facts, repeat_last: written.repeat_last })
+    let dimensions =
+        written.embedding.map(|written| embedding::dimensions(written.dimensions)).transpose()?;
+    Ok(Header { facts, repeat_last: written.repeat_last, dimensions })
 }
 
 fn usd(key: &str, value: &Value) -> Result<u64, String> {
@@ -204,10 +222,15 @@ fn usd(key: &str, value: &Value) -> Result<u64, String> {
     researchgym_core::model::price::usd_per_million(&text).map_err(|error| format!("`{key}`: {error}"))
 }
 
-fn read_line(value: Value, number: usize) -> Result<Line, String> {
+fn read_line(value: Value, number: usize, embeds: bool) -> Result<Line, String> {
     let line: Line = serde_json::from_value(value).map_err(|error| error.to_string())?;
     let says = line.text.is_some() || line.thinking.is_some() || !line.calls.is_empty();
+    if embeds && (says || line.usage.is_some() || line.stop.is_some()) {
+        let allowed = "its lines hold `error`, `delay_ms` and `expect`";
+        return Err(format!("a script with `embedding` says nothing: {allowed}"));
+    }
     match &line.error {
+        None if embeds => {}
         None if !says => return Err("needs one of `text`, `thinking`, `calls` and `error`".to_owned()),
         Some(_) if says || line.usage.is_some() || line.stop.is_some() => {
             return Err("`error` stands alone, with `delay_ms` and `expect` at most".to_owned());

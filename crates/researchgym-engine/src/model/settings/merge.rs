@@ -31,7 +31,7 @@ pub(super) const SLURM: [&str; 13] = [
 ];
 pub(super) const PROVIDER: [&str; 8] =
     ["base_url", "wire", "key_env", "key_file", "auth", "headers", "query", "local"];
-pub(super) const MODEL: [&str; 8] = [
+pub(super) const MODEL: [&str; 9] = [
     "input",
     "output",
     "cache_read",
@@ -39,6 +39,7 @@ pub(super) const MODEL: [&str; 8] = [
     "cache_write_1h",
     "context_window",
     "max_output",
+    "embedding",
     "request",
 ];
 /// What people may write in the belief that a key goes here.

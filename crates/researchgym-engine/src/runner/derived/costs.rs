@@ -26,7 +26,7 @@ impl Costs {
             Event::ModelCalled(called) => {
                 self.waited_ms += called.waited_ms;
                 let failure = match &called.outcome {
-                    CallOutcome::Answered { .. } => None,
+                    CallOutcome::Answered { .. } | CallOutcome::Embedded { .. } => None,
                     CallOutcome::Failed { failure } => Some(failure),
                 };
                 let more = json!({

@@ -149,6 +149,9 @@ impl Logs {
             Event::ModelCalled(called) => {
                 let outcome = match &called.outcome {
                     CallOutcome::Answered { .. } => "answered".to_owned(),
+                    CallOutcome::Embedded { vectors, dimensions } => {
+                        format!("embedded, {} vectors of {dimensions} numbers", vectors.len())
+                    }
                     CallOutcome::Failed { failure } => format!("failed: {}", failure.message),
                 };
                 let Usage { input, output, .. } = called.usage;

@@ -31,12 +31,48 @@ pub(super) fn specification(
     settings: &Settings,
     task: &Task,
 ) -> Result<AgentSpec, CommandError> {
-    let flags = &arguments.search;
     let has_model = arguments.model.is_some();
     let slots = if on_cluster(arguments) { CLUSTER_SLOTS } else { slots(task) };
-    let defaults = usual(name, task, has_model, slots);
+    let spec = with_flags(usual(name, task, has_model, slots), arguments, settings, (task, has_model))?;
+    check(&spec, task, has_model)?;
+    idle::check(&arguments.search, !arguments.search.ensemble.is_empty(), &spec, task)?;
+    Ok(AgentSpec::Search(Box::new(spec)))
+}
+
+/// What a fork of a search is asked to be: as the search was, or as the one of that name is, with what is given.
+pub(in crate::commands) fn forked(
+    old: &SearchSpec,
+    arguments: &RunArguments,
+    settings: &Settings,
+    task: &Task,
+    has_model: bool,
+) -> Result<SearchSpec, CommandError> {
+    let named = arguments.agent.as_deref().filter(|name| Some(*name) != old.preset.as_deref());
+    let defaults = match named {
+        Some(name) if name != SEARCH => usual(name, task, has_model, old.parallel),
+        _ => SearchSpec { models: Vec::new(), idea_model: None, ..old.clone() },
+    };
+    let spec = with_flags(defaults, arguments, settings, (task, has_model))?;
+    check(&spec, task, has_model)?;
+    let has_several = !arguments.search.ensemble.is_empty() || !old.models.is_empty();
+    idle::check(&arguments.search, has_several, &spec, task)?;
+    Ok(spec)
+}
+
+/// A search with what the flags say of it, its models but for weights left aside.
+fn with_flags(
+    defaults: SearchSpec,
+    arguments: &RunArguments,
+    settings: &Settings,
+    (task, has_model): (&Task, bool),
+) -> Result<SearchSpec, CommandError> {
+    let flags = &arguments.search;
     let preset_policy = defaults.policy.name();
     let policy = policy(flags.policy.as_deref(), settings, defaults.policy)?;
+    let stage_limits = match stage_limits(&flags.stage_budget, &flags.stage_tokens) {
+        given if given.is_empty() => defaults.stage_limits,
+        given => given,
+    };
     let operators = match flags.operators.as_slice() {
         [] if matches!(policy, PolicySpec::Stages(_)) && (defaults.preset.is_none() || !has_model) => {
             staged(defaults.operators, task, has_model)
@@ -51,13 +87,15 @@ pub(super) fn specification(
         policy: policy.with(&flags.policy_set).map_err(|error| CommandError::input(error.to_string()))?,
         operators,
         parallel: flags.slots.unwrap_or(defaults.parallel),
-        stage_limits: stage_limits(&flags.stage_budget, &flags.stage_tokens),
-        target: flags.target,
-        patience: flags.patience,
+        stage_limits,
+        target: flags.target.or(defaults.target),
+        patience: flags.patience.or(defaults.patience),
         measurements: flags.measurements.unwrap_or(defaults.measurements),
         novelty: Novelty {
             similarity: flags.similarity.unwrap_or(defaults.novelty.similarity),
             resamples: flags.resamples.unwrap_or(defaults.novelty.resamples),
+            // Set once its model is resolved.
+            embedding: None,
         },
         form: flags.form.map_or(defaults.form, FormName::form),
         repairs: flags.repairs.unwrap_or(defaults.repairs),
@@ -70,10 +108,7 @@ pub(super) fn specification(
     };
     // With another policy it is no longer what the name stands for.
     let is_preset = spec.policy.name() == preset_policy;
-    let spec = SearchSpec { preset: spec.preset.filter(|_| is_preset), ..spec };
-    check(&spec, task, has_model)?;
-    idle::check(flags, &spec, task)?;
-    Ok(AgentSpec::Search(Box::new(spec)))
+    Ok(SearchSpec { preset: spec.preset.filter(|_| is_preset), ..spec })
 }
 
 /// Whether evaluations are jobs of a cluster.
@@ -168,7 +203,7 @@ fn stage_limits(budgets: &[(u32, u64)], tokens: &[(u32, u64)]) -> StageLimits {
 }
 
 /// Whether an agent of that name is a search.
-pub(super) fn is_search(name: &str) -> bool {
+pub(in crate::commands) fn is_search(name: &str) -> bool {
     name == SEARCH || PRESETS.iter().any(|preset| preset.name == name)
 }
 

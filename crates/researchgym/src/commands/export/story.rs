@@ -161,6 +161,7 @@ impl Listener {
                     }
                 }
             }
+            CallOutcome::Embedded { .. } => {}
             CallOutcome::Failed { failure } => call.failure = Some(failure.message.clone()),
         }
         self.calls.push(call);

@@ -52,7 +52,7 @@ impl Bench {
         let search = SearchSpec {
             policy: PolicySpec::named("hill-climb").expect("a policy"),
             operators: Repertoire([(Operator::Tune, 1.0)].into()),
-            novelty: Novelty { similarity: 1.0, resamples: 0 },
+            novelty: Novelty { similarity: 1.0, resamples: 0, embedding: None },
             repairs: 0,
             ..default_spec()
         };

@@ -9,10 +9,14 @@ use crate::arguments::SearchArguments;
 use crate::error::CommandError;
 
 /// Refuses the first flag that has no effect.
-pub(super) fn check(flags: &SearchArguments, spec: &SearchSpec, task: &Task) -> Result<(), CommandError> {
+pub(super) fn check(
+    flags: &SearchArguments,
+    has_several: bool,
+    spec: &SearchSpec,
+    task: &Task,
+) -> Result<(), CommandError> {
     let asks = spec.operators.needs_model();
     let implements = spec.operators.0.contains_key(&Operator::Implement);
-    let has_several = !flags.ensemble.is_empty();
     let no_model = "no operator of this search asks a model";
     let one_model = "there is one model only";
     let unused = [
@@ -40,7 +44,13 @@ pub(super) fn check(flags: &SearchArguments, spec: &SearchSpec, task: &Task) -> 
             no_model,
             "add one that does, such as improve, with --model",
         ),
-        ("--ensemble", has_several && !asks, no_model, "add one that does, such as improve"),
+        ("--ensemble", !flags.ensemble.is_empty() && !asks, no_model, "add one that does, such as improve"),
+        (
+            "--embedding-model",
+            flags.embedding_model.is_some() && !asks,
+            no_model,
+            "add one that does, such as improve",
+        ),
         ("--select", flags.select.is_some() && !has_several, one_model, "name others with --ensemble"),
         (
             "--model-weight",
