@@ -117,7 +117,12 @@ fn the_best_is_taken_as_files() {
     }
     let again = world.finish(&["export", &id, "--best", "best"]);
     assert_eq!(again.code, 2);
-    assert!(again.stderr.contains("there is something already"), "{}", again.stderr);
+    assert!(again.stderr.contains("--best "), "{}", again.stderr);
+    assert!(
+        again.stderr.contains("there is something already\n\nhint: name a new folder"),
+        "{}",
+        again.stderr
+    );
 }
 
 #[test]
