@@ -25,7 +25,7 @@ usage: cargo run --release -p researchgym-bench -- NAME [--key value ..]
   store       [--runs 10000] [--events 200] [--long 300000]
   search      [--candidates 2000] [--isolated 40] [--slots 1,4] [--policies islands,..] [--openevolve PYTHON]
   search-scale [--nodes 100000] [--policies islands,..] [--resume yes|no]
-  shoot-out   --out DIR [--seeds 5] [--only NAME,..] [--program FILE]
+  shoot-out   --out DIR [--seeds 5] [--parallel 1] [--only NAME,..] [--program FILE]
   problems    [--quick yes] [--only NAME,..] [--tasks-dir DIR]
   patches     [--quick yes] [--repeats 20]
   slurm       [--trials 48] [--slots 8] [--queued 1000] [--again 200] [--program FILE]";
@@ -62,7 +62,7 @@ impl Options {
             "search" => &["candidates", "isolated", "slots", "policies", "openevolve"],
             "search-scale" => &["nodes", "policies", "resume"],
             "search-again" => &["folder", "what"],
-            "shoot-out" => &["out", "seeds", "only", "program"],
+            "shoot-out" => &["out", "seeds", "parallel", "only", "program"],
             "problems" => &["quick", "only", "tasks-dir"],
             "slurm" => &["trials", "slots", "queued", "again", "program"],
             "patches" => &["quick", "repeats"],

@@ -469,6 +469,16 @@ fn notes(
             apart => format!("Told apart {test}: {}. All other differences may be chance.", apart.join(", ")),
         });
     }
+    for (place, one) in policies.iter().enumerate() {
+        let alike =
+            policies.iter().skip(place + 1).filter(|other| are_alike(&one.policy, &other.policy, searches));
+        for other in alike {
+            notes.push(format!(
+                "{} and {} came the same way with every seed: with so few candidates they do the same.",
+                one.policy, other.policy
+            ));
+        }
+    }
     let endings = |cause: Cause| searches.iter().filter(|search| search.ending == Some(cause)).count();
     let short = [
         (Cause::TimeLimit, "the end of their working time"),
@@ -491,6 +501,16 @@ fn notes(
         notes.push(format!("{without} searches have no value at all; they count as worse than any other."));
     }
     notes
+}
+
+/// Whether two policies had the same values at the same evaluations with every seed, and ever found anything.
+fn are_alike(one: &str, other: &str, searches: &[Searched]) -> bool {
+    let courses = |policy: &str| {
+        let own = searches.iter().filter(|search| search.policy == policy);
+        own.map(|search| (search.seed, &search.course)).collect::<Vec<(u64, &Vec<Reached>)>>()
+    };
+    let ours = courses(one);
+    ours.iter().any(|(_, course)| course.len() > 2) && ours == courses(other)
 }
 
 #[cfg(test)]
@@ -673,6 +693,21 @@ mod tests {
             assert_eq!(seeds_needed(policies, level), seeds, "{policies} policies at {level}");
         }
         assert_eq!([2, 5, 6].map(coverage_of_range), [0.5, 0.9375, 0.96875]);
+    }
+
+    #[test]
+    fn policies_that_do_the_same_are_told() {
+        let course = [(1, 1.0), (3, 2.0), (7, 2.5)];
+        let mut searches = vec![search("a", 1, &course), search("b", 1, &course)];
+        let told = |searches: &[Searched]| {
+            let notes = of(setting(Direction::Maximize, None), searches.to_vec()).notes;
+            notes.iter().any(|note| note.starts_with("a and b came the same way"))
+        };
+        assert!(told(&searches));
+        searches.extend([search("a", 2, &course), search("b", 2, &course[..2])]);
+        assert!(!told(&searches));
+        let short = [search("a", 1, &course[..2]), search("b", 1, &course[..2])];
+        assert!(!told(&short), "one step from the baseline may be chance");
     }
 
     #[test]
