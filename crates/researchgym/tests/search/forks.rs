@@ -215,7 +215,7 @@ fn forks_that_would_measure_something_else_are_refused() {
         (id.clone(), &["--runtime", "host", "--steps", "9"], "--runtime: a fork keeps"),
         (id.clone(), &["climb", "basic-agent", "--steps", "9"], "the run's agent is search, not basic-agent"),
         (id.clone(), &["--operators", "draft", "--steps", "9"], "draft needs --model provider/model"),
-        (id.clone(), &["--ensemble", &ensemble, "--steps", "9"], "the search has none"),
+        (id.clone(), &["--ensemble", &ensemble, "--steps", "9"], "no operator of this search asks a model"),
     ];
     for (place, more, expected) in wrong {
         let refused = fork(&world, &place, more);

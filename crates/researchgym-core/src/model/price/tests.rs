@@ -377,6 +377,7 @@ fn litellms_file_is_read() {
             Some(Price { input: 1_000_000, output: 1_000_000, long_context: Some(tiers), ..Price::FREE }),
         ),
         ("openai/gpt-5", Some(Price { input: 2_000_000, output: 3_000_000, ..Price::FREE })),
+        ("openai/text-embedding-3-small", Some(Price { input: 20_000, ..Price::FREE })),
         ("openrouter/openai/gpt-oss-120b", None),
     ];
     assert_eq!(read, expected);
@@ -453,7 +454,10 @@ fn the_built_in_table_is_sourced_and_plausible() {
         assert!(listing.source.as_deref().is_some_and(|source| source.starts_with("https://")), "{name}");
         assert!(listing.date.is_some(), "{name}");
         assert!((10_000..=200_000_000).contains(&price.input), "{name}");
-        assert!((price.input..=700_000_000).contains(&price.output), "{name}");
+        match listing.facts.is_embedding {
+            true => assert_eq!(price.output, 0, "{name}"),
+            false => assert!((price.input..=700_000_000).contains(&price.output), "{name}"),
+        }
         assert!(price.cache_read.is_none_or(|read| read < price.input), "{name}");
         assert!(
             price.long_context.is_none_or(|long| long.input > price.input && long.output > price.output),
