@@ -407,6 +407,7 @@ mod tests {
                     moments,
                     operators,
                     spent,
+                    embeddings: None,
                     evaluation_ms: 0,
                 })
             });
