@@ -417,6 +417,7 @@ mod tests {
                     moments,
                     operators,
                     spent,
+                    embeddings: None,
                     evaluation_ms: 0,
                     inherited: None,
                 })

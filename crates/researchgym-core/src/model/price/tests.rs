@@ -381,6 +381,9 @@ fn litellms_file_is_read() {
         ("openrouter/openai/gpt-oss-120b", None),
     ];
     assert_eq!(read, expected);
+    let embeds: Vec<&str> =
+        table.iter().filter(|(_, listing)| listing.facts.is_embedding).map(|(name, _)| name).collect();
+    assert_eq!(embeds, ["openai/text-embedding-3-small"]);
 }
 
 #[test]
@@ -487,5 +490,6 @@ fn well_known_models_have_their_price() {
     check_builtin("deepseek/deepseek-chat", 700_000);
     check_builtin("openrouter/anthropic/claude-sonnet-4.5", 18_000_000);
     check_builtin("openrouter/openai/gpt-oss-120b", 229_000);
+    check_builtin("openai/text-embedding-3-small", 20_000);
     check_builtin("ollama/qwen3:8b", 0);
 }
