@@ -94,7 +94,7 @@ pub struct RunState {
     pub steps: u64,
     /// All actions so far.
     pub actions: u64,
-    /// Sequence number of the newest action's `Acted`; 0 before the first.
+    /// Sequence number of the newest action's `Acted`, of a search of its newest event; 0 before the first.
     pub acted_at: u64,
     /// Set once the agent has submitted or given up: whatever its record still holds, nothing may follow.
     pub concluded: Option<Ending>,
@@ -346,7 +346,10 @@ impl RunState {
             | Event::NodeDropped(_)
             | Event::EvaluationBegan(_)
             | Event::TrialReported(_)
-            | Event::Evaluated(_) => self.searched(line)?,
+            | Event::Evaluated(_) => {
+                self.acted_at = line.seq;
+                self.searched(line)?;
+            }
             Event::UserNoted { text } => self.notes.push((line.seq, text.clone())),
             Event::Paused => self.is_paused = true,
             Event::Unpaused { .. } => self.is_paused = false,

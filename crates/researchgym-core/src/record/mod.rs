@@ -417,7 +417,6 @@ mod tests {
                     moments,
                     operators,
                     spent,
-                    embeddings: None,
                     evaluation_ms: 0,
                     inherited: None,
                 })

@@ -153,7 +153,7 @@ impl Recorder {
                 variant: started.spec.variant.clone(),
                 directions,
                 baseline: baseline.map(|baseline| baseline.shown(&primary).clone()),
-                noise_floor: baseline.map_or(0.0, |baseline| baseline.noise_floor),
+                noise_floor: baseline.map_or(0.0, |baseline| baseline.margin_shown(&primary)),
                 digest: Some(started.digests.task),
                 primary: Some(primary),
             },

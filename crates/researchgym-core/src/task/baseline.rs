@@ -22,7 +22,8 @@ pub struct Baseline {
     /// How far a re-run of the baseline may land from `measured` (absolute, per metric). `task check` holds it.
     #[serde(default)]
     pub tolerance: Metrics,
-    /// Differences of the primary metric below this are noise (absolute). An improvement must exceed it.
+    /// Differences of the primary metric below this are noise (absolute). An improvement must exceed it, and over what was
+    /// measured the tolerance too.
     #[serde(default)]
     pub noise_floor: f64,
 }
@@ -37,16 +38,30 @@ impl Baseline {
         if self.published.is_empty() || is_too_low { &self.measured } else { &self.published }
     }
 
+    /// By how much a value of the primary metric must be better than the number [shown](Baseline::shown).
+    pub fn margin_shown(&self, primary: &Primary) -> f64 {
+        match std::ptr::eq(self.shown(primary), &self.measured) {
+            true => self.margin_measured(primary),
+            false => self.noise_floor,
+        }
+    }
+
+    /// The same of what was measured, which a run of the baseline itself may exceed by as much as is tolerated.
+    fn margin_measured(&self, primary: &Primary) -> f64 {
+        self.tolerance.get(&primary.name).copied().unwrap_or_default().max(self.noise_floor)
+    }
+
     /// Whether a value of the primary metric is better by more than noise than what was published and than what was
     /// measured; `None` if neither is known.
     pub fn is_beaten(&self, primary: &Primary, value: f64) -> Option<bool> {
-        let references = [&self.published, &self.measured].map(|metrics| metrics.get(&primary.name));
-        let gains: Vec<f64> = references
+        let references =
+            [(&self.published, self.noise_floor), (&self.measured, self.margin_measured(primary))];
+        let mut known = references
             .into_iter()
-            .flatten()
-            .map(|reference| primary.direction.gain(value, *reference))
-            .collect();
-        (!gains.is_empty()).then(|| gains.iter().all(|gain| *gain > self.noise_floor))
+            .filter_map(|(metrics, margin)| Some((metrics.get(&primary.name)?, margin)))
+            .peekable();
+        known.peek()?;
+        Some(known.all(|(reference, margin)| primary.direction.gain(value, *reference) > margin))
     }
 }
 
@@ -85,5 +100,18 @@ mod tests {
         check(Some(2.0), Some(3.0), 3.0, (Some(3.0), Some(false)));
         check(Some(2.0), Some(3.0), 3.6, (Some(3.0), Some(true)));
         check(None, None, 1.0, (None, None));
+    }
+
+    #[test]
+    fn a_run_of_the_baseline_within_its_tolerance_beats_nothing() {
+        let primary = Primary { name: "score".to_owned(), direction: Direction::Maximize };
+        let metrics = |value: f64| Metrics::from([("score".to_owned(), value)]);
+        let measured = Baseline { measured: metrics(1.0), tolerance: metrics(0.125), ..Baseline::default() };
+        let told = |baseline: &Baseline, value| (baseline.is_beaten(&primary, value), baseline.margin_shown(&primary));
+        assert_eq!(told(&measured, 1.125), (Some(false), 0.125));
+        assert_eq!(told(&measured, 1.25), (Some(true), 0.125));
+        let published = Baseline { published: metrics(1.2), ..measured.clone() };
+        assert_eq!(told(&published, 1.25), (Some(true), 0.0));
+        assert_eq!(told(&Baseline { noise_floor: 0.5, ..measured }, 1.25), (Some(false), 0.5));
     }
 }

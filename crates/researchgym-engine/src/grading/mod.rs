@@ -24,6 +24,7 @@ use researchgym_core::score::{AttemptKind, Finding, Score, Severity, Split};
 use researchgym_core::task::{Player, Task};
 use rustix::process::Signal;
 
+use self::channel::ChannelError;
 pub(crate) use self::support::UNFINISHED;
 pub use self::support::library;
 pub use self::warm::{WarmGrader, grade_warm, start_warm_grader};
@@ -250,6 +251,10 @@ async fn play(
                 return Err(broke(format!("the program of `{}` was killed", reference.name)));
             }
             Ok(Graded { score, killed: killed.first().map(|player| player.name.clone()) })
+        }
+        // It went away without having read what it was to do.
+        (Some(0), Err(ChannelError::Io(_))) => {
+            Err(broke("the grader ended with status 0 and told no score".to_owned()))
         }
         (Some(0), Err(error)) => Err(broke(error.to_string())),
         (Some(code), Err(error)) => Err(broke(format!("the grader ended with status {code}: {error}"))),

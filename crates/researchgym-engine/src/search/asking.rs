@@ -43,8 +43,8 @@ pub(crate) enum Permission {
 pub(crate) enum Unanswered {
     /// The conversation is longer than the model's context.
     ContextFull(String),
-    /// The model cannot be asked at all: the search cannot go on.
-    Ends(Failure),
+    /// This model cannot be asked at all.
+    Ends(String, Failure),
     /// The search has ended meanwhile.
     Over,
 }
@@ -93,15 +93,19 @@ impl Asker {
             };
             let wait = match (failure.kind, booked.again) {
                 (FailureKind::ContextLength, _) => return Err(Unanswered::ContextFull(failure.message)),
-                _ if paid == PAID_RETRIES => return Err(Unanswered::Ends(self.door.failure(&failure))),
+                _ if paid == PAID_RETRIES => return Err(self.ends(&failure)),
                 (FailureKind::BrokenStream | FailureKind::Malformed, _) => Duration::ZERO,
                 (_, Some(wait)) => wait,
-                (_, None) => return Err(Unanswered::Ends(self.door.failure(&failure))),
+                (_, None) => return Err(self.ends(&failure)),
             };
             repeats = Some(granted.call);
             tokio::time::sleep(wait).await;
         }
         Err(Unanswered::Over)
+    }
+
+    fn ends(&self, failure: &ModelFailure) -> Unanswered {
+        Unanswered::Ends(self.door.endpoint.target.name.clone(), self.door.failure(failure))
     }
 
     async fn permission(

@@ -85,7 +85,12 @@ impl Search {
         }
     }
 
-    fn ask_for_ideas(&mut self, session: &mut Session, id: NodeId, epoch: u32) -> Result<(), Failure> {
+    pub(super) fn ask_for_ideas(
+        &mut self,
+        session: &mut Session,
+        id: NodeId,
+        epoch: u32,
+    ) -> Result<(), Failure> {
         let Some(call) = self.call_of(session, id) else { return Ok(()) };
         let told = match self.opening(session, id, Step::Ideas { count: call.ideas, earlier: &[] }) {
             Ok(told) => told,
@@ -101,6 +106,7 @@ impl Search {
         let settings = RequestSettings { temperature: self.spec.temperature, ..RequestSettings::default() };
         self.beside.spawn(have_ideas(Question {
             node: id,
+            round: self.rounds.get(&id).copied().unwrap_or_default(),
             asker: Asker { door, entries: self.entry_teller.clone() },
             teller: self.teller.clone(),
             settings,

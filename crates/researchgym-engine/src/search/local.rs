@@ -15,6 +15,7 @@ use researchgym_core::observation::{ExecEnding, ReachedLimit};
 use researchgym_core::score::AttemptKind;
 use researchgym_core::search::event::EvaluationFailure;
 use researchgym_core::task::{Task, Warm};
+use rustix::process::Signal;
 
 use super::evaluator::{Evaluation, Evaluator, Files, Job, JobGrading, Said, Verdict};
 use super::meter::{Meter, Metered};
@@ -481,8 +482,23 @@ fn fault(ended: &ExecOutcome, said: &Said, timeout: Duration) -> Option<(Evaluat
                 .iter()
                 .any(|error| last.starts_with(error));
             let kind = if is_build { EvaluationFailure::Build } else { EvaluationFailure::Crash };
-            Some((kind, format!("its program ended with status {code}: {last}")))
+            Some((
+                kind,
+                format!("its program {}{}{last}", ended_with(code), if last.is_empty() { "" } else { ": " }),
+            ))
         }
+    }
+}
+
+/// A status in words: bash has signals above 128.
+fn ended_with(code: i32) -> String {
+    match code.checked_sub(128).and_then(Signal::from_named_raw) {
+        Some(signal) => {
+            let name = format!("{signal:?}");
+            let name = name.trim_matches('"').trim_start_matches("Signal::");
+            format!("was killed by signal {} (SIG{name}), status {code}", code - 128)
+        }
+        None => format!("ended with status {code}"),
     }
 }
 

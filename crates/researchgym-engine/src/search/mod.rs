@@ -106,6 +106,10 @@ struct Search {
     asking_for_ideas: BTreeSet<u32>,
     /// The ways to the models: the run's own first, then the others of the ensemble, with their weights.
     doors: Vec<(Arc<Door>, f64)>,
+    /// Those of them that could not be asked, by name: the others do their work until the run is resumed.
+    silent: BTreeSet<String>,
+    /// How many models could not be asked for a node.
+    rounds: HashMap<NodeId, u64>,
     /// The task's description, for models.
     description: String,
     /// Protected files, for models.
@@ -162,6 +166,8 @@ enum Message {
     CodeOpening { node: NodeId, idea: String, answer: tokio::sync::oneshot::Sender<Result<Told, String>> },
     /// What makes candidates cannot be used at all: the search cannot go on.
     MakingEnds(Failure),
+    /// A model that makes a node's candidate, or has the ideas that a node asks for, cannot be asked.
+    ModelEnds { node: NodeId, model: String, failure: Failure },
     /// About embeddings.
     Embedding(meaning::Entry),
     /// How an evaluation under way stands.
@@ -333,6 +339,7 @@ impl Search {
                 Ok(())
             }
             Message::MakingEnds(failure) => Err(failure),
+            Message::ModelEnds { node, model, failure } => self.without_model(session, node, model, failure),
             Message::Embedding(entry) => self.on_embedding(session, entry),
             Message::Progressed { evaluation, progress } => self.progressed(session, evaluation, progress),
             Message::Evaluated { evaluation, wall_ms, result } => {

@@ -30,9 +30,17 @@ pub(super) fn conversations_of(node: NodeId) -> Range<u64> {
     first..first + OF_A_NODE
 }
 
+/// The first of them with the model that is asked after so many others could not be.
+fn first_conversation(node: NodeId, round: u64) -> u64 {
+    const OF_A_MODEL: u64 = 4;
+    conversations_of(node).start + round.min(OF_A_NODE / OF_A_MODEL - 1) * OF_A_MODEL
+}
+
 /// All that making one candidate needs.
 pub(super) struct Order {
     pub(super) node: NodeId,
+    /// How many models could not be asked for it before.
+    pub(super) round: u64,
     pub(super) asker: Asker,
     pub(super) teller: mpsc::UnboundedSender<ToLoop>,
     pub(super) settings: RequestSettings,
@@ -67,6 +75,8 @@ pub(super) enum Idea {
 /// All that a question for several ideas needs.
 pub(super) struct Question {
     pub(super) node: NodeId,
+    /// How many models could not be asked it before.
+    pub(super) round: u64,
     pub(super) asker: Asker,
     pub(super) teller: mpsc::UnboundedSender<ToLoop>,
     pub(super) settings: RequestSettings,
@@ -84,8 +94,8 @@ pub(super) struct Question {
 enum Ends {
     /// With a reason that belongs to the node.
     Unmade(Gate, String, Option<NodeId>),
-    /// The model cannot be asked: the search ends.
-    Model(Failure),
+    /// A model cannot be asked.
+    Model(String, Failure),
     /// The search has ended.
     Over,
 }
@@ -98,7 +108,7 @@ impl From<Unanswered> for Ends {
                 format!("what must be told is longer than the model's context: {reason}"),
                 None,
             ),
-            Unanswered::Ends(failure) => Ends::Model(failure),
+            Unanswered::Ends(model, failure) => Ends::Model(model, failure),
             Unanswered::Over => Ends::Over,
         }
     }
@@ -130,8 +140,8 @@ pub(super) async fn make(mut order: Order) {
             Ok(Made { files, idea, model, shown, attempts, spent, judged })
         }
         Err(Ends::Unmade(gate, reason, of)) => Err(Unmade { gate, reason, of, idea, model, attempts, spent }),
-        Err(Ends::Model(failure)) => {
-            let _ = order.teller.send(ToLoop::MakingEnds(failure));
+        Err(Ends::Model(model, failure)) => {
+            let _ = order.teller.send(ToLoop::ModelEnds { node: order.node, model, failure });
             return;
         }
         Err(Ends::Over) => return,
@@ -141,7 +151,7 @@ pub(super) async fn make(mut order: Order) {
 }
 
 async fn implement(order: &mut Order, account: &mut Account) -> Result<(Arc<Files>, Option<Judged>), Ends> {
-    let number = conversations_of(order.node).start;
+    let number = first_conversation(order.node, order.round);
     let mut conversation = Conversation::new(number);
     let mut messages = std::mem::take(&mut order.opening);
     match std::mem::replace(&mut order.idea, Idea::OfTheChange) {
@@ -218,7 +228,7 @@ async fn idea(
     account: &mut Account,
     opening: Vec<Message>,
 ) -> Result<String, Ends> {
-    let mut conversation = Conversation::new(conversations_of(order.node).start);
+    let mut conversation = Conversation::new(first_conversation(order.node, order.round));
     for message in opening {
         conversation.push(message);
     }
@@ -268,16 +278,16 @@ pub(super) async fn have_ideas(question: Question) {
     // Who has gone has ended the search.
     let _ = match brought(question).await {
         Ok(brought) => teller.send(ToLoop::IdeasHad { node, brought }),
-        Err(Ends::Model(failure)) => teller.send(ToLoop::MakingEnds(failure)),
+        Err(Ends::Model(model, failure)) => teller.send(ToLoop::ModelEnds { node, model, failure }),
         Err(Ends::Over | Ends::Unmade(..)) => return,
     };
 }
 
 /// What a question for several ideas brings.
 async fn brought(question: Question) -> Result<Brought, Ends> {
-    let Question { node, asker, settings, opening, count, mut repairs, mut resamples, owner, judge, .. } =
-        question;
-    let mut conversation = Conversation::new(u64::from(node) * OF_A_NODE);
+    let Question { node, round, asker, settings, opening, count, .. } = question;
+    let Question { mut repairs, mut resamples, owner, judge, .. } = question;
+    let mut conversation = Conversation::new(first_conversation(node, round));
     for message in opening {
         conversation.push(message);
     }

@@ -113,6 +113,8 @@ impl Search {
             waiting_for_ideas: BTreeSet::new(),
             asking_for_ideas: BTreeSet::new(),
             doors,
+            silent: BTreeSet::new(),
+            rounds: HashMap::new(),
             description,
             protected,
             messages,

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use researchgym_core::action::Body;
+use researchgym_core::event::Event;
 use researchgym_core::failure::Failure;
 use researchgym_core::model::RequestSettings;
 use researchgym_core::search::context::{self, Asked, Reach, Step, Told};
@@ -70,6 +71,7 @@ impl Search {
         let spared = judge.as_ref().map_or_else(Vec::new, |_| spared(tree(session), id));
         self.beside.spawn(models::make(Order {
             node: id,
+            round: self.rounds.get(&id).copied().unwrap_or_default(),
             judge,
             spared: Arc::new(spared),
             baseline: self.contents.baseline().clone(),
@@ -90,10 +92,42 @@ impl Search {
 
     /// The model that is asked for a node's candidate.
     pub(super) fn choose_model(&self, id: NodeId) -> Option<Arc<Door>> {
+        let doors: Vec<&(Arc<Door>, f64)> =
+            self.doors.iter().filter(|(door, _)| !self.silent.contains(&door.endpoint.target.name)).collect();
         let models: Vec<(&str, f64)> =
-            self.doors.iter().map(|(door, weight)| (door.endpoint.target.name.as_str(), *weight)).collect();
+            doors.iter().map(|(door, weight)| (door.endpoint.target.name.as_str(), *weight)).collect();
         let chosen = self.ensemble.choose(&models, &mut Stream::new(self.seed, "model", u64::from(id)))?;
-        self.doors.get(chosen).map(|(door, _)| door.clone())
+        doors.get(chosen).map(|(door, _)| door.clone())
+    }
+
+    /// Has another model of the ensemble do what one was to do that cannot be asked.
+    ///
+    /// # Errors
+    /// The model's failure, if there is no other one.
+    pub(super) fn without_model(
+        &mut self,
+        session: &mut Session,
+        id: NodeId,
+        model: String,
+        failure: Failure,
+    ) -> Result<(), Failure> {
+        let usable = self.doors.iter().filter(|(_, weight)| *weight > 0.0);
+        let mut names = usable.map(|(door, _)| &door.endpoint.target.name);
+        let is_one_of_them = names.clone().any(|name| *name == model);
+        if !is_one_of_them || !names.any(|name| *name != model && !self.silent.contains(name)) {
+            return Err(failure);
+        }
+        if !self.silent.contains(&model) {
+            let text = format!("{failure}; the other models go on without it until the run is resumed");
+            session.record_node(Event::Noted { text })?;
+            self.silent.insert(model);
+        }
+        *self.rounds.entry(id).or_default() += 1;
+        let epoch = tree(session).get(id).and_then(|node| node.tag.epoch).unwrap_or_default();
+        match self.waiting_for_ideas.contains(&id) && self.asking_for_ideas.contains(&epoch) {
+            true => self.ask_for_ideas(session, id, epoch),
+            false => self.make_beside(session, id),
+        }
     }
 
     /// What a model is told first.

@@ -155,3 +155,48 @@ fn several_models_share_the_work_and_every_call_is_booked() {
     assert_eq!(of_type(&events, "model_called").len(), 6);
     assert_eq!(finished.object()["model_calls"].as_u64(), Some(6));
 }
+
+#[test]
+fn others_go_on_without_a_model_that_cannot_be_asked() {
+    if !can_isolate() {
+        return;
+    }
+    let world = World::new();
+    // Both have the weight 1; this one has nothing to say after its first answer.
+    let short = model(&world, &[answer("4.0")]);
+    let lines: Vec<String> = std::iter::once(json!({"script": 1}))
+        .chain((0..6).map(|number| answer(&format!("5.{number}"))))
+        .map(|line| line.to_string())
+        .collect();
+    let other = format!("scripted/{}", world.file("other.jsonl", &lines.join("\n")));
+    let flags = ["--model", &short, "--ensemble", &other, "--policy", "best-of-n", "--operators", "draft"];
+    let more = ["--slots", "1", "--steps", "6", "--seed", "4", "--similarity", "1"];
+    let finished = search(&world, &[&flags[..], &more[..]].concat());
+    assert_eq!(finished.code, 0, "{}", finished.stderr);
+    let events = finished.events();
+    let values: Vec<String> = fates(&events).into_iter().map(|(_, fate)| fate).collect();
+    assert_eq!(values, ["3", "5", "4", "5.1", "5.2", "5.3", "5.4"]);
+    let noted: Vec<&str> =
+        of_type(&events, "noted").iter().filter_map(|noted| noted["text"].as_str()).collect();
+    let about =
+        noted.iter().filter(|text| text.contains("go on without it until the run is resumed")).count();
+    assert_eq!(about, 1, "{noted:?}");
+    let failed = of_type(&events, "model_called")
+        .iter()
+        .filter(|called| called["outcome"]["type"] == "failed")
+        .count();
+    assert_eq!(failed, 1);
+    // Whoever resumes gives it another chance; what was answered is asked of nobody again.
+    let id = crate::support::name(&finished.run());
+    let resumed = world.finish(&["run", "--output", "json", "--resume", &id, "--steps", "7"]);
+    assert_eq!(resumed.code, 0, "{}", resumed.stderr);
+    let after = finished.events();
+    assert_eq!(fates(&after).last().map(|(_, fate)| fate.as_str()), Some("5.5"));
+    let answers = |events: &[Value]| {
+        of_type(events, "model_called")
+            .iter()
+            .filter(|called| called["outcome"]["type"] == "answered")
+            .count()
+    };
+    assert_eq!(answers(&after), answers(&events) + 1);
+}

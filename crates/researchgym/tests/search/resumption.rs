@@ -48,7 +48,7 @@ fn a_search_that_was_stopped_goes_on_under_a_higher_total_as_if_it_had_not() {
     let whole = {
         let world = World::new();
         let finished = search(&world, &[flags.as_slice(), &["--steps", "8"]].concat());
-        fates(&finished.events())
+        (fates(&finished.events()), finished.object()["score"].clone())
     };
     let world = World::new();
     let first = search(&world, &[flags.as_slice(), &["--steps", "4"]].concat());
@@ -63,7 +63,10 @@ fn a_search_that_was_stopped_goes_on_under_a_higher_total_as_if_it_had_not() {
         "8",
     ]);
     assert_eq!(again.code, 0, "{}", again.stderr);
-    assert_eq!(fates(&again.events()), whole);
+    assert_eq!((fates(&again.events()), again.object()["score"].clone()), whole);
+    let events = again.events();
+    let graded = of_type(&events, "scored").into_iter().filter(|scored| scored["kind"] == "auto").count();
+    assert_eq!(graded, 2, "what is best then is graded anew");
 }
 
 #[test]

@@ -34,8 +34,11 @@ pub(super) fn standings(asked: &Asked) -> Result<Vec<Standing>, CommandError> {
 
 fn standing(search: &Search, known: &[(Kept, RunSpec)]) -> Result<Standing, CommandError> {
     let wanted = comparable(&search.spec);
-    let own: Vec<&Kept> =
-        known.iter().filter(|(_, spec)| comparable(spec) == wanted).map(|(kept, _)| kept).collect();
+    let own: Vec<&Kept> = known
+        .iter()
+        .filter(|(kept, spec)| comparable(spec) == wanted && !has_more(kept, spec))
+        .map(|(kept, _)| kept)
+        .collect();
     let is_over = |kept: &&&Kept| {
         let cause = kept.record.ending.cause;
         kept.record.state == Progress::Ended
@@ -55,6 +58,12 @@ fn standing(search: &Search, known: &[(Kept, RunSpec)]) -> Result<Standing, Comm
         Some(kept) => Ok(Standing::GoesOn(kept.folder.clone())),
         None => Ok(Standing::New),
     }
+}
+
+/// Whether somebody has let a search go on beyond what it was to make: it cannot be compared any more.
+fn has_more(kept: &Kept, spec: &RunSpec) -> bool {
+    let made = kept.record.search.as_ref().map_or(0, |search| search.candidates);
+    spec.limits.steps.is_some_and(|steps| made > steps)
 }
 
 /// What a run was asked to be, from the first line of its log.
