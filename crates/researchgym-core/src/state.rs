@@ -17,8 +17,10 @@ use crate::model::FailureKind;
 use crate::network::{NetworkUse, Phase};
 use crate::observation::Observation;
 use crate::score::{AttemptKind, Finding, Score, Severity, Split};
-use crate::search::{NodeId, Tree};
+use crate::search::Tree;
 use crate::spec::{AgentSpec, Limits};
+
+pub use self::search::Inherited;
 
 /// Events do not make sense in this order.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -137,15 +139,6 @@ pub struct RunState {
     /// A fork: what it took over.
     pub inherited: Option<Inherited>,
     segment_began: Segment,
-}
-
-/// What a fork took over from the run that it goes on from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Inherited {
-    /// Of a search: so many of its nodes, the first ones, were planned by the other.
-    pub nodes: NodeId,
-    /// What the history had used.
-    pub used: Used,
 }
 
 /// Where the running segment began, to know the wall time of one that died.
@@ -374,16 +367,8 @@ impl RunState {
         }
         self.last_at.clone_from(&line.time);
         self.events += 1;
-        if self.started.spec.fork.as_ref().is_some_and(|fork| self.events == fork.events + 1) {
-            let nodes = self.search.as_ref().map_or(0, |tree| tree.nodes().len() as NodeId);
-            self.inherited = Some(Inherited { nodes, used: self.used() });
-        }
+        self.inherit();
         Ok(())
-    }
-
-    /// Whether a node was planned by the search that this one was forked from.
-    pub fn inherits(&self, node: NodeId) -> bool {
-        self.inherited.is_some_and(|inherited| node < inherited.nodes)
     }
 
     /// Attempts at calls of this model that came to an end so far.

@@ -1,11 +1,35 @@
-//! The part of a run's state that only searches have: steps and working time that nodes bring, and the tree.
+//! The part of a run's state that only searches have (steps and working time that nodes bring, and the tree), and what forks
+//! took over.
 
 use super::{RunState, StateError};
+use crate::budget::Used;
 use crate::event::{Event, Line};
-use crate::search::{Operator, Plan};
+use crate::search::{NodeId, Operator, Plan};
 use crate::spec::AgentSpec;
 
+/// What a fork took over from the run that it goes on from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Inherited {
+    /// Of a search: so many of its nodes, the first ones, were planned by the other.
+    pub nodes: NodeId,
+    /// What the history had used.
+    pub used: Used,
+}
+
 impl RunState {
+    /// Notes what a fork took over, when it has taken in the last event of the other run.
+    pub(super) fn inherit(&mut self) {
+        if self.started.spec.fork.as_ref().is_some_and(|fork| self.events == fork.events + 1) {
+            let nodes = self.search.as_ref().map_or(0, |tree| tree.nodes().len() as NodeId);
+            self.inherited = Some(Inherited { nodes, used: self.used() });
+        }
+    }
+
+    /// Whether a node was planned by the search that this one was forked from.
+    pub fn inherits(&self, node: NodeId) -> bool {
+        self.inherited.is_some_and(|inherited| node < inherited.nodes)
+    }
+
     /// How many measurements the best candidate of a search must have before it counts.
     pub fn measurements_wanted(&self) -> u32 {
         match &self.started.spec.agent {

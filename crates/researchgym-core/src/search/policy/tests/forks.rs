@@ -28,10 +28,12 @@ fn forked(policy: &Value, with: &[Operator]) -> Simulation {
     search
 }
 
+/// A policy, the operators of the fork, and the first plans: operator and parent.
+type Case = (Value, &'static [Operator], &'static [(Operator, NodeId)]);
+
 #[test]
 fn the_first_plans_of_a_fork_are_about_what_the_other_has_found() {
-    type Case<'c> = (Value, &'c [Operator], &'c [(Operator, NodeId)]);
-    let cases: [Case<'_>; 8] = [
+    let cases: [Case; 8] = [
         (json!({"name": "best-of-n"}), &[Draft], &[(Draft, 0), (Draft, 0)]),
         (json!({"name": "hill-climb"}), &[Draft, Improve], &[(Improve, 3), (Improve, 3)]),
         (json!({"name": "hill-climb", "restart_after": 4}), &[Draft, Improve], &[(Improve, 3), (Improve, 3)]),
