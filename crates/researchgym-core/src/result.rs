@@ -10,7 +10,7 @@ use crate::gpu::Gpu;
 use crate::isolation::{Image, Isolation, IsolationLevel, Runtime};
 use crate::network::{NetworkPolicy, NetworkUse};
 use crate::score::{Finding, Metrics, Primary, Split};
-use crate::search::{Operator, Status};
+use crate::search::{Node, Operator, Status};
 use crate::spec::{AgentSpec, Fork, SCHEMA};
 use crate::state::{Attempt, RunState};
 
@@ -134,7 +134,7 @@ pub struct NetworkResult {
 pub struct SearchResult {
     /// What planned.
     pub policy: String,
-    /// Candidates planned; neither the baseline nor repeated measurements count.
+    /// Candidates settled; neither the baseline nor repeated measurements count.
     pub candidates: u64,
     /// Of these, with a score.
     pub measured: u64,
@@ -290,8 +290,9 @@ pub fn worst_exit_code(codes: impl Iterator<Item = u8>) -> u8 {
 fn searched(state: &RunState) -> Option<SearchResult> {
     let AgentSpec::Search(spec) = &state.started.spec.agent else { return None };
     let tree = state.search.as_deref()?;
-    let candidates =
-        tree.nodes().iter().filter(|node| node.is_candidate() && node.operator != Operator::Baseline);
+    let is_settled =
+        |node: &&Node| node.is_candidate() && node.operator != Operator::Baseline && node.status.is_settled();
+    let candidates = tree.nodes().iter().filter(is_settled);
     let measured = candidates.clone().filter(|node| node.status == Status::Measured).count() as u64;
     let best = tree.chosen(spec.measurements).and_then(|id| {
         let found = tree.get(id)?.aggregate()?;

@@ -208,11 +208,13 @@ class Server:
             # Who hangs up is to be seen by the server, and the number will be another descriptor's.
             self.control.close()
             told = fcntl.fcntl(told, fcntl.F_DUPFD_CLOEXEC, LAST_GIVEN)
-            confine(self.own_pid, self.settings.folder, self.landlock)
+            confine(self.own_pid, self.landlock)
             received = _receive(door)
             if received is None:
                 os._exit(0)
             content, descriptors = received
+            # Only now is the folder what the host has made of it for this program.
+            os.chdir(self.settings.folder)
             door.detach()
             arrange(descriptors, told)
             request = Request(**json.loads(content))

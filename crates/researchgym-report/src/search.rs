@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use researchgym_core::record::{IdeaRecord, NodeRecord, RunRecord, SearchRecord, TrialRecord};
 use researchgym_core::score::Direction;
+use researchgym_core::search::policy::islands::IslandsView;
 use researchgym_core::search::{FULL, NodeId, Operator};
 use researchgym_core::statistics::{Analysis, Flagged};
 
@@ -23,6 +24,8 @@ pub struct SearchTree {
     pub nodes: Vec<NodeRecord>,
     /// Its ideas, if it has epochs.
     pub ideas: Vec<IdeaRecord>,
+    /// The islands at its end, if its policy has some.
+    pub islands: Option<IslandsView>,
     /// The nodes whose trials' metrics are drawn: the best first.
     curved: Vec<NodeId>,
     /// These by their places in that list, thinned.
@@ -30,7 +33,7 @@ pub struct SearchTree {
 }
 
 impl SearchTree {
-    /// The tree of a run, without its trials and ideas.
+    /// The tree of a run, without its trials, ideas and islands.
     pub fn of(record: &RunRecord, nodes: Vec<NodeRecord>) -> SearchTree {
         let direction = record.task.primary.as_ref().map_or(Direction::Maximize, |primary| primary.direction);
         let is_candidate = |node: &&NodeRecord| {
@@ -49,6 +52,7 @@ impl SearchTree {
             run_id: record.run_id.clone(),
             nodes,
             ideas: Vec::new(),
+            islands: None,
             curved,
             trials: BTreeMap::new(),
         }

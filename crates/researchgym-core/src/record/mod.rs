@@ -27,7 +27,9 @@ use crate::spec::MicroUsd;
 pub use self::actions::{ActionsRecord, Category};
 pub use self::own::{Recorder, Resolve};
 pub use self::query::Query;
-pub use self::search::{BestRecord, InheritedRecord, NodeRecord, OperatorRecord, SearchRecord, SpentRecord};
+pub use self::search::{
+    BestRecord, EmbeddingSpending, InheritedRecord, NodeRecord, OperatorRecord, SearchRecord, SpentRecord,
+};
 pub use self::step::{Change, MAX_TEXT_BYTES, StepRecord, bounded};
 pub use self::trajectory::{EpochRecord, IdeaRecord, IdeaStatus, epochs_of, kind_of};
 pub use self::trial::TrialRecord;
@@ -415,6 +417,7 @@ mod tests {
                     moments,
                     operators,
                     spent,
+                    embeddings: None,
                     evaluation_ms: 0,
                     inherited: None,
                 })

@@ -13,8 +13,8 @@ use crate::spec::{Fork, MicroUsd};
 use crate::state::{Attempt, RunState, StateError};
 
 use super::{
-    ActionsRecord, AttemptRecord, Category, EndingRecord, ModelUse, Origin as Whose, RECORD_SCHEMA,
-    RunRecord, SearchRecord, SpentRecord, TaskRecord, UsageRecord,
+    ActionsRecord, AttemptRecord, Category, EmbeddingSpending, EndingRecord, ModelUse, Origin as Whose,
+    RECORD_SCHEMA, RunRecord, SearchRecord, TaskRecord, UsageRecord,
 };
 
 /// Gives the bytes of a body, or of as much of it as is worth looking at.
@@ -36,9 +36,7 @@ pub struct Recorder {
     edits: u64,
     edits_rejected: u64,
     chronicle: Chronicle,
-    /// Calls under way for embeddings, and what those that are over have cost.
-    embedding: BTreeSet<u64>,
-    embedded: SpentRecord,
+    embeddings: EmbeddingSpending,
 }
 
 const SHELLS: [&str; 2] = ["bash", "start_async"];
@@ -62,8 +60,7 @@ impl Recorder {
             edits: 0,
             edits_rejected: 0,
             chronicle: Chronicle::default(),
-            embedding: BTreeSet::new(),
-            embedded: SpentRecord::default(),
+            embeddings: EmbeddingSpending::default(),
         })
     }
 
@@ -93,10 +90,7 @@ impl Recorder {
                     // No action has the number 0: calls of programs inside are steps that nothing interrupts.
                     (Caller::Gateway { .. }, _) => self.steps.push((0, Category::Talk)),
                     (Caller::Agent, AskedRequest::Conversation { added, .. }) => self.told(added, resolve),
-                    (Caller::Agent, AskedRequest::Bytes { .. }) => {}
-                    (Caller::Agent, AskedRequest::Embedding { .. }) => {
-                        self.embedding.insert(asked.call);
-                    }
+                    (Caller::Agent, AskedRequest::Bytes { .. } | AskedRequest::Embedding { .. }) => {}
                 }
             }
             Event::ModelCalled(called) => {
@@ -104,9 +98,6 @@ impl Recorder {
                 let used = self.models.entry(name).or_default();
                 used.calls += 1;
                 used.usage = used.usage.plus(called.usage);
-                if self.embedding.remove(&called.call) {
-                    self.embedded.add(called.usage.total(), called.cost);
-                }
                 if let CallOutcome::Answered { response, .. } = &called.outcome {
                     self.answered(response, resolve);
                 }
@@ -114,23 +105,19 @@ impl Recorder {
             Event::ModelLost { call } => {
                 let name = self.asked.remove(call).unwrap_or_default();
                 self.models.entry(name).or_default().calls += 1;
-                let hold = self.state.ledger.holds().get(call).copied().unwrap_or_default();
-                if self.embedding.remove(call) {
-                    self.embedded.add(hold.tokens, hold.cost);
-                }
             }
             _ => {}
         }
         self.state.apply(line)?;
         self.chronicle.observe(&line.event, &self.state);
+        self.embeddings.observe(&line.event);
         Ok(())
     }
 
     /// What the run was as a search so far, if it is one.
     pub fn search(&self) -> Option<SearchRecord> {
         let record = SearchRecord::of(&self.state, &self.chronicle)?;
-        let embeddings = (self.embedded.calls > 0).then_some(self.embedded);
-        Some(SearchRecord { embeddings, ..record })
+        Some(SearchRecord { embeddings: self.embeddings.spent(), ..record })
     }
 
     /// The state of the run so far.

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Resolve, bounded};
 use crate::digest::Digest;
+use crate::event::{AskedRequest, Event};
+use crate::ledger::Hold;
 use crate::search::event::Spent;
 use crate::search::{Chronicle, Moment, Node, NodeId, Operator, Status, Tag, Tree, failure_of};
 use crate::spec::{AgentSpec, MicroUsd};
@@ -116,12 +118,40 @@ pub struct SpentRecord {
     pub cost: MicroUsd,
 }
 
-impl SpentRecord {
-    /// Adds one call.
-    pub(super) fn add(&mut self, tokens: u64, cost: MicroUsd) {
-        self.calls += 1;
-        self.tokens = self.tokens.saturating_add(tokens);
-        self.cost = MicroUsd(self.cost.0.saturating_add(cost.0));
+/// What embeddings have cost so far: a fold over events.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EmbeddingSpending {
+    under_way: BTreeMap<u64, Hold>,
+    spent: SpentRecord,
+}
+
+impl EmbeddingSpending {
+    /// Takes in an event.
+    pub fn observe(&mut self, event: &Event) {
+        let (call, tokens, cost) = match event {
+            Event::ModelAsked(asked) => {
+                if matches!(asked.request, AskedRequest::Embedding { .. }) {
+                    self.under_way.insert(asked.call, asked.hold);
+                }
+                return;
+            }
+            Event::ModelCalled(called) => (called.call, called.usage.total(), called.cost),
+            Event::ModelLost { call } => {
+                let hold = self.under_way.get(call).copied().unwrap_or_default();
+                (*call, hold.tokens, hold.cost)
+            }
+            _ => return,
+        };
+        if self.under_way.remove(&call).is_some() {
+            let SpentRecord { calls, tokens: sum, cost: money } = self.spent;
+            let cost = MicroUsd(money.0.saturating_add(cost.0));
+            self.spent = SpentRecord { calls: calls + 1, tokens: sum.saturating_add(tokens), cost };
+        }
+    }
+
+    /// What calls that are over have cost; `None` if there were none.
+    pub fn spent(&self) -> Option<SpentRecord> {
+        (self.spent.calls > 0).then_some(self.spent)
     }
 }
 

@@ -117,7 +117,7 @@ async fn over_http(
         Err(NoAnswer::Unsent(failure)) => return EmbeddingAttempted::unbilled(as_it_is(failure)),
     };
     if !(200..300).contains(&answer.status) {
-        let refused = EmbeddingAttempted::unbilled(refusal(answer).await);
+        let refused = EmbeddingAttempted::unbilled(too_long(refusal(answer).await));
         return EmbeddingAttempted { first_byte: Some(sent.elapsed()), ..refused };
     }
     let mut bytes = Vec::new();
@@ -137,6 +137,14 @@ async fn over_http(
         }
     };
     EmbeddingAttempted { first_byte, ..attempted }
+}
+
+/// llama.cpp says with status 500 that a text is longer than its batch: asking again is of no use.
+fn too_long(failure: ProviderFailure) -> ProviderFailure {
+    match failure.message.contains("too large to process") {
+        true => ProviderFailure { kind: FailureKind::ContextLength, retryable: false, ..failure },
+        false => failure,
+    }
 }
 
 fn read(endpoint: &Endpoint, bytes: &[u8], texts: usize, bound: u64) -> EmbeddingAttempted {

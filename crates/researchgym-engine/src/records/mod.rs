@@ -6,6 +6,7 @@
 mod candidates;
 mod ideas;
 mod index;
+mod islands;
 mod library;
 mod measured;
 mod nodes;
@@ -16,6 +17,7 @@ mod trials;
 pub use self::candidates::Candidates;
 pub use self::ideas::ideas_of;
 pub use self::index::INDEX;
+pub use self::islands::islands_of;
 pub use self::library::{Broken, Kept, Library};
 pub use self::measured::measured_of;
 pub use self::nodes::nodes_of;

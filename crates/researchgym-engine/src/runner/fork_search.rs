@@ -83,6 +83,10 @@ impl Runner {
         if recorder.state.limits != limits {
             recorder.append(Event::LimitsChanged { limits })?;
         }
+        if recorder.state.is_paused {
+            // The other one was.
+            recorder.append(Event::Unpaused { paused_ms: 0 })?;
+        }
         settle(&mut recorder, &mut Vec::new())?;
         recorder.sync()?;
         for warning in super::derived::write_plan_files(&recorder) {

@@ -150,7 +150,11 @@ impl EmbeddedPast {
         door: Arc<Door>,
         blobs: &Blobs,
     ) -> Result<Embeddings, Failure> {
-        let EmbeddedPast { dimensions, known, lost, candidates: built, ideas: had, .. } = self;
+        let EmbeddedPast { dimensions, asked, known, mut lost, candidates: built, ideas: had, .. } = self;
+        // Calls without an end were under way when the program died.
+        lost.extend(
+            asked.into_iter().flat_map(|(call, texts)| texts.into_iter().map(move |text| (text, call))),
+        );
         let (mut candidates, mut ideas) =
             (Index::new(dimensions.unwrap_or_default()), Index::new(dimensions.unwrap_or_default()));
         for (node, kept) in built {

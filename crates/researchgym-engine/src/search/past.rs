@@ -157,13 +157,14 @@ impl SearchPast {
     ///
     /// # Errors
     /// The run never had a workspace.
-    pub(super) fn known(
-        self,
-    ) -> Result<(Known, BTreeMap<u64, VecDeque<RecordedAsk>>, Option<EmbeddedPast>), Failure> {
+    pub(super) fn known(self) -> Result<(Known, Told, Option<EmbeddedPast>), Failure> {
         let known = self.known.ok_or_else(|| Failure::new(Boundary::Store, "the run has no workspace"))?;
         Ok((known, self.answers.into_told(), self.embedded))
     }
 }
+
+/// Answers that nodes which are not made yet had from models, by conversation.
+pub(super) type Told = BTreeMap<u64, VecDeque<RecordedAsk>>;
 
 /// The node that is asked for no more.
 fn made(change: Change) -> Option<NodeId> {

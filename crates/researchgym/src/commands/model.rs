@@ -66,7 +66,11 @@ fn list(registry: &Registry, provider: Option<&str>, printer: &Printer) {
 
 fn show(registry: &Registry, name: &str, printer: &Printer) -> Outcome {
     let description = registry.describe(name)?;
-    let missing = registry.resolve(name).err();
+    let resolved = match description.endpoint.facts.is_embedding {
+        true => registry.resolve_embedding(name, name),
+        false => registry.resolve(name),
+    };
+    let missing = resolved.err();
     if printer.is_json() {
         let Description { endpoint, base_url_origin, key, key_variables, needs_key } = &description;
         let auth = match endpoint.auth {

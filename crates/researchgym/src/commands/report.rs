@@ -5,7 +5,7 @@ use std::path::Path;
 
 use researchgym_core::record::{NodeRecord, RunRecord};
 use researchgym_core::statistics::Analysis;
-use researchgym_engine::records::{ideas_of, nodes_of, trials_of};
+use researchgym_engine::records::{ideas_of, islands_of, nodes_of, trials_of};
 use researchgym_report::leaderboard::{Sort, csv, rows};
 use researchgym_report::{Given, PageFacts, ReportError, SearchTree, leaderboard_page, pictured};
 
@@ -75,6 +75,7 @@ fn trees(meant: &Meant, printer: &Printer) -> Vec<SearchTree> {
             let ideas = if has_epochs(&nodes) { ideas_of(folder)? } else { Vec::new() };
             let mut tree = SearchTree::of(record, nodes);
             tree.ideas = ideas;
+            tree.islands = islands_of(folder)?;
             let mut trials = Vec::new();
             trials_of(folder, &|node| tree.draws_trial(node), &mut |trial| {
                 trials.push(trial);

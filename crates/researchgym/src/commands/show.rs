@@ -5,7 +5,7 @@ mod node;
 pub(super) use self::node::CONTEXT;
 
 use researchgym_core::event::Line;
-use researchgym_core::record::{SearchRecord, epochs_of};
+use researchgym_core::record::{EmbeddingSpending, SearchRecord, epochs_of};
 use researchgym_core::result::{Context, RunResult};
 use researchgym_core::search::Chronicle;
 use researchgym_core::state::{RunState, StateError};
@@ -93,7 +93,11 @@ fn read(folder: &RunFolder) -> Result<Read, CommandError> {
         is_running: folder.is_locked(),
         segment_ms: None,
     };
-    let search = SearchRecord::of(&state, &chronicle);
+    let search = SearchRecord::of(&state, &chronicle).map(|record| {
+        let mut embeddings = EmbeddingSpending::default();
+        reading.lines.iter().for_each(|line| embeddings.observe(&line.event));
+        SearchRecord { embeddings: embeddings.spent(), ..record }
+    });
     let result = with_queue(folder, &state, RunResult::of(&state, context));
     Ok(Read { lines: reading.lines, result, state, search })
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use researchgym_core::model::Price;
+use researchgym_core::model::{ModelFacts, Price};
 use researchgym_engine::model::Auth;
 use researchgym_engine::model::registry::{Description, KeyOf, Known};
 use researchgym_engine::model::settings::Entry;
@@ -24,7 +24,7 @@ impl Printer {
                 price(|price| price.input),
                 price(|price| price.output),
                 count(model.facts.context_window),
-                count(model.facts.max_output),
+                answers(model.facts),
                 if model.has_key { "yes" } else { "no" }.to_owned(),
                 model.source.clone(),
             ]);
@@ -86,7 +86,7 @@ impl Printer {
             }
         }
         rows.push(row("prompt tokens", count(endpoint.facts.context_window)));
-        rows.push(row("answer tokens", count(endpoint.facts.max_output)));
+        rows.push(row("answer tokens", answers(endpoint.facts)));
         for line in table(&rows) {
             self.data(&line);
         }
@@ -129,6 +129,14 @@ impl Printer {
         for line in table(&rows) {
             self.data(&line);
         }
+    }
+}
+
+/// The most tokens of an answer, if there are answers.
+fn answers(facts: ModelFacts) -> String {
+    match facts.is_embedding {
+        true => "none: embeddings".to_owned(),
+        false => count(facts.max_output),
     }
 }
 

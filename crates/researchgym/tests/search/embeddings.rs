@@ -229,11 +229,11 @@ fn a_provider_that_fails_does_not_count_against_the_candidate() {
     let world = World::new();
     let provider = provider(EMBEDS, &faults);
     introduce(&world, &provider, CHAT);
-    let answers: Vec<Value> = (0..10).map(|step| answer(&format!("{}", 10 + step))).collect();
+    let answers: Vec<Value> = (0..10).map(|step| answer(&format!("4.{step}"))).collect();
     let finished = drafts(&world, &model(&world, &answers), &["--steps", "9"]);
     assert_eq!(finished.code, 0, "{}", finished.stderr);
     let events = finished.events();
-    assert_eq!(kinds(&events), ["3", "10", "11", "12", "13", "14", "15", "16", "17", "18"]);
+    assert_eq!(kinds(&events), ["3", "4", "4.1", "4.2", "4.3", "4.4", "4.5", "4.6", "4.7", "4.8"]);
     let failures: Vec<String> = of_type(&events, "model_called")
         .iter()
         .filter_map(|called| called["outcome"]["failure"]["message"].as_str().map(str::to_owned))
@@ -442,6 +442,8 @@ fn of_several_ideas_those_that_repeat_are_asked_for_again() {
             &model,
             "--embedding-model",
             &embeds,
+            "--embedding-similarity",
+            "0.9999",
             "--idea-similarity",
             "0.95",
             "--policy",
@@ -478,4 +480,49 @@ fn of_several_ideas_those_that_repeat_are_asked_for_again() {
         (&dropped["reason"], &dropped["of"], &dropped["node"]),
         (&json!(reason), &Value::Null, &json!(3))
     );
+}
+
+#[test]
+fn a_mended_candidate_may_be_near_the_failed_one() {
+    if !can_isolate() {
+        return;
+    }
+    let world = World::new();
+    let mended = json!({ "text":
+        "Divide the other way round.\n\nFile: solve.py\n<<<<<<< SEARCH\n    return first / 0 + 6.5\n=======\n    return 0 / \
+         first + 6.5\n>>>>>>> REPLACE\n"
+    });
+    // Node 1 crashes, node 2 mends it and has the same words.
+    let model = model(&world, &[answer("first / 0 + 6.5"), mended]);
+    let embeds = format!("scripted/{}", world.file("embeds.jsonl", EMBEDS));
+    let finished = search(
+        &world,
+        &[
+            "--model",
+            &model,
+            "--embedding-model",
+            &embeds,
+            "--policy",
+            "best-first",
+            "--policy-set",
+            "num_drafts=1",
+            "--policy-set",
+            "debug_prob=1",
+            "--operators",
+            "draft,debug",
+            "--slots",
+            "1",
+            "--steps",
+            "2",
+            "--similarity",
+            "1",
+        ],
+    );
+    assert_eq!(finished.code, 0, "{}", finished.stderr);
+    let made = fates(&finished.events());
+    let made: Vec<(&str, &str)> = made.iter().map(|(how, fate)| (how.as_str(), fate.as_str())).collect();
+    assert_eq!(made, [("baseline", "3"), ("draft", "crash"), ("debug", "6.5")]);
+    let events = finished.events();
+    let built = of_type(&events, "node_built");
+    assert_eq!(built.iter().filter(|built| built["embedding"].is_string()).count(), 2);
 }

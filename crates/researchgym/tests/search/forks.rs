@@ -29,13 +29,20 @@ fn log(run: &Path) -> Vec<u8> {
     std::fs::read(run.join("events.jsonl")).expect("a log")
 }
 
+/// What `show` says of a search.
+fn shown(world: &World, run: &Path) -> Value {
+    let run = run.display().to_string();
+    world.finish(&["show", &run, "--output", "json"]).object()["search_record"].clone()
+}
+
 #[test]
 fn a_fork_goes_on_as_the_search_would_have_and_the_search_stays_as_it_is() {
     if !can_isolate() {
         return;
     }
     let world = World::new();
-    let whole = fates(&rules(&world, &["--steps", "8"]).events());
+    let other = rules(&world, &["--steps", "8"]);
+    let (whole, counted) = (fates(&other.events()), shown(&world, &other.run()));
     let first = rules(&world, &["--steps", "4"]);
     let (id, before) = (name(&first.run()), log(&first.run()));
     for (place, candidates) in [(id.clone(), 4), (format!("{id}@2"), 2), (format!("{id}@0"), 0)] {
@@ -44,15 +51,15 @@ fn a_fork_goes_on_as_the_search_would_have_and_the_search_stays_as_it_is() {
         assert_eq!(fates(&forked.events()), whole, "{place}");
         let object = forked.object();
         let told = ["forked_from", "ending", "steps", "validations"].map(|key| object[key].clone());
-        assert_eq!(told, [json!(format!("{id}@{candidates}")), json!("step_limit"), json!(8), json!(9)]);
-        let run = forked.run().display().to_string();
-        let shown = world.finish(&["show", &run, "--output", "json"]).object();
-        let record = &shown["search_record"];
-        assert_eq!((&record["candidates"], &record["evaluations"]), (&json!(8), &json!(9)));
-        let inherited = &record["inherited"];
-        let told = ["nodes", "candidates", "evaluations", "cost"].map(|key| inherited[key].as_u64());
-        assert_eq!(told, [Some(candidates + 1), Some(candidates), Some(candidates + 1), Some(0)]);
-        assert_eq!(world.finish(&["verify", &run]).code, 0);
+        let validations = other.object()["validations"].clone();
+        assert_eq!(told, [json!(format!("{id}@{candidates}")), json!("step_limit"), json!(8), validations]);
+        let record = shown(&world, &forked.run());
+        for key in ["candidates", "evaluations", "statuses", "operators", "best"] {
+            assert_eq!(record[key], counted[key], "{place}: {key}");
+        }
+        let told = ["nodes", "candidates", "cost"].map(|key| record["inherited"][key].as_u64());
+        assert_eq!(told, [Some(candidates + 1), Some(candidates), Some(0)]);
+        assert_eq!(world.finish(&["verify", &forked.run().display().to_string()]).code, 0);
     }
     assert_eq!(log(&first.run()), before);
     let listed = world.finish(&["list", "--output", "json", "--tag", "forked"]).object();
@@ -85,7 +92,7 @@ fn another_policy_with_other_operators_and_no_model_goes_on_with_what_a_model_ma
     assert_eq!(last, Some(json!([2])), "the best of the other search is what is climbed from");
     let plan: Value = serde_json::from_slice(&std::fs::read(forked.run().join("plan.json")).expect("a plan"))
         .expect("JSON");
-    let agent = &plan["spec"]["agent"];
+    let agent = &plan["agent"];
     assert_eq!((&agent["policy"]["name"], &agent["target"]), (&json!("hill-climb"), &json!(1000.0)));
     // The nodes of both, and which of them were taken over.
     let to = world.path("tables").display().to_string();
@@ -195,6 +202,7 @@ fn forks_that_would_measure_something_else_are_refused() {
     let first = world.finish(&[words(&places, &RULES), vec!["--steps", "2"]].concat());
     let id = name(&first.run());
     let runs = world.runs().len();
+    let ensemble = format!("{}=1", model(&world, &[answer("4.0")]));
     let wrong: [(String, &[&str], &str); 8] = [
         (id.clone(), &[], "ended at its step limit of 2"),
         (format!("{id}@7"), &["--steps", "9"], "has 2 settled candidates; there is no candidate 7"),
@@ -207,7 +215,7 @@ fn forks_that_would_measure_something_else_are_refused() {
         (id.clone(), &["--runtime", "host", "--steps", "9"], "--runtime: a fork keeps"),
         (id.clone(), &["climb", "basic-agent", "--steps", "9"], "the run's agent is search, not basic-agent"),
         (id.clone(), &["--operators", "draft", "--steps", "9"], "draft needs --model provider/model"),
-        (id.clone(), &["--ensemble", "a/b=1", "--steps", "9"], "the search has none"),
+        (id.clone(), &["--ensemble", &ensemble, "--steps", "9"], "no operator of this search asks a model"),
     ];
     for (place, more, expected) in wrong {
         let refused = fork(&world, &place, more);

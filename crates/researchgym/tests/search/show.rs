@@ -117,7 +117,12 @@ fn the_best_is_taken_as_files() {
     }
     let again = world.finish(&["export", &id, "--best", "best"]);
     assert_eq!(again.code, 2);
-    assert!(again.stderr.contains("there is something already"), "{}", again.stderr);
+    assert!(again.stderr.contains("--best "), "{}", again.stderr);
+    assert!(
+        again.stderr.contains("there is something already\n\nhint: name a new folder"),
+        "{}",
+        again.stderr
+    );
 }
 
 #[test]
@@ -133,7 +138,7 @@ fn nodes_are_exported_and_a_report_draws_the_search() {
     let fates: Vec<Vec<&str>> = nodes
         .lines()
         .map(|line| line.split(',').collect::<Vec<_>>())
-        .map(|cells| vec![cells[1], cells[2], cells[9], cells[10]])
+        .map(|cells| vec![cells[1], cells[3], cells[10], cells[11]])
         .collect();
     assert_eq!(fates[0], ["node", "operator", "status", "failure"]);
     assert_eq!(fates[1..3], [["0", "baseline", "measured", ""], ["1", "draft", "measured", ""]]);

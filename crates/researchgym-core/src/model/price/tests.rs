@@ -377,9 +377,13 @@ fn litellms_file_is_read() {
             Some(Price { input: 1_000_000, output: 1_000_000, long_context: Some(tiers), ..Price::FREE }),
         ),
         ("openai/gpt-5", Some(Price { input: 2_000_000, output: 3_000_000, ..Price::FREE })),
+        ("openai/text-embedding-3-small", Some(Price { input: 20_000, ..Price::FREE })),
         ("openrouter/openai/gpt-oss-120b", None),
     ];
     assert_eq!(read, expected);
+    let embeds: Vec<&str> =
+        table.iter().filter(|(_, listing)| listing.facts.is_embedding).map(|(name, _)| name).collect();
+    assert_eq!(embeds, ["openai/text-embedding-3-small"]);
 }
 
 #[test]
@@ -453,7 +457,10 @@ fn the_built_in_table_is_sourced_and_plausible() {
         assert!(listing.source.as_deref().is_some_and(|source| source.starts_with("https://")), "{name}");
         assert!(listing.date.is_some(), "{name}");
         assert!((10_000..=200_000_000).contains(&price.input), "{name}");
-        assert!((price.input..=700_000_000).contains(&price.output), "{name}");
+        match listing.facts.is_embedding {
+            true => assert_eq!(price.output, 0, "{name}"),
+            false => assert!((price.input..=700_000_000).contains(&price.output), "{name}"),
+        }
         assert!(price.cache_read.is_none_or(|read| read < price.input), "{name}");
         assert!(
             price.long_context.is_none_or(|long| long.input > price.input && long.output > price.output),
@@ -483,5 +490,6 @@ fn well_known_models_have_their_price() {
     check_builtin("deepseek/deepseek-chat", 700_000);
     check_builtin("openrouter/anthropic/claude-sonnet-4.5", 18_000_000);
     check_builtin("openrouter/openai/gpt-oss-120b", 229_000);
+    check_builtin("openai/text-embedding-3-small", 20_000);
     check_builtin("ollama/qwen3:8b", 0);
 }

@@ -471,3 +471,41 @@ fn the_key_of_a_dotenv_goes_where_the_same_file_says() {
     let endpoint = registry.resolve("openai/m").unwrap();
     assert_eq!(endpoint.base_url, "https://mine.example/v1");
 }
+
+#[test]
+fn embeddings_have_a_key_and_a_price_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("given"), "sk-given-1").unwrap();
+    let options = || Options {
+        here: folder.path().to_owned(),
+        key_file: Some("given".into()),
+        trusts_project: true,
+        ..priced()
+    };
+    let environment = [("OPENAI_API_KEY", "sk-openai-1"), ("ANTHROPIC_API_KEY", "sk-anthropic-1")];
+    let own = "[models.\"openai/mine\"]\ninput = 0.5\nembedding = true\n";
+    let registry = registry_of(own, &environment, options()).unwrap();
+    let small = "openai/text-embedding-3-small";
+    let key = |beside: &str| {
+        let endpoint = registry.resolve_embedding(small, beside).unwrap();
+        endpoint.key.as_ref().map(|key| key.expose().to_owned())
+    };
+    // The key of --key-file is that of --model's provider.
+    assert_eq!(key("anthropic/claude-sonnet-4-5").as_deref(), Some("sk-openai-1"));
+    assert_eq!(key("openai/gpt-5").as_deref(), Some("sk-given-1"));
+    let endpoint = registry.resolve_embedding(small, "anthropic/claude-sonnet-4-5").unwrap();
+    // --price is that of --model.
+    assert_eq!(endpoint.facts.price, Some(Price { input: 20_000, ..Price::FREE }));
+    assert_eq!(endpoint.embedding_url().as_deref(), Some("https://api.openai.com/v1/embeddings"));
+    let again = registry.embedding_endpoint_of(&Registry::spec_of(&endpoint), "anthropic/x").unwrap();
+    assert_eq!(again.key, endpoint.key);
+    let mine = registry.resolve_embedding("openai/mine", "openai/gpt-5").unwrap();
+    let price = Some(Price { input: 500_000, ..Price::FREE });
+    assert_eq!(mine.facts, ModelFacts { price, is_embedding: true, ..ModelFacts::default() });
+    let error = |name: &str| registry.resolve_embedding(name, "openai/gpt-5").unwrap_err().to_string();
+    assert_eq!(error("groq/m"), "`groq/m` makes no embeddings: its provider makes none");
+    assert_eq!(error("openai/unheard-of"), "nobody knows what `openai/unheard-of` costs");
+    let asked = registry.resolve(small).unwrap_err();
+    assert_eq!(asked.to_string(), format!("`{small}` makes embeddings and answers no questions"));
+    assert_eq!(asked.advice().as_deref(), Some("a search uses it with --embedding-model"));
+}

@@ -203,13 +203,15 @@ impl Marks {
         let above = &self.nodes[parent as usize];
         let is_fixed = above.state == State::Buggy;
         let line_best = above.line_best;
-        // No better than the best of its line, and was that not improved on too often before?
+        // No better than the best of its line, and was that not improved on too often before? What mends a failure is not
+        // asked to be better, too.
         let best = line_best.filter(|best| {
             tree.fitness(*best).is_some_and(|best| fitness - best < constants.metric_improvement_threshold)
         });
+        let tried = best.filter(|_| !is_fixed);
         let is_closed =
-            best.is_some_and(|best| self.nodes[best as usize].failures >= constants.max_improve_failure);
-        if let Some(best) = best.filter(|_| !is_closed) {
+            tried.is_some_and(|best| self.nodes[best as usize].failures >= constants.max_improve_failure);
+        if let Some(best) = tried.filter(|_| !is_closed) {
             self.nodes[best as usize].failures += 1;
         }
         let mark = &mut self.nodes[id as usize];

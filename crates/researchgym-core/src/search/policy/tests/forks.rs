@@ -30,7 +30,8 @@ fn forked(policy: &Value, with: &[Operator]) -> Simulation {
 
 #[test]
 fn the_first_plans_of_a_fork_are_about_what_the_other_has_found() {
-    let cases: [(Value, &[Operator], &[(Operator, NodeId)]); 8] = [
+    type Case<'c> = (Value, &'c [Operator], &'c [(Operator, NodeId)]);
+    let cases: [Case<'_>; 8] = [
         (json!({"name": "best-of-n"}), &[Draft], &[(Draft, 0), (Draft, 0)]),
         (json!({"name": "hill-climb"}), &[Draft, Improve], &[(Improve, 3), (Improve, 3)]),
         (json!({"name": "hill-climb", "restart_after": 4}), &[Draft, Improve], &[(Improve, 3), (Improve, 3)]),
