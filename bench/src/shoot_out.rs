@@ -28,6 +28,7 @@ struct Problem {
     why: &'static str,
 }
 
+/// What makes candidates.
 const OPERATORS: &str = "tune,crossover=0.2";
 
 const PROBLEMS: [Problem; 11] = [
