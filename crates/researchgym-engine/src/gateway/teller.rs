@@ -201,7 +201,7 @@ impl Booked {
     /// Those of `keep`.
     pub fn into_outcome<E>(
         self,
-        keep: impl FnOnce(&[u8]) -> Result<researchgym_core::action::Body, E>,
+        keep: impl FnOnce(&[u8]) -> Result<Body, E>,
     ) -> Result<CallOutcome, E> {
         Ok(match self {
             Booked::Answered { bytes, stop } => CallOutcome::Answered { response: keep(&bytes)?, stop },
