@@ -107,7 +107,9 @@ mod tests {
         let primary = Primary { name: "score".to_owned(), direction: Direction::Maximize };
         let metrics = |value: f64| Metrics::from([("score".to_owned(), value)]);
         let measured = Baseline { measured: metrics(1.0), tolerance: metrics(0.125), ..Baseline::default() };
-        let told = |baseline: &Baseline, value| (baseline.is_beaten(&primary, value), baseline.margin_shown(&primary));
+        let told = |baseline: &Baseline, value| {
+            (baseline.is_beaten(&primary, value), baseline.margin_shown(&primary))
+        };
         assert_eq!(told(&measured, 1.125), (Some(false), 0.125));
         assert_eq!(told(&measured, 1.25), (Some(true), 0.125));
         let published = Baseline { published: metrics(1.2), ..measured.clone() };
