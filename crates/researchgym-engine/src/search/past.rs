@@ -133,16 +133,19 @@ impl SearchPast {
         Ok(())
     }
 
+    /// What the log says of embeddings, once.
+    pub(super) fn take_embedded(&mut self) -> Option<EmbeddedPast> {
+        self.embedded.take()
+    }
+
     /// What is known at the end of the log, with the answers that nodes which are not made yet had from models, by
-    /// conversation, and what it says of embeddings.
+    /// conversation.
     ///
     /// # Errors
     /// The run never had a workspace.
-    pub(super) fn known(
-        self,
-    ) -> Result<(Known, BTreeMap<u64, VecDeque<RecordedAsk>>, Option<EmbeddedPast>), Failure> {
+    pub(super) fn known(self) -> Result<(Known, BTreeMap<u64, VecDeque<RecordedAsk>>), Failure> {
         let known = self.known.ok_or_else(|| Failure::new(Boundary::Store, "the run has no workspace"))?;
-        Ok((known, self.answers.into_told(), self.embedded))
+        Ok((known, self.answers.into_told()))
     }
 }
 
