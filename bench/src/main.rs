@@ -83,6 +83,7 @@ fn measure(options: &Options) -> Outcome<()> {
         "inspect" => return inspect::measure(options, &report),
         "patches" => return patches::measure(options, &report),
         "store" => return store::measure(options, &report),
+        "shoot-out" => return shoot_out::measure(options, &report),
         _ => {}
     }
     // The same kind of runtime as the program's own.
@@ -99,7 +100,6 @@ fn measure(options: &Options) -> Outcome<()> {
             "search" => search::measure(options, &report).await,
             "search-scale" => search_scale::measure(options, &report).await,
             "search-again" => search_scale::again(options).await,
-            "shoot-out" => shoot_out::measure(options, &report).await,
             "slurm" => slurm::measure(options, &report).await,
             "problems" => problems::measure(options, &report).await,
 

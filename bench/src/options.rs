@@ -25,8 +25,7 @@ usage: cargo run --release -p researchgym-bench -- NAME [--key value ..]
   store       [--runs 10000] [--events 200] [--long 300000]
   search      [--candidates 2000] [--isolated 40] [--slots 1,4] [--policies islands,..] [--openevolve PYTHON]
   search-scale [--nodes 100000] [--policies islands,..] [--resume yes|no]
-  shoot-out   TASK [--policies islands,..] [--operators tune,crossover=0.2] [--candidates 100] [--seeds 5] [--slots 2]
-              [--target VALUE] [--variant NAME] [--tasks-dir DIR] [--out DIR]
+  shoot-out   --out DIR [--seeds 5] [--parallel 1] [--only NAME,..] [--program FILE]
   problems    [--quick yes] [--only NAME,..] [--tasks-dir DIR]
   patches     [--quick yes] [--repeats 20]
   slurm       [--trials 48] [--slots 8] [--queued 1000] [--again 200] [--program FILE]";
@@ -63,18 +62,7 @@ impl Options {
             "search" => &["candidates", "isolated", "slots", "policies", "openevolve"],
             "search-scale" => &["nodes", "policies", "resume"],
             "search-again" => &["folder", "what"],
-            "shoot-out" => &[
-                "task",
-                "policies",
-                "operators",
-                "candidates",
-                "seeds",
-                "slots",
-                "target",
-                "variant",
-                "tasks-dir",
-                "out",
-            ],
+            "shoot-out" => &["out", "seeds", "parallel", "only", "program"],
             "problems" => &["quick", "only", "tasks-dir"],
             "slurm" => &["trials", "slots", "queued", "again", "program"],
             "patches" => &["quick", "repeats"],
@@ -83,10 +71,6 @@ impl Options {
         };
         let mut values = BTreeMap::new();
         while let Some(word) = words.next() {
-            if !word.starts_with('-') && known.contains(&"task") && !values.contains_key("task") {
-                values.insert("task".to_owned(), word);
-                continue;
-            }
             let key = word.strip_prefix("--").filter(|key| known.contains(key));
             let key = key.ok_or_else(|| format!("{name} has no option `{word}`"))?;
             let value = words.next().ok_or_else(|| format!("`{word}` needs a value"))?;
@@ -106,15 +90,6 @@ impl Options {
             None => Ok(default),
             Some(text) => text.parse().map_err(|_| format!("--{key} {text}: not a whole number")),
         }
-    }
-
-    /// A number.
-    pub(crate) fn value(&self, key: &str) -> Result<Option<f64>, String> {
-        let read = |text: &str| {
-            let number = text.parse::<f64>().ok().filter(|number| number.is_finite());
-            number.ok_or_else(|| format!("--{key} {text}: not a number"))
-        };
-        self.text(key).map(read).transpose()
     }
 
     /// Texts with commas between them, if they were given.
@@ -161,9 +136,9 @@ mod tests {
         assert_eq!(options.numbers("open", &[1]), Ok(vec![5, 6]));
         assert_eq!(options.number("starts", 200), Ok(7));
         assert_eq!(options.number("at-a-time", 4), Ok(4));
-        let options = read("shoot-out climb --target 1.5 --policies mcts,islands").expect("all known");
-        assert_eq!((options.text("task"), options.value("target")), (Some("climb"), Ok(Some(1.5))));
-        assert_eq!(options.texts("policies"), Some(vec!["mcts", "islands"]));
+        let options = read("shoot-out --out here --only cap-set,climb").expect("all known");
+        assert_eq!((options.text("out"), options.text("program")), (Some("here"), None));
+        assert_eq!(options.texts("only"), Some(vec!["cap-set", "climb"]));
         assert_eq!(read("problems --quick yes").map(|options| options.is_on("quick", false)), Ok(Ok(true)));
     }
 

@@ -8,7 +8,7 @@ use researchgym_core::event::{Event, Line};
 use researchgym_core::executor::Executor;
 use researchgym_core::search::policy::PolicySpec;
 use researchgym_core::search::{Novelty, Operator, Repertoire, SearchSpec, Tree, default_spec};
-use researchgym_core::spec::{AgentSpec, MicroUsd};
+use researchgym_core::spec::AgentSpec;
 use researchgym_core::state::RunState;
 use researchgym_engine::agent::Surroundings;
 use researchgym_engine::catalogue::LoadedTask;
@@ -87,8 +87,6 @@ pub(crate) struct Ran {
     pub(crate) span: Option<Span>,
     /// The best value whenever it changed, with the gradings until then.
     pub(crate) moments: Vec<(u64, f64)>,
-    pub(crate) cost: MicroUsd,
-    pub(crate) tokens: u64,
     /// All of it, the ending included.
     pub(crate) wall: Duration,
     /// CPU time of this process and of all that it started.
@@ -137,8 +135,7 @@ pub(crate) async fn run(place: &Place, task: &LoadedTask, wanted: &Wanted, hands
     place.revive();
     let tree = watch.tree.take().ok_or("the search has left no tree")?;
     let moments = std::mem::take(&mut watch.moments);
-    let (cost, tokens) = watch.spent;
-    Ok(Ran { folder, tree, span: watch.span(), moments, cost, tokens, wall, cpu })
+    Ok(Ran { folder, tree, span: watch.span(), moments, wall, cpu })
 }
 
 /// Sees the events of one search.
@@ -149,7 +146,6 @@ struct Watch {
     marks: [Option<(usize, Instant, Duration)>; 2],
     moments: Vec<(u64, f64)>,
     tree: Option<Tree>,
-    spent: (MicroUsd, u64),
     /// What cancels the run once all candidates are settled.
     stop: Option<tokio::sync::watch::Sender<bool>>,
 }
@@ -158,15 +154,7 @@ impl Watch {
     fn of(candidates: u64) -> Watch {
         let until = candidates as usize + 1;
         let moments = Vec::new();
-        Watch {
-            from: until / 10 + 1,
-            until,
-            marks: [None, None],
-            moments,
-            tree: None,
-            spent: Default::default(),
-            stop: None,
-        }
+        Watch { from: until / 10 + 1, until, marks: [None, None], moments, tree: None, stop: None }
     }
 
     fn see(&mut self, line: &Line, state: &RunState) {
@@ -174,7 +162,6 @@ impl Watch {
         match &line.event {
             Event::RunEnded { .. } => {
                 self.tree = Some((**tree).clone());
-                self.spent = (state.ledger.spent(), state.ledger.tokens());
             }
             Event::Evaluated(_) | Event::NodeDropped(_) => {
                 let settled = tree.nodes().len() - tree.unsettled();

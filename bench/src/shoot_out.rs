@@ -1,312 +1,248 @@
-//! All policies on one problem with the same operators, budget and seeds: who comes how far, how fast, at what price.
+//! All policies on the problems that searches are judged on, by `researchgym shoot-out` as users have it: evaluations to a target,
+//! without a model.
 //!
-//! Searches are run one after the other in this process, as `researchgym run .. search` runs them, without a model. What
-//! a few seeds differ by is noise until the intervals say otherwise.
+//! What has run is kept in the folder that is named, so the same command goes on where it was stopped, and another target costs
+//! nothing. One candidate of a search at a time: counts of evaluations depend on the seeds alone, however many searches are under way.
 
-mod course;
-mod diversity;
-mod table;
-
-use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
-use researchgym_core::score::Direction;
-use researchgym_core::search::policy::PolicySpec;
-use researchgym_core::search::{Operator, Repertoire, Status, Tree};
-use researchgym_core::statistics::resample::Bootstrap;
-use researchgym_core::statistics::sample::{Interval, median, sorted};
-use researchgym_engine::catalogue::{Catalogue, LoadedTask};
-use serde_json::{Value, json};
+use researchgym_core::statistics::shoot_out::{Contender, ShootOut};
+use serde_json::json;
 
-use self::diversity::Diversity;
 use crate::Outcome;
 use crate::options::Options;
-use crate::place::{self, Place};
+use crate::place;
+use crate::program::built;
 use crate::report::{Figure, Report, talk};
-use crate::searching::{self, Hands, Ran, Wanted};
 
-/// How intervals are drawn: 95 % of the resamples over the seeds.
-const BOOTSTRAP: Bootstrap = Bootstrap { resamples: 2000, seed: 1, confidence: 0.95 };
-
-/// One search, as far as it is compared.
-struct Entry {
-    seed: u64,
-    /// The best value whenever it changed, with the gradings until then.
-    moments: Vec<(u64, f64)>,
-    gradings: u64,
-    to_target: Option<u64>,
-    fates: BTreeMap<String, u64>,
-    diversity: Diversity,
-    cost_usd: f64,
-    tokens: u64,
-    wall_s: f64,
-    cpu_s: f64,
+/// One problem, and how much it is worth.
+struct Problem {
+    task: &'static str,
+    /// Candidates of each search: fewer where an evaluation takes longer.
+    candidates: u64,
+    target: f64,
+    /// What the target is.
+    why: &'static str,
 }
 
-impl Entry {
-    fn best(&self) -> Option<f64> {
-        self.moments.last().map(|moment| moment.1)
-    }
-}
+const OPERATORS: &str = "tune,crossover=0.2";
 
-/// All searches of a policy.
-struct Contender {
-    policy: String,
-    entries: Vec<Entry>,
-}
+const PROBLEMS: [Problem; 11] = [
+    Problem {
+        task: "circle-packing-26",
+        candidates: 16,
+        target: 2.634,
+        why: "the best published before 2025",
+    },
+    Problem {
+        task: "circle-packing-32",
+        candidates: 10,
+        target: 2.92132,
+        why: "99.5 % of the best published before 2025",
+    },
+    Problem {
+        task: "heilbronn-triangle-11",
+        candidates: 8,
+        target: 0.0342,
+        why: "95 % of the best published before 2025",
+    },
+    Problem {
+        task: "min-max-distance-16",
+        candidates: 20,
+        target: 12.89,
+        why: "the best published before 2025",
+    },
+    Problem { task: "online-bin-packing", candidates: 4, target: 3.98, why: "best fit" },
+    Problem { task: "cap-set", candidates: 60, target: 112.0, why: "the largest possible in dimension 6" },
+    Problem {
+        task: "erdos-minimum-overlap",
+        candidates: 10,
+        target: 0.3815,
+        why: "within 0.15 % of the best published before 2025",
+    },
+    Problem {
+        task: "autocorrelation-2",
+        candidates: 12,
+        target: 0.88922,
+        why: "the best published before 2025",
+    },
+    Problem {
+        task: "autocorrelation-3",
+        candidates: 15,
+        target: 1.4946,
+        why: "within 2.5 % of the best published before 2025",
+    },
+    Problem {
+        task: "sums-differences",
+        candidates: 40,
+        target: 1.116,
+        why: "97.5 % of the best published before 2025",
+    },
+    Problem { task: "function-minimisation", candidates: 40, target: 1.485, why: "99 % of the optimum, 1.5" },
+];
 
-pub(crate) async fn measure(options: &Options, report: &Report) -> Outcome<()> {
-    let task = task(options)?;
-    let variant = options.text("variant").unwrap_or("default");
-    task.task.with_variant(variant)?;
-    let names = PolicySpec::NAMES.map(|(name, _)| name);
-    let policies = options.texts("policies").unwrap_or_else(|| names.to_vec());
-    let operators = operators(options.texts("operators").unwrap_or_else(|| vec!["tune"]).as_slice())?;
-    let seeds = options.number("seeds", 5)? as u64;
-    let target = options.value("target")?;
-    let out = options.text("out").map(PathBuf::from);
-    let wanted = Wanted {
-        operators,
-        slots: u32::try_from(options.number("slots", 2)?)?,
-        target: None,
-        variant: variant.to_owned(),
-        ..Wanted::new("best-of-n", &[], options.number("candidates", 100)? as u64)?
+pub(crate) fn measure(options: &Options, report: &Report) -> Outcome<()> {
+    let program = match options.text("program") {
+        Some(program) => PathBuf::from(program),
+        None => built()?,
     };
-    let direction = task.task.primary().direction;
-    let mut contenders = Vec::new();
-    for policy in policies {
-        let mut entries = Vec::new();
-        for seed in 1..=seeds {
-            talk(&format!("{policy}, seed {seed} of {seeds}"));
-            let place = Place::new()?;
-            let wanted = Wanted { policy: searching::policy(policy)?, seed, ..wanted.clone() };
-            let ran = searching::run(&place, &task, &wanted, Hands::default()).await?;
-            entries.push(entry(&task, &ran, seed, target, direction)?);
-        }
-        let contender = Contender { policy: policy.to_owned(), entries };
-        report.write(figure(&contender, &task, target));
-        contenders.push(contender);
+    let out = PathBuf::from(options.text("out").ok_or("where is it to be kept? --out DIR")?);
+    let (seeds, parallel) = (options.number("seeds", 5)?, options.number("parallel", 1)?);
+    let only = options.texts("only");
+    let known: Vec<&str> = PROBLEMS.iter().map(|problem| problem.task).collect();
+    if let Some(unknown) = only.iter().flatten().find(|name| !known.contains(name)) {
+        return Err(format!("there is no problem `{unknown}`; known are {}", known.join(", ")).into());
     }
-    let text = table::text(&contenders, &wanted, target);
+    fs::create_dir_all(&out)?;
+    let mut found = Vec::new();
+    for problem in PROBLEMS.iter().filter(|one| only.as_ref().is_none_or(|only| only.contains(&one.task))) {
+        talk(&format!("{}: {} candidates, until {}", problem.task, problem.candidates, problem.target));
+        let shoot_out = problem.run(&program, &out, (seeds, parallel))?;
+        shoot_out.policies.iter().for_each(|policy| report.write(problem.figure(policy)));
+        found.push((problem, shoot_out));
+    }
+    let text = tables(&found);
+    fs::write(out.join("tables.md"), &text)?;
     talk(&text);
-    if let Some(out) = out {
-        write(&out, &task, &contenders, &wanted, target, &text)?;
-        talk(&format!("written to {}", out.display()));
-    }
     Ok(())
 }
 
-fn task(options: &Options) -> Outcome<LoadedTask> {
-    let name = options.text("task").ok_or("which task? shoot-out TASK")?;
-    let own = place::repository().join("tasks");
-    let given = options.text("tasks-dir").map(PathBuf::from);
-    Ok(Catalogue::new(given.into_iter().chain([own]).collect()).find(name)?)
-}
-
-/// Operators with weights: `tune,crossover=0.2`.
-fn operators(words: &[&str]) -> Outcome<Repertoire> {
-    let mut operators = BTreeMap::new();
-    for word in words {
-        let (name, weight) = word.split_once('=').unwrap_or((word, "1"));
-        let operator: Operator = name.parse().map_err(|error| format!("--operators {word}: {error}"))?;
-        if operator.needs_model() {
-            return Err(format!("--operators {word}: a shoot-out has no model").into());
+impl Problem {
+    fn run(&self, program: &Path, out: &Path, (seeds, parallel): (usize, usize)) -> Outcome<ShootOut> {
+        let (candidates, target) = (self.candidates.to_string(), self.target.to_string());
+        let (seeds, parallel) = (seeds.to_string(), parallel.to_string());
+        let words = [
+            "shoot-out",
+            self.task,
+            "--operators",
+            OPERATORS,
+            "--steps",
+            &candidates,
+            "--seeds",
+            &seeds,
+            "--target",
+            &target,
+            "--parallel",
+            &parallel,
+            "--output",
+            "json",
+        ];
+        let ran = Command::new(program)
+            .args(words)
+            .arg("--out")
+            .arg(out.join(self.task))
+            .env("RESEARCHGYM_RUNS", out.join("runs"))
+            .env("RESEARCHGYM_HOME", out.join("home"))
+            .env("RESEARCHGYM_TASKS", place::repository().join("tasks"))
+            .stderr(Stdio::inherit())
+            .output()?;
+        match ran.status.success() {
+            true => Ok(serde_json::from_slice(&ran.stdout)?),
+            false => Err(format!("{}: shoot-out ended with {}", self.task, ran.status).into()),
         }
-        let weight = weight.parse::<f64>().ok().filter(|weight| weight.is_finite() && *weight > 0.0);
-        operators.insert(operator, weight.ok_or_else(|| format!("--operators {word}: a weight above 0"))?);
     }
-    Ok(Repertoire(operators))
+
+    fn figure(&self, policy: &Contender) -> Figure {
+        Figure::exact(
+            &format!("median best of {} on {}", policy.policy, self.task),
+            "",
+            policy.best.map(|best| best.value),
+        )
+        .with("candidates", self.candidates)
+        .with("operators", OPERATORS)
+        .with("target", self.target)
+        .with("target_is", self.why)
+        .with("to_target", json!(policy.to_target))
+        .with("policy", json!(policy))
+    }
 }
 
-fn entry(
-    task: &LoadedTask,
-    ran: &Ran,
-    seed: u64,
-    target: Option<f64>,
-    direction: Direction,
-) -> Outcome<Entry> {
-    let reaches = |value: f64| target.is_some_and(|target| direction.gain(value, target) >= 0.0);
-    Ok(Entry {
-        seed,
-        moments: ran.moments.clone(),
-        gradings: ran.tree.graded(),
-        to_target: ran.moments.iter().find(|moment| reaches(moment.1)).map(|moment| moment.0),
-        fates: fates(&ran.tree),
-        diversity: diversity::of(task, ran)?,
-        cost_usd: ran.cost.as_usd(),
-        tokens: ran.tokens,
-        wall_s: ran.wall.as_secs_f64(),
-        cpu_s: ran.cpu.as_secs_f64(),
-    })
-}
-
-/// What became of the candidates.
-fn fates(tree: &Tree) -> BTreeMap<String, u64> {
-    let mut fates = BTreeMap::new();
-    for node in tree.nodes().iter().skip(1) {
-        let fate = match &node.status {
-            Status::Failed { kind, .. } => format!("failed: {}", kind.name()),
-            Status::Dropped { gate, .. } => format!("dropped: {}", gate.name()),
-            other => other.name().to_owned(),
-        };
-        *fates.entry(fate).or_default() += 1;
-    }
-    fates
-}
-
-impl Contender {
-    fn numbers(&self, of: impl Fn(&Entry) -> Option<f64>) -> Vec<f64> {
-        self.entries.iter().filter_map(of).collect()
-    }
-
-    /// The median over the seeds.
-    fn median(&self, of: impl Fn(&Entry) -> Option<f64>) -> Option<f64> {
-        median(&sorted(self.numbers(of).into_iter()))
-    }
-
-    /// The median best, and its interval.
-    fn best(&self) -> (Option<f64>, Option<Interval>) {
-        median_of(&self.numbers(Entry::best))
-    }
-
-    /// The median of the gradings until the target, searches that never reached it being beyond all others; how many did.
-    fn to_target(&self) -> (Option<f64>, usize) {
-        let reached = self.entries.iter().filter(|entry| entry.to_target.is_some()).count();
-        let all = self.numbers(|entry| Some(entry.to_target.map_or(f64::INFINITY, |count| count as f64)));
-        let mut all = all;
-        all.sort_by(f64::total_cmp);
-        let middle = match all.len() {
-            0 => None,
-            odd if odd % 2 == 1 => all.get(odd / 2).copied(),
-            even => Some((all[even / 2 - 1] + all[even / 2]) / 2.0),
-        };
-        (middle.filter(|middle| middle.is_finite()), reached)
-    }
-
-    /// What became of the candidates of all searches.
-    fn fates(&self) -> BTreeMap<String, u64> {
-        let mut all = BTreeMap::new();
-        for (fate, count) in self.entries.iter().flat_map(|entry| &entry.fates) {
-            *all.entry(fate.clone()).or_default() += count;
+/// What READMEs show: evaluations to the target of each policy, and what the targets are.
+fn tables(found: &[(&Problem, ShootOut)]) -> String {
+    let mut policies: Vec<&str> =
+        found.iter().flat_map(|(_, one)| &one.policies).map(|policy| policy.policy.as_str()).collect();
+    policies.sort_unstable();
+    policies.dedup();
+    let mut text = format!("| problem | candidates | target | {} |\n", policies.join(" | "));
+    let _ = writeln!(text, "|{}", " --- |".repeat(policies.len() + 3));
+    for (problem, shoot_out) in found {
+        let _ = write!(
+            text,
+            "| `{}` | {} | {}: {} |",
+            problem.task, problem.candidates, problem.target, problem.why
+        );
+        for name in &policies {
+            let policy = shoot_out.policies.iter().find(|policy| policy.policy == *name);
+            let _ = write!(text, " {} |", policy.map_or_else(String::new, told));
         }
-        all
+        text.push('\n');
     }
-}
-
-/// The median, and its interval.
-fn median_of(values: &[f64]) -> (Option<f64>, Option<Interval>) {
-    let [interval] = BOOTSTRAP.of_sample(values, [median]);
-    (median(&sorted(values.iter().copied())), interval)
-}
-
-fn figure(contender: &Contender, task: &LoadedTask, target: Option<f64>) -> Figure {
-    let (best, interval) = contender.best();
-    let (to_target, reached) = contender.to_target();
-    let entries: Vec<Value> = contender.entries.iter().map(entry_value).collect();
-    Figure::exact(&format!("median best of {}", contender.policy), &task.task.primary().name, best)
-        .with("interval", interval.map_or(Value::Null, |interval| json!([interval.low, interval.high])))
-        .with("target", target)
-        .with("gradings_to_target", to_target)
-        .with("reached_target", reached)
-        .with("seeds", contender.entries.len())
-        .with("fates", json!(contender.fates()))
-        .with("distinct_artefacts", contender.median(|entry| Some(entry.diversity.distinct as f64)))
-        .with("mean_similarity", contender.median(|entry| entry.diversity.similarity))
-        .with("cost_usd", contender.entries.iter().map(|entry| entry.cost_usd).sum::<f64>())
-        .with("searches", entries)
-}
-
-fn entry_value(entry: &Entry) -> Value {
-    json!({
-        "seed": entry.seed,
-        "best": entry.best(),
-        "gradings": entry.gradings,
-        "gradings_to_target": entry.to_target,
-        "fates": entry.fates,
-        "distinct_artefacts": entry.diversity.distinct,
-        "mean_similarity": entry.diversity.similarity,
-        "cost_usd": entry.cost_usd,
-        "tokens": entry.tokens,
-        "wall_s": entry.wall_s,
-        "cpu_s": entry.cpu_s,
-        "moments": entry.moments,
-    })
-}
-
-/// The table, the searches and the figure, as files.
-fn write(
-    out: &Path,
-    task: &LoadedTask,
-    contenders: &[Contender],
-    wanted: &Wanted,
-    target: Option<f64>,
-    text: &str,
-) -> Outcome<()> {
-    fs::create_dir_all(out)?;
-    fs::write(out.join("table.txt"), text)?;
-    let lines = contenders.iter().flat_map(|contender| {
-        contender.entries.iter().map(|entry| {
-            let mut value = entry_value(entry);
-            value["policy"] = contender.policy.as_str().into();
-            value["target"] = target.into();
-            format!("{value}\n")
-        })
-    });
-    fs::write(out.join("searches.jsonl"), lines.collect::<String>())?;
-    if let Some(figure) = course::figure(task, contenders, wanted) {
-        fs::write(out.join(format!("{}.svg", figure.id)), &figure.svg)?;
-        fs::write(out.join(format!("{}.csv", figure.id)), &figure.csv)?;
+    text.push('\n');
+    for (problem, shoot_out) in found {
+        let best = shoot_out.policies.iter().filter_map(|policy| {
+            let best = policy.best?;
+            Some(format!("{} {}", policy.policy, best.value))
+        });
+        let wall: u64 = shoot_out.searches.iter().map(|search| search.wall_ms).sum();
+        let cpu: u64 = shoot_out.searches.iter().map(|search| search.program_cpu_ms).sum();
+        let apart = shoot_out.pairs.iter().filter(|pair| pair.is_apart).count();
+        let _ = writeln!(
+            text,
+            "{}: {:.0} s of wall time, {:.0} s of CPU in programs, {apart} of {} pairs told apart; median best: {}",
+            problem.task,
+            wall as f64 / 1e3,
+            cpu as f64 / 1e3,
+            shoot_out.pairs.len(),
+            best.collect::<Vec<String>>().join(", ")
+        );
     }
-    Ok(())
+    text
+}
+
+/// The median of the evaluations, and how many seeds reached the target.
+fn told(policy: &Contender) -> String {
+    let Some(to_target) = policy.to_target else { return String::new() };
+    let median = to_target.median.map_or_else(|| "–".to_owned(), |median| median.to_string());
+    format!("{median} ({}/{})", to_target.reached, policy.searches)
 }
 
 #[cfg(test)]
 mod tests {
+    use researchgym_core::statistics::shoot_out::ToTarget;
+    use researchgym_engine::catalogue::Catalogue;
+
     use super::*;
 
-    fn contender(to_target: &[Option<u64>]) -> Contender {
-        let entry = |to_target: &Option<u64>| Entry {
-            seed: 1,
-            moments: vec![(1, 2.0)],
-            gradings: 9,
-            to_target: *to_target,
-            fates: [("measured".to_owned(), 2)].into(),
-            diversity: Diversity { distinct: 3, similarity: None },
-            cost_usd: 0.0,
+    #[test]
+    fn every_problem_is_there() {
+        let catalogue = Catalogue::new(vec![place::repository().join("tasks")]);
+        for problem in &PROBLEMS {
+            let loaded = catalogue.find(problem.task).expect("the task is there");
+            assert!(loaded.task.search.is_some_and(|search| search.genome.is_some()), "{}", problem.task);
+        }
+    }
+
+    #[test]
+    fn searches_that_miss_the_target_are_shown() {
+        let policy = |median, reached| Contender {
+            policy: "p".to_owned(),
+            searches: 5,
+            above_baseline: None,
+            best: None,
+            to_target: Some(ToTarget { median, reached }),
+            evaluations: None,
+            fates: Default::default(),
+            distinct: None,
+            similarity: None,
+            wall_ms: None,
+            program_cpu_ms: None,
+            cost: Default::default(),
             tokens: 0,
-            wall_s: 1.0,
-            cpu_s: 1.0,
         };
-        Contender { policy: "p".into(), entries: to_target.iter().map(entry).collect() }
-    }
-
-    #[test]
-    fn searches_that_never_reach_the_target_are_beyond_all_others() {
-        type Case<'c> = (&'c [Option<u64>], (Option<f64>, usize));
-        let cases: [Case<'_>; 5] = [
-            (&[Some(3), None, Some(9)], (Some(9.0), 2)),
-            (&[None, None, Some(9)], (None, 1)),
-            (&[Some(2), Some(4)], (Some(3.0), 2)),
-            (&[Some(2), None], (None, 1)),
-            (&[], (None, 0)),
-        ];
-        for (entries, expected) in cases {
-            assert_eq!(contender(entries).to_target(), expected, "{entries:?}");
-        }
-    }
-
-    #[test]
-    fn fates_of_all_searches_are_counted() {
-        assert_eq!(contender(&[None, None]).fates(), [("measured".to_owned(), 4)].into());
-    }
-
-    #[test]
-    fn operators_have_weights_and_need_no_model() {
-        let read = operators(&["tune", "crossover=0.2"]).expect("operators");
-        assert_eq!(read, Repertoire([(Operator::Tune, 1.0), (Operator::Crossover, 0.2)].into()));
-        for wrong in ["improve", "tune=0", "tune=x", "nothing"] {
-            assert!(operators(&[wrong]).is_err(), "{wrong}");
-        }
+        assert_eq!(told(&policy(Some(12.5), 4)), "12.5 (4/5)");
+        assert_eq!(told(&policy(None, 2)), "– (2/5)");
     }
 }

@@ -10,8 +10,8 @@ use crate::gpu::Gpu;
 use crate::isolation::{Image, Isolation, IsolationLevel, Runtime};
 use crate::network::{NetworkPolicy, NetworkUse};
 use crate::score::{Finding, Metrics, Primary, Split};
-use crate::search::{Operator, Status};
-use crate::spec::{AgentSpec, SCHEMA};
+use crate::search::{Node, Operator, Status};
+use crate::spec::{AgentSpec, Fork, SCHEMA};
 use crate::state::{Attempt, RunState};
 
 /// Where a run stands.
@@ -134,7 +134,7 @@ pub struct NetworkResult {
 pub struct SearchResult {
     /// What planned.
     pub policy: String,
-    /// Candidates planned; neither the baseline nor repeated measurements count.
+    /// Candidates settled; neither the baseline nor repeated measurements count.
     pub candidates: u64,
     /// Of these, with a score.
     pub measured: u64,
@@ -246,7 +246,7 @@ impl RunResult {
             cost_usd: state.ledger.spent().as_usd(),
             tokens: state.ledger.tokens(),
             model_calls: state.ledger.calls(),
-            forked_from: started.spec.fork.as_ref().map(|fork| format!("{}@{}", fork.run, fork.step)),
+            forked_from: started.spec.fork.as_ref().map(Fork::place),
             network: NetworkResult {
                 agent: started.spec.agent_network(&started.task.network),
                 grader: started.task.network.grader,
@@ -290,8 +290,9 @@ pub fn worst_exit_code(codes: impl Iterator<Item = u8>) -> u8 {
 fn searched(state: &RunState) -> Option<SearchResult> {
     let AgentSpec::Search(spec) = &state.started.spec.agent else { return None };
     let tree = state.search.as_deref()?;
-    let candidates =
-        tree.nodes().iter().filter(|node| node.is_candidate() && node.operator != Operator::Baseline);
+    let is_settled =
+        |node: &&Node| node.is_candidate() && node.operator != Operator::Baseline && node.status.is_settled();
+    let candidates = tree.nodes().iter().filter(is_settled);
     let measured = candidates.clone().filter(|node| node.status == Status::Measured).count() as u64;
     let best = tree.chosen(spec.measurements).and_then(|id| {
         let found = tree.get(id)?.aggregate()?;

@@ -158,12 +158,23 @@ fn is_false(value: &bool) -> bool {
 pub struct Fork {
     /// The other run's id.
     pub run: String,
-    /// Its last step that this run shares.
+    /// Its last step that this run shares; of a search, how many candidates were settled until then.
     pub step: u64,
     /// How many of this log's events were the other's; they follow `run_started`.
     pub events: u64,
     /// The other log's head when it was read.
     pub log_head: Digest,
+    /// A search: so many of these events came of another policy than this run's, or of the same with other constants or
+    /// operators.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other_policy: Option<u64>,
+}
+
+impl Fork {
+    /// `RUN@STEP`.
+    pub fn place(&self) -> String {
+        format!("{}@{}", self.run, self.step)
+    }
 }
 
 /// How the tuner draws candidates.

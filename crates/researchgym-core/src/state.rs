@@ -17,7 +17,7 @@ use crate::model::FailureKind;
 use crate::network::{NetworkUse, Phase};
 use crate::observation::Observation;
 use crate::score::{AttemptKind, Finding, Score, Severity, Split};
-use crate::search::Tree;
+use crate::search::{NodeId, Tree};
 use crate::spec::{AgentSpec, Limits};
 
 /// Events do not make sense in this order.
@@ -134,7 +134,18 @@ pub struct RunState {
     pub segments: u64,
     /// Number of events so far.
     pub events: u64,
+    /// A fork: what it took over.
+    pub inherited: Option<Inherited>,
     segment_began: Segment,
+}
+
+/// What a fork took over from the run that it goes on from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Inherited {
+    /// Of a search: so many of its nodes, the first ones, were planned by the other.
+    pub nodes: NodeId,
+    /// What the history had used.
+    pub used: Used,
 }
 
 /// Where the running segment began, to know the wall time of one that died.
@@ -201,6 +212,7 @@ impl RunState {
             ended: None,
             segments: 1,
             events: 1,
+            inherited: None,
             segment_began: Segment::default(),
         })
     }
@@ -359,7 +371,16 @@ impl RunState {
         }
         self.last_at.clone_from(&line.time);
         self.events += 1;
+        if self.started.spec.fork.as_ref().is_some_and(|fork| self.events == fork.events + 1) {
+            let nodes = self.search.as_ref().map_or(0, |tree| tree.nodes().len() as NodeId);
+            self.inherited = Some(Inherited { nodes, used: self.used() });
+        }
         Ok(())
+    }
+
+    /// Whether a node was planned by the search that this one was forked from.
+    pub fn inherits(&self, node: NodeId) -> bool {
+        self.inherited.is_some_and(|inherited| node < inherited.nodes)
     }
 
     /// Attempts at calls of this model that came to an end so far.

@@ -192,7 +192,7 @@ fn nodes_are_rows() {
     let tree = recorder.state().search.as_ref().expect("a tree");
     let rows: Vec<Value> = tree.nodes()[1..4]
         .iter()
-        .map(|node| serde_json::to_value(NodeRecord::of(node, &resolved)).expect("JSON"))
+        .map(|node| serde_json::to_value(NodeRecord::of(recorder.state(), node, &resolved)).expect("JSON"))
         .collect();
     let nothing = json!({ "calls": 0, "tokens": 0, "cost": 0 });
     let expected = json!([

@@ -3,7 +3,8 @@
 The host starts it as `python3 researchgym_warm.py SETTINGS` with a socket as descriptor 3 and sends one request at a
 time: a Python file, its arguments, a time limit, and descriptors (standard output, standard error, then what the
 program finds as 3, 4, ..). The forked process becomes, as far as a program can tell, a `python3 FILE ARGUMENTS` that
-has just been started. When it has ended or its time is over, everything in the sandbox but this process and the first
+has just been started; it is forked before it is needed, as soon as nothing of its predecessor is left, and waits
+for its request. When it has ended or its time is over, everything in the sandbox but this process and the first
 is killed and waited for, and what was written outside of the working folder is removed.
 
 What is forked runs hostile code. It holds none of this process's descriptors; it cannot read or write this process
@@ -51,6 +52,9 @@ MOST_REMOVED = 10_000
 # A program whose time is over may say where it was.
 LAST_WORDS_MS = 20
 FILE_INPUT = 257
+# Parts of the standard library that show or open something when they are imported.
+NEVER_EARLY = {"__main__", "antigravity", "idlelib", "test", "this", "tkinter", "turtle", "turtledemo"}
+OFTEN_THERE = getattr(sys, "stdlib_module_names", frozenset())
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.fopen.restype = ctypes.c_void_p
@@ -63,6 +67,8 @@ class Settings(NamedTuple):
     """The working folder of programs."""
     is_writable: bool
     preload: list[str]
+    likely: list[str]
+    """What programs are likely to import: what is of the standard library or our own is imported too."""
     environment: dict[str, str]
     """That of programs; this process's own has no path in it that a program can write to."""
 
@@ -77,6 +83,16 @@ class Request(NamedTuple):
     timeout_ms: int
     environment: dict[str, str] = {}
     """What the program's has beside that of all programs."""
+
+
+class Spare(NamedTuple):
+    """A process that was forked and is confined, and waits for what it is to run."""
+
+    pid: int
+    door: socket.socket
+    """Takes a request as it came, with its descriptors."""
+    began: int
+    """Says what went wrong before its program began, and ends when that has begun."""
 
 
 class Ended(NamedTuple):
@@ -107,6 +123,8 @@ class Server:
         self.folders = {path: _condition(path) for path in SHARED_FOLDERS if os.path.isdir(path)}
         self.unguarded = self._unguarded()
         self.standing = standing()
+        self.path = ""
+        self.unchanging: dict[str, dict[str, Optional[str]]] = {}
 
     def preload(self) -> Optional[str]:
         """Imports what was asked for; says why that is impossible."""
@@ -118,6 +136,17 @@ class Server:
                 importlib.import_module(name)
             except BaseException as error:
                 return f"`{name}`: {''.join(traceback.format_exception_only(type(error), error)).strip()}"
+        for name in self.settings.likely:
+            if name not in NEVER_EARLY and (name in OFTEN_THERE or name.startswith("researchgym_")):
+                try:
+                    importlib.import_module(name)
+                except Exception:
+                    # Another version of Python has another library; whoever imports it will be told.
+                    pass
+        if not self.settings.is_writable:
+            names = program.names_beyond(_BARE)
+            for path in [self.settings.folder, *self._search_path()]:
+                self.unchanging[path] = program.modules_in(path, names)
         _flush()
         gc.collect()
         gc.freeze()
@@ -126,63 +155,73 @@ class Server:
 
     def serve(self) -> str:
         """Answers requests. Returns in the forked processes alone: the file that each is to run."""
+        spare: Optional[Spare] = None
         while True:
-            received = self._receive()
+            if spare is None:
+                spare = self._fork()
+                if spare is None:
+                    return self.path
+            received = _receive(self.control)
             if received is None:
                 os._exit(0)
-            request, descriptors = received
-            path = os.path.join(self.settings.folder, request.file)
-            refusal = _refusal(path)
+            content, descriptors = received
+            request = Request(**json.loads(content))
+            refusal = _refusal(os.path.join(self.settings.folder, request.file))
             if refusal is None:
-                began, told = os.pipe()
-                pid = os.fork()
-                if pid == 0:
-                    self._become_program(request, path, descriptors, told)
-                    return path
-                os.close(told)
+                try:
+                    _pass_on(spare.door, content, descriptors)
+                except OSError:
+                    # It could not be confined, and says why.
+                    pass
+                spare.door.close()
             for descriptor in descriptors:
                 os.close(descriptor)
             if refusal is not None:
                 self._send({"refused": refusal})
                 continue
-            failure = _read_all(began)
-            ended = self._wait(pid, request.timeout_ms / 1000)
+            failure = _read_all(spare.began)
+            ended = self._wait(spare.pid, request.timeout_ms / 1000)
+            spare = None
             if failure:
                 self._send({"failed": failure.decode("utf-8", "replace")})
             else:
                 self._send({**ended._asdict(), "tainted": not self._clear()})
 
-    def _receive(self) -> Optional[tuple[Request, list[int]]]:
-        descriptors: list[int] = []
-        content = b""
-        length = HEADER.size
-        while len(content) < length:
-            # Descriptors come with the first byte.
-            part, received, flags, _ = socket.recv_fds(
-                self.control, length - len(content), MOST_DESCRIPTORS, getattr(socket, "MSG_CMSG_CLOEXEC", 0x40000000)
-            )
-            if not part or flags & socket.MSG_CTRUNC:
-                return None
-            descriptors += received
-            content += part
-            if len(content) == HEADER.size == length:
-                length += HEADER.unpack(content)[0]
-        return Request(**json.loads(content[HEADER.size :])), descriptors
+    def _fork(self) -> Optional[Spare]:
+        """A process for the next request; nothing in that process itself, once the request is there."""
+        began, told = os.pipe()
+        door, inside = socket.socketpair()
+        pid = os.fork()
+        if pid != 0:
+            os.close(told)
+            inside.close()
+            return Spare(pid, door, began)
+        self._become_program(inside, told)
+        return None
 
     def _send(self, message: dict[str, Any]) -> None:
         self.control.sendall(json.dumps(message).encode("utf-8") + b"\n")
 
-    def _become_program(self, request: Request, path: str, descriptors: list[int], told: int) -> None:
+    def _become_program(self, door: socket.socket, told: int) -> None:
         """Everything between the fork and the program. Nobody else's code has run yet."""
         try:
-            # Its number will be another descriptor's.
-            self.control.detach()
+            # Who hangs up is to be seen by the server, and the number will be another descriptor's.
+            self.control.close()
             told = fcntl.fcntl(told, fcntl.F_DUPFD_CLOEXEC, LAST_GIVEN)
-            confine(self.own_pid, self.settings.folder, self.landlock)
+            confine(self.own_pid, self.landlock)
+            received = _receive(door)
+            if received is None:
+                os._exit(0)
+            content, descriptors = received
+            # Only now is the folder what the host has made of it for this program.
+            os.chdir(self.settings.folder)
+            door.detach()
             arrange(descriptors, told)
+            request = Request(**json.loads(content))
+            self.path = os.path.join(self.settings.folder, request.file)
             environment = {**self.settings.environment, **request.environment}
-            new = Program(path, request.file, request.arguments, request.flags, environment)
-            program.look_new(new, self._search_path(), self.own_path, _BARE)
+            new = Program(self.path, request.file, request.arguments, request.flags, environment)
+            program.look_new(new, self._search_path(), self.own_path, _BARE, self.unchanging)
         except BaseException as error:
             os.write(told, f"{type(error).__name__}: {error}".encode("utf-8", "replace")[:2000])
             os._exit(70)
@@ -267,6 +306,31 @@ class Server:
         if self.landlock.rules is not None or not os.access("/run", os.W_OK):
             return None
         return sorted(os.path.join(path, name) for path, *names in os.walk("/run") for name in sum(names, []))
+
+
+def _receive(stream: socket.socket) -> Optional[tuple[bytes, list[int]]]:
+    """The content of the next request, and its descriptors; nothing if there will be none."""
+    descriptors: list[int] = []
+    content = b""
+    length = HEADER.size
+    while len(content) < length:
+        # Descriptors come with the first byte.
+        part, received, flags, _ = socket.recv_fds(
+            stream, length - len(content), MOST_DESCRIPTORS, getattr(socket, "MSG_CMSG_CLOEXEC", 0x40000000)
+        )
+        descriptors += received
+        if not part or flags & socket.MSG_CTRUNC:
+            return None
+        content += part
+        if len(content) == HEADER.size == length:
+            length += HEADER.unpack(content)[0]
+    return content[HEADER.size :], descriptors
+
+
+def _pass_on(stream: socket.socket, content: bytes, descriptors: list[int]) -> None:
+    message = HEADER.pack(len(content)) + content
+    sent = socket.send_fds(stream, [message], descriptors)
+    stream.sendall(message[sent:])
 
 
 def _refusal(path: str) -> Optional[str]:

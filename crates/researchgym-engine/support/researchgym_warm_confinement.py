@@ -67,7 +67,7 @@ def protect_server() -> None:
     prctl(PR_SET_CHILD_SUBREAPER, 1)
 
 
-def confine(parent: int, folder: str, landlock: Landlock) -> None:
+def confine(parent: int, landlock: Landlock) -> None:
     """Confines this process, which was just forked by `parent`."""
     os.setsid()
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -79,7 +79,6 @@ def confine(parent: int, folder: str, landlock: Landlock) -> None:
         score.write(OOM_SCORE)
     # Queues of messages would outlive it; all other limits it has inherited.
     resource.setrlimit(RLIMIT_MSGQUEUE, (0, 0))
-    os.chdir(folder)
     landlock.enforce()
 
 

@@ -38,8 +38,20 @@ class Program(NamedTuple):
     environment: dict[str, str]
 
 
-def look_new(program: Program, given: list[str], own_path: list[str], bare: frozenset[str]) -> None:
-    """Makes the interpreter look as if it had been started with the file. `given` is what `PYTHONPATH` adds."""
+def names_beyond(bare: frozenset[str]) -> set[str]:
+    """Modules that are loaded and that a Python which has just been started does not have."""
+    return {name for name in sys.modules if "." not in name} - bare
+
+
+def look_new(
+    program: Program,
+    given: list[str],
+    own_path: list[str],
+    bare: frozenset[str],
+    unchanging: dict[str, dict[str, Optional[str]]],
+) -> None:
+    """Makes the interpreter look as if it had been started with the file. `given` is what `PYTHONPATH` adds,
+    `unchanging` what `modules_in` says of folders that nobody writes to."""
     isolated = "I" in program.flags
     os.environ.clear()
     os.environ.update(program.environment)
@@ -56,10 +68,13 @@ def look_new(program: Program, given: list[str], own_path: list[str], bare: froz
     if "u" in program.flags:
         _unbuffer()
     # A program's own modules come before those that are loaded, unless a bare Python has them too.
-    names = {name for name in sys.modules if "." not in name} - bare
+    names = names_beyond(bare)
     for folder in first + given:
-        for name, origin in _modules_in(folder, names).items():
+        found = unchanging[folder] if folder in unchanging else modules_in(folder, names)
+        for name, origin in found.items():
             # Where a name is found first decides.
+            if name not in names:
+                continue
             names.discard(name)
             if origin == getattr(sys.modules[name], "__file__", None):
                 continue
@@ -94,7 +109,7 @@ def add_user_site() -> None:
     sys.path[:] = before[:place] + added + before[place:]
 
 
-def _modules_in(folder: str, names: set[str]) -> dict[str, Optional[str]]:
+def modules_in(folder: str, names: set[str]) -> dict[str, Optional[str]]:
     """Those names that importing would find in the folder, and their files."""
     try:
         present = {name.partition(".")[0] for name in os.listdir(folder)}

@@ -13,10 +13,12 @@ mod palette;
 #[cfg(test)]
 mod peers;
 mod search;
+mod shoot_out;
 pub mod story;
 pub mod tables;
 
-pub use self::figure::{ContestWords, Course, Figure, FigureError, contest};
+pub use self::figure::{Figure, FigureError, shoot_out_figures};
 pub use self::page::{Given, PageFacts, Report, ReportError, leaderboard_page, report};
 pub use self::search::{SearchTree, pictured};
+pub use self::shoot_out::{WORDS as SHOOT_OUT_WORDS, shoot_out_lead, shoot_out_markdown, shoot_out_table};
 pub use self::story::{Call, Story};

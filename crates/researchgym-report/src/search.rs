@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use researchgym_core::record::{IdeaRecord, NodeRecord, RunRecord, SearchRecord, TrialRecord};
 use researchgym_core::score::Direction;
+use researchgym_core::search::policy::islands::IslandsView;
 use researchgym_core::search::{FULL, NodeId, Operator};
 use researchgym_core::statistics::{Analysis, Flagged};
 
@@ -23,6 +24,8 @@ pub struct SearchTree {
     pub nodes: Vec<NodeRecord>,
     /// Its ideas, if it has epochs.
     pub ideas: Vec<IdeaRecord>,
+    /// The islands at its end, if its policy has some.
+    pub islands: Option<IslandsView>,
     /// The nodes whose trials' metrics are drawn: the best first.
     curved: Vec<NodeId>,
     /// These by their places in that list, thinned.
@@ -30,7 +33,7 @@ pub struct SearchTree {
 }
 
 impl SearchTree {
-    /// The tree of a run, without its trials and ideas.
+    /// The tree of a run, without its trials, ideas and islands.
     pub fn of(record: &RunRecord, nodes: Vec<NodeRecord>) -> SearchTree {
         let direction = record.task.primary.as_ref().map_or(Direction::Maximize, |primary| primary.direction);
         let is_candidate = |node: &&NodeRecord| {
@@ -49,6 +52,7 @@ impl SearchTree {
             run_id: record.run_id.clone(),
             nodes,
             ideas: Vec::new(),
+            islands: None,
             curved,
             trials: BTreeMap::new(),
         }
@@ -104,13 +108,15 @@ pub(crate) fn shown<'a>(
     searches(records).filter(move |(record, _)| !(is_left_out && record.is_flagged()))
 }
 
-/// Who a search is compared as: its policy, the preset that it was started by, and its model.
+/// Who a search is compared as: its policy, the preset that it was started by, whether it goes on with another's tree, and
+/// its model.
 pub(crate) fn contender(record: &RunRecord, search: &SearchRecord) -> String {
     let name = match record.agent.as_str() {
         "search" => search.policy.clone(),
         preset if preset == search.policy => preset.to_owned(),
         preset => format!("{preset} ({})", search.policy),
     };
+    let name = if record.forked_from.is_some() { format!("{name}, forked") } else { name };
     match &record.model {
         Some(model) => format!("{name} / {model}"),
         None => name,

@@ -16,6 +16,7 @@ mod report;
 mod run;
 mod runs;
 mod search;
+mod shoot_out;
 mod task;
 mod typed;
 mod words;
@@ -43,6 +44,7 @@ pub(crate) use self::runs::{
     VerifyArguments,
 };
 pub(crate) use self::search::{FormName, InheritName, SearchArguments, SelectName};
+pub(crate) use self::shoot_out::ShootOutArguments;
 pub(crate) use self::task::TaskCommand;
 pub(crate) use self::typed::error_as_typed;
 pub(crate) use self::words::{is_run, normalised, wants_json};
@@ -92,6 +94,11 @@ pub(crate) enum Command {
     Report(Box<ReportArguments>),
     /// Compare runs in a line a contender
     Leaderboard(Box<LeaderboardArguments>),
+    /// Compare policies of searches: the same task, operators and budget, several seeds
+    ///
+    /// The searches are ordinary runs. The same command goes on where it was stopped, and what is over is not run again. Exit code 0:
+    /// all searches are over; 3: some failed; 130: stopped.
+    ShootOut(Box<ShootOutArguments>),
     /// Print a run again as it looked while it worked
     Replay(OneRun),
     /// Grade a run's attempts again with the same artefacts and seeds
@@ -204,6 +211,8 @@ pub(crate) enum SchemaRoot {
     Step,
     /// `analysis` in `report.json`
     Analysis,
+    /// What `shoot-out` prints
+    ShootOut,
 }
 
 /// A folder; an empty word or variable means that none is given.

@@ -68,9 +68,11 @@ impl From<OpenError> for CommandError {
                 CommandError::input(error.to_string()).hinted(format!("give a higher total with {flag}"))
             }
             OpenError::Limit(error) => CommandError::input(error.to_string()),
-            OpenError::NoStep { .. } | OpenError::HalfForked { .. } | OpenError::State { .. } => {
-                CommandError::input(error.to_string())
-            }
+            OpenError::NoStep { .. }
+            | OpenError::NoCandidate { .. }
+            | OpenError::NoBaseline { .. }
+            | OpenError::HalfForked { .. }
+            | OpenError::State { .. } => CommandError::input(error.to_string()),
             OpenError::Store(error) => input(error),
             OpenError::Failure(failure) => CommandError::from(failure),
         }

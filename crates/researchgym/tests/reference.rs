@@ -6,8 +6,19 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const ROOTS: [&str; 10] =
-    ["task", "event", "result", "plan", "agent", "settings", "inspection", "record", "step", "analysis"];
+const ROOTS: [&str; 11] = [
+    "task",
+    "event",
+    "result",
+    "plan",
+    "agent",
+    "settings",
+    "inspection",
+    "record",
+    "step",
+    "analysis",
+    "shoot-out",
+];
 
 fn reference() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference")

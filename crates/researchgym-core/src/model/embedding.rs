@@ -264,7 +264,8 @@ mod tests {
     fn what_cannot_be_compared_is_refused_in_words() {
         let check = |answer: Value, expected: &str| {
             let error = decode(Wire::Chat, &answer, 2).unwrap_err();
-            assert_eq!(error.to_string(), expected);
+            // How many signs an exponent has depends on the version of the library.
+            assert_eq!(error.to_string().replace("e+300", "e300"), expected);
         };
         let entry = |values: Value| json!({ "embedding": values });
         let two = |one: Value, other: Value| json!({ "data": [entry(one), entry(other)] });

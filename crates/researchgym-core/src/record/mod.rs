@@ -28,7 +28,7 @@ pub use self::actions::{ActionsRecord, Category};
 pub use self::own::{Recorder, Resolve};
 pub use self::query::Query;
 pub use self::search::{
-    BestRecord, EmbeddingSpending, NodeRecord, OperatorRecord, SearchRecord, SpentRecord,
+    BestRecord, EmbeddingSpending, InheritedRecord, NodeRecord, OperatorRecord, SearchRecord, SpentRecord,
 };
 pub use self::step::{Change, MAX_TEXT_BYTES, StepRecord, bounded};
 pub use self::trajectory::{EpochRecord, IdeaRecord, IdeaStatus, epochs_of, kind_of};
@@ -84,6 +84,9 @@ pub struct RunRecord {
     /// What it was as a search, if it was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<Box<SearchRecord>>,
+    /// `RUN@STEP` whose history it goes on from, if it is a fork: that history's steps, time and money are included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forked_from: Option<String>,
 }
 
 /// Whose run it is.
@@ -262,6 +265,7 @@ impl RunRecord {
             verdict: None,
             left_out: Vec::new(),
             search: None,
+            forked_from: None,
         }
     }
 
@@ -274,11 +278,16 @@ impl RunRecord {
         }
     }
 
-    /// The agent; of a search with its policy, unless it has that policy's name: two policies are not one contender.
+    /// The agent; of a search with its policy, unless it has that policy's name: two policies are not one contender. Nor is a
+    /// fork, of which another search made the beginning.
     pub fn agent_with_policy(&self) -> String {
-        match self.search.as_ref().filter(|search| search.policy != self.agent) {
-            Some(search) => format!("{} ({})", self.agent, search.policy),
-            None => self.agent.clone(),
+        let policy =
+            self.search.as_ref().map(|search| &search.policy).filter(|policy| **policy != self.agent);
+        match (policy, self.search.is_some() && self.forked_from.is_some()) {
+            (Some(policy), false) => format!("{} ({policy})", self.agent),
+            (Some(policy), true) => format!("{} ({policy}, forked)", self.agent),
+            (None, false) => self.agent.clone(),
+            (None, true) => format!("{} (forked)", self.agent),
         }
     }
 
@@ -397,6 +406,7 @@ mod tests {
                 let (moments, operators) = (Vec::new(), Vec::new());
                 let policy = policy.to_owned();
                 Box::new(SearchRecord {
+                    embeddings: None,
                     policy,
                     candidates: 0,
                     evaluations: 0,
@@ -409,12 +419,16 @@ mod tests {
                     spent,
                     embeddings: None,
                     evaluation_ms: 0,
+                    inherited: None,
                 })
             });
+            record.forked_from = expected.contains("forked").then(|| "r@3".to_owned());
             assert_eq!(record.contender(), expected);
         };
         check("tuner", None, None, "tuner");
         check("search", Some("islands"), None, "search (islands)");
+        check("search", Some("islands"), None, "search (islands, forked)");
+        check("openevolve", Some("openevolve"), None, "openevolve (forked)");
         check("search", Some("mcts"), Some("a/b"), "search (mcts) / a/b");
         check("openevolve", Some("islands"), None, "openevolve (islands)");
         check("openevolve", Some("openevolve"), None, "openevolve");

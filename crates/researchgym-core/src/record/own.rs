@@ -9,7 +9,7 @@ use crate::model::{Message, Reply};
 use crate::observation::Observation;
 use crate::result::Progress;
 use crate::search::Chronicle;
-use crate::spec::{AgentSpec, MicroUsd};
+use crate::spec::{Fork, MicroUsd};
 use crate::state::{Attempt, RunState, StateError};
 
 use super::{
@@ -116,8 +116,7 @@ impl Recorder {
 
     /// What the run was as a search so far, if it is one.
     pub fn search(&self) -> Option<SearchRecord> {
-        let AgentSpec::Search(spec) = &self.state.started.spec.agent else { return None };
-        let record = SearchRecord::of(spec, self.state.search.as_deref()?, &self.chronicle);
+        let record = SearchRecord::of(&self.state, &self.chronicle)?;
         Some(SearchRecord { embeddings: self.embeddings.spent(), ..record })
     }
 
@@ -188,6 +187,7 @@ impl Recorder {
             verdict: None,
             left_out: Vec::new(),
             search: self.search().map(Box::new),
+            forked_from: started.spec.fork.as_ref().map(Fork::place),
         }
     }
 

@@ -10,8 +10,9 @@ use crate::digest::Digest;
 use crate::event::{AskedRequest, Event};
 use crate::ledger::Hold;
 use crate::search::event::Spent;
-use crate::search::{Chronicle, Moment, Node, NodeId, Operator, SearchSpec, Status, Tag, Tree, failure_of};
-use crate::spec::MicroUsd;
+use crate::search::{Chronicle, Moment, Node, NodeId, Operator, Status, Tag, Tree, failure_of};
+use crate::spec::{AgentSpec, MicroUsd};
+use crate::state::{Inherited, RunState};
 
 /// What a record keeps of a search.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -46,6 +47,30 @@ pub struct SearchRecord {
     pub embeddings: Option<SpentRecord>,
     /// Wall time in evaluations, in milliseconds: with several slots more than the run's.
     pub evaluation_ms: u64,
+    /// Of a fork, what the other search had done; it is included in all numbers above.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inherited: Option<Box<InheritedRecord>>,
+}
+
+/// What a fork took over of the search that it goes on from: nodes that were planned there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct InheritedRecord {
+    /// How many nodes: the first ones.
+    pub nodes: NodeId,
+    /// Candidates among them that are settled.
+    pub candidates: u64,
+    /// Nodes among them that were evaluated.
+    pub evaluations: u64,
+    /// How many of them failed, by the kind of failure.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub failures: BTreeMap<String, u64>,
+    /// What operators did there, in a fixed order.
+    pub operators: Vec<OperatorRecord>,
+    /// Money that the other search had spent, in micro-dollars.
+    pub cost: MicroUsd,
+    /// Its working time, in milliseconds.
+    pub working_ms: u64,
 }
 
 /// The best candidate of a search.
@@ -136,6 +161,9 @@ impl EmbeddingSpending {
 pub struct NodeRecord {
     /// Its number: 0 is the baseline.
     pub node: NodeId,
+    /// Whether it was planned by the search that this one was forked from.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub inherited: bool,
     /// How it was made.
     pub operator: Operator,
     /// Code parents, the base first.
@@ -188,8 +216,12 @@ pub struct NodeRecord {
 }
 
 impl SearchRecord {
-    /// The record of a search that has come so far.
-    pub fn of(spec: &SearchSpec, tree: &Tree, chronicle: &Chronicle) -> SearchRecord {
+    /// The record of a search that has come so far; `None` if the run is no search.
+    pub fn of(state: &RunState, chronicle: &Chronicle) -> Option<SearchRecord> {
+        let (AgentSpec::Search(spec), Some(tree)) = (&state.started.spec.agent, state.search.as_deref())
+        else {
+            return None;
+        };
         let best = tree.chosen(spec.measurements).and_then(|id| {
             let aggregate = tree.get(id)?.aggregate()?;
             let (value, n) = (aggregate.mean, aggregate.n as u64);
@@ -199,7 +231,7 @@ impl SearchRecord {
         for node in tree.nodes().iter().filter(|node| !node.status.is_settled()) {
             *statuses.entry(node.status.name().to_owned()).or_default() += 1;
         }
-        SearchRecord {
+        Some(SearchRecord {
             policy: spec.policy.name().to_owned(),
             candidates: chronicle.candidates(),
             evaluations: chronicle.evaluations(),
@@ -208,10 +240,61 @@ impl SearchRecord {
             best,
             baseline: tree.fitness(0).map(|fitness| tree.turned(fitness)),
             moments: chronicle.moments().to_vec(),
-            operators: operators(tree),
+            operators: operators(tree, tree.nodes()),
             spent: tree.nodes().iter().fold(SpentRecord::default(), |sum, node| sum.plus(node.spent)),
             embeddings: None,
             evaluation_ms: tree.nodes().iter().map(|node| node.evaluation_ms).sum(),
+            inherited: state.inherited.map(|inherited| Box::new(InheritedRecord::of(&inherited, tree))),
+        })
+    }
+
+    /// Candidates settled that this search planned itself.
+    pub fn own_candidates(&self) -> u64 {
+        self.candidates - self.inherited.as_ref().map_or(0, |inherited| inherited.candidates)
+    }
+
+    /// How many nodes failed in this way of those that this search planned itself.
+    pub fn own_failures(&self, kind: &str) -> u64 {
+        let of = |failures: &BTreeMap<String, u64>| failures.get(kind).copied().unwrap_or(0);
+        of(&self.failures) - self.inherited.as_ref().map_or(0, |inherited| of(&inherited.failures))
+    }
+
+    /// What operators did with the nodes that this search planned itself.
+    pub fn own_operators(&self) -> Vec<OperatorRecord> {
+        let Some(inherited) = &self.inherited else { return self.operators.clone() };
+        let own = self.operators.iter().map(|all| {
+            let before = inherited.operators.iter().find(|before| before.operator == all.operator);
+            before.map_or_else(|| all.clone(), |before| all.without(before))
+        });
+        own.filter(|own| own.tried > 0).collect()
+    }
+}
+
+impl OperatorRecord {
+    fn without(&self, part: &OperatorRecord) -> OperatorRecord {
+        OperatorRecord {
+            operator: self.operator,
+            tried: self.tried - part.tried,
+            built: self.built - part.built,
+            measured: self.measured - part.measured,
+            better: self.better - part.better,
+            records: self.records - part.records,
+        }
+    }
+}
+
+impl InheritedRecord {
+    fn of(inherited: &Inherited, tree: &Tree) -> InheritedRecord {
+        let nodes = &tree.nodes()[..(inherited.nodes as usize).min(tree.nodes().len())];
+        let chronicle = Chronicle::of_nodes(nodes.iter());
+        InheritedRecord {
+            nodes: inherited.nodes,
+            candidates: chronicle.candidates(),
+            evaluations: chronicle.evaluations(),
+            failures: named(chronicle.failures()),
+            operators: operators(tree, nodes),
+            cost: inherited.used.spent,
+            working_ms: inherited.used.working_ms,
         }
     }
 }
@@ -230,10 +313,10 @@ impl SpentRecord {
     }
 }
 
-/// What operators did, the baseline's left out.
-fn operators(tree: &Tree) -> Vec<OperatorRecord> {
+/// What operators did with these nodes of a tree, the first ones; the baseline's left out.
+fn operators(tree: &Tree, nodes: &[Node]) -> Vec<OperatorRecord> {
     let mut uses: BTreeMap<Operator, OperatorRecord> = BTreeMap::new();
-    for node in tree.nodes().iter().filter(|node| node.operator != Operator::Baseline) {
+    for node in nodes.iter().filter(|node| node.operator != Operator::Baseline) {
         let operator = node.operator;
         let none = OperatorRecord { operator, tried: 0, built: 0, measured: 0, better: 0, records: 0 };
         let used = uses.entry(operator).or_insert(none);
@@ -243,7 +326,7 @@ fn operators(tree: &Tree) -> Vec<OperatorRecord> {
         used.better += u64::from(is_better(tree, node));
     }
     for record in tree.records() {
-        if let Some(used) = tree.get(*record).and_then(|node| uses.get_mut(&node.operator)) {
+        if let Some(used) = nodes.get(*record as usize).and_then(|node| uses.get_mut(&node.operator)) {
             used.records += 1;
         }
     }
@@ -257,8 +340,8 @@ fn is_better(tree: &Tree, node: &Node) -> bool {
 }
 
 impl NodeRecord {
-    /// A node as a row.
-    pub fn of(node: &Node, resolve: Resolve<'_>) -> NodeRecord {
+    /// A node of a run as a row.
+    pub fn of(state: &RunState, node: &Node, resolve: Resolve<'_>) -> NodeRecord {
         let (reason, screened) = match &node.status {
             Status::Dropped { reason, .. }
             | Status::Failed { reason, .. }
@@ -270,6 +353,7 @@ impl NodeRecord {
         let idea = node.idea.as_ref().and_then(resolve);
         NodeRecord {
             node: node.id,
+            inherited: state.inherits(node.id),
             operator: node.operator,
             parents: node.parents.clone(),
             shown: node.shown.clone(),

@@ -46,12 +46,16 @@ pub struct Chronicle {
 impl Chronicle {
     /// The course of a search that has come to here unseen: without the moments before this one.
     pub fn taken_up(state: &RunState) -> Chronicle {
-        let mut chronicle = Chronicle::default();
-        let Some(tree) = &state.search else { return chronicle };
-        for node in tree.nodes().iter().filter(|node| node.status.is_settled()) {
-            chronicle.settle(node);
-        }
+        let Some(tree) = &state.search else { return Chronicle::default() };
+        let mut chronicle = Chronicle::of_nodes(tree.nodes().iter());
         chronicle.look(tree, state);
+        chronicle
+    }
+
+    /// What became of some nodes, without any moments.
+    pub fn of_nodes<'a>(nodes: impl Iterator<Item = &'a Node>) -> Chronicle {
+        let mut chronicle = Chronicle::default();
+        nodes.filter(|node| node.status.is_settled()).for_each(|node| chronicle.settle(node));
         chronicle
     }
 

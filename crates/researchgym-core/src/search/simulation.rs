@@ -53,6 +53,8 @@ pub struct Simulation {
     seed: u64,
     candidates: Option<u64>,
     waiting: Vec<NodeId>,
+    /// How many events had happened when the policy took the tree over from another.
+    taken_over: Option<usize>,
 }
 
 impl Simulation {
@@ -71,7 +73,8 @@ impl Simulation {
         let Some(policy) = policy.begin() else { return Ok(None) };
         let tree = Tree::new(task);
         let (task, events, waiting) = (task.clone(), Vec::new(), Vec::new());
-        let mut simulation = Simulation { tree, task, events, policy, operators, seed, candidates, waiting };
+        let mut simulation =
+            Simulation { tree, task, events, policy, operators, seed, candidates, waiting, taken_over: None };
         simulation.take(vec![Plan::new(Operator::Baseline, Vec::new())], 0, None)?;
         simulation.finish(0, baseline)?;
         Ok(Some(simulation))
@@ -164,8 +167,21 @@ impl Simulation {
         self.tree = Tree::new(&self.task);
         for event in std::mem::take(&mut self.events) {
             self.append(event)?;
+            if self.taken_over == Some(self.events.len()) {
+                self.policy.take_over(&self.tree, &self.operators);
+            }
         }
         Ok(())
+    }
+
+    /// Another policy goes on from here with other operators: what a fork does.
+    ///
+    /// # Errors
+    /// None that was not met before.
+    pub fn fork(&mut self, policy: Box<dyn Policy>, operators: Repertoire) -> Result<(), TreeError> {
+        self.operators = operators;
+        self.taken_over = Some(self.events.len());
+        self.resume(policy)
     }
 
     fn evaluate(&mut self, node: NodeId, outcome: &EvaluationOutcome) -> Result<(), TreeError> {

@@ -23,6 +23,7 @@ pub mod rank;
 pub mod resample;
 pub mod run;
 pub mod sample;
+pub mod shoot_out;
 pub mod standing;
 pub mod tasks;
 

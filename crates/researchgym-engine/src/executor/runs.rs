@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use researchgym_core::event::Ending;
 use researchgym_core::failure::{Boundary, Failure};
 use researchgym_core::gpu::GpuRequest;
@@ -25,10 +26,10 @@ use super::folder::JobFolder;
 use super::follow::Follower;
 use super::order::{Order, SCHEMA, Work};
 use super::relay::{self, Relay, RelayPlace};
-use super::worker::run::{CANCEL, RelayedModel, RunOrder, failure_of};
+use super::worker::run::{CANCEL, RelayedModel, RunOrder, at_work, failure_of};
 use super::{Cause, Cluster, ClusterJob, Group, JobEnd, JobState, Lost, Needs};
 use crate::model::{Backend, Door, Registry};
-use crate::runner::{end_elsewhere, is_held};
+use crate::runner::{AtWork, end_elsewhere, is_held};
 use crate::session::{LimitChanges, Observer};
 use crate::store::RunFolder;
 
@@ -175,10 +176,10 @@ impl Submitter {
                 follower.catch_up()?;
                 match self.follow(&folder, run, &mut follower, group.clone()).await? {
                     End::Over => return self.over(&folder, run, &mut follower),
-                    End::Lost(failure) if *self.cancelled.borrow() => {
-                        return self.lost(&folder, run, &mut follower, failure).await;
+                    End::Lost(lost) if *self.cancelled.borrow() => {
+                        return self.lost(&folder, run, &mut follower, lost).await;
                     }
-                    End::Lost(failure) => {
+                    End::Lost((failure, _)) => {
                         (self.warn)(&format!("run {} is handed over anew: {failure}", run.id()));
                         withdraw(&folder)?;
                         mark(&folder, SEEN)?;
@@ -196,7 +197,7 @@ impl Submitter {
         let folder = self.place(run, changes)?;
         match self.follow(&folder, run, &mut follower, group).await? {
             End::Over => self.over(&folder, run, &mut follower),
-            End::Lost(failure) => self.lost(&folder, run, &mut follower, failure).await,
+            End::Lost(lost) => self.lost(&folder, run, &mut follower, lost).await,
         }
     }
 
@@ -239,7 +240,7 @@ impl Submitter {
             (Some(relay), Some(door)) if needs_relay(Some(door)) => {
                 match relay.admit(folder.path(), door.clone()).await {
                     Ok(admission) => Some(admission),
-                    Err(failure) => return Ok(End::Lost(failure)),
+                    Err(failure) => return Ok(End::Lost((failure, None))),
                 }
             }
             _ => None,
@@ -277,6 +278,7 @@ impl Submitter {
                     if let Some(state) = works.look(folder) {
                         (self.tell)(run.id(), &state);
                     }
+                    works.note(Timestamp::now());
                     // A shared file system may be away for a moment; the job is not.
                     let read = follower.read().err().map(|failure| failure.to_string());
                     if read.is_some() && read != problem {
@@ -294,8 +296,10 @@ impl Submitter {
         follower.read()?;
         Ok(match end {
             Ok(JobEnd::Result) => End::Over,
-            Ok(JobEnd::Lost(lost)) => End::Lost(failure(&lost, folder.failure().ok().flatten())),
-            Err(failure) => End::Lost(failure),
+            Ok(JobEnd::Lost(lost)) => {
+                End::Lost((failure(&lost, folder.failure().ok().flatten()), at_work(folder, works.last)))
+            }
+            Err(failure) => End::Lost((failure, at_work(folder, works.last))),
         })
     }
 
@@ -318,7 +322,7 @@ impl Submitter {
         folder: &JobFolder,
         run: &RunFolder,
         follower: &mut Follower,
-        failure: Failure,
+        (failure, at_work): (Failure, Option<AtWork>),
     ) -> Result<RunResult, Failure> {
         withdraw(folder)?;
         let (ending, failure) = match *self.cancelled.borrow() {
@@ -331,7 +335,7 @@ impl Submitter {
         }
         let begun = Instant::now();
         loop {
-            match end_elsewhere(run, ending, failure.clone()) {
+            match end_elsewhere(run, ending, failure.clone(), at_work) {
                 Ok(warnings) => {
                     warnings.iter().for_each(|warning| (self.warn)(warning));
                     break;
@@ -352,6 +356,8 @@ struct Works {
     is_told: bool,
     /// The incarnation that was seen in the folder last.
     seen: Option<u32>,
+    /// When it was seen at work last.
+    last: Option<Timestamp>,
 }
 
 impl Works {
@@ -360,6 +366,13 @@ impl Works {
         let works = matches!(state, JobState::Running { .. });
         let was_told = std::mem::replace(&mut self.is_told, works);
         !(works && was_told)
+    }
+
+    /// Notes that it works, if it does.
+    fn note(&mut self, now: Timestamp) {
+        if self.is_told {
+            self.last = Some(now);
+        }
     }
 
     /// What the folder says and was not told.
@@ -377,7 +390,8 @@ impl Works {
 /// How following a job ended.
 enum End {
     Over,
-    Lost(Failure),
+    /// With what is known of when it worked.
+    Lost((Failure, Option<AtWork>)),
 }
 
 /// No later incarnation is to go on with the run.

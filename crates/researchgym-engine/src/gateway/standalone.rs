@@ -9,7 +9,7 @@ mod journal;
 use std::path::Path;
 use std::time::Instant;
 
-use researchgym_core::event::{AskedRequest, Caller, Event, ModelAsked, ModelCalled};
+use researchgym_core::event::{Event, ModelCalled};
 use researchgym_core::ledger::{Grant, Hold, Ledger, Shortage, Wish};
 use researchgym_core::model::{ModelFacts, Usage};
 use researchgym_core::spec::{Limits, MicroUsd};
@@ -175,16 +175,7 @@ impl Standalone {
             }
             None => journal::unrecorded(),
         };
-        self.record(Event::ModelAsked(Box::new(ModelAsked {
-            call,
-            caller: Caller::Gateway { dialect: asked.dialect, named: asked.named },
-            model: asked.endpoint.target.name.clone(),
-            wire: asked.endpoint.wire,
-            request: AskedRequest::Bytes { body },
-            max_output_tokens: grant.output,
-            hold: grant.hold,
-            retry_of: asked.retry_of,
-        })));
+        self.record(asked.event(call, body, grant));
         Ok(Granted { call, max_output_tokens: grant.output, position: call - 1 })
     }
 

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use researchgym_core::event::CallOutcome;
-use researchgym_core::ledger::Shortage;
+use researchgym_core::action::Body;
+use researchgym_core::event::{AskedRequest, CallOutcome, Caller, Event, ModelAsked};
+use researchgym_core::ledger::{Grant, Shortage};
 use researchgym_core::model::{ModelFailure, Stop, Usage, Wire};
 use researchgym_core::spec::MicroUsd;
 use tokio::sync::{mpsc, oneshot};
@@ -32,6 +33,22 @@ pub struct Asked {
     pub output_wanted: Option<u64>,
     /// The call that this one repeats after a stream that broke off.
     pub retry_of: Option<u64>,
+}
+
+impl Asked {
+    /// What the log says of the call, once it is granted.
+    pub(crate) fn event(&self, call: u64, body: Body, grant: Grant) -> Event {
+        Event::ModelAsked(Box::new(ModelAsked {
+            call,
+            caller: Caller::Gateway { dialect: self.dialect, named: self.named.clone() },
+            model: self.endpoint.target.name.clone(),
+            wire: self.endpoint.wire,
+            request: AskedRequest::Bytes { body },
+            max_output_tokens: grant.output,
+            hold: grant.hold,
+            retry_of: self.retry_of,
+        }))
+    }
 }
 
 /// A grant.

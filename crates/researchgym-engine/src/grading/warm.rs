@@ -13,7 +13,7 @@ use researchgym_core::score::Score;
 use super::{Grading, Program, channel, play, sandboxes};
 use crate::sandbox::SandboxHost;
 use crate::snapshot::{clear_folder, copy_in};
-use crate::warm::{Script, WarmPython};
+use crate::warm::{Imports, Script, WarmPython};
 
 /// A warm Python in a grader's sandbox.
 pub struct WarmGrader {
@@ -39,7 +39,8 @@ impl WarmGrader {
     }
 }
 
-/// Starts the sandbox of a task's grader with a Python that imports `preload`. Of the template its task, name and folders
+/// Starts the sandbox of a task's grader with a Python that imports `preload` and what the grader's files import of the
+/// standard library and of ours. Of the template its task, name and folders
 /// count; its submission is the folder that will be shown, whatever is in it.
 ///
 /// # Errors
@@ -47,7 +48,7 @@ impl WarmGrader {
 pub async fn start_warm_grader(
     host: &SandboxHost,
     template: &Grading<'_>,
-    preload: &[String],
+    preload: Vec<String>,
 ) -> Result<WarmGrader, Failure> {
     let task = template.task;
     let refuse =
@@ -62,7 +63,9 @@ pub async fn start_warm_grader(
         return refuse(&format!("has another command than `python3 FILE`: {error}"));
     }
     let specification = sandboxes::grader(template, None)?;
-    let python = WarmPython::start(host, specification, preload).await?;
+    let files = template.task_folder.join(&task.grader.files);
+    let imports = Imports { preload, ..Imports::default() }.and_those_of(&files);
+    let python = WarmPython::start(host, specification, imports).await?;
     Ok(WarmGrader { python, submission: template.submission.to_path_buf() })
 }
 

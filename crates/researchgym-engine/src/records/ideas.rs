@@ -43,7 +43,7 @@ pub fn ideas_of(folder: &RunFolder) -> Result<Vec<IdeaRecord>, RecordError> {
         let number = numbers.entry(node.tag.epoch).or_default();
         let idea_id = *number;
         *number += 1;
-        let row = NodeRecord::of(node, &resolve);
+        let row = NodeRecord::of(&state, node, &resolve);
         let had = tree.ideas_of(&node.tag);
         let shared = had.and_then(|had| had.ideas.get(node.tag.call?.position as usize));
         let idea = node.idea.as_ref().or(shared).and_then(|idea| text(&blobs, idea));

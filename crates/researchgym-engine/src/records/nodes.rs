@@ -29,5 +29,5 @@ pub fn nodes_of(folder: &RunFolder) -> Result<Vec<NodeRecord>, RecordError> {
     let blobs = folder.blobs();
     let resolve = |body: &Body| beginning(&blobs, body);
     let nodes = run.search.iter().flat_map(|tree| tree.nodes());
-    Ok(nodes.map(|node| NodeRecord::of(node, &resolve)).collect())
+    Ok(nodes.map(|node| NodeRecord::of(&run, node, &resolve)).collect())
 }

@@ -16,6 +16,7 @@ use researchgym_core::state::RunState;
 
 use super::open::{agent_files, externalised, past, settle};
 use super::{OpenError, OpenRun, Runner};
+use crate::gpu::GpuGrant;
 use crate::session::{LimitChanges, Recorder, Reenacted};
 use crate::store::{RunFolder, StoreError, read_log};
 
@@ -49,36 +50,16 @@ impl Runner {
             .map_err(|error| OpenError::State { run_id: source.id().to_owned(), source: error })?
             .used();
         let limits = changes.apply(&whole.started.spec.limits, used)?;
-        let spec = RunSpec { limits, ..change(whole.started.spec.clone()) };
-        let mut grant = self.grant(&spec)?;
-        let folder = RunFolder::create(runs, Timestamp::now())?;
-        grant.as_mut().map_or(Ok(()), |grant| grant.hold_for(folder.id())).map_err(Failure::from)?;
-        let lock = self.take(&folder)?;
-        source.blobs().share_with(&folder.blobs())?;
-        let spec = externalised(spec, &folder)?;
-        let spec = RunSpec {
-            fork: Some(Fork {
-                run: source.id().to_owned(),
-                step,
-                events: history.len() as u64,
-                log_head: reading.head,
-            }),
-            ..spec
+        let fork = Fork {
+            run: source.id().to_owned(),
+            step,
+            events: history.len() as u64,
+            log_head: reading.head,
+            other_policy: None,
         };
+        let spec = RunSpec { limits, fork: Some(fork), ..change(whole.started.spec.clone()) };
         let agent_files = agent_files(&spec);
-        let agent = serde_json::to_vec(&spec.agent).unwrap_or_default();
-        let Event::RunStarted(started) = &first.event else {
-            return Err(StoreError::EmptyLog { path: source.events() }.into());
-        };
-        let event = Event::RunStarted(Box::new(RunStarted {
-            schema: SCHEMA,
-            run_id: folder.id().to_owned(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            digests: Digests { agent: Digest::of(&agent), ..started.digests.clone() },
-            spec,
-            ..(**started).clone()
-        }));
-        let mut recorder = Recorder::create(folder, lock, event, self.observer.clone())?;
+        let (mut recorder, grant) = self.begin_fork(runs, source, &whole.started, spec)?;
         let mut lines = vec![first.clone()];
         lines[0].event = Event::RunStarted(Box::new(recorder.state.started.clone()));
         for line in history {
@@ -97,6 +78,32 @@ impl Runner {
         let past = past(&recorder.state, &lines)?;
         let reenacted = since_snapshot(&lines);
         Ok(OpenRun { recorder, agent_files, past, reenacted, grant })
+    }
+
+    /// Makes the folder of a fork, with the other run's blobs and the first event of its own.
+    pub(super) fn begin_fork(
+        &self,
+        runs: &Path,
+        source: &RunFolder,
+        started: &RunStarted,
+        spec: RunSpec,
+    ) -> Result<(Recorder, Option<GpuGrant>), OpenError> {
+        let mut grant = self.grant(&spec)?;
+        let folder = RunFolder::create(runs, Timestamp::now())?;
+        grant.as_mut().map_or(Ok(()), |grant| grant.hold_for(folder.id())).map_err(Failure::from)?;
+        let lock = self.take(&folder)?;
+        source.blobs().share_with(&folder.blobs())?;
+        let spec = externalised(spec, &folder)?;
+        let agent = serde_json::to_vec(&spec.agent).unwrap_or_default();
+        let event = Event::RunStarted(Box::new(RunStarted {
+            schema: SCHEMA,
+            run_id: folder.id().to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            digests: Digests { agent: Digest::of(&agent), ..started.digests.clone() },
+            spec,
+            ..started.clone()
+        }));
+        Ok((Recorder::create(folder, lock, event, self.observer.clone())?, grant))
     }
 }
 

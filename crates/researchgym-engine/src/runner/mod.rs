@@ -5,6 +5,7 @@
 mod derived;
 mod elsewhere;
 mod fork;
+mod fork_search;
 mod open;
 mod outside;
 mod regrade;
@@ -19,7 +20,7 @@ use researchgym_core::result::RunResult;
 use researchgym_core::spec::{AgentSpec, RunSpec};
 use tokio::sync::watch;
 
-pub(crate) use self::elsewhere::{end_elsewhere, is_held};
+pub(crate) use self::elsewhere::{AtWork, end_elsewhere, is_held};
 pub use self::open::{NewRun, OpenError, Prospect, Reopened, prospect, register};
 pub use self::regrade::{Regraded, regrade};
 use self::workspace::Workplace;

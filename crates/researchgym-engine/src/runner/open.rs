@@ -56,6 +56,24 @@ pub enum OpenError {
         /// How many there are.
         steps: u64,
     },
+    /// A search that has not come so far.
+    #[error(
+        "search {run_id} has {candidates} settled candidates; there is no candidate {wanted} to fork it after"
+    )]
+    NoCandidate {
+        /// The run's id.
+        run_id: String,
+        /// How many candidates were to be settled.
+        wanted: u64,
+        /// How many are.
+        candidates: u64,
+    },
+    /// A search that has nothing to go on from.
+    #[error("search {run_id} has not evaluated its baseline: there is nothing that a fork could go on from")]
+    NoBaseline {
+        /// The run's id.
+        run_id: String,
+    },
     /// It was killed while the other run's history was copied.
     #[error("run {run_id} was cut off while the history of {place} was copied; make the fork again")]
     HalfForked {
@@ -151,8 +169,7 @@ impl Runner {
         let Reading { run_id, state, lines, search, .. } = reading;
         let state = state.ok_or_else(|| StoreError::EmptyLog { path: folder.events() })?;
         if let Some(fork) = state.started.spec.fork.as_ref().filter(|fork| state.events < fork.events + 1) {
-            let place = format!("{}@{}", fork.run, fork.step);
-            return Err(OpenError::HalfForked { run_id, place });
+            return Err(OpenError::HalfForked { run_id, place: fork.place() });
         }
         let agent_files = agent_files(&state.started.spec);
         let mut recorder = Recorder::reopen(folder, lock, log, state, self.observer.clone());
@@ -310,7 +327,8 @@ pub fn prospect(state: &RunState, changes: &LimitChanges) -> Result<Prospect, Op
     let limits = changes.apply(&state.limits, state.used())?;
     match resumption {
         Some((ending, Resumption::NeedsRaisedLimit)) if stands(ending, &limits, state) => {
-            Err(limit_stands(state))
+            let ending = state.ended.as_ref().map_or(Ending::TimeLimit, |ended| ended.ending);
+            Err(limit_stands(&state.started.run_id, &state.limits, ending))
         }
         _ => Ok(Prospect::GoesOn { limits }),
     }
@@ -371,17 +389,14 @@ fn stands(ending: Ending, limits: &Limits, state: &RunState) -> bool {
     }
 }
 
-fn limit_stands(state: &RunState) -> OpenError {
-    let limits = &state.limits;
-    let run_id = state.started.run_id.clone();
-    let (limit, flag) = match state.ended.as_ref().map(|ended| ended.ending) {
-        Some(Ending::StepLimit) => (format!("step limit of {}", limits.steps.unwrap_or_default()), "--steps"),
-        Some(Ending::Budget) => {
+pub(super) fn limit_stands(run_id: &str, limits: &Limits, ending: Ending) -> OpenError {
+    let run_id = run_id.to_owned();
+    let (limit, flag) = match ending {
+        Ending::StepLimit => (format!("step limit of {}", limits.steps.unwrap_or_default()), "--steps"),
+        Ending::Budget => {
             (format!("budget of {} USD", limits.budget.unwrap_or_default().as_usd()), "--budget")
         }
-        Some(Ending::TokenLimit) => {
-            (format!("limit of {} tokens", limits.tokens.unwrap_or_default()), "--tokens")
-        }
+        Ending::TokenLimit => (format!("limit of {} tokens", limits.tokens.unwrap_or_default()), "--tokens"),
         _ => (
             format!("time limit of {} hours", limits.working_ms.unwrap_or_default() as f64 / 3.6e6),
             "--hours",

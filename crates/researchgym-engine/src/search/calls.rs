@@ -30,7 +30,7 @@ impl Search {
         }
     }
 
-    /// Books a call that is over, with all that have ended meanwhile: the disk is waited for once, before anybody is told.
+    /// Books a call that is over, with all that have ended meanwhile. The disk takes them in together, beside the loop.
     fn on_over(&mut self, session: &mut Session, first: Over) -> Result<(), Failure> {
         let mut next = Some(first);
         let mut after = None;
@@ -45,7 +45,7 @@ impl Search {
                 other => after = other.ok(),
             }
         }
-        session.sync_nodes()?;
+        session.sync_nodes_beside()?;
         for (result, booked) in ended {
             // Who has gone has ended the search.
             let _ = booked.send(result);

@@ -12,11 +12,13 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use researchgym_core::digest::Digest;
-use researchgym_core::executor::SlurmSpec;
+use researchgym_core::executor::{Executor, SlurmSpec};
 use researchgym_core::failure::{Boundary, Failure};
+use researchgym_core::gpu::GpuRequest;
 use researchgym_core::isolation::{Image, Runtime};
 use researchgym_core::search::NodeId;
 use researchgym_core::search::event::{EvaluationFailure, MetricPoint};
+use researchgym_core::spec::{AgentSpec, RunSpec};
 use researchgym_core::task::Task;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior};
@@ -205,19 +207,9 @@ impl OnCluster {
     /// What a job needs: the task's limits for all sandboxes that work at once, and a little for what is beside them; or
     /// what the settings say.
     fn needs(&self, job: &Job) -> Needs {
-        let resources = &self.task.resources;
-        let grader = &self.task.grader;
-        // The grader works after the candidate's program, and its players beside it.
-        let at_once = 1 + grader.players.len() as u64;
-        let memory_mib = (resources.memory_mib + resources.tmp_mib) * at_once + BESIDE;
         let grading = job.grading.as_ref().map_or(0, |grading| grading.task.grader.timeout_s);
         let time = job.timeout + Duration::from_secs(grading) + SLACK;
-        Needs {
-            cpus: self.slurm.cpus.unwrap_or_else(|| resources.cpus.ceil().max(1.0) as u32),
-            memory_mib: self.slurm.memory_mib.unwrap_or(memory_mib),
-            gpus: self.gpus,
-            time: Some(self.slurm.minutes.map_or(time, |minutes| Duration::from_secs(minutes * 60))),
-        }
+        needed(&self.task, &self.slurm, self.gpus, time)
     }
 
     /// The result, which may be seen a little later than the end of its job.
@@ -273,6 +265,32 @@ impl OnCluster {
         }
         failure.message = text;
         Err(failure)
+    }
+}
+
+/// What the job of a full evaluation needs, if the run is a search on a cluster.
+pub fn needs_of_evaluation(task: &Task, spec: &RunSpec) -> Option<Needs> {
+    let (Executor::Slurm(slurm), AgentSpec::Search(_)) = (&spec.executor, &spec.agent) else { return None };
+    let gpus = match &spec.gpus {
+        Some(GpuRequest::Count(count)) => *count,
+        // The command line gives counts alone to a cluster.
+        Some(GpuRequest::All | GpuRequest::Devices(_)) | None => 0,
+    };
+    let timeout = task.search.clone().unwrap_or_default().timeout_s();
+    let time = Duration::from_secs(timeout + task.grader.timeout_s) + SLACK;
+    Some(needed(task, slurm, gpus, time))
+}
+
+fn needed(task: &Task, slurm: &SlurmSpec, gpus: u64, time: Duration) -> Needs {
+    let resources = &task.resources;
+    // The grader works after the candidate's program, and its players beside it.
+    let at_once = 1 + task.grader.players.len() as u64;
+    let memory_mib = (resources.memory_mib + resources.tmp_mib) * at_once + BESIDE;
+    Needs {
+        cpus: slurm.cpus.unwrap_or_else(|| resources.cpus.ceil().max(1.0) as u32),
+        memory_mib: slurm.memory_mib.unwrap_or(memory_mib),
+        gpus,
+        time: Some(slurm.minutes.map_or(time, |minutes| Duration::from_secs(minutes * 60))),
     }
 }
 

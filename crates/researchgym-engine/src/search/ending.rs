@@ -17,7 +17,15 @@ impl Search {
         let files = self.contents.of(tree(session), best)?;
         let baseline = self.contents.baseline().clone();
         let mut gone = Vec::new();
-        for (path, content) in changes(&baseline, &files) {
+        let mut placed = changes(&baseline, &files);
+        // An earlier segment may have placed another candidate.
+        let segments = session.state().segments;
+        for node in tree(session).nodes().iter().filter(|_| segments > 1) {
+            for path in node.changes.keys().chain(node.learned.keys()) {
+                placed.entry(path.clone()).or_insert_with(|| baseline.get(path));
+            }
+        }
+        for (path, content) in placed {
             match content {
                 Some(content) => session.place(&path, content, 0o644).await?,
                 None => gone.push(path),

@@ -2,6 +2,7 @@
 //! (`docs/reference/policy-protocol.md`).
 
 use std::collections::VecDeque;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,8 +12,9 @@ use researchgym_core::failure::{Boundary, Failure};
 use researchgym_core::search::policy::external::{External, Message, read_answer};
 use researchgym_core::search::policy::{Answer, Policy, PolicySpec, View};
 use researchgym_core::search::{Change, Repertoire, Tree};
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::task::JoinHandle;
 
 use super::unusable;
 use crate::sandbox::unisolated::kill_marked;
@@ -29,6 +31,8 @@ const MARKER: &str = "RESEARCHGYM_POLICY";
 const FOLDER_PREFIX: &str = "researchgym-policy-";
 /// Lines that the program has written to its standard error and that a failure shows.
 const COMPLAINTS: usize = 5;
+/// Characters of such a line.
+const COMPLAINT: usize = 200;
 
 /// What plans.
 pub(super) enum Mind {
@@ -53,6 +57,8 @@ pub(super) struct Program {
     stdin: ChildStdin,
     stdout: BufReader<ChildStdout>,
     complaints: Arc<Mutex<VecDeque<String>>>,
+    /// Ends when nobody can complain any more.
+    hearing: JoinHandle<()>,
     untold: String,
     /// Its name is in the environment of the program and of all that it starts: by that they are found and ended, by us or,
     /// if we are killed, by the sweeper.
@@ -90,6 +96,14 @@ impl Memory {
         match self {
             Memory::Ours(policy) => policy.observe(tree, change),
             Memory::Theirs(_, untold) => note(untold, tree, change),
+        }
+    }
+
+    /// Another policy has planned all that there is. A program finds its own way.
+    pub(super) fn take_over(&mut self, tree: &Tree, operators: &Repertoire) {
+        match self {
+            Memory::Ours(policy) => policy.take_over(tree, operators),
+            Memory::Theirs(..) => {}
         }
     }
 
@@ -132,24 +146,46 @@ fn start(external: &External, untold: String, workbench: &Workbench) -> Result<P
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.env(MARKER, folder.path());
-    let mut child =
-        command.kill_on_drop(true).process_group(0).spawn().map_err(|error| broke(error.to_string()))?;
+    let mut child = command.kill_on_drop(true).process_group(0).spawn().map_err(|error| {
+        broke(error.to_string()).hinted(
+            "it must be executable and begin with `#!` and its interpreter; `.py` files are given to python3",
+        )
+    })?;
     let lost = || broke("its standard streams are not there".to_owned());
     let stdin = child.stdin.take().ok_or_else(lost)?;
     let stdout = BufReader::new(child.stdout.take().ok_or_else(lost)?);
     let complaints: Arc<Mutex<VecDeque<String>>> = Arc::default();
     let (heard, stderr) = (complaints.clone(), child.stderr.take().ok_or_else(lost)?);
-    tokio::spawn(async move {
-        let mut lines = BufReader::new(stderr).lines();
-        while let Ok(Some(line)) = lines.next_line().await {
-            let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
-            heard.push_back(line.chars().take(200).collect());
-            if heard.len() > COMPLAINTS {
-                heard.pop_front();
+    let hearing = tokio::spawn(hear(stderr, heard));
+    Ok(Program { named, child, stdin, stdout, complaints, hearing, untold, folder })
+}
+
+/// Keeps the begins of the last lines of what a program complains of, whatever it writes: bytes of any kind, and lines of
+/// any length.
+async fn hear(mut stderr: impl AsyncRead + Unpin, heard: Arc<Mutex<VecDeque<String>>>) {
+    let mut line: Vec<u8> = Vec::new();
+    let mut piece = vec![0; 8 << 10];
+    let keep = |line: &mut Vec<u8>| {
+        let text: String = String::from_utf8_lossy(line).trim_end().chars().take(COMPLAINT).collect();
+        line.clear();
+        let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
+        heard.push_back(text);
+        if heard.len() > COMPLAINTS {
+            heard.pop_front();
+        }
+    };
+    while let Ok(count @ 1..) = stderr.read(&mut piece).await {
+        for part in piece[..count].split_inclusive(|byte| *byte == b'\n') {
+            let room = (4 * COMPLAINT).saturating_sub(line.len());
+            line.extend_from_slice(&part[..part.len().min(room)]);
+            if part.ends_with(b"\n") {
+                keep(&mut line);
             }
         }
-    });
-    Ok(Program { named, child, stdin, stdout, complaints, untold, folder })
+    }
+    if !line.is_empty() {
+        keep(&mut line);
+    }
 }
 
 impl Program {
@@ -182,6 +218,7 @@ impl Program {
         };
         match tokio::time::timeout(PATIENCE, exchange).await {
             Err(_) => Err(self.broke(&format!("no answer within {} s", PATIENCE.as_secs())).await),
+            Ok(Err(error)) if error.kind() == ErrorKind::BrokenPipe => Err(self.broke("it has ended").await),
             Ok(Err(error)) => Err(self.broke(&error.to_string()).await),
             Ok(Ok(line)) if line.is_empty() => Err(self.broke("it has ended").await),
             Ok(Ok(line)) => Ok(line),
@@ -208,14 +245,42 @@ impl Program {
     async fn broke(&mut self, what: &str) -> Failure {
         // What it says at its end is still to come.
         let ended = tokio::time::timeout(Duration::from_secs(1), self.child.wait()).await;
-        let status =
-            ended.ok().and_then(Result::ok).map_or_else(String::new, |status| format!(" ({status})"));
-        tokio::task::yield_now().await;
+        let status = match ended {
+            Ok(Ok(status)) => {
+                // What it has started may hold its standard error open: that is not waited for.
+                let _ = tokio::time::timeout(Duration::from_millis(500), &mut self.hearing).await;
+                format!(" ({status})")
+            }
+            Ok(Err(_)) | Err(_) => String::new(),
+        };
         let heard = self.complaints.lock().unwrap_or_else(PoisonError::into_inner);
         let said: Vec<&str> = heard.iter().map(String::as_str).collect();
         let said = if said.is_empty() { String::new() } else { format!("; it wrote:\n{}", said.join("\n")) };
         Failure::new(Boundary::Agent, format!("the policy `{}`: {what}{status}{said}", self.named)).hinted(
             "the protocol is in docs/reference/policy-protocol.md; mend the program, then resume the run",
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_last_complaints_are_kept_whatever_they_are() {
+        let mut said = b"first\n\xff\xfe no text\r\n".to_vec();
+        said.extend([b'x'; 100_000]);
+        said.extend(b"\n1\n2\n\xc3\xa9");
+        let heard: Arc<Mutex<VecDeque<String>>> = Arc::default();
+        hear(said.as_slice(), heard.clone()).await;
+        let heard = heard.lock().expect("nobody else holds it");
+        let expected = [
+            "\u{fffd}\u{fffd} no text".to_owned(),
+            "x".repeat(COMPLAINT),
+            "1".to_owned(),
+            "2".to_owned(),
+            "\u{e9}".to_owned(),
+        ];
+        assert_eq!(*heard, expected);
     }
 }

@@ -30,6 +30,7 @@ mod planning;
 mod prompts;
 mod rules;
 mod surface;
+mod takeover;
 mod warm;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -49,6 +50,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use self::asking::{Entry, Wish};
+pub use self::cluster::needs_of_evaluation;
 use self::contents::Contents;
 use self::embedding::Embeddings;
 pub use self::evaluator::{
@@ -258,6 +260,7 @@ impl Search {
                     Some(evaluation) => self.await_again(session, node, evaluation)?,
                     None => self.evaluate(session, node)?,
                 },
+                _ if self.is_unmakable(session, node) => self.leave(session, node)?,
                 _ => self.make(session, node)?,
             }
         }

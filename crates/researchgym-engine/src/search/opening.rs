@@ -46,13 +46,15 @@ impl Search {
         places: Places,
         ways: &Ways,
     ) -> Result<Search, Failure> {
-        let mut past = match session.take_search_past() {
+        let past = match session.take_search_past() {
             Some(past) => *past,
             None => SearchPast::of(session.folder())?,
         };
-        let embedded = past.take_embedded();
-        let (Known { snapshot, starter, mut contents, numbers, memory, ensemble: models, spending }, answers) =
-            past.known()?;
+        let (
+            Known { snapshot, starter, mut contents, numbers, memory, ensemble: models, spending },
+            answers,
+            embedded,
+        ) = past.known()?;
         let task = Arc::new((*session.state().started.task).clone());
         let seed = session.state().started.spec.seed;
         let started = &session.state().started;

@@ -9,7 +9,7 @@ use researchgym_core::event::{Event, RunStarted};
 use researchgym_core::failure::{Boundary, Failure};
 use researchgym_core::manifest::Manifest;
 use researchgym_core::search::{Change, Ensemble, NodeId, Operator, SearchSpec, StageSpending};
-use researchgym_core::spec::AgentSpec;
+use researchgym_core::spec::{AgentSpec, Fork};
 use researchgym_core::state::RunState;
 use researchgym_core::task::Task;
 
@@ -26,6 +26,7 @@ pub(crate) struct SearchPast {
     task: Arc<Task>,
     spec: SearchSpec,
     seed: u64,
+    fork: Option<Fork>,
     blobs: Blobs,
     answers: Answers,
     /// If the search has a model for embeddings.
@@ -56,6 +57,7 @@ impl SearchPast {
             spec: (**spec).clone(),
             seed: started.spec.seed,
             embedded: spec.novelty.embedding.as_deref().map(EmbeddedPast::begin),
+            fork: started.spec.fork.clone(),
             blobs,
             answers: Answers::default(),
             known: None,
@@ -130,24 +132,39 @@ impl SearchPast {
             }
             _ => {}
         }
+        self.take_over(state);
         Ok(())
     }
 
-    /// What the log says of embeddings, once.
-    pub(super) fn take_embedded(&mut self) -> Option<EmbeddedPast> {
-        self.embedded.take()
+    /// Where the history of another run ends: this run's policy takes over what another has planned, and no model is
+    /// taken at the word that another search had of it.
+    fn take_over(&mut self, state: &RunState) {
+        let Some(fork) = &self.fork else { return };
+        let events = state.events - 1;
+        if events == fork.events {
+            self.answers = Answers::default();
+        }
+        if fork.other_policy == Some(events)
+            && let (Some(known), Some(tree)) = (&mut self.known, state.search.as_deref())
+        {
+            known.memory.take_over(tree, &self.spec.operators);
+            known.spending = StageSpending::default();
+        }
     }
 
     /// What is known at the end of the log, with the answers that nodes which are not made yet had from models, by
-    /// conversation.
+    /// conversation, and what it says of embeddings.
     ///
     /// # Errors
     /// The run never had a workspace.
-    pub(super) fn known(self) -> Result<(Known, BTreeMap<u64, VecDeque<RecordedAsk>>), Failure> {
+    pub(super) fn known(self) -> Result<(Known, Told, Option<EmbeddedPast>), Failure> {
         let known = self.known.ok_or_else(|| Failure::new(Boundary::Store, "the run has no workspace"))?;
-        Ok((known, self.answers.into_told()))
+        Ok((known, self.answers.into_told(), self.embedded))
     }
 }
+
+/// Answers that nodes which are not made yet had from models, by conversation.
+pub(super) type Told = BTreeMap<u64, VecDeque<RecordedAsk>>;
 
 /// The node that is asked for no more.
 fn made(change: Change) -> Option<NodeId> {

@@ -12,7 +12,7 @@ use super::evaluator::{Job, JobGrading};
 use super::local::Local;
 use crate::grading::{WarmGrader, start_warm_grader};
 use crate::scratch::Scratch;
-use crate::warm::{Script, WarmPython};
+use crate::warm::{Imports, Script, WarmPython};
 
 /// Slots that wait for an evaluation.
 #[derive(Default)]
@@ -105,7 +105,9 @@ impl Local {
             let workspace = slot.workspace();
             self.copy(job, &workspace)?;
             let specification = self.specification(job, &workspace);
-            let python = WarmPython::start(&self.workbench.sandboxes, specification, &warm.preload).await?;
+            let imports = Imports { preload: warm.preload.clone(), ..Imports::default() };
+            let imports = imports.and_those_of(&self.laid_out);
+            let python = WarmPython::start(&self.workbench.sandboxes, specification, imports).await?;
             slot.python = Some(python);
         }
         slot.python.as_mut().ok_or_else(|| Failure::new(Boundary::Sandbox, "the warm Python was not kept"))
@@ -122,7 +124,13 @@ impl Local {
             let submission = slot.submission();
             let scratch = slot.scratch.path().to_path_buf();
             let template = self.grading(job, asked, &submission, &scratch);
-            slot.grader = Some(start_warm_grader(&self.workbench.sandboxes, &template, &[]).await?);
+            // What may be forked is for the task to say; what the grader does not import it need not have.
+            let used =
+                Imports::default().and_those_of(&self.task_folder.join(&self.task.grader.files)).likely;
+            let warm = self.task.search.as_ref().and_then(|search| search.warm.as_ref());
+            let preload = warm.iter().flat_map(|warm| &warm.preload).filter(|name| used.contains(*name));
+            let preload = preload.cloned().collect();
+            slot.grader = Some(start_warm_grader(&self.workbench.sandboxes, &template, preload).await?);
         }
         slot.grader.as_mut().ok_or_else(|| Failure::new(Boundary::Sandbox, "the warm grader was not kept"))
     }

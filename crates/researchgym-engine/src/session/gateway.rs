@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use researchgym_core::event::{AskedRequest, CallOutcome, Caller, Ending, Event, ModelAsked, ModelCalled};
+use researchgym_core::event::{CallOutcome, Ending, Event, ModelCalled};
 use researchgym_core::failure::Failure;
 use researchgym_core::ledger::Shortage;
 use researchgym_core::model::{FailureKind, ModelFailure, Usage};
@@ -91,16 +91,7 @@ impl Books<'_> {
         }
         let call = self.recorder.state.ledger.calls() + 1;
         let body = self.recorder.keep(&asked.body)?;
-        self.recorder.append(Event::ModelAsked(Box::new(ModelAsked {
-            call,
-            caller: Caller::Gateway { dialect: asked.dialect, named: asked.named },
-            model: asked.endpoint.target.name.clone(),
-            wire: asked.endpoint.wire,
-            request: AskedRequest::Bytes { body },
-            max_output_tokens: grant.output,
-            hold: grant.hold,
-            retry_of: asked.retry_of,
-        })))?;
+        self.recorder.append(asked.event(call, body, grant))?;
         let others = self.recorder.state.ledger.holds().len() as u64 - 1;
         let position = self.recorder.state.exchanges_with(&asked.endpoint.target.name) + others;
         Ok(Ok(Granted { call, max_output_tokens: grant.output, position }))

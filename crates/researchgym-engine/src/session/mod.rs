@@ -5,6 +5,7 @@
 
 mod ask;
 mod attempt;
+mod behind;
 mod clock;
 mod control;
 mod embeddings;

@@ -68,6 +68,11 @@ impl Session {
         tokio::task::block_in_place(|| self.recorder.sync())
     }
 
+    /// Has them brought to the disk beside the loop.
+    pub(crate) fn sync_nodes_beside(&mut self) -> Result<(), Failure> {
+        self.recorder.sync_beside()
+    }
+
     /// Keeps a text or a file: short in the log, else as a blob; never with a key in it.
     pub(crate) fn keep(&self, bytes: &[u8]) -> Result<Body, Failure> {
         self.recorder.keep(bytes)
@@ -193,7 +198,7 @@ impl Session {
         self.recorder.append(Event::ModelRetried { call, failure, wait_ms }).map(drop)
     }
 
-    /// Books a call that is over. Nobody may act on its answer before [`Session::sync_nodes`].
+    /// Books a call that is over. [`Session::sync_nodes_beside`] is to follow.
     pub(crate) fn book_call(
         &mut self,
         door: &Door,

@@ -10,7 +10,8 @@ use researchgym_core::model::redact::Redactor;
 use researchgym_core::result::{Context, RunResult};
 use researchgym_core::state::{Ended, RunState};
 
-use crate::store::{Blobs, EventLog, RunFolder, RunLock, event_time};
+use super::behind::Behind;
+use crate::store::{Blobs, EventLog, RunFolder, RunLock, StoreError, event_time};
 
 /// Is told each event after it was appended.
 pub type Observer = Arc<dyn Fn(&Line, &RunState) + Send + Sync>;
@@ -23,6 +24,8 @@ pub(crate) struct Recorder {
     log: EventLog,
     observer: Observer,
     redactor: Option<Redactor>,
+    /// Once something was to reach the disk beside the run.
+    behind: Option<Behind>,
     _lock: RunLock,
 }
 
@@ -40,7 +43,7 @@ impl Recorder {
         let state =
             RunState::start(&line).map_err(|error| Failure::new(Boundary::Store, error.to_string()))?;
         observer(&line, &state);
-        Ok(Recorder { blobs: folder.blobs(), folder, state, log, observer, redactor: None, _lock: lock })
+        Ok(Recorder::of(folder, lock, log, state, observer))
     }
 
     /// Goes on with an existing log, whose events were folded into `state`.
@@ -51,7 +54,12 @@ impl Recorder {
         state: RunState,
         observer: Observer,
     ) -> Recorder {
-        Recorder { blobs: folder.blobs(), folder, state, log, observer, redactor: None, _lock: lock }
+        Recorder::of(folder, lock, log, state, observer)
+    }
+
+    fn of(folder: RunFolder, lock: RunLock, log: EventLog, state: RunState, observer: Observer) -> Recorder {
+        let blobs = folder.blobs();
+        Recorder { blobs, folder, state, log, observer, redactor: None, behind: None, _lock: lock }
     }
 
     /// From here on no event and no kept body holds one of these keys.
@@ -71,7 +79,12 @@ impl Recorder {
     pub(crate) fn append(&mut self, event: Event) -> Result<Line, Failure> {
         let redactor = self.redactor.as_ref();
         let hide = |line: &str| without_keys(line, redactor?);
-        let line = self.log.append_hiding(&event_time(Timestamp::now()), event, hide)?;
+        let log = &mut self.log;
+        let append = || log.append_hiding(&event_time(Timestamp::now()), event, hide);
+        let line = match &self.behind {
+            Some(behind) => behind.appending(append),
+            None => append(),
+        }?;
         self.state.apply(&line).map_err(|error| Failure::new(Boundary::Store, error.to_string()))?;
         (self.observer)(&line, &self.state);
         Ok(line)
@@ -80,7 +93,7 @@ impl Recorder {
     /// Appends one event and waits until it is on the disk: for paid calls, scores and endings.
     pub(crate) fn append_synced(&mut self, event: Event) -> Result<Line, Failure> {
         let line = self.append(event)?;
-        tokio::task::block_in_place(|| self.blobs.sync_pending().and_then(|()| self.log.sync()))?;
+        tokio::task::block_in_place(|| self.sync())?;
         Ok(line)
     }
 
@@ -93,7 +106,36 @@ impl Recorder {
 
     /// Waits until everything appended so far is on the disk.
     pub(crate) fn sync(&mut self) -> Result<(), Failure> {
+        if let Some(behind) = &self.behind {
+            let settled = behind.settle();
+            self.unless_lost(settled)?;
+        }
         Ok(self.blobs.sync_pending().and_then(|()| self.log.sync())?)
+    }
+
+    /// Has everything appended so far brought to the disk beside the run, which goes on meanwhile; it waits only if it is
+    /// far ahead of the disk. An error is one of now or of an earlier time.
+    pub(crate) fn sync_beside(&mut self) -> Result<(), Failure> {
+        let behind = match &self.behind {
+            Some(behind) => behind.clone(),
+            None => {
+                let behind = Behind::new(self.blobs.clone(), self.log.second_handle()?);
+                self.behind.insert(behind).clone()
+            }
+        };
+        let reached = behind.ask().and_then(|is_far| match is_far {
+            true => tokio::task::block_in_place(|| behind.settle()),
+            false => Ok(()),
+        });
+        self.unless_lost(reached)
+    }
+
+    /// What the disk has not taken in is not known any more: nothing may follow.
+    fn unless_lost(&mut self, synced: Result<(), StoreError>) -> Result<(), Failure> {
+        if synced.is_err() {
+            self.log.poison();
+        }
+        Ok(synced?)
     }
 
     /// Marks the run as failed when its log can no longer be written: the result must still say so.

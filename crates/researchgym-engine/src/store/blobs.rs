@@ -33,6 +33,8 @@ const SYNCED_ONE_BY_ONE: usize = 256;
 pub struct Blobs {
     folder: PathBuf,
     pending: Arc<Mutex<Pending>>,
+    /// Held by whoever waits for the disk, so that nobody takes what another is at for done.
+    syncing: Arc<Mutex<()>>,
 }
 
 /// Blobs that the disk may not have yet.
@@ -41,12 +43,14 @@ struct Pending {
     digests: Vec<Digest>,
     /// More than [`SYNCED_ONE_BY_ONE`]: the names do not matter any more.
     many: bool,
+    /// Somebody has taken some and waits for the disk.
+    is_syncing: bool,
 }
 
 impl Blobs {
     /// The blobs in an existing folder.
     pub fn at(folder: PathBuf) -> Blobs {
-        Blobs { folder, pending: Arc::default() }
+        Blobs { folder, pending: Arc::default(), syncing: Arc::default() }
     }
 
     /// Where they are.
@@ -190,15 +194,25 @@ impl Blobs {
 
     /// Waits until the disk has all blobs that were put through this store and its clones.
     pub fn sync_pending(&self) -> Result<(), StoreError> {
-        let pending = std::mem::take(&mut *self.lock_pending());
-        if pending.digests.is_empty() && !pending.many {
-            return Ok(());
-        }
+        let _alone = self.syncing.lock().unwrap_or_else(PoisonError::into_inner);
+        let pending = {
+            let mut pending = self.lock_pending();
+            if pending.digests.is_empty() && !pending.many {
+                return Ok(());
+            }
+            std::mem::replace(&mut *pending, Pending { is_syncing: true, ..Pending::default() })
+        };
         let synced = if pending.many { self.sync_file_system() } else { self.sync_each(&pending.digests) };
-        if synced.is_err() {
-            self.lock_pending().many = true;
-        }
+        let mut pending = self.lock_pending();
+        pending.is_syncing = false;
+        pending.many |= synced.is_err();
         synced
+    }
+
+    /// Whether the disk may not have all blobs yet.
+    pub(crate) fn are_behind(&self) -> bool {
+        let pending = self.lock_pending();
+        pending.is_syncing || pending.many || !pending.digests.is_empty()
     }
 
     fn sync_each(&self, digests: &[Digest]) -> Result<(), StoreError> {

@@ -166,6 +166,16 @@ impl EventLog {
         })
     }
 
+    /// Another handle of the file, for whoever waits for the disk elsewhere.
+    pub(crate) fn second_handle(&self) -> Result<File, StoreError> {
+        self.file.try_clone().map_err(StoreError::io("open a second time", &self.path))
+    }
+
+    /// Takes nothing more: a sync elsewhere has failed.
+    pub(crate) fn poison(&mut self) {
+        self.poisoned = true;
+    }
+
     /// The hash of the last line: `log_head`.
     pub fn head(&self) -> Digest {
         self.head

@@ -8,6 +8,7 @@
 mod command;
 mod environment;
 mod error;
+mod imports;
 mod mounts;
 mod server;
 
@@ -21,6 +22,7 @@ use researchgym_core::isolation::Runtime;
 
 pub use self::command::Script;
 pub use self::error::WarmError;
+pub use self::imports::Imports;
 use self::server::{Ran, Server};
 use crate::grading;
 use crate::sandbox::{Capture, ExecOutcome, ReadOnlyMount, SandboxHost, SandboxSpec};
@@ -36,7 +38,7 @@ pub struct WarmPython {
     environment: BTreeMap<String, String>,
     /// With an environment that leads to nothing a program can write to.
     spec: SandboxSpec,
-    preload: Vec<String>,
+    imports: Imports,
     server: Option<Server>,
     /// A program was begun and its end was not seen.
     is_busy: bool,
@@ -65,7 +67,7 @@ impl WarmPython {
     pub async fn start(
         host: &SandboxHost,
         mut spec: SandboxSpec,
-        preload: &[String],
+        imports: Imports,
     ) -> Result<WarmPython, Failure> {
         if spec.runtime == Runtime::Host {
             return Err(WarmError::NotIsolated.into());
@@ -79,12 +81,11 @@ impl WarmPython {
         let writable = spec.working_folder.writable_source().map(|_| spec.working_folder.target());
         let trusted = environment::trusted(&spec.environment, writable);
         let environment = std::mem::replace(&mut spec.environment, trusted);
-        let preload = preload.to_vec();
         let mut python = WarmPython {
             host: host.clone(),
             environment,
             spec,
-            preload,
+            imports,
             server: None,
             is_busy: false,
             starts: 0,
@@ -185,7 +186,7 @@ impl WarmPython {
         if !is_usable {
             self.end_server().await;
             self.starts += 1;
-            let server = Server::start(&self.host, &self.spec, &self.environment, &self.preload).await?;
+            let server = Server::start(&self.host, &self.spec, &self.environment, &self.imports).await?;
             self.server = Some(server);
         }
         Ok(self.server.as_mut().expect("it was just put there"))

@@ -3,7 +3,7 @@
 //! Requests are a length and JSON, with descriptors beside the first byte; answers are lines of JSON. Programs never hold the
 //! socket, and their output does not pass through the server: it comes by pipes of the host's own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
@@ -20,7 +20,7 @@ use tokio::net::unix::pipe;
 use tokio::task::JoinHandle;
 
 use super::mounts::MountPoints;
-use super::{LIBRARY, Script, WarmError, WarmOutcome};
+use super::{Imports, LIBRARY, Script, WarmError, WarmOutcome};
 use crate::sandbox::{Capture, ExecOutcome, KEPT_BYTES, Sandbox, SandboxHost, SandboxSpec, Stream};
 use crate::scratch;
 
@@ -63,6 +63,7 @@ struct Settings<'a> {
     folder: &'a str,
     is_writable: bool,
     preload: &'a [String],
+    likely: &'a BTreeSet<String>,
     environment: &'a BTreeMap<String, String>,
 }
 
@@ -106,7 +107,7 @@ impl Server {
         host: &SandboxHost,
         spec: &SandboxSpec,
         environment: &BTreeMap<String, String>,
-        preload: &[String],
+        imports: &Imports,
     ) -> Result<Server, WarmError> {
         let system = |doing| move |source| WarmError::System { doing, source };
         let (ours, theirs) =
@@ -118,7 +119,8 @@ impl Server {
         let settings = Settings {
             folder: spec.working_folder.target(),
             is_writable: spec.working_folder.writable_source().is_some(),
-            preload,
+            preload: &imports.preload,
+            likely: &imports.likely,
             environment,
         };
         let settings = serde_json::to_string(&settings)

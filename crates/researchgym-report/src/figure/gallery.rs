@@ -97,6 +97,7 @@ fn scores(task: usize, count: usize) -> intervals::Panel {
             value: is_known.then_some(value),
             interval: is_known.then_some((value - spread, value + spread * 0.7)),
             best: is_known.then_some(value + spread * 0.9),
+            each: if is_known { vec![value - spread, value, value + spread] } else { Vec::new() },
         }
     });
     intervals::Panel {
@@ -415,6 +416,7 @@ proptest! {
             value,
             interval: value.map(|_| (low.min(high), low.max(high))),
             best: value,
+            each: value.into_iter().chain([low]).collect(),
         };
         let panel = intervals::Panel {
             title: HOSTILE.to_owned(),

@@ -28,12 +28,15 @@ pub(crate) struct Row {
     pub(crate) interval: Option<(f64, f64)>,
     /// A second value: the best of several.
     pub(crate) best: Option<f64>,
+    /// What the value was made of, each by itself.
+    pub(crate) each: Vec<f64>,
 }
 
 impl Panel {
     fn values(&self) -> Vec<f64> {
         let rows = self.rows.iter().flat_map(|row| [row.value, row.best]).flatten();
-        rows.chain(self.reference.as_ref().map(|(value, _)| *value)).collect()
+        let each = self.rows.iter().flat_map(|row| row.each.iter().copied());
+        rows.chain(each).chain(self.reference.as_ref().map(|(value, _)| *value)).collect()
     }
 
     /// A scale for what is usual, so that one value that lies far off does not hide all others.
@@ -178,6 +181,12 @@ fn draw_row(scene: &mut Scene, area: &Area, scale: &Scale, row: &Row, y: f64) {
                 arrow(scene, area, y, side(scale, bound), row);
             }
         }
+    }
+    for one in row.each.iter().filter(|one| scale.holds(**one)) {
+        let place = (frame::across(area, scale, *one), y);
+        let tip = format!("{}: {}", row.shown.name, number::significant(*one, 4));
+        let pen = Pen::solid(row.shown.style.ink, 0.7);
+        scene.shape(Outline::Circle(place, 1.7), Some((Ink::Ground, 1.0)), Some(pen), Some(tip));
     }
     if let Some(best) = row.best.filter(|best| scale.holds(*best)) {
         let x = frame::across(area, scale, best);

@@ -7,7 +7,6 @@ mod atlas;
 mod bars;
 mod branches;
 mod cells;
-mod contest;
 mod csv;
 mod curves;
 mod font;
@@ -22,13 +21,14 @@ mod placing;
 mod scale;
 mod scatter;
 mod scene;
+mod shoot_out;
 pub(crate) mod svg;
 
 use self::scene::Scene;
 
 pub(crate) use self::atlas::{Atlas, Cast, atlas, metric};
-pub use self::contest::{ContestWords, Course, contest};
 pub(crate) use self::font::plain;
+pub use self::shoot_out::figures as shoot_out_figures;
 
 /// A figure: a picture with its words and its data.
 #[derive(Clone, Debug, PartialEq)]

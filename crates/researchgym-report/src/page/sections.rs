@@ -48,7 +48,7 @@ impl Matter<'_> {
         let conduct = self.figures(&["search-operators", "search-failures"]);
         let trees = Block {
             words: "Of each policy on each task, the run with the best candidate.".to_owned(),
-            figures: of("search-tree-").into_iter().chain(of("search-islands-")).collect(),
+            figures: ["search-tree-", "search-niches-", "search-islands-"].into_iter().flat_map(of).collect(),
             ..Block::default()
         };
         let trials = Block {

@@ -37,6 +37,13 @@ impl Schema for Nodes {
             cell: |row| Cell::count(Some(u64::from(row.node.node))),
         },
         Column {
+            name: "inherited",
+            kind: Kind::Truth,
+            unit: "",
+            meaning: "Whether it was planned by the search that this one was forked from, among whose nodes it is a row too",
+            cell: |row| Cell::Truth(row.node.inherited),
+        },
+        Column {
             name: "operator",
             kind: Kind::Text,
             unit: "",

@@ -94,6 +94,13 @@ impl Schema for Runs {
             cell: |run| run.seed.map_or(Cell::Null, Cell::Natural),
         },
         Column {
+            name: "forked_from",
+            kind: Kind::Text,
+            unit: "",
+            meaning: "RUN@STEP whose history the run goes on from, which all its numbers include",
+            cell: |run| run.forked_from.as_deref().map_or(Cell::Null, Cell::text),
+        },
+        Column {
             name: "tags",
             kind: Kind::Text,
             unit: "",

@@ -343,6 +343,7 @@ fn a_node_is_one_row_and_what_is_not_known_is_null() {
     let common = [
         ("run_id", "r"),
         ("node", "7"),
+        ("inherited", "false"),
         ("operator", "crossover"),
         ("n", "2"),
         ("attempts", "3"),

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::{GpuArguments, ModelArguments, NetworkArguments, Places, SearchArguments, place};
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub(crate) struct RunArguments {
     /// A task's name (see `researchgym task list`) or folder
     #[arg(required_unless_present_any = ["resume", "fork"])]
@@ -66,7 +66,8 @@ pub(crate) struct RunArguments {
     /// Go on with a run that was cut off, stopped or killed, or follow its job: its id or folder; may be given several times
     #[arg(long, value_name = "RUN")]
     pub(crate) resume: Vec<String>,
-    /// Begin a new run with the history of another up to one of its steps; --model and limits may differ
+    /// Begin a new run with the history of another up to one of its steps; --model and limits may differ. Of a search with so
+    /// many of its candidates, or as RUN with all of them; policy, operators and all else of a search may differ too
     #[arg(long, value_name = "RUN@STEP", conflicts_with = "resume")]
     pub(crate) fork: Option<String>,
     /// basic-agent: tell it the task's hint at an idea (the file idea_hint.txt of the task's folder)

@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 use researchgym_core::search::{EditForm, Inheritance, Operator, Selection};
 
 /// What belongs to the agent `search` alone.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub(crate) struct SearchArguments {
     /// search: what to try next: a policy's name, or the path of a program of your own
     /// [default: islands]
@@ -171,7 +171,7 @@ fn pair(text: &str) -> Result<(String, String), String> {
     }
 }
 
-fn weighted(text: &str) -> Result<(Operator, f64), String> {
+pub(super) fn weighted(text: &str) -> Result<(Operator, f64), String> {
     let (name, weight) = text.split_once('=').unwrap_or((text, "1"));
     let operator = name.trim().parse::<Operator>().map_err(|error| error.to_string())?;
     Ok((operator, self::weight(weight)?))
@@ -204,7 +204,7 @@ fn staged(text: &str, read: impl Fn(&str) -> Option<u64>, advice: &str) -> Resul
     parsed.ok_or_else(|| advice.to_owned())
 }
 
-fn finite(text: &str) -> Result<f64, String> {
+pub(super) fn finite(text: &str) -> Result<f64, String> {
     let number = text.parse::<f64>().ok().filter(|number| number.is_finite());
     number.ok_or_else(|| "write a finite number".to_owned())
 }

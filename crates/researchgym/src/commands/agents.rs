@@ -16,7 +16,8 @@ use researchgym_engine::agent::Declaration;
 use researchgym_engine::catalogue::{Catalogue, Entry, LoadedTask};
 use researchgym_engine::store::{RunFolder, read_log};
 
-use self::search::{SEARCH, is_search};
+use self::search::SEARCH;
+pub(super) use self::search::{forked, is_search};
 use crate::arguments::{RunArguments, SamplerName};
 use crate::error::{CommandError, input};
 use crate::settings::{Settings, absolute, given};

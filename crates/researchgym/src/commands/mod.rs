@@ -5,6 +5,7 @@ mod comparison;
 mod config;
 mod doctor;
 mod export;
+mod folder;
 mod gateway;
 mod gpus;
 mod grade;
@@ -22,6 +23,7 @@ mod replay;
 mod report;
 mod run;
 mod schema;
+mod shoot_out;
 mod show;
 mod task;
 mod verify;
@@ -47,6 +49,7 @@ pub(crate) fn dispatch(command: Command, printer: &Printer) -> Outcome {
         Command::Show(arguments) => show::show(&arguments, printer),
         Command::Report(arguments) => report::report(&arguments, printer),
         Command::Leaderboard(arguments) => leaderboard::leaderboard(&arguments, printer),
+        Command::ShootOut(arguments) => shoot_out::shoot_out(&arguments, printer),
         Command::Replay(arguments) => replay::replay(&arguments, printer),
         Command::Grade(arguments) => grade::grade(&arguments, printer),
         Command::Verify(arguments) => verify::verify(&arguments, printer),

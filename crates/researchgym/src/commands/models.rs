@@ -51,11 +51,11 @@ pub(super) struct Further {
 }
 
 impl Further {
-    pub(super) fn ways(self) -> Ways {
+    pub(super) fn ways(&self) -> Ways {
         Ways {
-            ensemble: self.ensemble.into_iter().map(|(door, _)| door).collect(),
-            ideas: self.ideas,
-            embeddings: self.embeddings.map(|(door, ..)| door),
+            ensemble: self.ensemble.iter().map(|(door, _)| door.clone()).collect(),
+            ideas: self.ideas.clone(),
+            embeddings: self.embeddings.as_ref().map(|(door, ..)| door.clone()),
         }
     }
 }
@@ -85,11 +85,12 @@ pub(super) fn further(
     let Some((flag, _)) = flags.into_iter().find(|(_, given)| *given) else {
         return Ok(Further { ensemble: Vec::new(), ideas: None, embeddings: None });
     };
-    let Some(model) = &arguments.model else {
+    if arguments.model.is_none() && arguments.fork.is_none() {
         return Err(CommandError::input(format!(
             "{flag} adds to the model that --model names; name that one first"
         )));
-    };
+    }
+    let model = arguments.model.as_deref().unwrap_or_default();
     let similarity = search.embedding_similarity.unwrap_or(EmbeddingNovelty::SIMILARITY);
     let idea_similarity = search.idea_similarity.unwrap_or(EmbeddingNovelty::IDEA_SIMILARITY);
     if similarity >= 1.0 && idea_similarity >= 1.0 {

@@ -1,17 +1,17 @@
 //! `report`: runs compared, as a folder with a page, figures and tables, or as one document on standard output.
 
 use std::fs;
-use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use researchgym_core::record::{NodeRecord, RunRecord};
 use researchgym_core::statistics::Analysis;
-use researchgym_engine::records::{ideas_of, nodes_of, trials_of};
+use researchgym_engine::records::{ideas_of, islands_of, nodes_of, trials_of};
 use researchgym_report::leaderboard::{Sort, csv, rows};
-use researchgym_report::{Given, PageFacts, Report, ReportError, SearchTree, leaderboard_page, pictured};
+use researchgym_report::{Given, PageFacts, ReportError, SearchTree, leaderboard_page, pictured};
 
 use super::comparison::{Meant, analysed, meant};
 use super::export::stoppable;
+use super::folder::{self, Contents};
 use crate::arguments::{OutputFormat, ReportArguments};
 use crate::error::{CommandError, Kind};
 use crate::output::{Outcome, Printer};
@@ -23,7 +23,7 @@ pub(crate) fn report(arguments: &ReportArguments, printer: &Printer) -> Outcome 
     let out =
         arguments.out.clone().or_else(|| (printer.format() == OutputFormat::Text).then(|| "report".into()));
     if let Some(out) = &out {
-        may_be_written(out)?;
+        folder::may_be_written(out, MARK, "a report")?;
     }
     let meant = meant(&arguments.runs, &arguments.comparison, printer)?;
     let (analysis, without_flagged) = analysed(&meant.records, &arguments.comparison)?;
@@ -37,8 +37,19 @@ pub(crate) fn report(arguments: &ReportArguments, printer: &Printer) -> Outcome 
     };
     let report = researchgym_report::report(&given, &facts).map_err(|error| broken(&error))?;
     if let Some(out) = &out {
-        let written = stoppable(printer, |is_stopped| write(out, &report, &analysis, is_stopped))?;
-        if !written.map_err(|error| unwritten(out, &error))? {
+        let leaderboard = csv(&rows(&analysis, Sort::Score));
+        let contents = Contents {
+            documents: vec![
+                ("report.html", &report.html),
+                ("report.md", &report.markdown),
+                ("leaderboard.csv", &leaderboard),
+                (MARK, &report.json),
+            ],
+            figures: &report.figures,
+            earlier: figures_of(&out.join(MARK)),
+        };
+        let written = stoppable(printer, |is_stopped| folder::write(out, &contents, is_stopped))?;
+        if !written? {
             return Ok(130);
         }
     }
@@ -64,6 +75,7 @@ fn trees(meant: &Meant, printer: &Printer) -> Vec<SearchTree> {
             let ideas = if has_epochs(&nodes) { ideas_of(folder)? } else { Vec::new() };
             let mut tree = SearchTree::of(record, nodes);
             tree.ideas = ideas;
+            tree.islands = islands_of(folder)?;
             let mut trials = Vec::new();
             trials_of(folder, &|node| tree.draws_trial(node), &mut |trial| {
                 trials.push(trial);
@@ -97,83 +109,6 @@ fn facts(title: Option<String>) -> PageFacts {
     }
 }
 
-/// A folder that is not there, is empty, or holds an earlier report.
-fn may_be_written(out: &Path) -> Result<(), CommandError> {
-    match fs::read_dir(out) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(CommandError::input(format!("{}: {error}", out.display()))
-            .hinted("-o names the folder of the report")),
-        Ok(entries) => match entries.take(1).count() == 0 || out.join(MARK).is_file() {
-            true => Ok(()),
-            false => {
-                Err(CommandError::input(format!("{} holds something else than a report", out.display()))
-                    .hinted("name another folder with -o; nothing was changed"))
-            }
-        },
-    }
-}
-
-/// Writes the folder beside its place and puts it there whole. Nothing, and false, if that was stopped.
-fn write(
-    out: &Path,
-    report: &Report,
-    analysis: &Analysis,
-    is_stopped: &dyn Fn() -> bool,
-) -> io::Result<bool> {
-    let parent = match out.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-        _ => PathBuf::from("."),
-    };
-    fs::create_dir_all(&parent)?;
-    let draft = tempfile::Builder::new().prefix(".report-").tempdir_in(&parent)?;
-    let figures = draft.path().join("figures");
-    fs::create_dir(&figures)?;
-    let put = |path: PathBuf, bytes: &[u8]| fs::File::create(path)?.write_all(bytes);
-    put(draft.path().join("report.html"), report.html.as_bytes())?;
-    put(draft.path().join("report.md"), report.markdown.as_bytes())?;
-    put(draft.path().join("leaderboard.csv"), csv(&rows(analysis, Sort::Score)).as_bytes())?;
-    for figure in &report.figures {
-        if is_stopped() {
-            return Ok(false);
-        }
-        put(figures.join(format!("{}.svg", figure.id)), figure.svg.as_bytes())?;
-        put(figures.join(format!("{}.pdf", figure.id)), &figure.pdf().map_err(io::Error::other)?)?;
-        put(figures.join(format!("{}.csv", figure.id)), figure.csv.as_bytes())?;
-    }
-    put(draft.path().join(MARK), report.json.as_bytes())?;
-    if out.is_dir() {
-        replace(draft.path(), out)?;
-    } else {
-        fs::rename(draft.path(), out)?;
-    }
-    open_to_readers(out)?;
-    Ok(true)
-}
-
-/// Puts the new report in the old one's place, whose figures go. What others have put beside an old report stays.
-fn replace(draft: &Path, out: &Path) -> io::Result<()> {
-    let figures = out.join("figures");
-    fs::create_dir_all(&figures)?;
-    for id in figures_of(&out.join(MARK)) {
-        for form in ["svg", "pdf", "csv"] {
-            match fs::remove_file(figures.join(format!("{id}.{form}"))) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-        }
-    }
-    for entry in fs::read_dir(draft.join("figures"))? {
-        let entry = entry?;
-        fs::rename(entry.path(), figures.join(entry.file_name()))?;
-    }
-    fs::remove_dir(draft.join("figures"))?;
-    for entry in fs::read_dir(draft)? {
-        let entry = entry?;
-        fs::rename(entry.path(), out.join(entry.file_name()))?;
-    }
-    Ok(())
-}
-
 /// The figures that an earlier report wrote, by what it says of itself. A name that is none of ours is passed over.
 fn figures_of(mark: &Path) -> Vec<String> {
     let text = fs::read(mark).unwrap_or_default();
@@ -184,20 +119,6 @@ fn figures_of(mark: &Path) -> Vec<String> {
         .collect()
 }
 
-/// Folders of drafts are their owner's alone; a report is to be shown.
-fn open_to_readers(out: &Path) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    fs::set_permissions(out, fs::Permissions::from_mode(0o755))
-}
-
 fn broken(error: &ReportError) -> CommandError {
     CommandError { kind: Kind::Infrastructure, message: error.to_string(), hint: None }
-}
-
-fn unwritten(out: &Path, error: &io::Error) -> CommandError {
-    CommandError {
-        kind: Kind::Infrastructure,
-        message: format!("{}: {error}", out.display()),
-        hint: Some("see whether there is room, and whether you may write there".to_owned()),
-    }
 }

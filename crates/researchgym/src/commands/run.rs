@@ -14,6 +14,8 @@ mod web;
 use researchgym_core::result::{RunResult, worst_exit_code};
 
 pub(super) use self::limits::budget;
+pub(super) use self::running::Running;
+pub(super) use self::start::{DEFAULT_BUDGET_USD, Prepared};
 use super::on_runtime;
 use crate::arguments::RunArguments;
 use crate::output::{Outcome, Printer};

@@ -6,6 +6,7 @@ use researchgym_core::record::{RunRecord, StepRecord};
 use researchgym_core::result::RunResult;
 use researchgym_core::spec::RunSpec;
 use researchgym_core::statistics::Analysis;
+use researchgym_core::statistics::shoot_out::ShootOut;
 use researchgym_core::task::Task;
 use researchgym_engine::agent::Declaration;
 use researchgym_engine::model::settings::Settings;
@@ -30,6 +31,7 @@ pub(crate) fn schema(root: Option<SchemaRoot>, printer: &Printer) -> Outcome {
                 ("record", SchemaRoot::Record),
                 ("step", SchemaRoot::Step),
                 ("analysis", SchemaRoot::Analysis),
+                ("shoot-out", SchemaRoot::ShootOut),
             ];
             Value::Object(
                 all.into_iter().map(|(name, root)| (name.to_owned(), of(root))).collect::<Map<_, _>>(),
@@ -52,6 +54,7 @@ fn of(root: SchemaRoot) -> Value {
         SchemaRoot::Record => schema_for!(RunRecord),
         SchemaRoot::Step => schema_for!(StepRecord),
         SchemaRoot::Analysis => schema_for!(Analysis),
+        SchemaRoot::ShootOut => schema_for!(ShootOut),
     }
     .to_value()
 }

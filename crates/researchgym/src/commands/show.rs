@@ -8,7 +8,6 @@ use researchgym_core::event::Line;
 use researchgym_core::record::{EmbeddingSpending, SearchRecord, epochs_of};
 use researchgym_core::result::{Context, RunResult};
 use researchgym_core::search::Chronicle;
-use researchgym_core::spec::AgentSpec;
 use researchgym_core::state::{RunState, StateError};
 use researchgym_engine::executor::runs::with_queue;
 use researchgym_engine::records::{ideas_of, record_of, verdict_of};
@@ -94,15 +93,11 @@ fn read(folder: &RunFolder) -> Result<Read, CommandError> {
         is_running: folder.is_locked(),
         segment_ms: None,
     };
-    let search = match (&state.started.spec.agent, &state.search) {
-        (AgentSpec::Search(spec), Some(tree)) => {
-            let mut embeddings = EmbeddingSpending::default();
-            reading.lines.iter().for_each(|line| embeddings.observe(&line.event));
-            let record = SearchRecord::of(spec, tree, &chronicle);
-            Some(SearchRecord { embeddings: embeddings.spent(), ..record })
-        }
-        _ => None,
-    };
+    let search = SearchRecord::of(&state, &chronicle).map(|record| {
+        let mut embeddings = EmbeddingSpending::default();
+        reading.lines.iter().for_each(|line| embeddings.observe(&line.event));
+        SearchRecord { embeddings: embeddings.spent(), ..record }
+    });
     let result = with_queue(folder, &state, RunResult::of(&state, context));
     Ok(Read { lines: reading.lines, result, state, search })
 }

@@ -9,6 +9,7 @@ use researchgym_core::spec::{AgentSpec, BasicMode, BasicSpec, ModelSpec, RunSpec
 use researchgym_core::task::Task;
 use researchgym_engine::catalogue::LoadedTask;
 use researchgym_engine::executor::Needs;
+use researchgym_engine::executor::slurm::Rehearsal;
 use serde_json::{Value, json};
 
 use super::Printer;
@@ -29,6 +30,8 @@ pub(crate) struct Plan<'p> {
     pub(crate) image: Option<String>,
     /// What the job of a run needs, if it is one of a cluster.
     pub(crate) needs: Option<Needs>,
+    /// What the cluster says of these jobs, if there are any.
+    pub(crate) rehearsal: Option<Rehearsal>,
 }
 
 impl Printer {
@@ -65,6 +68,7 @@ impl Plan<'_> {
                 "gpus": needs.gpus,
                 "minutes": needs.time.map(|time| time.as_secs().div_ceil(60)),
             })),
+            "cluster": self.rehearsal,
             "validations": self.task.grader.validations,
             "network": { "agent": self.spec.agent_network(&self.task.network), "grader": self.task.network.grader },
         })
@@ -112,6 +116,9 @@ impl Plan<'_> {
         if let Some(needs) = &self.needs {
             rows.push(row("a job needs", needed(needs)));
         }
+        if let Some(rehearsal) = &self.rehearsal {
+            rows.extend(cluster(rehearsal, matches!(spec.agent, AgentSpec::Search(_))));
+        }
         if let Some(image) = &self.image {
             rows.push(row("image", image.clone()));
         }
@@ -138,6 +145,32 @@ fn executor(executor: &Executor) -> String {
             None => "slurm: jobs in the cluster's usual partition".to_owned(),
         },
     }
+}
+
+fn cluster(rehearsal: &Rehearsal, is_search: bool) -> Vec<Vec<String>> {
+    let row = |name: &str, text: String| vec![name.to_owned(), text];
+    let report = &rehearsal.report;
+    let answers = match &report.problem {
+        Some(problem) => problem.clone(),
+        None => format!("Slurm {}, cluster {}, would take them", report.version, report.cluster),
+    };
+    let partition = match (&rehearsal.partition, report.partitions.first()) {
+        (Some(partition), _) => partition.clone(),
+        (None, Some(usual)) => format!("{usual}, the cluster's default"),
+        (None, None) => "the cluster's default".to_owned(),
+    };
+    let jobs: usize = rehearsal.arrays.iter().sum();
+    let jobs = match (is_search, rehearsal.arrays.as_slice()) {
+        (true, _) => format!("one for each evaluation, {jobs} at once at most"),
+        (false, [_] | []) => counted(jobs as u64, "job"),
+        (false, arrays) => format!("{} in {} arrays", counted(jobs as u64, "job"), arrays.len()),
+    };
+    vec![
+        row("cluster", answers),
+        row("partition", partition),
+        row("jobs", jobs),
+        row("handed over by", format!("sbatch {}", rehearsal.options.join(" "))),
+    ]
 }
 
 fn needed(needs: &Needs) -> String {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use researchgym_core::record::{IdeaRecord, NodeRecord, SearchRecord, SpentRecord, TrialRecord, epochs_of};
-use researchgym_core::search::{Node, Repertoire, SearchSpec, Tree};
+use researchgym_core::search::{Node, Repertoire, SearchSpec, Selection, Tree};
 use researchgym_engine::search::Files;
 use researchgym_engine::store::RunFolder;
 
@@ -82,6 +82,14 @@ pub(super) fn section(spec: &SearchSpec, search: &SearchRecord) -> Vec<String> {
     let mut rows = vec![
         row("policy", format!("{}, {}", search.policy, counted(u64::from(spec.parallel), "slot"))),
         row("operators", repertoire(&spec.operators)),
+    ];
+    if !spec.models.is_empty() {
+        rows.push(row("models", ensemble(spec)));
+    }
+    if let Some(model) = &spec.idea_model {
+        rows.push(row("ideas", format!("by {}", model.name)));
+    }
+    rows.extend([
         row("nodes", if statuses.is_empty() { "none".to_owned() } else { statuses.join(", ") }),
         row(
             "evaluations",
@@ -96,7 +104,15 @@ pub(super) fn section(spec: &SearchSpec, search: &SearchRecord) -> Vec<String> {
                 None => "nothing was measured".to_owned(),
             },
         ),
-    ];
+    ]);
+    if let Some(inherited) = &search.inherited {
+        let words = format!(
+            "{} and {} of these",
+            counted(inherited.candidates, "candidate"),
+            counted(inherited.evaluations, "evaluation")
+        );
+        rows.push(row("taken over", words));
+    }
     if let Some(baseline) = search.baseline {
         rows.push(row("its baseline", number(baseline)));
     }
@@ -182,6 +198,18 @@ fn repertoire(operators: &Repertoire) -> String {
         weight => format!("{operator}={weight}"),
     });
     told.collect::<Vec<_>>().join(", ")
+}
+
+/// The models of an ensemble with their weights.
+fn ensemble(spec: &SearchSpec) -> String {
+    let own = format!("the run's own={}", spec.model_weight);
+    let others = spec.models.iter().map(|share| format!("{}={}", share.model.name, share.weight));
+    let models: Vec<String> = std::iter::once(own).chain(others).collect();
+    let by = match spec.selection {
+        Selection::Weights => "by their weights",
+        Selection::Bandit => "by what they achieve",
+    };
+    format!("{}, {by}", models.join(", "))
 }
 
 /// A mean with its standard error.

@@ -146,9 +146,7 @@ fn a_live_run_is_live_and_a_killed_one_leaves_only_itself() {
         return;
     }
     let world = World::new();
-    let script = world.script(&[exec("sleep 1000")]);
-    let child = world.start(&world.scripted_words("tiny", &script, &[]));
-    let run = world.wait_for_log("the command", |log| log.contains("sleep 1000\"}}}}"));
+    let (child, run) = world.at_work();
     let (run_below, socket) = (below(&world, &run), below(&world, &run.join("control.sock")));
     let found = audited(&world).1;
     let expected = rows([["live", "run", &run_below], ["live", "socket", &socket]]);

@@ -57,9 +57,7 @@ fn a_run_that_is_worked_on_is_not_packed() {
         return;
     }
     let world = World::new();
-    let script = world.script(&[exec("sleep 1000")]);
-    let child = world.start(&world.scripted_words("tiny", &script, &[]));
-    let run = world.wait_for_log("the command", |log| log.contains("sleep 1000\"}}}}"));
+    let (child, run) = world.at_work();
     let refused = world.finish(&["export", "--bundle", &run.display().to_string(), "-o", "run.tar.zst"]);
     assert!(refused.code == 2 && refused.stderr.contains("is being worked on"), "{refused:?}");
     assert!(!world.path("run.tar.zst").exists());

@@ -116,9 +116,7 @@ fn two_processes_do_not_work_on_one_run() {
         return;
     }
     let world = World::new();
-    let script = world.script(&[exec("sleep 1000")]);
-    let child = world.start(&world.scripted_words("tiny", &script, &[]));
-    let run = world.wait_for_log("the command", |log| log.contains("sleep 1000\"}}}}"));
+    let (child, run) = world.at_work();
     let path = run.display().to_string();
     let before = events(&run);
     let second = world.finish(&["run", "--resume", &path]);

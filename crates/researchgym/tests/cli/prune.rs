@@ -6,7 +6,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::stored::{age, foreign, keep};
-use crate::support::{World, can_isolate, eventually, exec, name, signal, wait};
+use crate::support::{World, can_isolate, eventually, name, signal, wait};
 
 /// A store with three imported runs: 40, 20 and 1 days old.
 fn store() -> World {
@@ -148,9 +148,7 @@ fn a_run_that_is_worked_on_stays() {
         return;
     }
     let world = World::new();
-    let script = world.script(&[exec("sleep 1000")]);
-    let child = world.start(&world.scripted_words("tiny", &script, &[]));
-    let run = world.wait_for_log("the command", |log| log.contains("sleep 1000\"}}}}"));
+    let (child, run) = world.at_work();
     let pruned = world.finish(&["prune", "--older-than", "0s", "--yes", "--output", "json"]);
     assert_eq!((pruned.code, &pruned.object()["removed"]), (0, &json!([])), "{pruned:?}");
     assert!(run.join("events.jsonl").is_file());

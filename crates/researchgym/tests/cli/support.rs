@@ -147,6 +147,14 @@ impl World {
         })
     }
 
+    /// A run that is at work, and stays so until it is killed.
+    pub(crate) fn at_work(&self) -> (Child, PathBuf) {
+        let script = self.script(&[exec("sleep 1000")]);
+        let child = self.start(&self.scripted_words("tiny", &script, &[]));
+        let run = self.wait_for_log("the command", |log| log.contains("sleep 1000\"}}}}"));
+        (child, run)
+    }
+
     /// Waits until nothing of this world's runs is left: no process, no mount, no control group.
     pub(crate) fn wait_until_nothing_is_left(&self) {
         let ids: Vec<String> = self.runs().iter().map(|run| name(run)).collect();

@@ -7,7 +7,9 @@ use std::time::Duration;
 use researchgym_core::isolation::{Image, Runtime};
 use researchgym_core::observation::ExecEnding;
 use researchgym_core::task::Resources;
-use researchgym_engine::sandbox::{Capture, ReadOnlyMount, Sandbox, SandboxHost, SandboxSpec, WorkingFolder};
+use researchgym_engine::sandbox::{
+    Capture, ExecOutcome, ReadOnlyMount, Sandbox, SandboxHost, SandboxSpec, WorkingFolder,
+};
 
 /// A runtime with folders to use.
 pub(crate) struct Bench {
@@ -140,6 +142,20 @@ fn host_in(folder: &tempfile::TempDir) -> SandboxHost {
     host.with_executable(Path::new(env!("CARGO_BIN_EXE_researchgym")))
 }
 
+impl Shown {
+    fn of(outcome: ExecOutcome, capture: Capture) -> Shown {
+        let (stdout, stderr) = capture.finish().unwrap();
+        Shown {
+            code: outcome.exit_code,
+            ending: outcome.ending,
+            new_shell: outcome.new_shell,
+            notes: outcome.notes,
+            stdout: stdout.text,
+            stderr: stderr.text,
+        }
+    }
+}
+
 impl Tested {
     pub(crate) fn capture(&self) -> Capture {
         Capture::new(&self.blobs)
@@ -152,30 +168,14 @@ impl Tested {
     pub(crate) async fn exec_for(&self, command: &str, timeout: Duration) -> Shown {
         let mut capture = self.capture();
         let outcome = self.sandbox.exec(command, timeout, &mut capture).await.unwrap();
-        let (stdout, stderr) = capture.finish().unwrap();
-        Shown {
-            code: outcome.exit_code,
-            ending: outcome.ending,
-            new_shell: outcome.new_shell,
-            notes: outcome.notes,
-            stdout: stdout.text,
-            stderr: stderr.text,
-        }
+        Shown::of(outcome, capture)
     }
 
     pub(crate) async fn spawn(&self, argv: &[&str]) -> Shown {
         let mut capture = self.capture();
         let argv: Vec<String> = argv.iter().map(|&argument| argument.to_owned()).collect();
         let outcome = self.sandbox.spawn(&argv, Duration::from_secs(60), &mut capture).await.unwrap();
-        let (stdout, stderr) = capture.finish().unwrap();
-        Shown {
-            code: outcome.exit_code,
-            ending: outcome.ending,
-            new_shell: outcome.new_shell,
-            notes: outcome.notes,
-            stdout: stdout.text,
-            stderr: stderr.text,
-        }
+        Shown::of(outcome, capture)
     }
 }
 

@@ -109,6 +109,60 @@ async fn the_hosts_environment_and_arguments_do_not_show() {
     }
 }
 
+/// What the kernel tells of mounts cannot be kept from whoever is in them: it names where on its disk each folder lies
+/// that is mounted from the host. Nothing else of the host is named there.
+#[tokio::test]
+async fn the_list_of_mounts_names_where_what_is_mounted_lies_and_nothing_else() {
+    let Some(bench) = Bench::local() else { return };
+    let sandbox = bench.start().await;
+    let shown = sandbox.exec("cat /proc/self/mountinfo").await;
+    let device =
+        |line: &str| line.split(" - ").nth(1).and_then(|end| end.split(' ').next().map(str::to_owned));
+    let ours = ["proc", "sysfs", "tmpfs", "devtmpfs", "devpts", "mqueue"];
+    // Root on its disk, and target.
+    let from_disks: Vec<(String, String)> = shown
+        .stdout
+        .lines()
+        .filter(|line| device(line).is_none_or(|kind| !ours.contains(&kind.as_str())))
+        .filter_map(|line| {
+            let mut fields = line.split(' ').skip(3);
+            Some((fields.next()?.to_owned(), fields.next()?.to_owned()))
+        })
+        .collect();
+    let is_system = |target: &str| {
+        ["/usr", "/bin", "/sbin", "/lib", "/etc"].iter().any(|place| target.starts_with(place))
+    };
+    let mut rest: Vec<(&str, &str)> = from_disks
+        .iter()
+        .filter(|(_, target)| !is_system(target))
+        .map(|(root, target)| (root.as_str(), target.as_str()))
+        .collect();
+    rest.sort_unstable_by_key(|(_, target)| *target);
+    // A disk may be mounted below the host's root: then its paths begin there.
+    let work = bench.path("work").display().to_string();
+    let data = bench.path("data").display().to_string();
+    let program = env!("CARGO_BIN_EXE_researchgym");
+    let expected = [
+        (program, "/researchgym/bin/researchgym"),
+        (work.as_str(), "/workspace"),
+        (data.as_str(), "/workspace/data"),
+    ];
+    assert_eq!(rest.len(), expected.len(), "{rest:?}");
+    for ((root, target), (source, wanted)) in rest.iter().zip(expected) {
+        assert!(*target == wanted && source.ends_with(root), "{root} at {target}");
+    }
+    for (root, target) in from_disks.iter().filter(|(_, target)| is_system(target)) {
+        assert!(
+            root == "/" || is_system(root) && target.ends_with(root.trim_start_matches("/usr")),
+            "{root} at {target}"
+        );
+    }
+    // The older lists name disks and targets alone.
+    let shown = sandbox.exec("cat /proc/self/mounts /proc/self/mountstats").await;
+    assert!(!shown.stdout.contains(&work), "{}", shown.stdout);
+    sandbox.sandbox.stop().await;
+}
+
 #[tokio::test]
 async fn the_guest_is_out_of_reach() {
     for bench in Bench::isolated() {

@@ -16,6 +16,12 @@ pub(crate) fn words<'a>(tasks: &'a str, more: &[&'a str]) -> Vec<&'a str> {
     ["run", "climb", "search", "--output", "json", "--tasks-dir", tasks].iter().chain(more).copied().collect()
 }
 
+/// One candidate after the other, each drafted by the model from the baseline.
+pub(crate) fn drafting<'a>(model: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    let flags = ["--model", model, "--policy", "best-of-n", "--operators", "draft", "--slots", "1"];
+    flags.iter().chain(more).copied().collect()
+}
+
 /// A finished search on `climb`.
 pub(crate) fn search(world: &World, more: &[&str]) -> Finished {
     world.finish(&words(&tasks(), more))

@@ -159,7 +159,10 @@ fn what_cannot_be_searched_is_refused_before_anything_starts() {
         assert_eq!(finished.code, 2, "{words:?}: {}", finished.stderr);
         finished.stderr
     };
-    let cases: [(&[&str], &str); 12] = [
+    let script = world.file("policy.sh", "exit 0\n");
+    let search = ["run", "climb", "search"];
+    let model = model(&world, &[answer("4")]);
+    let cases: [(&[&str], &str); 26] = [
         (&["run", "climb", "search", "--policy", "mtcs"], "did you mean `mcts`?"),
         (&["run", "climb", "search", "--policy", "./none.py"], "there is no such file"),
         (&["run", "climb", "search", "--operators", "improve"], "improve needs --model provider/model"),
@@ -181,8 +184,36 @@ fn what_cannot_be_searched_is_refused_before_anything_starts() {
             &["run", "climb", "search", "--ensemble", "openai/gpt-5"],
             "--ensemble adds to the model that --model names",
         ),
+        (&["--policy", &script], "it is not executable"),
+        (&["--operators", "tune,tune=3"], "--operators names tune twice"),
+        (&["--policy", "mcts", "--policy-set", "exploration=-1"], "`exploration` is less than 0"),
+        (
+            &["--policy-set", "feature_dimensions=complxity"],
+            "candidates of task climb have complexity, diversity, score",
+        ),
+        (&["--temperature", "nan"], "--temperature NaN: must be a number"),
+        (&["--select", "bandit"], "--select would have no effect: there is one model only"),
+        (&["--model-weight", "2"], "--model-weight would have no effect: there is one model only"),
+        (&["--repairs", "1"], "--repairs would have no effect: no operator of this search asks a model"),
+        (&["--form", "whole-files"], "--form would have no effect"),
+        (&["--context-tokens", "9000"], "--context-tokens would have no effect"),
+        (&["--inherit", "text"], "it is about the operator implement"),
+        (&["--model", &model, "--stage-tokens", "1=9"], "the policy islands has no stages"),
+        (
+            &["--model", &model, "--policy", "stages", "--stage-tokens", "5=9"],
+            "there is no 5; the stages are 1 to 4",
+        ),
+        (
+            &["--model", &model, "--policy", "epochs", "--stage-budget", "10=1"],
+            "there is no 10; the epochs are 0 to 9",
+        ),
     ];
     for (words, expected) in cases {
+        let whole: Vec<&str> = match words {
+            ["run", ..] => words.to_vec(),
+            flags => [&search[..], flags].concat(),
+        };
+        let words = whole.as_slice();
         let said = refused(words);
         assert!(said.contains(expected), "{words:?}: {said}");
     }

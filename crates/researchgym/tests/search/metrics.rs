@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::climb::{fates, model, tasks};
+use crate::climb::{drafting, fates, model, tasks, words};
 use crate::hostile::{ending, warm_copy};
 use crate::support::{World, can_isolate, of_type};
 
@@ -34,28 +34,7 @@ fn what_a_program_tells_of_itself_is_kept_shown_exported_and_drawn() {
         let world = World::new();
         let model = model(&world, &[telling()]);
         let folder = if is_warm { warm_copy(&world) } else { tasks() };
-        let words = [
-            "run",
-            "climb",
-            "search",
-            "--output",
-            "json",
-            "--tasks-dir",
-            &folder,
-            "--model",
-            &model,
-            "--policy",
-            "best-of-n",
-            "--operators",
-            "draft",
-            "--slots",
-            "1",
-            "--steps",
-            "1",
-            "--repairs",
-            "0",
-        ];
-        let finished = world.finish(&words);
+        let finished = world.finish(&words(&folder, &drafting(&model, &["--steps", "1", "--repairs", "0"])));
         assert_eq!(finished.code, 0, "warm: {is_warm}: {}", finished.stderr);
         let events = finished.events();
         assert_eq!(fates(&events)[1].1, "4", "warm: {is_warm}: {events:?}");

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::climb::{answer, fates, model, search};
+use crate::climb::{answer, drafting, fates, model, search};
 use crate::support::{World, can_isolate, of_type};
 
 fn texts(events: &[Value], call: usize) -> String {
@@ -41,23 +41,7 @@ fn answers_become_candidates_or_go_back_with_the_reason() {
         prose,
     ];
     let model = model(&world, &lines);
-    let finished = search(
-        &world,
-        &[
-            "--model",
-            &model,
-            "--policy",
-            "best-of-n",
-            "--operators",
-            "draft",
-            "--slots",
-            "1",
-            "--steps",
-            "7",
-            "--similarity",
-            "1",
-        ],
-    );
+    let finished = search(&world, &drafting(&model, &["--steps", "7", "--similarity", "1"]));
     assert_eq!(finished.code, 0, "{}", finished.stderr);
     let events = finished.events();
     let found: Vec<(String, String)> = fates(&events);

@@ -45,12 +45,30 @@ fn a_program_of_ten_lines_is_a_policy_that_survives_its_search() {
 }
 
 #[test]
+fn a_policy_may_complain_of_anything_in_any_bytes() {
+    if !can_isolate() {
+        return;
+    }
+    let world = World::new();
+    let complaints = "for message in map(json.loads, sys.stdin):\n    sys.stderr.buffer.write(b'\\xff\\xfe' + b'x' * 300000)\n    \
+                      sys.stderr.flush()";
+    let policy = POLICY.replace("for message in map(json.loads, sys.stdin):", complaints);
+    let policy = world.file("loud.py", &policy);
+    let finished =
+        search(&world, &["--policy", &policy, "--operators", "tune", "--slots", "1", "--steps", "3"]);
+    assert_eq!(finished.object()["ending"], json!("step_limit"), "{}", finished.stderr);
+}
+
+#[test]
 fn a_policy_that_breaks_ends_its_run_with_its_own_words() {
     if !can_isolate() {
         return;
     }
     let cases = [
-        ("import sys\nsys.exit('I cannot go on')", "I cannot go on"),
+        (
+            "import sys\nsys.exit('I cannot go on')",
+            "it has ended (exit status: 1); it wrote:\nI cannot go on",
+        ),
         (
             "import sys\nfor line in sys.stdin:\n    if 'ask' in line:\n        print('{}', flush=True)",
             "the answer is not",

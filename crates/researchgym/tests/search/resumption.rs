@@ -3,7 +3,7 @@
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::climb::{answer, fates, model, search, tasks, words};
+use crate::climb::{answer, drafting, fates, model, search, tasks, words};
 use crate::support::{World, can_isolate, events, of_type, signal, wait};
 
 #[test]
@@ -17,21 +17,7 @@ fn a_killed_search_goes_on_and_asks_for_no_answer_twice() {
         let world = World::new();
         let model = model(&world, &values);
         let tasks = tasks();
-        let words = words(
-            &tasks,
-            &[
-                "--model",
-                &model,
-                "--policy",
-                "best-of-n",
-                "--operators",
-                "draft",
-                "--slots",
-                "1",
-                "--steps",
-                "6",
-            ],
-        );
+        let words = words(&tasks, &drafting(&model, &["--steps", "6"]));
         let child = world.start(&words);
         let wanted = format!("\"type\":\"{moment}\"");
         let run = world.wait_for_log("the third event of its kind", |log| log.matches(&wanted).count() >= 3);
@@ -109,17 +95,4 @@ fn an_interrupted_search_can_be_taken_up_again() {
     let after = fates(&events(&run));
     assert_eq!(after.len(), before.len() + 2, "the totals leave the baseline out");
     assert!(after.iter().all(|(_, fate)| fate.parse::<f64>().is_ok()), "{after:?}");
-}
-
-#[test]
-fn a_search_cannot_be_forked() {
-    if !can_isolate() {
-        return;
-    }
-    let world = World::new();
-    let finished = search(&world, &["--operators", "tune", "--slots", "1", "--steps", "1"]);
-    let place = format!("{}@1", crate::support::name(&finished.run()));
-    let refused = world.finish(&["run", "--fork", &place]);
-    assert_eq!(refused.code, 2);
-    assert!(refused.stderr.contains("searches cannot be forked"), "{}", refused.stderr);
 }

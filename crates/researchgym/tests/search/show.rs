@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::climb::{answer, model, tasks};
+use crate::climb::{answer, drafting, model, search, tasks};
 use crate::support::{World, can_isolate};
 
 /// A search of four candidates: better, worse, crashing, and one that builds on the best. Gives the run's id.
@@ -18,29 +18,7 @@ fn searched(world: &World) -> String {
         "Better.\n\nFile: solve.py\n<<<<<<< SEARCH\n    return 6.5\n=======\n    return 7.25\n>>>>>>> REPLACE\n" }),
     ];
     let model = model(world, &lines);
-    let tasks = tasks();
-    let words = [
-        "run",
-        "climb",
-        "search",
-        "--output",
-        "json",
-        "--tasks-dir",
-        &tasks,
-        "--model",
-        &model,
-        "--policy",
-        "best-of-n",
-        "--operators",
-        "draft",
-        "--slots",
-        "1",
-        "--steps",
-        "3",
-        "--seed",
-        "1",
-    ];
-    let finished = world.finish(&words);
+    let finished = search(world, &drafting(&model, &["--steps", "3", "--seed", "1"]));
     assert_eq!(finished.code, 0, "{}", finished.stderr);
     finished.object()["run_id"].as_str().expect("an id").to_owned()
 }
@@ -139,7 +117,12 @@ fn the_best_is_taken_as_files() {
     }
     let again = world.finish(&["export", &id, "--best", "best"]);
     assert_eq!(again.code, 2);
-    assert!(again.stderr.contains("there is something already"), "{}", again.stderr);
+    assert!(again.stderr.contains("--best "), "{}", again.stderr);
+    assert!(
+        again.stderr.contains("there is something already\n\nhint: name a new folder"),
+        "{}",
+        again.stderr
+    );
 }
 
 #[test]
@@ -155,7 +138,7 @@ fn nodes_are_exported_and_a_report_draws_the_search() {
     let fates: Vec<Vec<&str>> = nodes
         .lines()
         .map(|line| line.split(',').collect::<Vec<_>>())
-        .map(|cells| vec![cells[1], cells[2], cells[9], cells[10]])
+        .map(|cells| vec![cells[1], cells[3], cells[10], cells[11]])
         .collect();
     assert_eq!(fates[0], ["node", "operator", "status", "failure"]);
     assert_eq!(fates[1..3], [["0", "baseline", "measured", ""], ["1", "draft", "measured", ""]]);

@@ -29,6 +29,14 @@ pub enum ConstantError {
         /// Why that does not do.
         reason: String,
     },
+    /// The values do not go together, or one of them makes no sense.
+    #[error("`{policy}` cannot work so: {reason}")]
+    Contradiction {
+        /// Which policy.
+        policy: &'static str,
+        /// Which constants, and why.
+        reason: String,
+    },
 }
 
 impl PolicySpec {
@@ -42,9 +50,26 @@ impl PolicySpec {
     /// The same policy with some constants set: to a JSON value, to a text, or to a list of texts with commas in between.
     ///
     /// # Errors
-    /// There is no such constant, or it takes other values.
+    /// There is no such constant, it takes other values, or the values make no sense together.
     pub fn with(self, settings: &[(String, String)]) -> Result<PolicySpec, ConstantError> {
-        settings.iter().try_fold(self, |policy, (key, text)| policy.set(key, text))
+        let set = settings.iter().try_fold(self, |policy, (key, text)| policy.set(key, text))?;
+        match set.contradiction() {
+            Some(reason) => Err(ConstantError::Contradiction { policy: set.name(), reason }),
+            None => Ok(set),
+        }
+    }
+
+    /// Why no search can work with these constants, if none can.
+    fn contradiction(&self) -> Option<String> {
+        if let Some(key) =
+            self.constants().into_iter().find_map(|(key, value)| below_zero(&value).then_some(key))
+        {
+            return Some(format!("`{key}` is less than 0"));
+        }
+        match self {
+            PolicySpec::Mcts(constants) => constants.decay.contradiction(),
+            _ => None,
+        }
     }
 
     fn set(&self, key: &str, text: &str) -> Result<PolicySpec, ConstantError> {
@@ -52,9 +77,11 @@ impl PolicySpec {
         let Some(now) = constants.get(key).cloned() else { return Err(self.unknown(key)) };
         constants.insert("name".to_owned(), self.name().into());
         let list = || Value::from(text.split(',').map(str::trim).collect::<Vec<_>>());
+        let of_shape = || serde_json::json!({ "shape": text });
         let readings = [
             serde_json::from_str(text).ok(),
             now.is_array().then(list),
+            now.get("shape").map(|_| of_shape()),
             Some(Value::String(text.to_owned())),
         ];
         if let Some(reason) = senseless(key, &serde_json::from_str(text).unwrap_or(Value::Null)) {
@@ -93,9 +120,28 @@ impl PolicySpec {
     }
 }
 
+/// Whether a number in it is less than 0: no constant has such a value.
+fn below_zero(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => number.as_f64().is_some_and(|number| number < 0.0),
+        Value::Array(items) => items.iter().any(below_zero),
+        Value::Object(parts) => parts.values().any(below_zero),
+        Value::Null | Value::Bool(_) | Value::String(_) => false,
+    }
+}
+
 /// Why no search can work with a value, if none can: shares lie between 0 and 1, and what is counted has an end.
 fn senseless(key: &str, value: &Value) -> Option<String> {
-    const SHARES: [&str; 5] = ["_ratio", "_rate", "_prob", "quorum", "min_explore"];
+    const SHARES: [&str; 8] = [
+        "_ratio",
+        "_rate",
+        "_prob",
+        "quorum",
+        "min_explore",
+        "exploit_start",
+        "exploit_step",
+        "exploit_most",
+    ];
     const MOST: f64 = 1e6;
     let number = value.as_f64()?;
     if SHARES.iter().any(|end| key.ends_with(end)) && !(0.0..=1.0).contains(&number) {
@@ -184,6 +230,55 @@ mod tests {
             "best",
             "`parents` takes a word, not `best`: unknown variant `best`, expected `openevolve` or `shinka`",
         );
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        let check = |policy: &str, settings: &[(&str, &str)], expected: &str| {
+            assert_eq!(set(policy, settings), Err(expected.to_owned()), "{settings:?}");
+        };
+        check("mcts", &[("exploration", "-1")], "`mcts` cannot work so: `exploration` is less than 0");
+        let decay = r#"{"shape":"linear","alpha":-0.1}"#;
+        check("mcts", &[("decay", decay)], "`mcts` cannot work so: `decay` is less than 0");
+        for phases in ["[0.7,0.3]", "[0.1,1.5]"] {
+            let decay = format!(r#"{{"shape":"dynamic","phases":{phases}}}"#);
+            let expected =
+                "`mcts` cannot work so: the `phases` of `decay` are no shares of the search that rise";
+            check("mcts", &[("decay", &decay)], expected);
+        }
+        check(
+            "mcts",
+            &[("decay", r#"{"shape":"exponential","gamma":1.5}"#)],
+            "`mcts` cannot work so: the `gamma` of `decay` is more than 1",
+        );
+        check(
+            "epochs",
+            &[("exploit_most", "1.5")],
+            "`exploit_most` takes another value, not `1.5`: it is a share, from 0 to 1",
+        );
+        check(
+            "mcts",
+            &[("exploration", "NaN")],
+            "`exploration` takes a number, not `NaN`: invalid type: string \"NaN\", expected f64",
+        );
+    }
+
+    #[test]
+    fn a_schedule_may_be_named_by_its_shape() {
+        let shape = |text| set("mcts", &[("decay", text)]).map(|policy| policy.constants()["decay"].clone());
+        let linear = serde_json::json!({ "shape": "linear", "alpha": 0.01, "lower": 0.5 });
+        assert_eq!(shape("linear"), Ok(linear));
+        let refused = "`decay` takes an object, not `steep`: unknown variant `steep`, expected one of `constant`, \
+                       `linear`, `exponential`, `piecewise`, `dynamic`";
+        assert_eq!(shape("steep"), Err(refused.to_owned()));
+    }
+
+    #[test]
+    fn a_constant_without_a_value_can_be_given_one() {
+        let policy = set("stages", &[("patience", "5")]).expect("a policy");
+        assert_eq!(policy.constants().get("patience"), Some(&Value::from(5)));
+        let policy = policy.with(&[("patience".to_owned(), "null".to_owned())]);
+        assert_eq!(policy, Ok(PolicySpec::named("stages").expect("a policy")));
     }
 
     #[test]

@@ -13,7 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Answer, Policy, View};
 use crate::search::event::Gate;
-use crate::search::{Change, IdeaCall, Node, NodeId, Operator, Plan, Role, Status, Stream, Tag, Tree};
+use crate::search::{
+    Change, IdeaCall, Node, NodeId, Operator, Plan, Repertoire, Role, Status, Stream, Tag, Tree,
+};
 
 /// Its constants. Published means arXiv 2601.14525 with its repository NoviScl/Automated-AI-Researcher (`4e33561`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -63,6 +65,10 @@ impl Default for Epochs {
         }
     }
 }
+
+/// The marks of candidates that explore, and of those that exploit.
+const EXPLORE: &str = "explore";
+const EXPLOIT: &str = "exploit";
 
 /// Against sums such as 0.5 + 0.1 + 0.1 that fall short of what is meant.
 const ROUNDING: f64 = 1e-9;
@@ -157,7 +163,7 @@ impl Policy for Batches {
             Change::Built(_) => {}
             Change::Settled(id) => {
                 let Some(node) = tree.get(id) else { return };
-                if let Some(epoch) = node.tag.epoch.and_then(|epoch| self.epochs.get_mut(epoch as usize)) {
+                if let Some(epoch) = epoch_of(node).and_then(|epoch| self.epochs.get_mut(epoch as usize)) {
                     epoch.settled += 1;
                 }
                 if id != 0 && teaches(node) {
@@ -178,6 +184,14 @@ impl Policy for Batches {
                 let replaced = found.map_or_else(|place| place..place, |place| place..place + 1);
                 self.better.splice(replaced, better(tree, at, id));
             }
+        }
+    }
+
+    /// What was begun is over: the next candidate begins an epoch, with all that came back in its pools.
+    fn take_over(&mut self, _tree: &Tree, _operators: &Repertoire) {
+        let (planned, settled) = (self.constants.batch.get(), self.constants.enough());
+        if let Some(epoch) = self.epochs.last_mut() {
+            *epoch = Epoch { planned, settled, known: epoch.known, newest: None };
         }
     }
 
@@ -221,7 +235,7 @@ impl Policy for Batches {
 
 impl Batches {
     fn planned(&mut self, node: &Node) {
-        let Some(epoch) = node.tag.epoch else { return };
+        let Some(epoch) = epoch_of(node) else { return };
         // Epochs begin one after the other; a tag of any other is not ours.
         if epoch as usize == self.epochs.len() {
             self.epochs.push(Epoch { known: self.settled.len(), ..Epoch::default() });
@@ -254,13 +268,13 @@ impl Batches {
         let (kind, shown, operator, parents) = if exploits && !self.better_of(known).is_empty() {
             let drawn = random.sample(self.better_of(known), self.constants.top_k.max(1));
             let (operator, parents) = refinement(view, random, &drawn)?;
-            ("exploit", drawn.into_iter().map(|better| better.id).collect(), operator, parents)
+            (EXPLOIT, drawn.into_iter().map(|better| better.id).collect(), operator, parents)
         } else {
             let pool = random.sample(&self.settled[..known], self.constants.sample_k);
             let operator = implementation(view)
                 .or_else(|| view.operators.pick(Role::Draft, random))
                 .or_else(|| view.operators.pick(Role::Improve, random))?;
-            ("explore", pool, operator, vec![0])
+            (EXPLORE, pool, operator, vec![0])
         };
         // Without a model nobody looks at what is shown.
         let shown = if view.operators.needs_model() { shown } else { Vec::new() };
@@ -268,6 +282,11 @@ impl Batches {
         let tag = Tag { epoch: Some(number), kind: Some(kind.to_owned()), call, ..Tag::default() };
         Some(Plan { operator, parents, shown, tag, hint: None })
     }
+}
+
+/// The epoch that a candidate was planned in. `hill-climb` counts its hills by the same mark.
+fn epoch_of(node: &Node) -> Option<u32> {
+    node.tag.epoch.filter(|_| matches!(node.tag.kind.as_deref(), Some(EXPLORE | EXPLOIT)))
 }
 
 /// `implement`, where it is among the operators: what was published knows no other.

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Answer, Policy, View};
-use crate::search::{Change, NodeId, Operator, Plan, Role, Stream, Tag, Tree};
+use crate::search::{Change, NodeId, Operator, Plan, Repertoire, Role, Stream, Tag, Tree};
 
 /// Its constants.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -102,6 +102,12 @@ impl Policy for Climber {
             }
             Change::Built(_) => {}
         }
+    }
+
+    /// The first hill is climbed from the best that there is.
+    fn take_over(&mut self, tree: &Tree, _operators: &Repertoire) {
+        let incumbent = tree.best().and_then(|best| Some((best, tree.fitness(best)?)));
+        self.hill = Hill { incumbent, ..Hill::default() };
     }
 
     fn ask(&self, view: &View<'_>, random: &mut Stream) -> Answer {

@@ -40,6 +40,10 @@ pub trait Policy: Send + Sync {
     /// Is told what an event has changed, after the tree has taken it in.
     fn observe(&mut self, tree: &Tree, change: Change);
 
+    /// Is told that all nodes so far were planned by another policy, or by this one with other constants or operators: a
+    /// fork goes on with this one and `operators` from here.
+    fn take_over(&mut self, _tree: &Tree, _operators: &Repertoire) {}
+
     /// Says what to do with the free slots. Fewer plans than slots (none, too) mean that it waits for what is under way.
     fn ask(&self, view: &View<'_>, random: &mut Stream) -> Answer;
 }

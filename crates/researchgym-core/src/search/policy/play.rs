@@ -104,6 +104,26 @@ pub(super) fn play(
     mut check: impl FnMut(&Simulation, &Answer),
 ) {
     let mut search = begun(spec, operators.clone(), game.baseline.clone());
+    go_on(&mut search, (spec, operators), game, &mut check);
+}
+
+/// Plays one game with a policy, and another with a second one that goes on from there with operators of its own.
+pub(super) fn play_forked(policies: [(&PolicySpec, &Repertoire); 2], games: [&Game; 2]) {
+    let [(spec, operators), (other, others)] = policies;
+    let mut search = begun(spec, operators.clone(), games[0].baseline.clone());
+    go_on(&mut search, (spec, operators), games[0], &mut |_, _| {});
+    search.fork(other.begin().expect("a policy"), others.clone()).expect("the same events");
+    // Whoever goes on waits for what the first has planned.
+    let slots = games[1].slots.max(search.tree.unsettled() + 1);
+    go_on(&mut search, (other, others), &Game { slots, ..games[1].clone() }, &mut |_, _| {});
+}
+
+fn go_on(
+    search: &mut Simulation,
+    (spec, operators): (&PolicySpec, &Repertoire),
+    game: &Game,
+    check: &mut dyn FnMut(&Simulation, &Answer),
+) {
     for (number, (who, fate)) in game.moves.iter().enumerate() {
         let free = game.slots - search.tree.unsettled();
         if free > 0 {
@@ -124,7 +144,7 @@ pub(super) fn play(
                 }
                 assert!(operators.0.contains_key(&plan.operator));
             }
-            check(&search, &answer);
+            check(search, &answer);
             if search.tree.unsettled() == 0 {
                 assert!(answer.is_over, "nothing is under way and nothing is planned");
                 return;

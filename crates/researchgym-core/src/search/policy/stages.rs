@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::forest::{Choice, Chosen, Forest, Means};
 use super::line::{DEBUG, DRAFT, IMPROVE, best_others, newest_children, plan, start};
 use super::{Answer, Policy, View};
-use crate::search::{Change, NodeId, Operator, Plan, Role, Status, Stream, Tag, Tree};
+use crate::search::{Change, NodeId, Operator, Plan, Repertoire, Role, Status, Stream, Tag, Tree};
 
 /// How many stages there are.
 const STAGES: usize = 4;
@@ -53,7 +53,6 @@ pub struct Stages {
     pub num_seeds: u32,
     /// Tuning and research end once so many candidates in a row have brought nothing better, provided that something
     /// better than their begin was found. None here: AI-Scientist-v2 asks a model.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub patience: Option<u32>,
     /// How many others are shown to who makes a candidate: the best, and in tuning and ablation those tried before.
     /// Ours.
@@ -122,6 +121,16 @@ impl Policy for Manager {
         }
     }
 
+    /// What a policy without stages has found is the outcome of the first.
+    fn take_over(&mut self, tree: &Tree, _operators: &Repertoire) {
+        let has_stages = tree.nodes().iter().any(|node| node.tag.stage.is_some());
+        let Some(best) = tree.best().filter(|best| !has_stages && *best != 0) else { return };
+        let first = Stage { best: Some(best), ..Stage::new(&self.constants, None) };
+        let mut next = Stage::new(&self.constants, Some(best));
+        next.forest.plant(tree, best);
+        (self.stages, self.has_ended) = (vec![first, next], false);
+    }
+
     fn ask(&self, view: &View<'_>, random: &mut Stream) -> Answer {
         let mut plans = self.replicates(view, random);
         let mut note = None;
@@ -173,12 +182,13 @@ impl Manager {
             let lost = u32::from(node.status == Status::Lost);
             if node.is_candidate() {
                 stage.forest.settled(tree, id);
-                stage.under_way -= 1;
-                stage.planned -= lost;
+                // After other constants the stage may have begun later than the candidate.
+                stage.under_way = stage.under_way.saturating_sub(1);
+                stage.planned = stage.planned.saturating_sub(lost);
                 stage.since_best =
                     if stage.forest.best() == Some(id) { 0 } else { stage.since_best + 1 - lost };
             } else {
-                stage.replicates -= lost;
+                stage.replicates = stage.replicates.saturating_sub(lost);
             }
         }
         self.advance(tree);
@@ -244,23 +254,36 @@ impl Manager {
         let start = if current == 0 { start(view) } else { None };
         let own = [Role::Improve, Role::Tune, Role::Improve, Role::Ablate][current];
         let role = if view.operators.has(own) { own } else { Role::Improve };
+        let main = main_operators(view.operators);
+        let by = |role: Role| if main.has(role) { View { operators: &main, ..*view } } else { *view };
         let means = Means {
             drafts: start.map(|_| num_drafts),
             debug: view.operators.has(Role::Debug).then_some(debug_prob),
             improve: view.operators.has(role),
         };
         let made = match (stage.forest.choose(means, chosen, random)?, stage.seed) {
-            (Choice::Draft, _) => plan(view, random, (start?, 0), DRAFT, best_others(view, 0, others_shown)),
+            (Choice::Draft, _) => {
+                let start = start?;
+                plan(&by(start), random, (start, 0), DRAFT, best_others(view, 0, others_shown))
+            }
             (Choice::Debug(id), _) => plan(view, random, (Role::Debug, id), DEBUG, Vec::new()),
             // Tuning and ablation are about one candidate, and what is learned of it must not be learned twice.
             (Choice::Improve(_), Some(seed)) if matches!(own, Role::Tune | Role::Ablate) => {
-                plan(view, random, (role, seed), IMPROVE, newest_children(view, seed, others_shown))
+                plan(&by(role), random, (role, seed), IMPROVE, newest_children(view, seed, others_shown))
             }
             (Choice::Improve(id), _) => {
-                plan(view, random, (role, id), IMPROVE, best_others(view, id, others_shown))
+                plan(&by(role), random, (role, id), IMPROVE, best_others(view, id, others_shown))
             }
         }?;
         let tag = Tag { stage: Some(current as u32 + 1), ..made.tag.clone() };
         Some(Plan { tag, hint: Some(HINTS[current].to_owned()), ..made })
     }
+}
+
+/// The operators that draft and improve where others do. Tuning and ablation have stages of their own: as a draft or as
+/// research they are taken only if nothing else can do it.
+fn main_operators(operators: &Repertoire) -> Repertoire {
+    let has_its_stage = |operator| matches!(operator, Operator::Tune | Operator::CmaEs | Operator::Ablate);
+    let others = operators.0.iter().filter(|(operator, _)| !has_its_stage(**operator));
+    Repertoire(others.map(|(operator, weight)| (*operator, *weight)).collect())
 }

@@ -12,6 +12,7 @@ use researchgym_core::keys::GradingSecret;
 use researchgym_core::spec::Limits;
 
 use super::*;
+use crate::executor::folder::Started;
 use crate::store::EventLog;
 
 const TASK: &str = r#"
@@ -201,6 +202,45 @@ async fn a_lost_job_is_no_fault_of_the_agent_and_the_run_goes_on_with_another() 
         assert_eq!(outcome(&world.see_through().await), GAVE_UP);
         assert_eq!(world.jobs(), ["run", "run-2"]);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_wall_time_of_a_lost_run_is_what_is_known_of_its_work() {
+    // It never began.
+    assert_eq!(world([Fate::Lost(Cause::NodeFailed)]).see_through().await.wall_seconds, 0.0);
+    let begin = |world: &World| {
+        world.submitter.place(&world.run, &LimitChanges::default()).unwrap();
+        let started = Started {
+            host: "n".to_owned(),
+            pid: 1,
+            id: "1".to_owned(),
+            time: "2026-01-01T00:01:00.000Z".to_owned(),
+        };
+        JobFolder::at(world.run.root().join("jobs/run")).claim(0, &started).unwrap();
+    };
+    let noted = |world: &World, time: &str| {
+        let (mut log, ..) = EventLog::reopen(&world.run).unwrap();
+        log.append(time, Event::Noted { text: "at work".to_owned() }).unwrap();
+    };
+    // From its first sign of life to the last; the time before it was in the queue.
+    let worked = async |times: &[&str]| {
+        let world = world([Fate::Lost(Cause::Vanished), Fate::Lost(Cause::NodeFailed)]);
+        begin(&world);
+        times.iter().for_each(|time| noted(&world, time));
+        world.see_through().await.wall_seconds
+    };
+    assert_eq!(worked(&["2026-01-01T00:01:02.000Z", "2026-01-01T00:01:09.500Z"]).await, 7.5);
+    assert_eq!(worked(&[]).await, 0.0);
+    let world = world([]);
+    begin(&world);
+    noted(&world, "2026-01-01T00:01:09.500Z");
+    let folder = JobFolder::at(world.run.root().join("jobs/run"));
+    let until = "2026-01-01T00:01:20.000Z".parse().unwrap();
+    let known = at_work(&folder, Some(until));
+    end_elsewhere(&world.run, Ending::Failed, None, known).unwrap();
+    let mut follower = Follower::new(world.run.clone(), Arc::new(|_, _| {}));
+    follower.read().unwrap();
+    assert_eq!(follower.result().unwrap().wall_seconds, 20.0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,7 +2,7 @@
 //! ends, or something is due.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -22,6 +22,7 @@ use super::follow::Followed;
 use super::gather::{self, Arrivals, Waiting};
 use super::queue::JobId;
 use super::script::Shape;
+use super::strays::Strays;
 use super::submit::{Batch, Sender, refusal};
 use super::trace::{self, Intent};
 use super::{Timing, Warn};
@@ -92,6 +93,7 @@ pub(super) struct Desk {
     pub(super) has_accounting: bool,
     pub(super) jobs: BTreeMap<u64, Job>,
     pub(super) doomed: Doomed,
+    pub(super) strays: Strays,
     pub(super) tasks: JoinSet<Event>,
     pub(super) arrivals: Arrivals,
     is_left: Arc<AtomicBool>,
@@ -141,6 +143,7 @@ impl Desk {
         let shape = Shape {
             name: "researchgym",
             mark: "researchgym",
+            place: Path::new("/"),
             needs: &needs,
             jobs: 1,
             at_once: None,
@@ -165,6 +168,7 @@ impl Desk {
             has_accounting: facts.has_accounting(),
             jobs: BTreeMap::new(),
             doomed: Doomed::default(),
+            strays: Strays::default(),
             tasks: JoinSet::new(),
             arrivals: Arrivals::new(),
             is_left,
@@ -387,7 +391,7 @@ fn shown(name: &str) -> String {
 }
 
 /// Whether a refusal is about the settings, not about what the cluster can do at the moment.
-fn is_for_good(words: &str) -> bool {
+pub(super) fn is_for_good(words: &str) -> bool {
     let lower = words.to_lowercase();
     ["invalid", "unrecognized option", "unknown", "not permitted", "requires an argument"]
         .iter()

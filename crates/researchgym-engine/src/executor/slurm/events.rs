@@ -30,6 +30,8 @@ pub(super) enum Event {
     Cancelled { ids: Vec<JobId>, answer: Result<String, Trouble> },
     /// A job that was lost or cancelled may be handed over anew.
     Forgotten { id: JobId, ended: Option<(u64, JobEnd)> },
+    /// Held jobs were looked at: those of folders in which nothing is left to do.
+    Swept { over: Vec<(Followed, PathBuf)> },
     /// Something was written that nobody waits for.
     Noted,
 }
@@ -122,6 +124,7 @@ impl Desk {
                     .filter(|job| is_parked(job))
                     .for_each(|job| job.stage = Stage::New { arrived: now, not_before: None });
             }
+            Event::Swept { over } => self.on_swept(over, now),
             Event::Noted => {}
         }
     }
@@ -219,6 +222,7 @@ impl Desk {
         for (id, folder) in self.doomed.gone(queue, asked) {
             self.forget(id, folder, None);
         }
+        self.look_at_held(queue, now);
         let keys: Vec<u64> = self.jobs.keys().copied().collect();
         for key in keys {
             let Some(job) = self.jobs.get_mut(&key) else { continue };

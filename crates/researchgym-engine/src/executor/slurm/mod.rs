@@ -15,7 +15,9 @@ mod facts;
 mod follow;
 mod gather;
 mod queue;
+mod rehearsal;
 mod script;
+mod strays;
 mod submit;
 mod trace;
 
@@ -38,6 +40,7 @@ use commands::Commands;
 use desk::{Desk, Message};
 
 pub use facts::{ClusterReport, ClusterWarning, report};
+pub use rehearsal::{Rehearsal, rehearse};
 
 /// Is told what goes wrong and mends itself.
 pub type Warn = Arc<dyn Fn(&str) + Send + Sync>;

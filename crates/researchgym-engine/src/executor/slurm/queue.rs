@@ -9,6 +9,9 @@ use serde_json::Value;
 
 use super::super::Cause;
 
+/// What the comment of each of our jobs begins with.
+pub(super) const MARK: &str = "researchgym-";
+
 /// A job's number, and its place in an array.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct JobId {
@@ -53,6 +56,10 @@ pub(super) struct Seen {
     pub(super) host: String,
     /// How its program ended, if it did.
     pub(super) exit: Option<Exit>,
+    /// Where it works; empty if that is not told.
+    pub(super) place: String,
+    /// Whether it waits until somebody releases it.
+    pub(super) is_held: bool,
 }
 
 impl Seen {
@@ -113,6 +120,13 @@ impl Queue {
                 |span: &&Span| span.places.iter().any(|(first, last)| (*first..=*last).contains(&task));
             self.spans.iter().filter(|span| span.array == id.job).find(holds).map(|span| &span.seen)
         })
+    }
+
+    /// Jobs of this program's making that are held, and where they work.
+    pub(super) fn held(&self) -> impl Iterator<Item = (JobId, &str, &str)> {
+        let ours = |seen: &&Seen| seen.is_held && seen.mark.starts_with(MARK) && !seen.place.is_empty();
+        let single = self.single.iter().filter(move |(_, seen)| ours(seen));
+        single.map(|(id, seen)| (*id, seen.mark.as_str(), seen.place.as_str()))
     }
 
     /// The number of the job or array that bears a comment.
@@ -211,7 +225,15 @@ fn seen(job: &Value) -> Seen {
         Stage::Ending(_) | Stage::Ended(_) => exit(&job["exit_code"]),
         Stage::Waiting | Stage::Working => None,
     };
-    Seen { mark: text_of(&job["comment"]), stage, word, reason, host, exit }
+    let held = |name: &str| {
+        let words = text_of(&job[name]).to_lowercase();
+        words.contains("held") || words.contains("hold")
+    };
+    // A job of priority 0 is held.
+    let is_held = stage == Stage::Waiting
+        && (number(&job["priority"]) == Some(0) || held("state_reason") || held("state_description"));
+    let place = text_of(&job["current_working_directory"]);
+    Seen { mark: text_of(&job["comment"]), stage, word, reason, host, exit, place, is_held }
 }
 
 /// What states mean, in the words of `slurm.h`: a base state, and flags.

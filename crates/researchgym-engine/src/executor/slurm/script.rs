@@ -20,6 +20,8 @@ pub(super) struct Shape<'a> {
     pub(super) name: &'a str,
     /// By which the jobs are found again.
     pub(super) mark: &'a str,
+    /// The job's folder, or that of the array: by it whoever sees the job in the queue knows what it is for.
+    pub(super) place: &'a Path,
     /// What each needs.
     pub(super) needs: &'a Needs,
     /// How many they are.
@@ -65,9 +67,9 @@ impl Shape<'_> {
         options.extend(
             // All of an environment that holds nothing: `NIL` is unknown before Slurm 23.02, and `NONE` loads the login
             // environment on the node, with what keys a user's profile may hold.
-            ["--requeue", "--open-mode=append", "--output=/dev/null", "--export=ALL", "--chdir=/"]
-                .map(str::to_owned),
+            ["--requeue", "--open-mode=append", "--output=/dev/null", "--export=ALL"].map(str::to_owned),
         );
+        options.push(format!("--chdir={}", self.place.display()));
         options.extend(spec.options.iter().cloned());
         options
     }
@@ -131,11 +133,11 @@ mod tests {
         at_once: Option<usize>,
         after: Option<u64>,
     ) -> String {
-        let shape = Shape { name: "n", mark: "m", needs, jobs, at_once, after };
+        let shape = Shape { name: "n", mark: "m", place: Path::new("/p"), needs, jobs, at_once, after };
         let options = shape.options(spec).join(" ");
         let (head, tail) = (
             "--parsable --job-name=n --comment=m --nodes=1 --ntasks=1 ",
-            "--requeue --open-mode=append --output=/dev/null --export=ALL --chdir=/",
+            "--requeue --open-mode=append --output=/dev/null --export=ALL --chdir=/p",
         );
         options.strip_prefix(head).unwrap().replace(tail, "...")
     }

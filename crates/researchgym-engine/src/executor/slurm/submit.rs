@@ -11,7 +11,7 @@ use researchgym_core::failure::{Boundary, Failure};
 use super::super::Needs;
 use super::super::folder::BATCHES;
 use super::commands::{Commands, Trouble};
-use super::queue::JobId;
+use super::queue::{JobId, MARK};
 use super::script::{Folders, Shape, script};
 use super::trace::{self, Intent, Submitted};
 
@@ -101,6 +101,7 @@ impl Sender {
         };
         let shape = Shape {
             name: &batch.name,
+            place: intents[0].batch.as_deref().unwrap_or(&folders[0]),
             mark: &intents[0].mark,
             needs: &batch.needs,
             jobs: jobs.len(),
@@ -169,7 +170,7 @@ fn unwritable(folder: &Path, error: &io::Error) -> Failure {
 
 /// Writes the intents, and for an array the list of folders. Gives the intents and the script.
 fn prepare(program: &Path, folders: &[PathBuf]) -> io::Result<(Vec<Intent>, String)> {
-    let mark = format!("researchgym-{}", random()?);
+    let mark = format!("{MARK}{}", random()?);
     let [folder] = folders else {
         let lines: Vec<String> = folders.iter().map(|folder| folder.display().to_string()).collect();
         if lines.iter().any(|line| line.contains('\n')) {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use researchgym_core::event::Ending;
 use researchgym_core::failure::{Boundary, Failure};
 use researchgym_core::model::redact::Redactor;
@@ -30,7 +31,7 @@ use crate::materials::{Materials, Place};
 use crate::model::relayed::Relayed;
 use crate::model::scripted::Script;
 use crate::model::{Auth, Backend, Client, Door, Endpoint, Scripted, Secret};
-use crate::runner::{OpenError, Reopened, Runner, end_elsewhere, is_held};
+use crate::runner::{AtWork, OpenError, Reopened, Runner, end_elsewhere, is_held};
 use crate::sandbox::SandboxHost;
 use crate::session::LimitChanges;
 use crate::store::{RunFolder, RunLock, read_log};
@@ -134,14 +135,14 @@ async fn carry_out(
                 Ok(Reopened::Over(result)) => Ok(*result),
                 Ok(Reopened::GoesOn(open)) => Ok(runner.run(*open, &mut Surroundings::default()).await),
                 Err(error) => {
-                    fail(run, failure_of(error)).await?;
+                    fail(folder, run, failure_of(error)).await?;
                     result(run)
                 }
             }
         }
         Err(failure) => {
             drop(lock);
-            fail(run, failure).await?;
+            fail(folder, run, failure).await?;
             result(run)
         }
     }
@@ -275,10 +276,11 @@ async fn take(run: &RunFolder) -> Result<RunLock, Failure> {
 }
 
 /// Ends a run that could not be worked on.
-async fn fail(run: &RunFolder, failure: Failure) -> Result<(), Failure> {
+async fn fail(folder: &JobFolder, run: &RunFolder, failure: Failure) -> Result<(), Failure> {
+    let at_work = at_work(folder, Some(Timestamp::now()));
     let begun = tokio::time::Instant::now();
     loop {
-        match end_elsewhere(run, Ending::Failed, Some(failure.clone())) {
+        match end_elsewhere(run, Ending::Failed, Some(failure.clone()), at_work) {
             Err(error) if is_held(&error) && begun.elapsed() < LOCK_PATIENCE => {
                 tokio::time::sleep(LOCK_AGAIN).await;
             }
@@ -286,6 +288,14 @@ async fn fail(run: &RunFolder, failure: Failure) -> Result<(), Failure> {
             Ok(_) => return Ok(()),
         }
     }
+}
+
+/// From when on the newest incarnation of a job has worked, until it was seen at work last.
+pub(crate) fn at_work(folder: &JobFolder, until: Option<Timestamp>) -> Option<AtWork> {
+    let (_, started) = folder.started().ok().flatten()?;
+    let since: Timestamp = started.time.parse().ok()?;
+    // Clocks of two machines.
+    Some(AtWork { since, until: until.map_or(since, |until| until.max(since)) })
 }
 
 pub(crate) fn failure_of(error: OpenError) -> Failure {

@@ -45,6 +45,7 @@ fn averages(analysis: &Analysis, cast: &Cast) -> Drawn {
             value: Some(average.value),
             interval: ends(average.interval),
             best,
+            each: Vec::new(),
         });
         csv.line([
             Value::Text(&standing.contender),
@@ -202,7 +203,13 @@ fn ranks(analysis: &Analysis, cast: &Cast) -> Drawn {
     for row in &analysis.ranks.submission.mean {
         let Some(rank) = row.mean_rank else { continue };
         let shown = cast.shown(&row.contender);
-        rows.push(intervals::Row { shown, value: Some(rank), interval: ends(row.interval), best: None });
+        rows.push(intervals::Row {
+            shown,
+            value: Some(rank),
+            interval: ends(row.interval),
+            best: None,
+            each: Vec::new(),
+        });
         csv.line([
             Value::Text(&row.contender),
             Value::Number(Some(rank)),
@@ -312,6 +319,7 @@ fn panel(analysis: &Analysis, cast: &Cast, task: &Task, order: &[&str]) -> inter
             value: mean.map(|mean| mean.value),
             interval: mean.and_then(|mean| ends(mean.interval)),
             best: cell.and_then(|cell| cell.best.at_k),
+            each: Vec::new(),
         }
     };
     intervals::Panel {

@@ -1,6 +1,9 @@
 //! The agent `search` and its presets: from flags to what the log says of it.
 
+mod idle;
+
 use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use researchgym_core::nearest::nearest;
@@ -28,22 +31,65 @@ pub(super) fn specification(
     settings: &Settings,
     task: &Task,
 ) -> Result<AgentSpec, CommandError> {
-    let flags = &arguments.search;
     let has_model = arguments.model.is_some();
     let slots = if on_cluster(arguments) { CLUSTER_SLOTS } else { slots(task) };
-    let defaults = usual(name, task, has_model, slots);
+    let spec = with_flags(usual(name, task, has_model, slots), arguments, settings, (task, has_model))?;
+    check(&spec, task, has_model)?;
+    idle::check(&arguments.search, !arguments.search.ensemble.is_empty(), &spec, task)?;
+    Ok(AgentSpec::Search(Box::new(spec)))
+}
+
+/// What a fork of a search is asked to be: as the search was, or as the one of that name is, with what is given.
+pub(in crate::commands) fn forked(
+    old: &SearchSpec,
+    arguments: &RunArguments,
+    settings: &Settings,
+    task: &Task,
+    has_model: bool,
+) -> Result<SearchSpec, CommandError> {
+    let named = arguments.agent.as_deref().filter(|name| Some(*name) != old.preset.as_deref());
+    let defaults = match named {
+        Some(name) if name != SEARCH => usual(name, task, has_model, old.parallel),
+        _ => SearchSpec { models: Vec::new(), idea_model: None, ..old.clone() },
+    };
+    let spec = with_flags(defaults, arguments, settings, (task, has_model))?;
+    check(&spec, task, has_model)?;
+    let has_several = !arguments.search.ensemble.is_empty() || !old.models.is_empty();
+    idle::check(&arguments.search, has_several, &spec, task)?;
+    Ok(spec)
+}
+
+/// A search with what the flags say of it, its models but for weights left aside.
+fn with_flags(
+    defaults: SearchSpec,
+    arguments: &RunArguments,
+    settings: &Settings,
+    (task, has_model): (&Task, bool),
+) -> Result<SearchSpec, CommandError> {
+    let flags = &arguments.search;
     let preset_policy = defaults.policy.name();
     let policy = policy(flags.policy.as_deref(), settings, defaults.policy)?;
+    let stage_limits = match stage_limits(&flags.stage_budget, &flags.stage_tokens) {
+        given if given.is_empty() => defaults.stage_limits,
+        given => given,
+    };
+    let operators = match flags.operators.as_slice() {
+        [] if matches!(policy, PolicySpec::Stages(_)) && (defaults.preset.is_none() || !has_model) => {
+            staged(defaults.operators, task, has_model)
+        }
+        [] => defaults.operators,
+        given => repertoire(given)?,
+    };
+    if let Some(wrong) = arguments.temperature.filter(|degree| !degree.is_finite() || *degree < 0.0) {
+        return Err(CommandError::input(format!("--temperature {wrong}: must be a number, not below 0")));
+    }
     let spec = SearchSpec {
         policy: policy.with(&flags.policy_set).map_err(|error| CommandError::input(error.to_string()))?,
-        operators: match flags.operators.as_slice() {
-            [] => defaults.operators,
-            given => Repertoire(given.iter().copied().collect()),
-        },
+        operators,
         parallel: flags.slots.unwrap_or(defaults.parallel),
-        stage_limits: stage_limits(&flags.stage_budget, &flags.stage_tokens),
-        target: flags.target,
-        patience: flags.patience,
+        stage_limits,
+        target: flags.target.or(defaults.target),
+        patience: flags.patience.or(defaults.patience),
         measurements: flags.measurements.unwrap_or(defaults.measurements),
         novelty: Novelty {
             similarity: flags.similarity.unwrap_or(defaults.novelty.similarity),
@@ -62,9 +108,7 @@ pub(super) fn specification(
     };
     // With another policy it is no longer what the name stands for.
     let is_preset = spec.policy.name() == preset_policy;
-    let spec = SearchSpec { preset: spec.preset.filter(|_| is_preset), ..spec };
-    check(&spec, task, has_model)?;
-    Ok(AgentSpec::Search(Box::new(spec)))
+    Ok(SearchSpec { preset: spec.preset.filter(|_| is_preset), ..spec })
 }
 
 /// Whether evaluations are jobs of a cluster.
@@ -82,6 +126,29 @@ fn usual(name: &str, task: &Task, has_model: bool, slots: u32) -> SearchSpec {
     let operators =
         Repertoire(operators.0.into_iter().filter(|(operator, _)| can(*operator, task)).collect());
     SearchSpec { operators, parallel: spec.parallel.max(slots), ..spec }
+}
+
+/// The operators that a user names.
+fn repertoire(given: &[(Operator, f64)]) -> Result<Repertoire, CommandError> {
+    let repertoire = Repertoire(given.iter().copied().collect());
+    let is_named_twice =
+        |operator: &Operator| given.iter().filter(|(named, _)| named == operator).count() > 1;
+    match repertoire.0.keys().find(|operator| is_named_twice(operator)) {
+        Some(operator) => Err(CommandError::input(format!("--operators names {operator} twice"))
+            .hinted(format!("once is enough, with a weight if wanted: {operator}=2"))),
+        None => Ok(repertoire),
+    }
+}
+
+/// The usual operators, with those that stages of their own are for.
+fn staged(usual: Repertoire, task: &Task, has_model: bool) -> Repertoire {
+    let mut operators = usual;
+    let own =
+        [(Operator::Tune, has_numbers(task)), (Operator::Ablate, has_model), (Operator::Replicate, true)];
+    for (operator, _) in own.into_iter().filter(|(_, is_possible)| *is_possible) {
+        operators.0.entry(operator).or_insert(1.0);
+    }
+    operators
 }
 
 /// What makes candidates of this task without a model.
@@ -108,6 +175,11 @@ fn policy(name: Option<&str>, settings: &Settings, usual: PolicySpec) -> Result<
         if !path.is_file() {
             return Err(CommandError::input(format!("--policy {}: there is no such file", path.display())));
         }
+        let is_executable = path.metadata().is_ok_and(|about| about.permissions().mode() & 0o111 != 0);
+        if !name.ends_with(".py") && !is_executable {
+            return Err(CommandError::input(format!("--policy {}: it is not executable", path.display()))
+                .hinted("`chmod +x` it, and let it begin with `#!` and its interpreter; files that end in .py need neither"));
+        }
         let program = path.display().to_string();
         let command = if name.ends_with(".py") { vec!["python3".to_owned(), program] } else { vec![program] };
         return Ok(PolicySpec::External(External { command }));
@@ -131,7 +203,7 @@ fn stage_limits(budgets: &[(u32, u64)], tokens: &[(u32, u64)]) -> StageLimits {
 }
 
 /// Whether an agent of that name is a search.
-pub(super) fn is_search(name: &str) -> bool {
+pub(in crate::commands) fn is_search(name: &str) -> bool {
     name == SEARCH || PRESETS.iter().any(|preset| preset.name == name)
 }
 

@@ -13,12 +13,24 @@ use researchgym_engine::snapshot::check_out;
 use researchgym_engine::store::{RunFolder, read_log};
 use serde_json::{Value, json};
 
-use super::tables::check_place;
 use super::{UNFINISHED, parent_of, refused};
 use crate::commands::show::CONTEXT;
 use crate::error::{CommandError, input};
 use crate::output::{Outcome, Printer};
 use crate::settings::Settings;
+
+/// A new folder is written, or an empty one: whole trees of files are not mixed.
+fn is_free(to: &Path) -> Result<(), CommandError> {
+    let has_entries = match fs::read_dir(to) {
+        Ok(mut entries) => entries.next().is_some(),
+        Err(error) => error.kind() != std::io::ErrorKind::NotFound,
+    };
+    match has_entries {
+        true => Err(CommandError::input(format!("--best {}: there is something already", to.display()))
+            .hinted("name a new folder")),
+        false => Ok(()),
+    }
+}
 
 pub(super) fn export(runs: &[String], to: &Path, settings: &Settings, printer: &Printer) -> Outcome {
     let [run] = runs else {
@@ -31,7 +43,7 @@ pub(super) fn export(runs: &[String], to: &Path, settings: &Settings, printer: &
     let recorder = folded(&reading.lines)
         .map_err(|error| CommandError::input(format!("{}: {error}", folder.events().display())))?;
     let parent = parent_of(to)?;
-    check_place(to, false)?;
+    is_free(to)?;
     let staging = tempfile::Builder::new()
         .prefix(UNFINISHED)
         .tempdir_in(parent)

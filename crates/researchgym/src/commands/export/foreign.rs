@@ -11,8 +11,8 @@ use researchgym_report::inspect::{Common, Head, LogWriter, NotWritten, file_name
 use researchgym_report::{Story, atif};
 use tempfile::TempDir;
 
-use super::tables::{check_place, place};
-use super::{Chosen, Told, UNFINISHED, infrastructure, parent_of, refused, story};
+use super::tables::{place, staging};
+use super::{Chosen, Told, infrastructure, refused, story};
 use crate::error::CommandError;
 use crate::output::{Exported, ExportedFile};
 
@@ -88,13 +88,7 @@ pub(super) fn trajectories(
 
 impl<'a> Folder<'a> {
     fn begin(format: &'static str, to: &'a Path, force: bool) -> Result<Folder<'a>, CommandError> {
-        let parent = parent_of(to)?;
-        check_place(to, force)?;
-        let staging = tempfile::Builder::new()
-            .prefix(UNFINISHED)
-            .tempdir_in(parent)
-            .map_err(|error| refused("make a folder in", parent, &error))?;
-        Ok(Folder { to, staging, exported: Exported::new(format, 0) })
+        Ok(Folder { to, staging: staging(to, force)?, exported: Exported::new(format, 0) })
     }
 
     /// All that is known of a run; if it cannot be read, that is told.

@@ -35,12 +35,7 @@ pub(super) fn export(
     force: bool,
     is_stopped: &dyn Fn() -> bool,
 ) -> Result<Option<Exported>, CommandError> {
-    let parent = parent_of(to)?;
-    check_place(to, force)?;
-    let staging = tempfile::Builder::new()
-        .prefix(UNFINISHED)
-        .tempdir_in(parent)
-        .map_err(|error| refused("make a folder in", parent, &error))?;
+    let staging = staging(to, force)?;
     let mut exported = Exported::new(format.extension(), runs.len());
     let trouble = |error: TableError| told(to, error);
     let mut tables = Tables::begin(format, staging.path()).map_err(trouble)?;
@@ -61,6 +56,16 @@ pub(super) fn export(
     }
     place(staging, to, &exported)?;
     Ok(Some(exported))
+}
+
+/// A folder beside the one that is wanted, which becomes it by [`place`].
+pub(super) fn staging(to: &Path, force: bool) -> Result<tempfile::TempDir, CommandError> {
+    let parent = parent_of(to)?;
+    check_place(to, force)?;
+    tempfile::Builder::new()
+        .prefix(UNFINISHED)
+        .tempdir_in(parent)
+        .map_err(|error| refused("make a folder in", parent, &error))
 }
 
 /// A folder with something in it is not written to, unless that is wanted.

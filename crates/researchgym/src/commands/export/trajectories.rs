@@ -9,8 +9,8 @@ use researchgym_core::record::{EpochRecord, epochs_of};
 use researchgym_engine::records::ideas_of;
 use researchgym_report::tables::{Column, Epochs, Ideas, Schema, TableError, TableFile, TableFormat};
 
-use super::tables::{check_place, place};
-use super::{Chosen, Told, UNFINISHED, parent_of, refused};
+use super::tables::{place, staging};
+use super::{Chosen, Told, refused};
 use crate::error::CommandError;
 use crate::output::{Exported, ExportedFile};
 
@@ -23,12 +23,7 @@ pub(super) fn export(
     force: bool,
     is_stopped: &dyn Fn() -> bool,
 ) -> Result<Option<Exported>, CommandError> {
-    let parent = parent_of(to)?;
-    check_place(to, force)?;
-    let staging = tempfile::Builder::new()
-        .prefix(UNFINISHED)
-        .tempdir_in(parent)
-        .map_err(|error| refused("make a folder in", parent, &error))?;
+    let staging = staging(to, force)?;
     let mut exported = Exported::new("trajectories", runs.len());
     let Some([ideas, epochs]) =
         write(runs, staging.path(), &mut exported, is_stopped).map_err(|error| match error {

@@ -14,13 +14,14 @@ use researchgym_engine::catalogue::LoadedTask;
 use researchgym_engine::dataset::Fetching;
 use researchgym_engine::executor::relay::{Relay, RelayPlace};
 use researchgym_engine::executor::runs::{Submitter, needs_relay};
-use researchgym_engine::executor::slurm::Slurm;
-use researchgym_engine::executor::{Cluster, Group, JobState};
+use researchgym_engine::executor::slurm::{Rehearsal, Slurm, rehearse};
+use researchgym_engine::executor::{Cluster, Group, JobState, Needs};
 use researchgym_engine::materials::{Materials, Place};
 use researchgym_engine::model::Door;
 use researchgym_engine::model::settings::Merged;
 use researchgym_engine::progress::Progress;
 use researchgym_engine::runner::{NewRun, Runner, register};
+use researchgym_engine::search::needs_of_evaluation;
 use researchgym_engine::session::LimitChanges;
 use researchgym_engine::store::RunFolder;
 use tokio::sync::watch;
@@ -240,6 +241,25 @@ fn unfollowed(new: NewRun, folder: &RunFolder, failure: &Failure) -> RunResult {
 }
 
 /// What a plan says of the jobs.
-pub(super) fn needs(task: &Task, spec: &RunSpec) -> Option<researchgym_engine::executor::Needs> {
-    is_job(spec).then(|| researchgym_engine::executor::runs::needs(task, spec))
+pub(super) fn needs(task: &Task, spec: &RunSpec) -> Option<Needs> {
+    match is_job(spec) {
+        true => Some(researchgym_engine::executor::runs::needs(task, spec)),
+        false => needs_of_evaluation(task, spec),
+    }
+}
+
+/// What the cluster says of the jobs of some runs, without any being handed over.
+pub(super) async fn rehearsal(
+    spec: &RunSpec,
+    needs: Option<&Needs>,
+    (runs, at_once): (u64, u64),
+) -> Option<Rehearsal> {
+    let (Executor::Slurm(slurm), Some(needs)) = (&spec.executor, needs) else { return None };
+    let count = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
+    let jobs = match &spec.agent {
+        AgentSpec::Search(search) => u64::from(search.parallel),
+        _ => runs,
+    };
+    let at_once = (is_job(spec) && at_once < jobs).then_some(count(at_once));
+    Some(rehearse(slurm, needs, count(jobs), at_once).await)
 }

@@ -27,9 +27,9 @@ use crate::settings::Settings;
 use crate::signals;
 
 /// The runner of this process and what shows its runs.
-pub(super) struct Running {
-    pub(super) runner: Runner,
-    pub(super) console: Console,
+pub(in crate::commands) struct Running {
+    pub(in crate::commands) runner: Runner,
+    pub(in crate::commands) console: Console,
     /// The ways to a search's further models.
     pub(super) models: search::Ways,
     /// Where a search's evaluations are carried out, if not here.
@@ -43,7 +43,7 @@ impl Running {
     }
 
     /// What every run of this process may use.
-    pub(super) fn surroundings(&self) -> Surroundings {
+    pub(in crate::commands) fn surroundings(&self) -> Surroundings {
         Surroundings {
             ways: self.models.clone(),
             cluster: self.cluster.clone(),

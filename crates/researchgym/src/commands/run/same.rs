@@ -13,6 +13,8 @@ use crate::error::CommandError;
 /// A resumed run keeps its task, its agent and all that was asked for; only its totals can be raised.
 pub(super) fn same(arguments: &RunArguments, spec: &RunSpec) -> Result<(), CommandError> {
     let task_folder = Path::new(&spec.task_dir);
+    // A search may go on in another way, as long as it measures the same.
+    let forks_search = arguments.fork.is_some() && matches!(spec.agent, AgentSpec::Search(_));
     if let Some(task) = &arguments.task {
         let is_path = std::fs::canonicalize(task)
             .is_ok_and(|path| std::fs::canonicalize(task_folder).is_ok_and(|own| own == path));
@@ -56,8 +58,8 @@ pub(super) fn same(arguments: &RunArguments, spec: &RunSpec) -> Result<(), Comma
         ),
         ("--reasoning-effort", arguments.reasoning_effort.is_some()),
         ("--reasoning-tokens", arguments.reasoning_tokens.is_some()),
-        ("--temperature", arguments.temperature.is_some()),
-        (arguments.search.given().unwrap_or("--policy"), arguments.search.given().is_some()),
+        ("--temperature", arguments.temperature.is_some() && !forks_search),
+        (arguments.search.given().unwrap_or("--policy"), arguments.search.given().is_some() && !forks_search),
         (
             "--trials",
             arguments.trials.is_some_and(
@@ -68,9 +70,10 @@ pub(super) fn same(arguments: &RunArguments, spec: &RunSpec) -> Result<(), Comma
     if let Some((flag, _)) = changed.into_iter().find(|(_, changed)| *changed) {
         let (who, other) = match arguments.fork {
             Some(_) => ("a fork keeps what the other run was started with", ""),
-            None if matches!(spec.agent, AgentSpec::Search(_)) => {
-                ("a search that goes on keeps what it was started with", "")
-            }
+            None if matches!(spec.agent, AgentSpec::Search(_)) => (
+                "a search that goes on keeps what it was started with",
+                "; a new search can go on from here with --fork RUN",
+            ),
             None => {
                 ("a run that goes on keeps what it was started with", "; another model can go on with --fork")
             }
@@ -79,6 +82,7 @@ pub(super) fn same(arguments: &RunArguments, spec: &RunSpec) -> Result<(), Comma
             .hinted(format!("leave {flag} out, or start a new run{other}")));
     }
     match &arguments.agent {
+        Some(agent) if forks_search && agents::is_search(agent) => Ok(()),
         Some(agent) if agents::canonical(agent) != spec.agent.name() && !agent.ends_with(".toml") => {
             Err(CommandError::input(format!("the run's agent is {}, not {agent}", spec.agent.name()))
                 .hinted("leave task and agent out: researchgym run --resume RUN"))

@@ -5,6 +5,7 @@ use researchgym_core::edit::unified;
 use researchgym_core::record::{NodeRecord, TrialRecord};
 use researchgym_core::search::{Node, NodeId};
 use researchgym_core::spec::SCHEMA;
+use researchgym_core::state::RunState;
 use researchgym_engine::records::{Candidates, trials_of};
 use researchgym_engine::search::Files;
 use researchgym_engine::store::{Blobs, RunFolder};
@@ -65,8 +66,9 @@ pub(super) fn show(
         told.map_err(|error| CommandError::input(error.to_string()))?;
     }
     if printer.is_json() {
-        let mut object = json!({ "schema": SCHEMA, "run_id": folder.id(), "node": record(node, &blobs) });
-        object["lineage"] = tree.lineage(number).map(|node| json!(record(node, &blobs))).collect();
+        let mut object =
+            json!({ "schema": SCHEMA, "run_id": folder.id(), "node": record(&state, node, &blobs) });
+        object["lineage"] = tree.lineage(number).map(|node| json!(record(&state, node, &blobs))).collect();
         object["measurements"] = measurements(node);
         object["trials"] = json!(trials);
         object["feedback"] = json!(node.feedback.as_ref().and_then(|body| text(&blobs, body)));
@@ -86,7 +88,7 @@ pub(super) fn show(
             run: folder,
             tree,
             node,
-            record: record(node, &blobs),
+            record: record(&state, node, &blobs),
             feedback: node.feedback.as_ref().and_then(|body| text(&blobs, body)),
             trials,
         }),
@@ -94,8 +96,8 @@ pub(super) fn show(
     Ok(0)
 }
 
-fn record(node: &Node, blobs: &Blobs) -> NodeRecord {
-    NodeRecord::of(node, &|body: &Body| blobs.resolve(body).ok())
+fn record(state: &RunState, node: &Node, blobs: &Blobs) -> NodeRecord {
+    NodeRecord::of(state, node, &|body: &Body| blobs.resolve(body).ok())
 }
 
 fn measurements(node: &Node) -> serde_json::Value {

@@ -64,8 +64,8 @@ async fn a_warm_grader_gives_the_score_of_a_cold_one() {
         let (shown, blobs) = (bench.path("shown"), bench.path("blobs"));
         std::fs::create_dir(&shown).unwrap();
         let template = case.grading(task, "warm", &shown, &blobs);
-        let preload = ["researchgym_grading".to_owned(), "csv".to_owned()];
-        let mut grader = start_warm_grader(&bench.host, &template, &preload).await.unwrap();
+        let preload = vec!["csv".to_owned()];
+        let mut grader = start_warm_grader(&bench.host, &template, preload).await.unwrap();
         for (number, content) in [
             "{\"coefficients\": [0.42288000000000003]}",
             "{\"coefficients\": [0.1, 0.5, -0.25]}",
@@ -117,7 +117,7 @@ async fn a_grader_that_fails_says_the_same_warm_and_cold() {
             let mut task = case.loaded.task.clone();
             task.grader.timeout_s = timeout_s;
             let grading = case.grading(&task, &format!("broken-{number}"), &shown, &blobs);
-            let mut warm = start_warm_grader(&bench.host, &grading, &[]).await.unwrap();
+            let mut warm = start_warm_grader(&bench.host, &grading, Vec::new()).await.unwrap();
             let said = grade_warm(&mut warm, &grading).await.unwrap_err();
             warm.stop().await;
             let cold = grade(&bench.host, &grading, &mut Vec::new()).await.unwrap_err();
@@ -133,7 +133,7 @@ async fn some_graders_are_never_warm() {
         let refusal = async |task: &Task| {
             let submission = bench.path("data");
             let grading = case.grading(task, "refused", &submission, &submission);
-            start_warm_grader(&bench.host, &grading, &[]).await.err().unwrap().message
+            start_warm_grader(&bench.host, &grading, Vec::new()).await.err().unwrap().message
         };
         let mut task = case.loaded.task.clone();
         task.grader.command = vec!["sh".to_owned(), "grade.sh".to_owned()];

@@ -11,7 +11,7 @@ use std::time::Duration;
 use researchgym_core::failure::Failure;
 use researchgym_core::isolation::Runtime;
 use researchgym_engine::sandbox::{Capture, Sandbox, SandboxSpec};
-use researchgym_engine::warm::{WarmError, WarmOutcome, WarmPython};
+use researchgym_engine::warm::{Imports, WarmError, WarmOutcome, WarmPython};
 
 use crate::bench::Bench;
 
@@ -50,7 +50,8 @@ impl Warm {
 
     async fn start_with(bench: &Bench, spec: SandboxSpec, preload: &[&str]) -> Result<Warm, Failure> {
         let preload: Vec<String> = preload.iter().map(|&name| name.to_owned()).collect();
-        let python = WarmPython::start(&bench.host, spec, &preload).await?;
+        let imports = Imports { preload, ..Imports::default() };
+        let python = WarmPython::start(&bench.host, spec, imports).await?;
         Ok(Warm { python, work: bench.path("work"), blobs: bench.path("blobs") })
     }
 

@@ -41,8 +41,8 @@ pub struct Islands {
     pub parents: Parents,
     /// Share of parents that are drawn from the island, each alike. `openevolve` only. Published: 0.2.
     pub exploration_ratio: f64,
-    /// Share of parents that are drawn from the archive; the rest is drawn from the island by fitness. `openevolve` only.
-    /// Published: 0.7.
+    /// Share of parents that are drawn from the archive, at most what `exploration_ratio` leaves; the rest is drawn from
+    /// the island by fitness. `openevolve` only. Published: 0.7.
     pub exploitation_ratio: f64,
     /// How steeply the weight of a parent rises with its fitness. `shinka` only. Published by ShinkaEvolve: 10.
     pub selection_pressure: f64,

@@ -92,6 +92,26 @@ impl Default for Dynamic {
 }
 
 impl Decay {
+    /// Why no schedule is made of these constants, if none is.
+    pub(in crate::search::policy) fn contradiction(&self) -> Option<String> {
+        match self {
+            Decay::Exponential(Exponential { gamma, .. }) if *gamma > 1.0 => {
+                Some("the `gamma` of `decay` is more than 1".to_owned())
+            }
+            Decay::Piecewise(Piecewise { phases: [first, second], .. })
+            | Decay::Dynamic(Dynamic { phases: [first, second], .. })
+                if !(0.0 <= *first && first <= second && *second <= 1.0) =>
+            {
+                Some("the `phases` of `decay` are no shares of the search that rise".to_owned())
+            }
+            Decay::Constant
+            | Decay::Linear(_)
+            | Decay::Exponential(_)
+            | Decay::Piecewise(_)
+            | Decay::Dynamic(_) => None,
+        }
+    }
+
     /// The constant when `t` of `steps` nodes are settled; it began as `initial`. `first_most` bounds the first
     /// phase of the piecewise schedule.
     pub(super) fn at(&self, t: f64, steps: f64, initial: f64, first_most: f64) -> f64 {

@@ -90,6 +90,8 @@ pub(super) struct Marks {
     nodes: Vec<Mark>,
     /// Nodes whose line is to go on at once, the longest waiting first: what a worker of ML-Master holds in its hand.
     pub(super) waiting: Vec<NodeId>,
+    /// Failures of candidates that another policy planned end their lines, too: no operator mends them any more.
+    mends_none: bool,
 }
 
 impl Marks {
@@ -108,12 +110,29 @@ impl Marks {
         }
     }
 
-    /// Takes in a node that was planned. Node 0 is the root; what is neither a draft nor derives from one is none of
-    /// ours.
+    /// All lines are over; `mends` says whether an operator is there for failures.
+    pub(super) fn take_over(&mut self, constants: &Mcts, tree: &Tree, mends: bool) {
+        self.mends_none = !mends;
+        for id in 0..self.nodes.len() as NodeId {
+            if self.mends_none && self.nodes[id as usize].state == State::Buggy {
+                self.nodes[id as usize].is_closed = true;
+                self.refresh(constants, id);
+            }
+        }
+        for id in std::mem::take(&mut self.waiting) {
+            let is_good = self.nodes[id as usize].state == State::Good;
+            let is_record = tree.records().contains(&id);
+            let reward = if is_good { 1.0 + f64::from(u8::from(is_record)) } else { -1.0 };
+            self.end_line(constants, id, reward);
+        }
+    }
+
+    /// Takes in a node that was planned. Node 0 is the root; what derives from it is a draft, whoever planned it. What
+    /// derives from none of these is none of ours.
     pub(super) fn planned(&mut self, constants: &Mcts, tree: &Tree, id: NodeId) {
         let Some(node) = tree.get(id) else { return };
         let base = node.base().filter(|_| node.is_candidate());
-        let parent = base.filter(|base| is_draft(node) || (*base != 0 && self.is_ours(*base)));
+        let parent = base.filter(|base| is_draft(node) || self.is_ours(*base));
         let state = if parent.is_some() { State::UnderWay } else { State::Gone };
         self.nodes.push(Mark::new(parent, state));
         let Some(parent) = parent else { return };
@@ -167,12 +186,13 @@ impl Marks {
     fn failed(&mut self, constants: &Mcts, id: NodeId, parent: NodeId, is_unmendable: bool) {
         let above = &self.nodes[parent as usize];
         let depth = if above.state == State::Buggy { above.debug_depth + 1 } else { 0 };
-        let line_best = above.line_best;
+        let (line_best, mends_none) = (above.line_best, self.mends_none);
         let mark = &mut self.nodes[id as usize];
         mark.state = State::Buggy;
         mark.debug_depth = depth;
         mark.line_best = line_best;
-        mark.is_closed = is_unmendable || constants.num_bugs == 0 || depth >= constants.max_debug_depth;
+        mark.is_closed =
+            is_unmendable || mends_none || constants.num_bugs == 0 || depth >= constants.max_debug_depth;
         let ends = mark.is_closed || depth >= constants.back_debug_depth;
         self.up(id, |mark| mark.evaluated += 1);
         if ends { self.end_line(constants, id, -1.0) } else { self.go_on(constants, id) }
@@ -183,13 +203,15 @@ impl Marks {
         let above = &self.nodes[parent as usize];
         let is_fixed = above.state == State::Buggy;
         let line_best = above.line_best;
-        // No better than the best of its line, and was that not improved on too often before?
+        // No better than the best of its line, and was that not improved on too often before? What mends a failure is not
+        // asked to be better, too.
         let best = line_best.filter(|best| {
             tree.fitness(*best).is_some_and(|best| fitness - best < constants.metric_improvement_threshold)
         });
+        let tried = best.filter(|_| !is_fixed);
         let is_closed =
-            best.is_some_and(|best| self.nodes[best as usize].failures >= constants.max_improve_failure);
-        if let Some(best) = best.filter(|_| !is_closed) {
+            tried.is_some_and(|best| self.nodes[best as usize].failures >= constants.max_improve_failure);
+        if let Some(best) = tried.filter(|_| !is_closed) {
             self.nodes[best as usize].failures += 1;
         }
         let mark = &mut self.nodes[id as usize];

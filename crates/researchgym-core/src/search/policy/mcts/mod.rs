@@ -28,7 +28,7 @@ pub use self::decay::{Decay, Dynamic, Exponential, Linear, Piecewise};
 use self::marks::{Mark, Marks, State};
 use super::line::{DEBUG, DRAFT, IMPROVE, newest_children, plan, start};
 use super::{Answer, Policy, View};
-use crate::search::{Change, NodeId, Plan, Role, Stream, Tag, Tree};
+use crate::search::{Change, NodeId, Plan, Repertoire, Role, Stream, Tag, Tree};
 
 /// Its constants.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -118,6 +118,11 @@ impl Policy for Search {
             Change::Settled(id) => marks.settled(constants, tree, id),
             Change::Remeasured(id) => marks.remeasured(tree, id),
         }
+    }
+
+    /// Every line is over, and the next begins at the root.
+    fn take_over(&mut self, tree: &Tree, operators: &Repertoire) {
+        self.marks.take_over(&self.constants, tree, operators.has(Role::Debug));
     }
 
     fn ask(&self, view: &View<'_>, random: &mut Stream) -> Answer {

@@ -97,6 +97,26 @@ fn a_mended_failure_ends_its_line_with_a_bonus_and_is_not_mended_again() {
 }
 
 #[test]
+fn what_mends_a_failure_need_not_be_better() {
+    let mut policy = small(0.0, "reward_mean");
+    policy["num_drafts"] = 1.into();
+    policy["back_debug_depth"] = 3.into();
+    policy["max_improve_failure"] = 0.into();
+    let mut search = begin(&policy, PLAIN, scored(0.0));
+    play(
+        &mut search,
+        &[
+            ((Draft, 0), scored(5.0)),
+            ((Improve, 1), Fate::failed()),
+            ((Debug, 2), scored(5.0)),
+            // It is not closed as an improvement that is none would be.
+            ((Improve, 3), scored(5.0)),
+            ((Improve, 1), scored(5.0)),
+        ],
+    );
+}
+
+#[test]
 fn a_line_is_taken_up_where_it_was_and_branches_are_worked_on_by_one_each() {
     let mut policy = small(1.0, "reward_mean");
     policy["num_improves"] = 3.into();

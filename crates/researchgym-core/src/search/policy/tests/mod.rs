@@ -2,6 +2,7 @@
 //! files.
 
 mod best_first;
+mod forks;
 mod mcts;
 mod stages;
 
@@ -42,9 +43,12 @@ fn spec(value: &Value) -> PolicySpec {
     serde_json::from_value(value.clone()).expect("a policy")
 }
 
-fn begin(policy: &Value, operators: &[Operator], baseline: Fate) -> Simulation {
-    let operators = Repertoire(operators.iter().map(|operator| (*operator, 1.0)).collect());
-    let begun = Simulation::begin(&task(), &spec(policy), operators, 7, None, baseline);
+fn operators(names: &[Operator]) -> Repertoire {
+    Repertoire(names.iter().map(|operator| (*operator, 1.0)).collect())
+}
+
+fn begin(policy: &Value, names: &[Operator], baseline: Fate) -> Simulation {
+    let begun = Simulation::begin(&task(), &spec(policy), operators(names), 7, None, baseline);
     begun.expect("a baseline").expect("no external policy")
 }
 

@@ -1,5 +1,7 @@
 //! Exact choices of `stages`.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 
 use super::{FULL, begin, play, scored, short};
@@ -14,10 +16,9 @@ const PLAIN: &[Operator] = &[Draft, Improve, Debug];
 fn a_search_goes_through_its_stages() {
     let policy = json!({"name": "stages", "iterations": [5, 2, 1, 2], "debug_prob": 0, "num_seeds": 2});
     let mut search = begin(&policy, &[Draft, Debug, Ablate, Tune, Replicate], scored(0.0));
-    // Tune drafts, too; which of them does is drawn.
     let answer = search.ask(2).expect("plans");
     assert_eq!(answer.note.as_deref(), Some("stage 1, initial implementation, begins"));
-    assert_eq!(answer.plans.len(), 2);
+    assert_eq!(short(&answer.plans), [(Draft, 0), (Draft, 0)]);
     search.finish(1, scored(1.0)).expect("a fate");
     // It works: nothing more of this stage, but what is under way is waited for.
     assert_eq!(search.ask(1).expect("an answer").plans, []);
@@ -106,4 +107,26 @@ fn patience_ends_a_stage_early() {
         })
         .collect();
     assert_eq!(stages, [Some(1), Some(2), Some(2), Some(2), Some(3)]);
+}
+
+#[test]
+fn nothing_is_tuned_or_ablated_before_its_stage() {
+    let policy = json!({"name": "stages", "iterations": [1, 1, 30, 1], "num_drafts": 1, "debug_prob": 0, "num_seeds": 0});
+    let stages = |operators: &[Operator]| {
+        let mut search = begin(&policy, operators, scored(0.0));
+        let mut seen = BTreeSet::new();
+        while let [plan] = &*search.ask(1).expect("an answer").plans {
+            seen.insert((plan.tag.stage, plan.operator));
+            let node = search.waiting()[0];
+            search.finish(node, scored(f64::from(node))).expect("a fate");
+        }
+        seen
+    };
+    let all = [(1, Draft), (2, Tune), (3, Improve), (4, Ablate)].map(|(stage, by)| (Some(stage), by));
+    assert_eq!(stages(&[Draft, Improve, Debug, Tune, Ablate, Replicate]), all.into());
+    // Where nothing tunes, tuning is improving; where nothing else drafts, tuning drafts.
+    let models = [(1, Draft), (2, Improve), (3, Improve), (4, Ablate)].map(|(stage, by)| (Some(stage), by));
+    assert_eq!(stages(&[Draft, Improve, Ablate]), models.into());
+    let numbers = [(1, Tune), (2, Tune), (3, Tune), (4, Tune)].map(|(stage, by)| (Some(stage), by));
+    assert_eq!(stages(&[Tune]), numbers.into());
 }

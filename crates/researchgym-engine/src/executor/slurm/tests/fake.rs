@@ -424,3 +424,76 @@ async fn what_our_environment_holds_is_not_seen_by_commands() {
     finish(&folder);
     assert_eq!(job.end().await.0, Ok(JobEnd::Result));
 }
+
+#[tokio::test]
+async fn held_jobs_in_whose_folders_nothing_is_left_to_do_are_cancelled() {
+    let fake = Fake::new();
+    let folders = ["works", "over", "open"].map(|name| fake.bench.folder(name, ""));
+    finish(&folders[1]);
+    let slurm = fake.connect();
+    let job = begin(&slurm, &folders[0], needs(), None);
+    until("the submission", || folders[0].join("submitted.json").exists()).await;
+    let held = |id: u64, mark: &str, folder: &Path, reason: &str| {
+        json!({ "job_id": id, "array_job_id": 0, "comment": mark, "job_state": "PENDING", "state_reason": reason,
+            "priority": if reason == "None" { 5 } else { 0 }, "nodes": "", "current_working_directory": folder })
+    };
+    let works =
+        json!({ "job_id": 1, "array_job_id": 0, "comment": "", "job_state": "RUNNING", "nodes": "n1" });
+    let jobs = json!({ "jobs": [
+        works,
+        held(71, "researchgym-a", &folders[1], "JobHoldMaxRequeue"),
+        // Of somebody who waits for it, of another program, and one that will end by itself.
+        held(72, "researchgym-b", &folders[2], "JobHoldMaxRequeue"),
+        held(73, "other", &folders[1], "JobHeldUser"),
+        held(74, "researchgym-c", &folders[1], "None"),
+    ] });
+    fake.set("queue", &jobs.to_string());
+    until("the end of the held job", || !fake.lines("cancelled").is_empty()).await;
+    finish(&folders[0]);
+    assert_eq!(job.end().await.0, Ok(JobEnd::Result));
+    drop(slurm);
+    assert_eq!(fake.lines("cancelled"), ["--quiet 71"]);
+    let told = format!(
+        "job 71 was held in Slurm's queue although nothing is left to do in {}; it is cancelled",
+        folders[1].display()
+    );
+    assert_eq!(*fake.bench.warnings.lock().unwrap(), [told]);
+}
+
+#[tokio::test]
+async fn a_rehearsal_asks_everything_and_hands_nothing_over() {
+    let fake = Fake::new();
+    fake.set("config", "ClusterName = lab\nSLURM_VERSION = 22.05.8\nMaxArraySize = 4\n");
+    fake.bench.program("commands/sinfo", "#!/bin/sh\necho 'long'; echo 'short*'\n");
+    let commands = Commands { folder: Some(fake.bench.path("commands")) };
+    let spec = SlurmSpec { partition: Some("long".to_owned()), ..SlurmSpec::default() };
+    let ask = async |patience| {
+        super::super::rehearsal::by(&commands, patience, (&spec, &needs()), 9, Some(2)).await
+    };
+    let patience = Duration::from_secs(30);
+    let rehearsal = ask(patience).await;
+    assert_eq!((rehearsal.failure, rehearsal.arrays), (None, vec![4, 4, 1]));
+    assert_eq!(
+        (rehearsal.report.version.as_str(), rehearsal.report.partitions),
+        ("22.05.8", vec!["short".to_owned(), "long".to_owned()])
+    );
+    let words = rehearsal.options.join(" ");
+    assert!(words.contains("--partition=long --array=0-3%2 "), "{words}");
+    assert_eq!(fake.submissions(), [""; 0]);
+    let problem = async || ask(patience).await.report.problem.unwrap_or_default();
+    fake.set("refusal", "sbatch: error: invalid partition specified: long\n");
+    assert_eq!(problem().await, "Slurm refuses the job: invalid partition specified: long");
+    fake.unset("refusal");
+    std::fs::remove_file(fake.bench.path("commands/scancel")).unwrap();
+    assert_eq!(problem().await, "there is no Slurm here: `scancel` is not found");
+    fake.set("away", "");
+    assert!(problem().await.starts_with("Slurm does not answer: slurm_load_ctl_conf error"));
+    // A controller that hangs is not waited for.
+    fake.bench.program("commands/scontrol", "#!/bin/sh\nexec sleep 1000\n");
+    let hangs = ask(Duration::from_millis(100)).await;
+    assert_eq!(
+        hangs.report.problem.as_deref(),
+        Some("Slurm does not answer: its commands say nothing for 0 s")
+    );
+    assert!(hangs.report.installed && hangs.failure.is_some_and(|failure| failure.hint.is_some()));
+}

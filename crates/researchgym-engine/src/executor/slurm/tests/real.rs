@@ -262,3 +262,31 @@ async fn a_job_that_is_put_back_into_the_queue_is_told_of_and_ends_well() {
     assert!(told.iter().any(|state| matches!(state, JobState::Queued { .. })), "{told:?}");
     assert_eq!(lines(folder.join("runs")), ["run", "run"]);
 }
+
+#[tokio::test]
+async fn a_job_that_is_put_back_and_held_after_its_end_is_swept_by_whoever_sees_it() {
+    if !has_cluster() {
+        return;
+    }
+    let bench = Bench::new();
+    let folder = bench.folder("over", FINISH);
+    {
+        let slurm = connect(&bench, SlurmSpec::default());
+        assert_eq!(begin(&slurm, &folder, needs(), None).end().await.0, Ok(JobEnd::Result));
+    }
+    let number = id(&folder);
+    let state =
+        || slurm_says("squeue", &["--noheader", "--states=all", "--format=%T", &format!("--jobs={number}")]);
+    until("the end of the job", || state() == "COMPLETED").await;
+    slurm_command("scontrol", &format!("requeuehold {number}"));
+    until("the job to be held", || state() == "PENDING").await;
+    let slurm = connect(&bench, SlurmSpec::default());
+    let other = bench.folder("other", &format!("sleep 4\n{FINISH}"));
+    let job = begin(&slurm, &other, needs(), None);
+    until("the job to be gone", || ["CANCELLED", ""].contains(&state().as_str())).await;
+    assert_eq!(job.end().await.0, Ok(JobEnd::Result));
+}
+
+fn slurm_says(name: &str, arguments: &[&str]) -> String {
+    slurm(name, arguments).trim().to_owned()
+}

@@ -23,7 +23,7 @@ type Counts = [u64; 5];
 fn operators(searches: &Searches<'_>) -> Drawn {
     let mut uses: BTreeMap<(String, Operator), Counts> = BTreeMap::new();
     for run in searches.runs() {
-        for used in run.search.operators.iter().filter(|used| used.operator != Operator::Replicate) {
+        for used in run.search.own_operators().iter().filter(|used| used.operator != Operator::Replicate) {
             let counts = uses.entry((contender(run.record, run.search), used.operator)).or_default();
             let more = [used.tried, used.built, used.measured, used.better, used.records];
             for (count, more) in counts.iter_mut().zip(more) {
@@ -114,10 +114,10 @@ fn failures(searches: &Searches<'_>) -> Drawn {
     let mut tried: BTreeMap<String, u64> = BTreeMap::new();
     for run in searches.runs() {
         let name = contender(run.record, run.search);
-        *tried.entry(name.clone()).or_default() += run.search.candidates;
+        *tried.entry(name.clone()).or_default() += run.search.own_candidates();
         let own = counts.entry(name).or_insert_with(|| vec![0; kinds.len()]);
         for (count, kind) in own.iter_mut().zip(&kinds) {
-            *count += run.search.failures.get(*kind).copied().unwrap_or(0);
+            *count += run.search.own_failures(kind);
         }
     }
     if counts.values().flatten().all(|count| *count == 0) {

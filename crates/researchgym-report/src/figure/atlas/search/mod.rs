@@ -2,6 +2,7 @@
 
 mod conduct;
 mod grid;
+mod niches;
 mod progress;
 mod tree;
 mod trials;
@@ -36,6 +37,7 @@ pub(super) fn figures(given: &Given<'_>) -> Vec<Drawn> {
     }
     let mut drawn = progress::figures(&searches);
     drawn.extend(tree::figures(&searches, given.trees));
+    drawn.extend(niches::figures(&searches, given.trees));
     drawn.extend(grid::figures(&searches, given.trees));
     drawn.extend(trials::figures(&searches, given.trees));
     drawn.extend(conduct::figures(&searches));

@@ -25,6 +25,9 @@ struct Spending {
     end: fn(&Run<'_>) -> Option<f64>,
 }
 
+/// The part of what was spent that counts as the first steps.
+const EARLY: f64 = 0.03;
+
 const SPENDINGS: [Spending; 3] = [
     Spending {
         name: "evaluations",
@@ -69,6 +72,10 @@ fn figure(searches: &Searches<'_>, spending: &Spending) -> Drawn {
         Csv::new(&["task", "contender", "runs", "spent", "best", "lower_quartile", "upper_quartile"]);
     let mut panels = Vec::new();
     for (task, runs) in &searches.tasks {
+        // Where nothing was spent there is nothing to draw against.
+        let is_spent = |run: &Run<'_>| (spending.end)(run).is_some_and(|end| end > 0.0);
+        let runs: Vec<Run<'_>> = runs.iter().copied().filter(is_spent).collect();
+        let runs = runs.as_slice();
         let courses = courses(searches, runs, spending);
         for course in &courses {
             for (number, (spent, best)) in course.points.iter().enumerate() {
@@ -97,7 +104,8 @@ fn figure(searches: &Searches<'_>, spending: &Spending) -> Drawn {
     };
     let caption = "The value of the best candidate after so much, by the primary metric: the mean of its measurements, so that a line may fall where a \
                    candidate was measured again. Several runs of one policy: their median, from where all of them had a value, and between their quartiles \
-                   a band if there are three or more. Runs that ended keep their value. Dashed: the baseline.";
+                   a band if there are three or more. Runs that ended keep their value. Where the first steps brought most, they lie beyond the axis. Dashed: \
+                   the baseline.";
     Ok(Figure::new(
         &format!("search-best-{name}"),
         &format!("Best candidate so far against {name}"),
@@ -166,20 +174,12 @@ fn panel(
 ) -> Option<curves::Panel> {
     let record: &RunRecord = runs.first()?.record;
     let baseline = record.baseline_value().or_else(|| runs.iter().find_map(|run| run.search.baseline));
-    let values: Vec<f64> = courses
-        .iter()
-        .flat_map(|course| {
-            let bounds = course.band.iter().flat_map(|bound| [bound.1, bound.2]);
-            course.points.iter().map(|point| point.1).chain(bounds)
-        })
-        .chain(baseline)
-        .collect();
     let most =
         courses.iter().filter_map(|course| course.points.last()).map(|point| point.0).fold(0.0, f64::max);
     if courses.is_empty() {
         return None;
     }
-    let (low, high) = scale::usual(&values).unwrap_or((0.0, 1.0));
+    let (low, high) = range(&courses, baseline, most);
     let curves = courses
         .into_iter()
         .map(|course| curves::Curve {
@@ -197,9 +197,44 @@ fn panel(
     })
 }
 
+/// The range that is drawn. Where the first steps brought most, differences between what came after them are what a reader
+/// wants to compare: then those steps may lie below it.
+fn range(courses: &[Course], baseline: Option<f64>, most: f64) -> (f64, f64) {
+    let all = courses.iter().flat_map(|course| {
+        let bounds = course.band.iter().flat_map(|bound| [bound.1, bound.2]);
+        course.points.iter().map(|point| point.1).chain(bounds)
+    });
+    let whole = scale::usual(&all.chain(baseline).collect::<Vec<_>>()).unwrap_or((0.0, 1.0));
+    let begin = most * EARLY;
+    let late = courses.iter().flat_map(|course| {
+        let first = course.points.iter().rposition(|point| point.0 <= begin).unwrap_or(0);
+        course.points[first..].iter().map(|point| point.1)
+    });
+    match scale::usual(&late.collect::<Vec<_>>()) {
+        Some((low, high)) if high > low && (high - low) * 4.0 < whole.1 - whole.0 => (low, high),
+        _ => whole,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_first_steps_brought_may_lie_outside() {
+        let course = |points: &[(f64, f64)]| Course {
+            name: "islands".into(),
+            runs: 1,
+            points: points.to_vec(),
+            band: Vec::new(),
+        };
+        let steep = [course(&[(1.0, 0.5), (2.0, 2.61), (60.0, 2.63), (100.0, 2.63)])];
+        assert_eq!(range(&steep, Some(0.5), 100.0), (2.61, 2.63));
+        let even = [course(&[(1.0, 0.5), (2.0, 1.0), (60.0, 2.0), (100.0, 2.0)])];
+        assert_eq!(range(&even, Some(0.5), 100.0), (0.5, 2.0));
+        let flat = [course(&[(1.0, 0.5), (2.0, 2.0), (100.0, 2.0)])];
+        assert_eq!(range(&flat, Some(0.5), 100.0), (0.5, 2.0));
+    }
 
     #[test]
     fn lines_are_joined_from_where_all_have_a_value() {
