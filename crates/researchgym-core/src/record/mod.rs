@@ -406,6 +406,7 @@ mod tests {
                 let (moments, operators) = (Vec::new(), Vec::new());
                 let policy = policy.to_owned();
                 Box::new(SearchRecord {
+                    embeddings: None,
                     policy,
                     candidates: 0,
                     evaluations: 0,

@@ -199,10 +199,7 @@ impl Booked {
     ///
     /// # Errors
     /// Those of `keep`.
-    pub fn into_outcome<E>(
-        self,
-        keep: impl FnOnce(&[u8]) -> Result<Body, E>,
-    ) -> Result<CallOutcome, E> {
+    pub fn into_outcome<E>(self, keep: impl FnOnce(&[u8]) -> Result<Body, E>) -> Result<CallOutcome, E> {
         Ok(match self {
             Booked::Answered { bytes, stop } => CallOutcome::Answered { response: keep(&bytes)?, stop },
             Booked::Failed(failure) => CallOutcome::Failed { failure },
