@@ -6,6 +6,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use researchgym_core::search::policy::PolicySpec;
+
 const ROOTS: [&str; 11] = [
     "task",
     "event",
@@ -65,4 +67,31 @@ fn there_is_no_schema_of_anything_else() {
         .filter_map(|name| name.strip_suffix(".schema.json").map(str::to_owned))
         .collect();
     assert_eq!(kept, ROOTS.map(str::to_owned).into());
+}
+
+/// The column *ours* of the page about policies, by policy and constant.
+#[test]
+fn every_constant_of_a_policy_stands_beside_what_is_published() {
+    let page = std::fs::read_to_string(reference().join("search-policies.md")).unwrap();
+    for (name, _) in PolicySpec::NAMES {
+        let heading =
+            page.lines().find(|line| line.starts_with("## ") && line.contains(&format!("`{name}`")));
+        let heading = heading.unwrap_or_else(|| panic!("{name} has no section"));
+        let section = page.split(heading).nth(1).unwrap().split("\n## ").next().unwrap();
+        let rows = section.lines().filter_map(|line| {
+            let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+            let [key, _, ours, _] = cells.as_slice() else { return None };
+            let key = key.strip_prefix('`')?.strip_suffix('`')?;
+            let ours =
+                serde_json::from_str(ours).unwrap_or_else(|error| panic!("{name}: {key}: {ours}: {error}"));
+            Some((key.to_owned(), ours))
+        });
+        let told: serde_json::Map<String, serde_json::Value> = rows.collect();
+        let constants = PolicySpec::named(name).unwrap().constants();
+        if constants.is_empty() {
+            assert!(section.contains(&format!("`{name}` has none")), "{name}");
+        } else {
+            assert_eq!(told, constants, "{name}");
+        }
+    }
 }

@@ -14,7 +14,8 @@ pub(crate) struct SearchArguments {
     #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
     pub(crate) policy_set: Vec<(String, String)>,
     /// search: how candidates are made, with weights: `draft,improve=3,debug`
-    /// [default: with a model draft, improve, debug and some crossover; without one tune, or mutate, and some crossover]
+    /// [default: with a model draft, improve, debug and some crossover; without one tune, or mutate, and some crossover;
+    /// for the policy stages tune, ablate and replicate too]
     #[arg(long, value_name = "O,...", value_delimiter = ',', value_parser = weighted)]
     pub(crate) operators: Vec<(Operator, f64)>,
     /// search: how many candidates are made and evaluated at once [default: as many as this machine has CPUs and memory for, 16 on a cluster]
