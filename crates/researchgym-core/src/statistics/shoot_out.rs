@@ -439,8 +439,9 @@ fn notes(
         let coverage = coverage_of_range(fewest);
         notes.push(match coverage < resampling.confidence {
             true => format!(
-                "With {fewest} seeds no interval of a median holds what it promises: even the range from the worst to the best seed holds the true median in {} % of \
+                "With {fewest} {} no interval of a median holds what it promises: even the range from the worst to the best seed holds the true median in {} % of \
                  cases at most, not in {confidence} %.",
+                if fewest == 1 { "seed" } else { "seeds" },
                 percent(coverage)
             ),
             false => format!(

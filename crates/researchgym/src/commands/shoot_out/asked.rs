@@ -47,8 +47,12 @@ impl Asked {
         let mut policies = Vec::new();
         let mut first = None;
         for name in &names {
-            let prepared = Prepared::of(&as_run(arguments, name), printer)
-                .map_err(|error| CommandError { message: format!("{name}: {}", error.message), ..error })?;
+            // What is wrong with the first one is wrong with all of them, most often.
+            let named = |error: CommandError| match first {
+                None => error,
+                Some(_) => CommandError { message: format!("{name}: {}", error.message), ..error },
+            };
+            let prepared = Prepared::of(&as_run(arguments, name), printer).map_err(named)?;
             policies.push(Policy { name: full_name(arguments, name), agent: prepared.spec.agent.clone() });
             first.get_or_insert(prepared);
         }
