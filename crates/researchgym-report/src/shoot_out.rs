@@ -184,6 +184,7 @@ mod tests {
             policy: policy.to_owned(),
             seed,
             ending: Some(Cause::StepLimit),
+            baseline: Some(1.0),
             best: Some(best),
             evaluations: 11,
             to_target: None,

@@ -51,7 +51,7 @@ pub struct Setting {
     pub primary: Primary,
     /// Differences up to this are noise of the grader.
     pub noise_floor: f64,
-    /// The value of the baseline, if it was measured.
+    /// The value of the baseline, if it was measured: the median of what the searches measured.
     pub baseline: Option<f64>,
     /// How candidates are made, with weights.
     pub operators: Repertoire,
@@ -93,7 +93,7 @@ pub struct Contender {
     pub policy: String,
     /// Searches that count.
     pub searches: u64,
-    /// Of these, those that found something better than the baseline; absent if nobody knows its value.
+    /// Of these, those that found something better than what they measured of the baseline; absent if none did.
     pub above_baseline: Option<u64>,
     /// The median of the best values; absent if half of the searches have none.
     pub best: Option<Estimate>,
@@ -158,6 +158,8 @@ pub struct Searched {
     pub seed: u64,
     /// How it ended.
     pub ending: Option<Cause>,
+    /// The value of the baseline, as this search measured it.
+    pub baseline: Option<f64>,
     /// The best value.
     pub best: Option<f64>,
     /// Evaluations, that of the baseline included.
@@ -235,6 +237,7 @@ impl Searched {
             policy: policy.to_owned(),
             seed: record.seed.unwrap_or_default(),
             ending: record.ending.cause,
+            baseline: search.baseline,
             best: course.last().map(|reached| reached.value),
             evaluations: search.evaluations,
             to_target: None,
@@ -349,15 +352,20 @@ fn contender(
     for (fate, count) in own.iter().flat_map(|search| &search.fates) {
         *fates.entry(fate.clone()).or_default() += count;
     }
-    let above = |baseline: f64| {
-        own.iter()
-            .filter(|search| search.best.is_some_and(|best| direction.gain(best, baseline) > 0.0))
-            .count()
-    };
+    // Each with its own: a program that measures itself by chance has another value in each search.
+    let mut gains = own
+        .iter()
+        .filter_map(|search| {
+            search.baseline.map(|baseline| search.best.map(|best| direction.gain(best, baseline)))
+        })
+        .peekable();
     let contender = Contender {
         policy: policy.to_owned(),
         searches: own.len() as u64,
-        above_baseline: setting.baseline.map(|baseline| above(baseline) as u64),
+        above_baseline: gains
+            .peek()
+            .is_some()
+            .then(|| gains.filter(|gain| gain.is_some_and(|gain| gain > 0.0)).count() as u64),
         best: resampling.median(&worth).map(|estimate| restored(estimate, direction)),
         to_target: setting.target.map(|_| to_target(own)),
         evaluations: typical(&|search| Some(search.evaluations as f64)),
@@ -550,6 +558,7 @@ mod tests {
             policy: policy.to_owned(),
             seed,
             ending: Some(Cause::StepLimit),
+            baseline: Some(1.0),
             best: course.last().map(|reached| reached.value),
             evaluations: 11,
             to_target: None,

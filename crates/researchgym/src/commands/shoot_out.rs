@@ -11,6 +11,7 @@ use std::path::Path;
 
 use researchgym_core::search::SearchSpec;
 use researchgym_core::spec::AgentSpec;
+use researchgym_core::statistics::sample::{median, sorted};
 use researchgym_core::statistics::shoot_out::{Resampling, Searched, Setting, ShootOut};
 use researchgym_engine::records::{RecordError, measured_of, record_of};
 use researchgym_engine::store::RunFolder;
@@ -78,14 +79,14 @@ fn setting(asked: &Asked, ran: &running::Ran, arguments: &ShootOutArguments) -> 
     let spec = &asked.prepared.spec;
     let task = &asked.prepared.task;
     let records = ran.over.iter().filter_map(|(_, folder)| record_of(folder).ok());
-    let measured = records.map(|(record, _)| record).find_map(|record| record.search?.baseline);
+    let measured = sorted(records.filter_map(|(record, _)| record.search?.baseline));
     let search = asked.searches.first().and_then(|search| as_search(&search.spec.agent));
     Setting {
         task: task.id.clone(),
         variant: spec.variant.clone(),
         primary: task.primary(),
         noise_floor: task.baseline.as_ref().map_or(0.0, |baseline| baseline.noise_floor),
-        baseline: measured,
+        baseline: median(&measured),
         operators: search.map(|search| search.operators.clone()).unwrap_or_default(),
         model: spec.model.clone(),
         candidates: spec.limits.steps,
