@@ -193,7 +193,7 @@ def finish(status: int, interrupted: bool, known: frozenset[str]) -> NoReturn:
     for name in [name for name in sys.modules if name not in known] + ["__main__"]:
         content = getattr(sys.modules.get(name), "__dict__", None)
         if isinstance(content, dict):
-            content.clear()
+            _take_down(content)
     gc.collect()
     if status != FLUSH_FAILED:
         status = _flush_at_the_end(status)
@@ -202,6 +202,15 @@ def finish(status: int, interrupted: bool, known: frozenset[str]) -> NoReturn:
         os.kill(os.getpid(), signal.SIGINT)
     ctypes.PyDLL(None).exit(status)
     raise AssertionError("the process has ended")
+
+
+def _take_down(content: dict[str, Any]) -> None:
+    """As the interpreter does it with a module: names are still there, and none of them has a value; private ones go
+    first."""
+    for is_private in (True, False):
+        for name in list(content):
+            if isinstance(name, str) and name != "__builtins__" and (name[:1] == "_" and name[1:2] != "_") == is_private:
+                content[name] = None
 
 
 def _flush_at_the_end(status: int) -> int:

@@ -19,7 +19,7 @@ use super::sample::{Estimate, Spread};
 pub struct Standing {
     /// The contender.
     pub contender: String,
-    /// Its agents' names.
+    /// Its agents' names; of searches with their policies.
     pub agents: Vec<String>,
     /// Its models' names.
     pub models: Vec<String>,
@@ -105,8 +105,8 @@ pub(super) fn standings(
     let row = |row: usize| {
         let runs = || corpus.entries.iter().enumerate().filter(move |(_, run)| run.contender == row);
         let tasks: BTreeSet<usize> = runs().map(|(_, run)| run.task).collect();
-        let names = |name: fn(&crate::record::RunRecord) -> Option<&String>| -> Vec<String> {
-            let names: BTreeSet<String> = runs().filter_map(|(_, run)| name(run.record)).cloned().collect();
+        let names = |name: fn(&crate::record::RunRecord) -> Option<String>| -> Vec<String> {
+            let names: BTreeSet<String> = runs().filter_map(|(_, run)| name(run.record)).collect();
             names.into_iter().collect()
         };
         let improved = |task: &&usize| {
@@ -140,8 +140,8 @@ pub(super) fn standings(
         };
         Standing {
             contender: corpus.contenders[row].clone(),
-            agents: names(|record| Some(&record.agent)),
-            models: names(|record| record.model.as_ref()),
+            agents: names(|record| Some(record.agent_with_policy())),
+            models: names(|record| record.model.clone()),
             runs: runs().count() as u64,
             scored: runs().filter(|(_, run)| run.value(Kind::Best).is_some()).count() as u64,
             flagged: runs().filter(|(_, run)| run.record.is_flagged()).count() as u64,

@@ -68,7 +68,7 @@ pub(super) fn further(
 ) -> Result<Further, CommandError> {
     let search = &arguments.search;
     let (ensemble, ideas, embeddings) = (&search.ensemble, &search.idea_model, &search.embedding_model);
-    if embeddings.is_none() {
+    if embeddings.is_none() && arguments.fork.is_none() {
         let needing = [
             ("--embedding-similarity", search.embedding_similarity.is_some()),
             ("--idea-similarity", search.idea_similarity.is_some()),

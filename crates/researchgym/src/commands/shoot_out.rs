@@ -39,7 +39,7 @@ pub(crate) fn shoot_out(arguments: &ShootOutArguments, printer: &Printer) -> Out
 
 async fn compare(arguments: &ShootOutArguments, printer: &Printer) -> Outcome {
     let mut asked = Asked::of(arguments, printer)?;
-    let standings = standings(&asked)?;
+    let standings = standings(&asked, printer)?;
     printer.shoot_out_plan(&asked.plan(&standings), arguments.dry_run);
     if arguments.dry_run {
         return Ok(0);

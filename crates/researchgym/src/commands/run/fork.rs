@@ -138,7 +138,8 @@ impl Fork<'_> {
             )
             .hinted("name one with --model"));
         }
-        let embeddings = embeddings(old, named.embeddings, before.embeddings)?;
+        let cosines = (arguments.search.embedding_similarity, arguments.search.idea_similarity);
+        let embeddings = embeddings(old, named.embeddings, before.embeddings, cosines)?;
         let spec_of = |door: &Arc<Door>| Box::new(Registry::spec_of(&door.endpoint));
         let embedding = embeddings.as_ref().map(|(door, similarity, ideas)| {
             let (similarity, idea_similarity) = (*similarity, *ideas);
@@ -164,6 +165,7 @@ fn embeddings(
     old: &SearchSpec,
     named: Option<(Arc<Door>, f64, f64)>,
     before: Option<Arc<Door>>,
+    (similarity, idea_similarity): (Option<f64>, Option<f64>),
 ) -> Result<Option<(Arc<Door>, f64, f64)>, CommandError> {
     let name = |door: &Arc<Door>| door.endpoint.target.name.clone();
     match (named, before, old.novelty.embedding.as_deref()) {
@@ -175,7 +177,13 @@ fn embeddings(
             )))
         }
         (Some(named), ..) => Ok(Some(named)),
-        (None, Some(door), Some(spec)) => Ok(Some((door, spec.similarity, spec.idea_similarity))),
+        (None, Some(door), Some(spec)) => {
+            let ideas = idea_similarity.unwrap_or(spec.idea_similarity);
+            Ok(Some((door, similarity.unwrap_or(spec.similarity), ideas)))
+        }
+        (None, ..) if similarity.or(idea_similarity).is_some() => Err(CommandError::input(
+            "--embedding-similarity and --idea-similarity belong to an --embedding-model, and this search has none",
+        )),
         (None, ..) => Ok(None),
     }
 }

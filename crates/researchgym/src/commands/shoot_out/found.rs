@@ -9,6 +9,7 @@ use researchgym_engine::store::{LogReader, RunFolder};
 
 use super::asked::{Asked, Search};
 use crate::error::CommandError;
+use crate::output::Printer;
 
 /// Where a search stands.
 pub(super) enum Standing {
@@ -21,8 +22,14 @@ pub(super) enum Standing {
 }
 
 /// Where each search stands, in their order.
-pub(super) fn standings(asked: &Asked) -> Result<Vec<Standing>, CommandError> {
+pub(super) fn standings(asked: &Asked, printer: &Printer) -> Result<Vec<Standing>, CommandError> {
     let library = Library::read(&asked.prepared.settings.runs);
+    for broken in &library.broken {
+        printer.warn(&format!(
+            "{}: {}; whether it is one of these searches cannot be known",
+            broken.run, broken.error
+        ));
+    }
     let known: Vec<(Kept, RunSpec)> = library
         .runs
         .into_iter()

@@ -12,7 +12,7 @@ use researchgym_engine::warm::WarmError;
 use super::{LONG, Seen, Warm, benches, cold, said, spec, words};
 
 /// Programs that end in every way there is.
-const PROGRAMS: [&str; 33] = [
+const PROGRAMS: [&str; 34] = [
     "pass",
     "print('out'); import sys; print('err', file=sys.stderr)",
     "1/0",
@@ -50,6 +50,7 @@ const PROGRAMS: [&str; 33] = [
     "import resource\nprint([resource.getrlimit(getattr(resource, 'RLIMIT_' + n)) for n in\n\
      \x20 ('CORE', 'FSIZE', 'NOFILE', 'AS', 'DATA', 'CPU', 'STACK')])",
     "import signal\nprint(signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGPIPE), signal.pthread_sigmask(0, []))",
+    "import logging\nlogging.getLogger().addHandler(logging.StreamHandler())\nlogging.warning('once')",
     "import warnings; warnings.warn('careful'); open('/usr/x', 'w')",
 ];
 
