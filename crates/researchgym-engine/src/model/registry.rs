@@ -4,6 +4,8 @@
 //! Everything is looked up once, when the registry is made; a run keeps what it was started with as a [`ModelSpec`]. A
 //! resumed one looks up again where its provider is and the key: a record may be a stranger's, and a key goes nowhere but
 //! where the present settings say. Nothing is asked of a provider here.
+//!
+//! Longer than other files: every way to an endpoint stands beside the others, so that none of them forgets a key's owner.
 
 mod consent;
 mod error;

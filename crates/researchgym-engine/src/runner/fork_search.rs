@@ -17,7 +17,7 @@ use super::open::{limit_stands, settle};
 use super::{OpenError, OpenRun, Runner};
 use crate::search::SearchPast;
 use crate::session::{LimitChanges, Past};
-use crate::store::{LogReader, RunFolder, StoreError};
+use crate::store::{CUT, LogReader, RunFolder, StoreError, told_head};
 
 /// What is taken over of a search.
 struct Part {
@@ -27,6 +27,8 @@ struct Part {
     /// The other log's head.
     head: Digest,
     end: End,
+    /// It has the line that its last result told as the last.
+    is_as_told: bool,
 }
 
 /// Where that ends.
@@ -55,7 +57,10 @@ impl Runner {
         changes: &LimitChanges,
         change: impl FnOnce(RunSpec) -> RunSpec,
     ) -> Result<OpenRun, OpenError> {
-        let Part { started, limits, head, end } = part(source, candidates)?;
+        let Part { started, limits, head, end, is_as_told } = part(source, candidates)?;
+        if !is_as_told {
+            (self.warn)(&format!("{}: {CUT}; what is taken over may not be what was told", source.id()));
+        }
         let limits = changes.apply(&limits, end.used)?;
         if let Some(ending) = limits.reached(end.used) {
             return Err(limit_stands(source.id(), &limits, ending));
@@ -106,8 +111,10 @@ fn part(source: &RunFolder, wanted: Option<u64>) -> Result<Part, OpenError> {
     let mut state = RunState::start(&first).map_err(wrong)?;
     let mut candidates = 0;
     let mut end = None;
-    for line in &mut reader {
+    let mut told = told_head(source);
+    while let Some(line) = reader.next() {
         let line = line?;
+        told = told.filter(|told| *told != reader.head());
         state.apply(&line).map_err(wrong)?;
         let Some(tree) = state.search.as_deref() else { continue };
         if matches!(line.event, Event::NodeDropped(_) | Event::Evaluated(_)) {
@@ -129,7 +136,13 @@ fn part(source: &RunFolder, wanted: Option<u64>) -> Result<Part, OpenError> {
         }
         (None, _) => return Err(OpenError::NoBaseline { run_id: run_id() }),
     };
-    Ok(Part { started: state.started, limits: state.limits, head: reader.head(), end })
+    Ok(Part {
+        started: state.started,
+        limits: state.limits,
+        head: reader.head(),
+        end,
+        is_as_told: told.is_none(),
+    })
 }
 
 /// How many candidates the newest event has settled; neither the baseline nor replicates count.

@@ -14,6 +14,7 @@ mod ending;
 mod evaluations;
 mod evaluator;
 mod fake;
+mod faults;
 mod gates;
 mod ideas;
 mod local;

@@ -26,4 +26,5 @@ pub use lock::RunLock;
 pub use log::EventLog;
 pub use read::{LogReader, LogReading, TornTail, read_log};
 pub(crate) use unfinished::{is_unfinished, remove_unfinished, unfinished};
+pub(crate) use verify::{CUT, told_head};
 pub use verify::{Problem, Verification, verify};

@@ -18,7 +18,7 @@ const MAX_PROBLEMS: usize = 100;
 
 /// More than the longest result.
 const MAX_STATUS: u64 = 4 << 20;
-const CUT: &str = "`status.json` names a `log_head` that no line has: lines were cut off or changed after that result was \
+pub(crate) const CUT: &str = "`status.json` names a `log_head` that no line has: lines were cut off or changed after that result was \
                    told, or the machine lost power meanwhile";
 
 /// What a check of a run folder found.
@@ -136,7 +136,7 @@ fn torn_message(torn: TornTail) -> String {
 }
 
 /// The head that `status.json` tells, if it is there and can be read.
-fn told_head(folder: &RunFolder) -> Option<Digest> {
+pub(crate) fn told_head(folder: &RunFolder) -> Option<Digest> {
     #[derive(serde::Deserialize)]
     struct Status {
         log_head: Digest,

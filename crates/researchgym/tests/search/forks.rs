@@ -240,3 +240,22 @@ fn copied(from: &Path, to: &Path) {
         }
     }
 }
+
+#[test]
+fn a_fork_of_a_log_that_its_result_does_not_know_says_so() {
+    if !can_isolate() {
+        return;
+    }
+    let world = World::new();
+    let first = rules(&world, &["--steps", "2"]);
+    let (run, id) = (first.run(), name(&first.run()));
+    let told = fork(&world, &id, &["--steps", "3"]);
+    assert!(told.code == 0 && !told.stderr.contains("log_head"), "{}", told.stderr);
+    let status = run.join("status.json");
+    let text = std::fs::read_to_string(&status).expect("a status");
+    let head = first.object()["log_head"].as_str().expect("a hash").to_owned();
+    std::fs::write(&status, text.replace(&head, &"0".repeat(head.len()))).expect("ours");
+    let told = fork(&world, &id, &["--steps", "3"]);
+    assert_eq!(told.code, 0, "{}", told.stderr);
+    assert!(told.stderr.contains("names a `log_head` that no line has"), "{}", told.stderr);
+}

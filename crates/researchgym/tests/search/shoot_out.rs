@@ -230,3 +230,20 @@ fn what_cannot_be_compared_is_refused_before_anything_is_made() {
     std::fs::write(world.path("mine/thesis.md"), "all of it").expect("a file");
     check(&["-o", "mine"], "holds something else than a shoot-out");
 }
+
+#[test]
+fn a_policy_that_fails_is_not_compared_and_the_others_are() {
+    if !can_isolate() {
+        return;
+    }
+    let world = World::new();
+    let tasks = tasks();
+    let path = world.file("garbage.sh", "#!/bin/sh\necho nonsense\n");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&path, mode).expect("ours");
+    let policies = format!("hill-climb,{path}");
+    let flags = ["--operators", "tune", "--steps", "2", "--seeds", "1", "--policies", &policies];
+    let ran = world.finish(&words(&tasks, &flags));
+    assert_eq!(ran.code, 3, "{}", ran.stderr);
+    assert_eq!(made(&ran.object()), [("hill-climb".to_owned(), 1, 3)]);
+}

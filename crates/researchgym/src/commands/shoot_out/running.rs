@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use researchgym_core::event::Ending;
 use researchgym_core::result::{RunResult, worst_exit_code};
 use researchgym_core::spec::RunSpec;
 use researchgym_engine::runner::{OpenRun, Reopened};
@@ -109,13 +110,16 @@ pub(super) async fn run(
     Ok(Ran { exit_code: if is_cancelled { 130 } else { worst }, over })
 }
 
-/// Takes those that have ended over, and says how bad the worst ending was. That a search has no score is a finding here.
+/// Takes those that have ended over, and says how bad the worst ending was. That a search has no score is a finding here;
+/// one that has failed, by its policy's own program too, is not compared.
 fn concluded(over: &mut Vec<(usize, RunFolder)>, ended: Vec<(usize, RunResult)>) -> u8 {
+    let has_failed = |result: &RunResult| result.ending == Some(Ending::Failed);
     let worst = worst_exit_code(ended.iter().map(|(_, result)| match result.exit_code() {
+        1 if has_failed(result) => 3,
         1 => 0,
         code => code,
     }));
-    let counts = |result: &RunResult| matches!(result.exit_code(), 0 | 1);
+    let counts = |result: &RunResult| matches!(result.exit_code(), 0 | 1) && !has_failed(result);
     for (number, result) in ended.into_iter().filter(|(_, result)| counts(result)) {
         over.extend(RunFolder::open(std::path::Path::new(&result.run)).ok().map(|folder| (number, folder)));
     }
