@@ -335,7 +335,7 @@ impl Embeddings {
     ) -> Result<(), Failure> {
         let Some((granted, texts)) = self.calls.remove(&call) else { return Ok(()) };
         let booked = session.book_embedding(&self.door, granted, sent, self.dimensions)?;
-        session.sync_nodes()?;
+        session.sync_nodes_beside()?;
         if let Ok(vectors) = &booked.result {
             self.learn(vectors.first());
             self.known.extend(texts.into_iter().zip(vectors.iter().map(|vector| vector.kept)));

@@ -90,8 +90,8 @@ impl Session {
         Ok(Ok(EmbeddingGranted { call, hold: grant.hold, position }))
     }
 
-    /// Books a call that is over. Vectors of another length than `dimensions` are the provider's failure. Nobody may act on
-    /// it before [`Session::sync_nodes`].
+    /// Books a call that is over. Vectors of another length than `dimensions` are the provider's failure.
+    /// [`Session::sync_nodes_beside`] is to follow.
     pub(crate) fn book_embedding(
         &mut self,
         door: &Door,

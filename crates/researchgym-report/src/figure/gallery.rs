@@ -1,4 +1,5 @@
 //! Every kind of chart with hard data: what must hold for all drawings, and pictures to look at (`RESEARCHGYM_GALLERY=DIR`).
+//! Longer than other files: each kind is drawn from the same data and held to the same rules, in one place.
 
 use proptest::prelude::*;
 

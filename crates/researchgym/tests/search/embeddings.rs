@@ -60,6 +60,12 @@ fn drafts(world: &World, model: &str, more: &[&str]) -> Finished {
     Finished::of(world.command(&words).env("FAKE_KEY", KEY).output().expect("the binary starts"))
 }
 
+/// A search whose candidates and ideas the model `embeds` judges.
+fn judged(world: &World, model: &str, embeds: &str, flags: &str) -> Finished {
+    let models = ["--model", model, "--embedding-model", embeds];
+    search(world, &models.into_iter().chain(flags.split_ascii_whitespace()).collect::<Vec<&str>>())
+}
+
 fn embedding_calls(events: &[Value]) -> Vec<&Value> {
     let asked = of_type(events, "model_asked");
     asked.into_iter().filter(|asked| asked["request"]["type"] == "embedding").collect()
@@ -372,33 +378,9 @@ fn ideas_in_other_words_are_refused_before_code_is_paid_for() {
     ];
     let embeds = format!("scripted/{}", world.file("embeds.jsonl", EMBEDS));
     let model = model(&world, &lines);
-    let finished = search(
-        &world,
-        &[
-            "--model",
-            &model,
-            "--embedding-model",
-            &embeds,
-            "--embedding-similarity",
-            "1",
-            "--idea-similarity",
-            "0.95",
-            "--policy",
-            "hill-climb",
-            "--operators",
-            "implement",
-            "--slots",
-            "1",
-            "--steps",
-            "3",
-            "--inherit",
-            "text",
-            "--form",
-            "unified-diff",
-            "--resamples",
-            "1",
-        ],
-    );
+    let flags = "--embedding-similarity 1 --idea-similarity 0.95 --policy hill-climb --operators \
+         implement --slots 1 --steps 3 --inherit text --form unified-diff --resamples 1";
+    let finished = judged(&world, &model, &embeds, flags);
     assert_eq!(finished.code, 0, "{}", finished.stderr);
     let events = finished.events();
     assert_eq!(kinds(&events), ["3", "4", "5", "near_duplicate"]);
@@ -435,37 +417,10 @@ fn of_several_ideas_those_that_repeat_are_asked_for_again() {
     ];
     let embeds = format!("scripted/{}", world.file("embeds.jsonl", EMBEDS));
     let model = model(&world, &lines);
-    let finished = search(
-        &world,
-        &[
-            "--model",
-            &model,
-            "--embedding-model",
-            &embeds,
-            "--embedding-similarity",
-            "0.9999",
-            "--idea-similarity",
-            "0.95",
-            "--policy",
-            "epochs",
-            "--policy-set",
-            "batch=3",
-            "--policy-set",
-            "per_call=3",
-            "--operators",
-            "implement",
-            "--slots",
-            "1",
-            "--steps",
-            "3",
-            "--form",
-            "unified-diff",
-            "--resamples",
-            "1",
-            "--similarity",
-            "1",
-        ],
-    );
+    let flags = "--embedding-similarity 0.9999 --idea-similarity 0.95 --policy epochs --policy-set \
+         batch=3 --policy-set per_call=3 --operators implement --slots 1 --steps 3 --form \
+         unified-diff --resamples 1 --similarity 1";
+    let finished = judged(&world, &model, &embeds, flags);
     assert_eq!(finished.code, 0, "{}", finished.stderr);
     let events = finished.events();
     assert_eq!(kinds(&events), ["3", "4", "5", "near_duplicate"]);
@@ -495,29 +450,9 @@ fn a_mended_candidate_may_be_near_the_failed_one() {
     // Node 1 crashes, node 2 mends it and has the same words.
     let model = model(&world, &[answer("first / 0 + 6.5"), mended]);
     let embeds = format!("scripted/{}", world.file("embeds.jsonl", EMBEDS));
-    let finished = search(
-        &world,
-        &[
-            "--model",
-            &model,
-            "--embedding-model",
-            &embeds,
-            "--policy",
-            "best-first",
-            "--policy-set",
-            "num_drafts=1",
-            "--policy-set",
-            "debug_prob=1",
-            "--operators",
-            "draft,debug",
-            "--slots",
-            "1",
-            "--steps",
-            "2",
-            "--similarity",
-            "1",
-        ],
-    );
+    let flags = "--policy best-first --policy-set num_drafts=1 --policy-set debug_prob=1 --operators \
+         draft,debug --slots 1 --steps 2 --similarity 1";
+    let finished = judged(&world, &model, &embeds, flags);
     assert_eq!(finished.code, 0, "{}", finished.stderr);
     let made = fates(&finished.events());
     let made: Vec<(&str, &str)> = made.iter().map(|(how, fate)| (how.as_str(), fate.as_str())).collect();

@@ -1,3 +1,5 @@
+//! Names that become endpoints, and keys that go nowhere else. Longer than other files: all cases share one set of settings.
+
 mod mistakes;
 
 use std::path::Path;
