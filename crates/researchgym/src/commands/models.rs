@@ -60,6 +60,14 @@ impl Further {
     }
 }
 
+/// What a search's specification holds of a model for embeddings with its two cosines.
+pub(super) fn embedding_novelty(
+    (door, similarity, idea_similarity): &(Arc<Door>, f64, f64),
+) -> Box<EmbeddingNovelty> {
+    let (similarity, idea_similarity) = (*similarity, *idea_similarity);
+    Box::new(EmbeddingNovelty { model: Registry::spec_of(&door.endpoint), similarity, idea_similarity })
+}
+
 /// The ways to the further models of a search.
 pub(super) fn further(
     arguments: &RunArguments,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use researchgym_core::event::{Event, RunStarted};
 use researchgym_core::executor::Executor;
-use researchgym_core::search::{EmbeddingNovelty, ModelShare, Novelty, SearchSpec};
+use researchgym_core::search::{ModelShare, Novelty, SearchSpec};
 use researchgym_core::spec::{AgentSpec, RunSpec};
 use researchgym_engine::catalogue::LoadedTask;
 use researchgym_engine::materials::Place;
@@ -141,10 +141,7 @@ impl Fork<'_> {
         let cosines = (arguments.search.embedding_similarity, arguments.search.idea_similarity);
         let embeddings = embeddings(old, named.embeddings, before.embeddings, cosines)?;
         let spec_of = |door: &Arc<Door>| Box::new(Registry::spec_of(&door.endpoint));
-        let embedding = embeddings.as_ref().map(|(door, similarity, ideas)| {
-            let (similarity, idea_similarity) = (*similarity, *ideas);
-            Box::new(EmbeddingNovelty { model: *spec_of(door), similarity, idea_similarity })
-        });
+        let embedding = embeddings.as_ref().map(models::embedding_novelty);
         let novelty = Novelty { embedding, ..search.novelty };
         let embeddings = embeddings.map(|(door, ..)| door);
         let shares =

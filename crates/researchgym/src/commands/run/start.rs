@@ -6,7 +6,7 @@ use researchgym_core::executor::{Executor, SlurmSpec};
 use researchgym_core::isolation::Runtime;
 use researchgym_core::keys::repeat_seed;
 use researchgym_core::result::Progress;
-use researchgym_core::search::{EmbeddingNovelty, ModelShare};
+use researchgym_core::search::ModelShare;
 use researchgym_core::spec::{AgentSpec, Limits, MicroUsd, RunSpec, SCHEMA};
 use researchgym_core::task::Task;
 use researchgym_engine::catalogue::{Catalogue, LoadedTask};
@@ -217,10 +217,7 @@ fn with_models(mut spec: RunSpec, further: &models::Further) -> RunSpec {
         search.models =
             shares.map(|(door, weight)| ModelShare { model: spec_of(door), weight: *weight }).collect();
         search.idea_model = further.ideas.as_ref().map(spec_of);
-        search.novelty.embedding = further.embeddings.as_ref().map(|(door, similarity, ideas)| {
-            let (similarity, idea_similarity) = (*similarity, *ideas);
-            Box::new(EmbeddingNovelty { model: *spec_of(door), similarity, idea_similarity })
-        });
+        search.novelty.embedding = further.embeddings.as_ref().map(models::embedding_novelty);
     }
     spec
 }
