@@ -7,6 +7,10 @@ has just been started; it is forked before it is needed, as soon as nothing of i
 for its request. When it has ended or its time is over, everything in the sandbox but this process and the first
 is killed and waited for, and what was written outside of the working folder is removed.
 
+Every page that a forked process is the first to write to, or to read from a file, is a fault of some microseconds, and
+so is every page that this process writes to after a fork. What can be done once is therefore done here before the fork,
+and what is done for each program touches as little as it can.
+
 What is forked runs hostile code. It holds none of this process's descriptors; it cannot read or write this process
 (which is not dumpable) nor send it signals (Landlock, where the kernel has scoped signals). Nothing that it does is
 ever read here but its exit status. If it can have left something behind that is not easily removed, the answer says
@@ -40,15 +44,21 @@ from typing import Any, NamedTuple, Optional
 
 import researchgym_warm_program as program
 from researchgym_warm_confinement import Landlock, arrange, confine, protect_server, standing
-from researchgym_warm_program import Program
+from researchgym_warm_program import Guise, Program
 
 CONTROL_DESCRIPTOR = 3
 HEADER = struct.Struct(">I")
+DESCRIPTOR = struct.Struct("i")
 MOST_DESCRIPTORS = 64
+CONTROL_BYTES = socket.CMSG_SPACE(MOST_DESCRIPTORS * DESCRIPTOR.size)
+CLOSE_ON_EXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0x40000000)
+FIRST_BYTES = 1 << 14
 LAST_GIVEN = 512
 # What a program may write to besides the working folder; it is emptied after each.
 SHARED_FOLDERS = ("/tmp", "/var/tmp", "/dev/shm")
 MOST_REMOVED = 10_000
+LONG_AGO_NS = 1_000_000_000
+SYSTEM_V_TABLES = ("/proc/sysvipc/shm", "/proc/sysvipc/sem", "/proc/sysvipc/msg")
 # A program whose time is over may say where it was.
 LAST_WORDS_MS = 20
 FILE_INPUT = 257
@@ -89,10 +99,12 @@ class Spare(NamedTuple):
     """A process that was forked and is confined, and waits for what it is to run."""
 
     pid: int
+    ends: int
+    """Its descriptor, ready once it has ended."""
     door: socket.socket
     """Takes a request as it came, with its descriptors."""
     began: int
-    """Says what went wrong before its program began, and ends when that has begun."""
+    """Says what went wrong before its program began."""
 
 
 class Ended(NamedTuple):
@@ -120,11 +132,11 @@ class Server:
         os.chdir("/")
         writable = ["/tmp", "/var/tmp", "/dev"] + ([settings.folder] if settings.is_writable else [])
         self.landlock = Landlock.prepare([path for path in writable if os.path.isdir(path)])
-        self.folders = {path: _condition(path) for path in SHARED_FOLDERS if os.path.isdir(path)}
+        self.shared = [SharedFolder(path) for path in SHARED_FOLDERS if os.path.isdir(path)]
+        self.tables = [table for table in map(_opened, SYSTEM_V_TABLES) if table is not None]
         self.unguarded = self._unguarded()
         self.standing = standing()
-        self.path = ""
-        self.unchanging: dict[str, dict[str, Optional[str]]] = {}
+        self.guise = Guise(settings.folder, settings.is_writable, self._search_path(), self.own_path, _BARE)
 
     def preload(self) -> Optional[str]:
         """Imports what was asked for; says why that is impossible."""
@@ -143,24 +155,21 @@ class Server:
                 except Exception:
                     # Another version of Python has another library; whoever imports it will be told.
                     pass
-        if not self.settings.is_writable:
-            names = program.names_beyond(_BARE)
-            for path in [self.settings.folder, *self._search_path()]:
-                self.unchanging[path] = program.modules_in(path, names)
+        self.guise.know_modules()
         _flush()
         gc.collect()
         gc.freeze()
         self._clear()
         return None
 
-    def serve(self) -> str:
-        """Answers requests. Returns in the forked processes alone: the file that each is to run."""
+    def serve(self) -> Guise:
+        """Answers requests. Returns in the forked processes alone: what each is to run."""
         spare: Optional[Spare] = None
         while True:
             if spare is None:
                 spare = self._fork()
                 if spare is None:
-                    return self.path
+                    return self.guise
             received = _receive(self.control)
             if received is None:
                 os._exit(0)
@@ -179,13 +188,20 @@ class Server:
             if refusal is not None:
                 self._send({"refused": refusal})
                 continue
-            failure = _read_all(spare.began)
-            ended = self._wait(spare.pid, request.timeout_ms / 1000)
+            ended = self._wait(spare, request.timeout_ms / 1000)
+            failure = _rest(spare.began)
             spare = None
             if failure:
                 self._send({"failed": failure.decode("utf-8", "replace")})
             else:
                 self._send({**ended._asdict(), "tainted": not self._clear()})
+            # The next one is most often the same again.
+            self.guise.expect(self._program(request))
+
+    def _program(self, request: Request) -> Program:
+        path = os.path.join(self.settings.folder, request.file)
+        environment = {**self.settings.environment, **request.environment}
+        return Program(path, request.file, request.arguments, request.flags, environment)
 
     def _fork(self) -> Optional[Spare]:
         """A process for the next request; nothing in that process itself, once the request is there."""
@@ -195,8 +211,10 @@ class Server:
         if pid != 0:
             os.close(told)
             inside.close()
-            return Spare(pid, door, began)
+            return Spare(pid, os.pidfd_open(pid), door, began)
         self._become_program(inside, told)
+        # What this was closes it no more: the number may be a descriptor of the program's.
+        door.detach()
         return None
 
     def _send(self, message: dict[str, Any]) -> None:
@@ -217,18 +235,13 @@ class Server:
             os.chdir(self.settings.folder)
             door.detach()
             arrange(descriptors, told)
-            request = Request(**json.loads(content))
-            self.path = os.path.join(self.settings.folder, request.file)
-            environment = {**self.settings.environment, **request.environment}
-            new = Program(self.path, request.file, request.arguments, request.flags, environment)
-            program.look_new(new, self._search_path(), self.own_path, _BARE, self.unchanging)
+            self.guise.put_on(self._program(Request(**json.loads(content))))
         except BaseException as error:
             os.write(told, f"{type(error).__name__}: {error}".encode("utf-8", "replace")[:2000])
             os._exit(70)
         os.close(told)
         # From here on files of the program may be executed.
-        if not set(request.flags) & set("Is") and not os.environ.get("PYTHONNOUSERSITE"):
-            program.add_user_site()
+        self.guise.add_user_site()
 
     def _search_path(self) -> list[str]:
         """What `PYTHONPATH` adds."""
@@ -236,10 +249,10 @@ class Server:
         paths = [os.path.join(self.settings.folder, path) for path in given.split(":")] if given else []
         return list(dict.fromkeys(os.path.normpath(path) for path in paths))
 
-    def _wait(self, pid: int, seconds: float) -> Ended:
+    def _wait(self, spare: Spare, seconds: float) -> Ended:
         """Waits for the end of the program or of its time, then ends everything."""
         deadline = time.monotonic() + seconds
-        ends = os.pidfd_open(pid)
+        pid, ends = spare.pid, spare.ends
         poll = select.poll()
         poll.register(ends, select.POLLIN)
         poll.register(self.control, select.POLLIN)
@@ -288,16 +301,11 @@ class Server:
 
     def _clear(self) -> bool:
         """Removes what a program may have left outside of the working folder. False if something may still be there."""
-        for path, condition in self.folders.items():
-            if not _empty(path) or _condition(path) != condition:
-                return False
-        for kind in ("shm", "sem", "msg"):
-            try:
-                with open(f"/proc/sysvipc/{kind}", "rb") as table:
-                    if len(table.readlines()) > 1:
-                        return False
-            except FileNotFoundError:
-                pass
+        if not all([folder.clear() for folder in self.shared]):
+            return False
+        # A line of headings, and one for each segment, set or queue.
+        if any(os.pread(table, 512, 0).count(b"\n") > 1 for table in self.tables):
+            return False
         # Any process of the same user may change how this one is scheduled, and its children with it.
         return self.unguarded == self._unguarded() and self.standing == standing()
 
@@ -308,67 +316,104 @@ class Server:
         return sorted(os.path.join(path, name) for path, *names in os.walk("/run") for name in sum(names, []))
 
 
+class SharedFolder:
+    """A folder that every program may write to."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.condition = self._condition()
+        self.untouched: Optional[int] = None
+        """When it was last changed, if it was empty then and long before anybody could have changed it again."""
+
+    def clear(self) -> bool:
+        """Empties it. False if that is not done with ease."""
+        if os.stat(self.path).st_ctime_ns == self.untouched:
+            return True
+        if not _empty(self.path) or self._condition() != self.condition:
+            return False
+        changed = os.stat(self.path).st_ctime_ns
+        # Nobody can set this time, but two changes within a tick of the clock have the same one.
+        self.untouched = changed if time.time_ns() - changed > LONG_AGO_NS else None
+        return True
+
+    def _condition(self) -> tuple[int, int, list[str]]:
+        """What an owner can change of it."""
+        status = os.stat(self.path)
+        try:
+            attributes = os.listxattr(self.path)
+        except OSError:
+            attributes = []
+        return status.st_mode, status.st_uid, attributes
+
+
 def _receive(stream: socket.socket) -> Optional[tuple[bytes, list[int]]]:
     """The content of the next request, and its descriptors; nothing if there will be none."""
+    # Nobody sends another one before the answer. Descriptors come with the first byte.
+    content, control, flags, _ = stream.recvmsg(FIRST_BYTES, CONTROL_BYTES, CLOSE_ON_EXEC)
     descriptors: list[int] = []
-    content = b""
+    for level, kind, data in control:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            descriptors += struct.unpack(f"{len(data) // DESCRIPTOR.size}i", data[: len(data) & -DESCRIPTOR.size])
+    if not content or flags & socket.MSG_CTRUNC:
+        return None
     length = HEADER.size
-    while len(content) < length:
-        # Descriptors come with the first byte.
-        part, received, flags, _ = socket.recv_fds(
-            stream, length - len(content), MOST_DESCRIPTORS, getattr(socket, "MSG_CMSG_CLOEXEC", 0x40000000)
-        )
-        descriptors += received
-        if not part or flags & socket.MSG_CTRUNC:
+    while len(content) < length or len(content) < length + HEADER.unpack_from(content)[0]:
+        part = stream.recv(1 << 16)
+        if not part:
             return None
         content += part
-        if len(content) == HEADER.size == length:
-            length += HEADER.unpack(content)[0]
-    return content[HEADER.size :], descriptors
+    return content[length:], descriptors
 
 
 def _pass_on(stream: socket.socket, content: bytes, descriptors: list[int]) -> None:
     message = HEADER.pack(len(content)) + content
-    sent = socket.send_fds(stream, [message], descriptors)
-    stream.sendall(message[sent:])
+    rights = struct.pack(f"{len(descriptors)}i", *descriptors)
+    sent = stream.sendmsg([message], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
+    if sent < len(message):
+        stream.sendall(message[sent:])
 
 
 def _refusal(path: str) -> Optional[str]:
     """Why the file cannot be run here though a start of Python might run it: folders, archives, compiled files."""
     try:
-        if stat.S_ISDIR(os.stat(path).st_mode):
+        kind = os.stat(path).st_mode
+        if stat.S_ISDIR(kind):
             return "it is a folder"
         if path.endswith(".pyc"):
             return "it is compiled"
-        if stat.S_ISREG(os.stat(path).st_mode):
-            with open(path, "rb", buffering=0) as file:
-                if file.read(2) == b"PK":
+        if stat.S_ISREG(kind):
+            file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            try:
+                if os.read(file, 2) == b"PK":
                     return "it is an archive"
+            finally:
+                os.close(file)
     except (OSError, ValueError):
         # It says so itself, as a start of Python would.
         pass
     return None
 
 
-def _read_all(descriptor: int) -> bytes:
-    with open(descriptor, "rb") as pipe:
-        return pipe.read()
+def _opened(path: str) -> Optional[int]:
+    try:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+
+
+def _rest(pipe: int) -> bytes:
+    """What is in a pipe that nobody writes to any more."""
+    content = b""
+    while part := os.read(pipe, 1 << 16):
+        content += part
+    os.close(pipe)
+    return content
 
 
 def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     _libc.fflush(None)
-
-
-def _condition(path: str) -> tuple[int, int, list[str]]:
-    """What an owner can change of a folder that is there for everybody."""
-    status = os.stat(path)
-    try:
-        attributes = os.listxattr(path)
-    except OSError:
-        attributes = []
-    return status.st_mode, status.st_uid, attributes
 
 
 def _empty(root: str) -> bool:
@@ -400,7 +445,7 @@ def _empty(root: str) -> bool:
     return True
 
 
-def _start() -> str:
+def _start() -> Guise:
     settings = Settings(**json.loads(sys.argv[1]))
     server = Server(settings)
     failure = server.preload()
@@ -413,22 +458,29 @@ def _start() -> str:
 
 if __name__ == "__main__":
     _server_module = sys.modules["__main__"]
-    _path = _start()
-    _known = frozenset(sys.modules) - {"__main__"}
     _run = ctypes.pythonapi.PyRun_FileExFlags
     _run.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int, ctypes.py_object, ctypes.py_object, ctypes.c_int]
     _run.argtypes += [ctypes.c_void_p]
     _run.restype = ctypes.py_object
+    _evaluate = ctypes.pythonapi.PyEval_EvalCode
+    _evaluate.argtypes = [ctypes.py_object] * 3
+    _evaluate.restype = ctypes.py_object
     _status, _interrupted = 0, False
-    _file = _libc.fopen(os.fsencode(_path), b"rb")
-    if not _file:
+    _guise = _start()
+    _known = frozenset(sys.modules) - {"__main__"}
+    _path, _code = _guise.program.path, _guise.compiled()
+    _file = _libc.fopen(os.fsencode(_path), b"rb") if _code is None else None
+    if _code is None and not _file:
         _status = program.unopenable(_path)
     else:
-        sys.modules["__main__"] = program.main_module(_path)
+        sys.modules["__main__"] = _guise.main
         _globals = sys.modules["__main__"].__dict__
         try:
             # Not from a function: the program's first frame is to be as near to the bottom as it can.
-            _run(_file, os.fsencode(_path), FILE_INPUT, _globals, _globals, 1, None)
+            if _code is not None:
+                _evaluate(_code, _globals, _globals)
+            else:
+                _run(_file, os.fsencode(_path), FILE_INPUT, _globals, _globals, 1, None)
         except BaseException as _error:
             _raised = _error
         else:

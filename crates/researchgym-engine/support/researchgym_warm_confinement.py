@@ -30,6 +30,8 @@ SYS_READ_STANDING = {"x86_64": (315, 252), "aarch64": (275, 31)}
 SCHEDULER_BYTES = 56
 
 _libc = ctypes.CDLL(None, use_errno=True)
+_READ_SCHEDULER, _READ_PRIORITY = SYS_READ_STANDING.get(os.uname().machine, (None, None))
+_attributes = ctypes.create_string_buffer(SCHEDULER_BYTES)
 
 
 class Landlock(NamedTuple):
@@ -75,8 +77,9 @@ def confine(parent: int, landlock: Landlock) -> None:
         raise RuntimeError("its parent has ended")
     prctl(PR_SET_DUMPABLE, 1)
     # Where memory runs out, the program goes rather than the process that it was forked from.
-    with open("/proc/self/oom_score_adj", "wb", buffering=0) as score:
-        score.write(OOM_SCORE)
+    score = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
+    os.write(score, OOM_SCORE)
+    os.close(score)
     # Queues of messages would outlive it; all other limits it has inherited.
     resource.setrlimit(RLIMIT_MSGQUEUE, (0, 0))
     landlock.enforce()
@@ -97,15 +100,13 @@ def close_range(first: int, last: int) -> None:
                 pass
 
 
-def standing() -> tuple[bytes, frozenset[int], int, int]:
+def standing() -> tuple[bytes, set[int], int, int]:
     """How this process is scheduled: policy, priorities and clamps, processors, input and output."""
-    attributes = ctypes.create_string_buffer(SCHEDULER_BYTES)
-    scheduler, priority = SYS_READ_STANDING.get(os.uname().machine, (None, None))
     disks = 0
-    if scheduler is not None:
-        _libc.syscall(scheduler, 0, attributes, SCHEDULER_BYTES, 0)
-        disks = _libc.syscall(priority, 1, 0)
-    return attributes.raw, frozenset(os.sched_getaffinity(0)), os.getpriority(os.PRIO_PROCESS, 0), disks
+    if _READ_SCHEDULER is not None:
+        _libc.syscall(_READ_SCHEDULER, 0, _attributes, SCHEDULER_BYTES, 0)
+        disks = _libc.syscall(_READ_PRIORITY, 1, 0)
+    return _attributes.raw, os.sched_getaffinity(0), os.getpriority(os.PRIO_PROCESS, 0), disks
 
 
 def arrange(descriptors: list[int], told: int) -> None:

@@ -20,6 +20,7 @@ import sys
 import threading
 import traceback
 import types
+import warnings
 from typing import Any, NamedTuple, NoReturn, Optional
 
 FLUSH_FAILED = 120
@@ -43,49 +44,144 @@ def names_beyond(bare: frozenset[str]) -> set[str]:
     return {name for name in sys.modules if "." not in name} - bare
 
 
-def look_new(
-    program: Program,
-    given: list[str],
-    own_path: list[str],
-    bare: frozenset[str],
-    unchanging: dict[str, dict[str, Optional[str]]],
-) -> None:
-    """Makes the interpreter look as if it had been started with the file. `given` is what `PYTHONPATH` adds,
-    `unchanging` what `modules_in` says of folders that nobody writes to."""
-    isolated = "I" in program.flags
-    os.environ.clear()
-    os.environ.update(program.environment)
-    sys.argv[:] = [program.file, *program.arguments]
-    flags = ["-" + letter for letter in program.flags]
-    sys.orig_argv = ["python3", *flags, program.file, *program.arguments]
-    # What links lead to, as a start of Python has it.
-    script_folder = os.path.dirname(os.path.realpath(program.path))
-    first = [] if isolated or os.environ.get("PYTHONSAFEPATH") else [script_folder]
-    given = [] if isolated or "E" in program.flags else given
-    sys.path[:] = first + given + own_path
-    if "B" in program.flags:
-        sys.dont_write_bytecode = True
-    if "u" in program.flags:
-        _unbuffer()
-    # A program's own modules come before those that are loaded, unless a bare Python has them too.
-    names = names_beyond(bare)
-    for folder in first + given:
-        found = unchanging[folder] if folder in unchanging else modules_in(folder, names)
-        for name, origin in found.items():
-            # Where a name is found first decides.
-            if name not in names:
-                continue
-            names.discard(name)
-            if origin == getattr(sys.modules[name], "__file__", None):
-                continue
-            for loaded in [key for key in sys.modules if key.partition(".")[0] == name]:
-                del sys.modules[loaded]
-    random = sys.modules.get("random")
-    if random is not None:
-        random.seed()
-    numbers = sys.modules.get("numpy.random")
-    if numbers is not None:
-        numbers.seed()
+class Guise:
+    """What makes the interpreter look as if it had been started with a program.
+
+    What a program cannot tell apart is put on in the server, for the program that is expected, and costs its forks
+    nothing. The search path never is: the server must not import what a program has written.
+    """
+
+    def __init__(
+        self, folder: str, is_writable: bool, given: list[str], own_path: list[str], bare: frozenset[str]
+    ) -> None:
+        """`given` is what `PYTHONPATH` adds, `bare` the modules that a Python has which was just started."""
+        self.folder = folder
+        self.is_writable = is_writable
+        self.given = given
+        self.own_path = own_path
+        self.bare = bare
+        self.names: set[str] = set()
+        self.program: Optional[Program] = None
+        self.main = types.ModuleType("__main__")
+        self._unchanging: dict[str, dict[str, Optional[str]]] = {}
+        self._environment: Optional[dict[str, str]] = None
+        self._has_user_site = False
+        self._code: Optional[tuple[str, tuple[int, ...], types.CodeType]] = None
+
+    def know_modules(self) -> None:
+        """To be called when everything is imported that is imported ahead."""
+        self.names = names_beyond(self.bare)
+        if not self.is_writable:
+            for path in [self.folder, *self.given]:
+                self._unchanging[path] = modules_in(path, self.names)
+
+    def expect(self, program: Program) -> None:
+        """Gets ready for a program. What is wrong with it is for the fork to say."""
+        try:
+            self._show(program)
+            if not self.is_writable and (self._code is None or self._code[0] != program.path):
+                self._code = _compile(program.path)
+        except Exception:
+            self.program = self._environment = None
+
+    def put_on(self, program: Program) -> None:
+        """Looks new to this program, of whose files nothing has been executed yet."""
+        if program != self.program:
+            self._show(program)
+        isolated = "I" in program.flags
+        first = [] if isolated or os.environ.get("PYTHONSAFEPATH") else [self._script_folder(program.path)]
+        given = [] if isolated or "E" in program.flags else self.given
+        sys.path[:] = first + given + self.own_path
+        if "B" in program.flags:
+            sys.dont_write_bytecode = True
+        if "u" in program.flags:
+            _unbuffer()
+        self._uncover(first + given)
+        # `random` itself has seen to that, when the process was forked.
+        numbers = sys.modules.get("numpy.random")
+        if numbers is not None:
+            numbers.seed()
+
+    def add_user_site(self) -> None:
+        """Adds packages of the user, which may execute some of their files."""
+        if self._has_user_site and site.USER_SITE and os.path.isdir(site.USER_SITE):
+            add_user_site()
+
+    def compiled(self) -> Optional[types.CodeType]:
+        """The code of the program's file, if that is still what was compiled."""
+        if self._code is None or self.program is None or self._code[0] != self.program.path:
+            return None
+        try:
+            return self._code[2] if _stamp(os.stat(self._code[0])) == self._code[1] else None
+        except OSError:
+            return None
+
+    def _show(self, program: Program) -> None:
+        """Environment, arguments, site and main module."""
+        self.program = program
+        self._set_environment(program.environment)
+        sys.argv[:] = [program.file, *program.arguments]
+        flags = ["-" + letter for letter in program.flags]
+        sys.orig_argv = ["python3", *flags, program.file, *program.arguments]
+        self._has_user_site = not set(program.flags) & set("Is") and not os.environ.get("PYTHONNOUSERSITE")
+        # A start of Python finds out where they would be, and then whether they count.
+        site.USER_BASE = site.USER_SITE = None
+        site.ENABLE_USER_SITE = self._has_user_site
+        site.getusersitepackages()
+        self.main = main_module(program.path)
+
+    def _set_environment(self, wanted: dict[str, str]) -> None:
+        there = self._environment
+        self._environment = None
+        if there is None:
+            os.environ.clear()
+            os.environ.update(wanted)
+        else:
+            for name in there.keys() - wanted.keys():
+                del os.environ[name]
+            for name, value in wanted.items():
+                if there.get(name) != value:
+                    os.environ[name] = value
+        self._environment = wanted
+
+    def _script_folder(self, path: str) -> str:
+        """What links lead to, as a start of Python has it."""
+        if os.path.dirname(path) == self.folder and not os.path.islink(path):
+            path = self.folder
+            return path if not os.path.islink(path) else os.path.realpath(path)
+        return os.path.dirname(os.path.realpath(path))
+
+    def _uncover(self, folders: list[str]) -> None:
+        """A program's own modules come before those that are loaded, unless a bare Python has them too."""
+        names = self.names
+        for folder in folders:
+            known = self._unchanging.get(folder)
+            found = modules_in(folder, names) if known is None else known
+            for name, origin in found.items():
+                # Where a name is found first decides.
+                if name not in names:
+                    continue
+                names = names - {name}
+                if origin == getattr(sys.modules[name], "__file__", None):
+                    continue
+                for loaded in [key for key in sys.modules if key.partition(".")[0] == name]:
+                    del sys.modules[loaded]
+
+
+def _compile(path: str) -> Optional[tuple[str, tuple[int, ...], types.CodeType]]:
+    """The code of a file that nobody writes to, if compiling it has nothing to say."""
+    try:
+        with open(path, "rb") as file:
+            stamp, source = _stamp(os.fstat(file.fileno())), file.read()
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            return path, stamp, compile(source, path, "exec", dont_inherit=True)
+    except Exception:
+        return None
+
+
+def _stamp(status: os.stat_result) -> tuple[int, ...]:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def _unbuffer() -> None:
@@ -100,8 +196,6 @@ def _unbuffer() -> None:
 
 def add_user_site() -> None:
     """Packages of the user come before those of the machine."""
-    site.USER_BASE = site.USER_SITE = None
-    site.ENABLE_USER_SITE = True
     before = list(sys.path)
     site.addusersitepackages(set(before))
     added = [path for path in sys.path if path not in before]

@@ -126,6 +126,37 @@ async fn a_grader_that_fails_says_the_same_warm_and_cold() {
     }
 }
 
+/// A warm grader's file is compiled once, and again when it is another; what compiling it says is said each time.
+#[tokio::test]
+async fn a_grader_that_is_changed_counts_at_once() {
+    let grader = |score: &str| {
+        format!(
+            "import researchgym_grading as g\nif __name__ == '__main__':\n    g.main(lambda start: {{'mse': {score}}})\n"
+        )
+    };
+    for bench in benches().await {
+        let (shown, blobs) = (bench.path("shown"), bench.path("blobs"));
+        std::fs::create_dir(&shown).unwrap();
+        std::fs::write(shown.join("curve.json"), "{}").unwrap();
+        let case = Case::new(&bench, "changed", Some(&grader("1.0")));
+        let grading = case.grading(&case.loaded.task, "changed", &shown, &blobs);
+        let metric = case.loaded.task.primary().name.clone();
+        let file = case.loaded.folder.join("grader/grade.py");
+        let mut warm = start_warm_grader(&bench.host, &grading, Vec::new()).await.unwrap();
+        for score in ["1.0", "1.0", "2.0", "1.0 is 1 and 3.0 or 3.0", "3.5", "3.5"] {
+            std::fs::write(&file, grader(score).replace("mse", &metric)).unwrap();
+            let said = grade_warm(&mut warm, &grading).await.unwrap();
+            let cold = grade(&bench.host, &grading, &mut Vec::new()).await.unwrap();
+            assert_eq!(said, cold, "{score}");
+        }
+        std::fs::write(&file, "1 / 0").unwrap();
+        let said = grade_warm(&mut warm, &grading).await.unwrap_err();
+        assert_eq!(said, grade(&bench.host, &grading, &mut Vec::new()).await.unwrap_err());
+        assert_eq!(warm.starts(), 1);
+        warm.stop().await;
+    }
+}
+
 #[tokio::test]
 async fn some_graders_are_never_warm() {
     for bench in benches().await {

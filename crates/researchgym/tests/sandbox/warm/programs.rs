@@ -162,6 +162,63 @@ async fn modules_are_loaded_already_and_each_program_has_its_own() {
     }
 }
 
+/// Environment, arguments, flags and the user's own packages are those of each program, not of the one before.
+#[tokio::test]
+async fn each_program_has_its_own_environment() {
+    let look = "import os, site, sys\nprint(sorted(n for n in os.environ if n[0] in 'AOS'), os.environ.get('ONE'), \
+                sys.argv, sys.orig_argv, site.ENABLE_USER_SITE, site.USER_SITE, '/workspace' in sys.path)\n\
+                os.environ['ONE'] = 'changed'\nos.environ['SET'] = 'by a program'";
+    let user_site = "import site, sys; print(site.USER_SITE in sys.path)";
+    for bench in benches().await {
+        let mut warm = Warm::start(&bench).await;
+        warm.write("x.py", look);
+        warm.write("y.py", user_site);
+        let python = "import sys; print('%d.%d' % sys.version_info[:2])";
+        warm.write("v.py", python);
+        let version = warm.command("python3 v.py", LONG).await.unwrap().0.stdout.trim().to_owned();
+        let site = |home: &str| format!("{home}/.local/lib/python{version}/site-packages");
+        let base = format!("/workspace/base/lib/python{version}/site-packages");
+        std::fs::create_dir_all(warm.work.join(base.trim_start_matches("/workspace/"))).unwrap();
+        for (command, variables, expected) in [
+            (
+                "python3 x.py a",
+                vec![("ONE", "1")],
+                format!("['ONE'] 1 ['x.py', 'a'] ['python3', 'x.py', 'a'] True {} True\n", site("/tmp")),
+            ),
+            (
+                "python3 x.py a",
+                vec![("ONE", "2"), ("OTHER", "")],
+                format!(
+                    "['ONE', 'OTHER'] 2 ['x.py', 'a'] ['python3', 'x.py', 'a'] True {} True\n",
+                    site("/tmp")
+                ),
+            ),
+            (
+                "python3 -s x.py",
+                vec![("HOME", "/elsewhere")],
+                format!("[] None ['x.py'] ['python3', '-s', 'x.py'] False {} True\n", site("/elsewhere")),
+            ),
+            (
+                "python3 x.py",
+                vec![("HOME", "/elsewhere"), ("A", "=")],
+                format!("['A'] None ['x.py'] ['python3', 'x.py'] True {} True\n", site("/elsewhere")),
+            ),
+            ("python3 y.py", vec![], "False\n".to_owned()),
+            ("python3 y.py", vec![("PYTHONUSERBASE", "/workspace/base")], "True\n".to_owned()),
+            ("python3 y.py", vec![], "False\n".to_owned()),
+        ] {
+            let environment = variables.iter().map(|&(name, value)| (name.to_owned(), value.to_owned()));
+            let mut capture = Capture::new(&warm.blobs);
+            let (argv, environment) = (words(command), environment.collect());
+            warm.python.run_with(&argv, environment, LONG, Vec::new(), &mut capture).await.unwrap();
+            let (stdout, stderr) = capture.finish().unwrap();
+            assert_eq!((stdout.text, stderr.text), (expected, String::new()), "{command} {variables:?}");
+        }
+        assert_eq!(warm.python.starts(), 1);
+        warm.python.stop().await;
+    }
+}
+
 #[tokio::test]
 async fn passed_descriptors_are_the_programs_alone() {
     for bench in benches().await {
