@@ -30,7 +30,6 @@ import ctypes
 import fcntl
 import gc
 import importlib
-import itertools
 import json
 import os
 import select
@@ -43,6 +42,7 @@ import traceback
 from typing import Any, NamedTuple, Optional
 
 import researchgym_warm_program as program
+from researchgym_warm_clearing import Shared
 from researchgym_warm_confinement import Landlock, arrange, confine, protect_server, standing
 from researchgym_warm_program import Guise, Program
 
@@ -54,11 +54,6 @@ CONTROL_BYTES = socket.CMSG_SPACE(MOST_DESCRIPTORS * DESCRIPTOR.size)
 CLOSE_ON_EXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0x40000000)
 FIRST_BYTES = 1 << 14
 LAST_GIVEN = 512
-# What a program may write to besides the working folder; it is emptied after each.
-SHARED_FOLDERS = ("/tmp", "/var/tmp", "/dev/shm")
-MOST_REMOVED = 10_000
-LONG_AGO_NS = 1_000_000_000
-SYSTEM_V_TABLES = ("/proc/sysvipc/shm", "/proc/sysvipc/sem", "/proc/sysvipc/msg")
 # A program whose time is over may say where it was.
 LAST_WORDS_MS = 20
 FILE_INPUT = 257
@@ -132,10 +127,10 @@ class Server:
         os.chdir("/")
         writable = ["/tmp", "/var/tmp", "/dev"] + ([settings.folder] if settings.is_writable else [])
         self.landlock = Landlock.prepare([path for path in writable if os.path.isdir(path)])
-        self.shared = [SharedFolder(path) for path in SHARED_FOLDERS if os.path.isdir(path)]
-        self.tables = [table for table in map(_opened, SYSTEM_V_TABLES) if table is not None]
+        self.shared = Shared()
         self.unguarded = self._unguarded()
         self.standing = standing()
+        self.last: Optional[tuple[bytes, Request]] = None
         self.guise = Guise(settings.folder, settings.is_writable, self._search_path(), self.own_path, _BARE)
 
     def preload(self) -> Optional[str]:
@@ -174,8 +169,8 @@ class Server:
             if received is None:
                 os._exit(0)
             content, descriptors = received
-            request = Request(**json.loads(content))
-            refusal = _refusal(os.path.join(self.settings.folder, request.file))
+            request = self._request(content)
+            refusal = self._refusal(request)
             if refusal is None:
                 try:
                     _pass_on(spare.door, content, descriptors)
@@ -197,6 +192,19 @@ class Server:
                 self._send({**ended._asdict(), "tainted": not self._clear()})
             # The next one is most often the same again.
             self.guise.expect(self._program(request))
+
+    def _request(self, content: bytes) -> Request:
+        """The request of that content, which may be the last one again."""
+        if self.last is None or self.last[0] != content:
+            self.last = content, Request(**json.loads(content))
+        return self.last[1]
+
+    def _refusal(self, request: Request) -> Optional[str]:
+        """Why a file cannot be run, if that may have changed."""
+        path = os.path.join(self.settings.folder, request.file)
+        if not self.settings.is_writable and self.guise.program is not None and self.guise.program.path == path:
+            return None
+        return _refusal(path)
 
     def _program(self, request: Request) -> Program:
         path = os.path.join(self.settings.folder, request.file)
@@ -227,6 +235,7 @@ class Server:
             self.control.close()
             told = fcntl.fcntl(told, fcntl.F_DUPFD_CLOEXEC, LAST_GIVEN)
             confine(self.own_pid, self.landlock)
+            self.guise.rehearse()
             received = _receive(door)
             if received is None:
                 os._exit(0)
@@ -235,7 +244,7 @@ class Server:
             os.chdir(self.settings.folder)
             door.detach()
             arrange(descriptors, told)
-            self.guise.put_on(self._program(Request(**json.loads(content))))
+            self.guise.put_on(self._program(self._request(content)))
         except BaseException as error:
             os.write(told, f"{type(error).__name__}: {error}".encode("utf-8", "replace")[:2000])
             os._exit(70)
@@ -301,10 +310,7 @@ class Server:
 
     def _clear(self) -> bool:
         """Removes what a program may have left outside of the working folder. False if something may still be there."""
-        if not all([folder.clear() for folder in self.shared]):
-            return False
-        # A line of headings, and one for each segment, set or queue.
-        if any(os.pread(table, 512, 0).count(b"\n") > 1 for table in self.tables):
+        if not self.shared.clear():
             return False
         # Any process of the same user may change how this one is scheduled, and its children with it.
         return self.unguarded == self._unguarded() and self.standing == standing()
@@ -314,36 +320,6 @@ class Server:
         if self.landlock.rules is not None or not os.access("/run", os.W_OK):
             return None
         return sorted(os.path.join(path, name) for path, *names in os.walk("/run") for name in sum(names, []))
-
-
-class SharedFolder:
-    """A folder that every program may write to."""
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-        self.condition = self._condition()
-        self.untouched: Optional[int] = None
-        """When it was last changed, if it was empty then and long before anybody could have changed it again."""
-
-    def clear(self) -> bool:
-        """Empties it. False if that is not done with ease."""
-        if os.stat(self.path).st_ctime_ns == self.untouched:
-            return True
-        if not _empty(self.path) or self._condition() != self.condition:
-            return False
-        changed = os.stat(self.path).st_ctime_ns
-        # Nobody can set this time, but two changes within a tick of the clock have the same one.
-        self.untouched = changed if time.time_ns() - changed > LONG_AGO_NS else None
-        return True
-
-    def _condition(self) -> tuple[int, int, list[str]]:
-        """What an owner can change of it."""
-        status = os.stat(self.path)
-        try:
-            attributes = os.listxattr(self.path)
-        except OSError:
-            attributes = []
-        return status.st_mode, status.st_uid, attributes
 
 
 def _receive(stream: socket.socket) -> Optional[tuple[bytes, list[int]]]:
@@ -394,13 +370,6 @@ def _refusal(path: str) -> Optional[str]:
     return None
 
 
-def _opened(path: str) -> Optional[int]:
-    try:
-        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return None
-
-
 def _rest(pipe: int) -> bytes:
     """What is in a pipe that nobody writes to any more."""
     content = b""
@@ -414,35 +383,6 @@ def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     _libc.fflush(None)
-
-
-def _empty(root: str) -> bool:
-    """Removes everything in the folder. False if that is not done with ease."""
-    removed = 0
-    pending = [root]
-    try:
-        while pending:
-            folder = pending[-1]
-            inner = []
-            with os.scandir(folder) as entries:
-                for entry in list(itertools.islice(entries, MOST_REMOVED + 1)):
-                    removed += 1
-                    if removed > MOST_REMOVED:
-                        return False
-                    if entry.is_dir(follow_symlinks=False):
-                        os.chmod(entry.path, 0o700)
-                        inner.append(entry.path)
-                    else:
-                        os.unlink(entry.path)
-            if inner:
-                pending += inner
-            else:
-                pending.pop()
-                if folder != root:
-                    os.rmdir(folder)
-    except OSError:
-        return False
-    return True
 
 
 def _start() -> Guise:

@@ -84,23 +84,34 @@ class Guise:
         except Exception:
             self.program = self._environment = None
 
+    def rehearse(self) -> None:
+        """Does once, in the process that was just forked, what it will do for its program. The pages that this touches
+        are its own then before anybody waits for it."""
+        if self.program is not None:
+            self._dress(self.program)
+
     def put_on(self, program: Program) -> None:
         """Looks new to this program, of whose files nothing has been executed yet."""
+        folders = self._dress(program)
+        if "B" in program.flags:
+            sys.dont_write_bytecode = True
+        if "u" in program.flags:
+            _unbuffer()
+        self._uncover(folders)
+        # `random` itself has seen to that, when the process was forked.
+        numbers = sys.modules.get("numpy.random")
+        if numbers is not None:
+            numbers.seed()
+
+    def _dress(self, program: Program) -> list[str]:
+        """All of that which depends on no file; the folders that come before those of every Python."""
         if program != self.program:
             self._show(program)
         isolated = "I" in program.flags
         first = [] if isolated or os.environ.get("PYTHONSAFEPATH") else [self._script_folder(program.path)]
         given = [] if isolated or "E" in program.flags else self.given
         sys.path[:] = first + given + self.own_path
-        if "B" in program.flags:
-            sys.dont_write_bytecode = True
-        if "u" in program.flags:
-            _unbuffer()
-        self._uncover(first + given)
-        # `random` itself has seen to that, when the process was forked.
-        numbers = sys.modules.get("numpy.random")
-        if numbers is not None:
-            numbers.seed()
+        return first + given
 
     def add_user_site(self) -> None:
         """Adds packages of the user, which may execute some of their files."""

@@ -81,7 +81,7 @@ pub fn input_tokens_bound(body: &Value) -> u64 {
 /// The most tokens that a message can add to a prompt.
 pub fn message_bound(message: &Message) -> u64 {
     let content = match message {
-        Message::System { text } => json_bytes(text),
+        Message::System { text } => text_bytes(text),
         Message::User { content } => inputs(content),
         Message::Assistant(turn) => {
             let parts = turn.parts.iter().map(part);
@@ -108,7 +108,7 @@ pub fn settings_bound(settings: &RequestSettings) -> u64 {
 
 fn inputs(content: &[Input]) -> u64 {
     let tokens = content.iter().map(|input| match input {
-        Input::Text { text } => json_bytes(text).saturating_add(PART_TOKENS),
+        Input::Text { text } => text_bytes(text).saturating_add(PART_TOKENS),
         Input::Image { .. } => PICTURE_TOKENS + PART_TOKENS,
         Input::ImageUrl { url } => json_bytes(url).saturating_add(PICTURE_TOKENS + PART_TOKENS),
     });
@@ -117,7 +117,7 @@ fn inputs(content: &[Input]) -> u64 {
 
 fn part(part: &Part) -> u64 {
     let text = match part {
-        Part::Text { text } | Part::Thinking { text } | Part::Refusal { text } => json_bytes(text),
+        Part::Text { text } | Part::Thinking { text } | Part::Refusal { text } => text_bytes(text),
         Part::Call { id, name, arguments } => {
             json_bytes(id).saturating_add(json_bytes(name)).saturating_add(json_bytes(arguments))
         }
@@ -196,6 +196,28 @@ fn media_tokens(object: &Map<String, Value>, kind: &str, key: &str, value: &Valu
 
 fn file(data: &str) -> u64 {
     (data.len() as u64).max(FILE_TOKENS)
+}
+
+/// The length of a text as JSON, with its quotes.
+fn text_bytes(text: &str) -> u64 {
+    escaped_bytes(text) + 2
+}
+
+/// The length of a text as JSON, without quotes: `serde_json` escapes quotation marks, backslashes and the characters
+/// below the space, those with a short escape in two bytes and the others in six.
+pub fn escaped_bytes(text: &str) -> u64 {
+    // In parts whose additions fit into a byte, which compilers count many bytes at a time.
+    let parts = text.as_bytes().chunks(48).map(|part| {
+        let added = part.iter().fold(0, |added: u8, byte| added + added_by_escape(*byte));
+        u64::from(added) + part.len() as u64
+    });
+    parts.sum()
+}
+
+/// At most five.
+fn added_by_escape(byte: u8) -> u8 {
+    let has_short = matches!(byte, b'\n' | b'\r' | b'\t' | 0x08 | 0x0c);
+    u8::from(byte < 0x20) * 5 - u8::from(has_short) * 4 + u8::from(byte == b'"' || byte == b'\\')
 }
 
 /// The length of the value as JSON.

@@ -14,7 +14,7 @@ pub mod retry;
 pub mod sse;
 pub mod wire;
 
-pub use self::bound::{input_tokens_bound, message_bound, settings_bound};
+pub use self::bound::{escaped_bytes, input_tokens_bound, message_bound, settings_bound};
 pub use self::conversation::{Conversation, Transcript};
 pub use self::failure::{FailureKind, ModelFailure};
 pub use self::message::{Input, Message, Part, Raw, ToolResult, Turn};

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::BundleError;
 use crate::session::CONTROL_SOCKET;
-use crate::store::{LOCK, is_day, is_id};
+use crate::store::{LOCK, is_day, is_id, is_pack};
 
 /// The manifest's name in the bundle and in the folder that comes of it.
 pub const MANIFEST: &str = "bundle.json";
@@ -93,7 +93,8 @@ impl BundleManifest {
         for file in &self.files {
             check_path(&file.path)
                 .map_err(|reason| format!("its manifest names `{}`: {reason}", shown(&file.path)))?;
-            if file.path.strip_prefix("blobs/").is_some_and(|name| name != file.sha256.to_string()) {
+            let blob = file.path.strip_prefix("blobs/").filter(|name| !is_pack(name));
+            if blob.is_some_and(|name| name != file.sha256.to_string()) {
                 return Err(format!("its manifest names `{}` with another hash", file.path));
             }
         }

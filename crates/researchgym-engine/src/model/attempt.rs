@@ -77,7 +77,7 @@ pub async fn ask(
             let Question { request, position, .. } = question;
             match scripted.script.ask(request, &endpoint.target, position, &scripted.secrets) {
                 Ok(said) => {
-                    tokio::time::sleep(said.delay).await;
+                    super::scripted::pause(said.delay).await;
                     let billed = said.result.as_ref().ok().and_then(|reply| reply.usage);
                     Attempted::new(said.result, billed)
                 }

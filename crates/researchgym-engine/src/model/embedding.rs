@@ -69,7 +69,7 @@ pub async fn embed(
         match &endpoint.backend {
             Backend::Scripted(scripted) => match scripted.script.embed(texts, position, &scripted.secrets) {
                 Ok(said) => {
-                    tokio::time::sleep(said.delay).await;
+                    super::scripted::pause(said.delay).await;
                     match said.result {
                         Ok(embedded) => EmbeddingAttempted::embedded(embedded, bound),
                         Err(failure) => EmbeddingAttempted::unbilled(failure),

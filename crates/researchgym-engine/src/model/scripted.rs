@@ -39,6 +39,13 @@ pub struct Said {
     pub delay: Duration,
 }
 
+/// Waits as long as an answer takes to come. The shortest wait of a timer is a millisecond, and most take none.
+pub(crate) async fn pause(delay: Duration) {
+    if !delay.is_zero() {
+        tokio::time::sleep(delay).await;
+    }
+}
+
 /// A request that the script does not answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {

@@ -108,12 +108,13 @@ impl Search {
             && !self.parked.is_empty()
             && self.messages.is_empty()
             && self.entries.is_empty()
-            && self.beside.len() <= self.parked.len()
+            && self.under_way() <= self.parked.len()
     }
 
     /// Ends what is under way: calls are booked, evaluations are recorded as stopped.
     pub(super) fn wind_up(&mut self, session: &mut Session) -> Result<(), Failure> {
         self.beside.abort_all();
+        self.making.clear();
         self.parked.clear();
         while let Ok(entry) = self.entries.try_recv() {
             if let Entry::Over { call, sent, .. } = entry

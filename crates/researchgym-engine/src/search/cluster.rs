@@ -83,6 +83,10 @@ impl Evaluator for OnCluster {
         self.folder(evaluation).order().is_ok()
     }
 
+    fn keeps(&self) -> bool {
+        true
+    }
+
     fn recorded(&self, evaluations: &[u64]) {
         for evaluation in evaluations {
             // What is left is removed when the run is opened again.

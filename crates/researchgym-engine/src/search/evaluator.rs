@@ -30,6 +30,11 @@ pub trait Evaluator: Send + Sync {
         false
     }
 
+    /// Whether something is kept of evaluations until what came of them is on the disk.
+    fn keeps(&self) -> bool {
+        false
+    }
+
     /// What came of these evaluations is on the disk: what is kept of them may go.
     fn recorded(&self, evaluations: &[u64]) {
         let _ = evaluations;

@@ -104,7 +104,7 @@ impl Search {
         };
         self.asking_for_ideas.insert(epoch);
         let settings = RequestSettings { temperature: self.spec.temperature, ..RequestSettings::default() };
-        self.beside.spawn(have_ideas(Question {
+        self.making.push(Box::pin(have_ideas(Question {
             node: id,
             round: self.rounds.get(&id).copied().unwrap_or_default(),
             asker: Asker { door, entries: self.entry_teller.clone() },
@@ -116,7 +116,7 @@ impl Search {
             resamples: self.spec.novelty.resamples,
             owner: Owner::of(id, Some(epoch), Some(call)),
             judge: self.judge(),
-        }));
+        })));
         Ok(())
     }
 

@@ -170,7 +170,10 @@ impl Local {
         }
         let found = match &job.grading {
             None => Evaluation::of(Verdict::Passed),
-            Some(asked) if warm::can_grade(self, warm) => self.grade_warm(slot, job, asked).await?,
+            Some(asked) if warm::can_grade(self, warm) => match self.hand_in(slot, job, asked)? {
+                Ok(handed) => return Ok(ran.came_to(self.grade_warm(slot, job, asked, handed).await?)),
+                Err(found) => found,
+            },
             Some(asked) => self.grade(job, asked, &workspace, &scratch).await?,
         };
         if let Some(python) = &mut slot.python {
@@ -179,25 +182,48 @@ impl Local {
         Ok(ran.came_to(found))
     }
 
-    /// Grades what is in a slot's workspace from its warm grader.
+    /// Takes what is to be kept out of a slot's workspace, and lays the artefacts out for its grader; or says why there are
+    /// none.
+    fn hand_in(
+        &self,
+        slot: &Slot,
+        job: &Job,
+        asked: &JobGrading,
+    ) -> Result<Result<Evaluation, Evaluation>, Failure> {
+        let (workspace, submission) = (slot.workspace(), slot.submission());
+        let mut snapshotter = Snapshotter::new();
+        let (outputs, manifest) = match self.artefacts(asked, &workspace, &mut snapshotter)? {
+            Ok(taken) => taken,
+            Err(found) => return Ok(Err(found)),
+        };
+        clear_folder(&submission)?;
+        lay_out(&manifest, &self.blobs, &submission)?;
+        let learned = self.learned(job, &workspace, &mut snapshotter)?;
+        Ok(Ok(Evaluation { outputs: Some(outputs), learned, ..Evaluation::of(Verdict::Passed) }))
+    }
+
+    /// Grades what a slot's grader was handed, and clears the workspace meanwhile.
     async fn grade_warm(
         &self,
         slot: &mut Slot,
         job: &Job,
         asked: &JobGrading,
+        handed: Evaluation,
     ) -> Result<Evaluation, Failure> {
-        let (workspace, submission, scratch) = (slot.workspace(), slot.submission(), slot.scratch());
-        let mut snapshotter = Snapshotter::new();
-        let (outputs, manifest) = match self.artefacts(asked, &workspace, &mut snapshotter)? {
-            Ok(taken) => taken,
-            Err(found) => return Ok(found),
-        };
-        clear_folder(&submission)?;
-        lay_out(&manifest, &self.blobs, &submission)?;
+        let (submission, scratch) = (slot.submission(), slot.scratch());
+        let mut python = slot.python.take();
         let grader = self.warm_grader(slot, job, asked).await?;
-        let score = grading::grade_warm(grader, &self.grading(job, asked, &submission, &scratch)).await?;
-        let learned = self.learned(job, &workspace, &mut snapshotter)?;
-        Ok(Evaluation { outputs: Some(outputs), learned, ..Evaluation::of(Verdict::Graded(score)) })
+        let grading = self.grading(job, asked, &submission, &scratch);
+        let clear = async {
+            match &mut python {
+                Some(python) => python.clear().await,
+                None => Ok(()),
+            }
+        };
+        let (score, cleared) = tokio::join!(grading::grade_warm(grader, &grading), clear);
+        cleared?;
+        slot.python = python;
+        Ok(Evaluation { verdict: Verdict::Graded(score?), ..handed })
     }
 
     /// The candidate's files over the starter's.

@@ -38,6 +38,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
+use futures_util::StreamExt as _;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
 use researchgym_core::action::Action;
 use researchgym_core::digest::Digest;
 use researchgym_core::edit::Surface;
@@ -120,6 +123,9 @@ struct Search {
     entries: mpsc::UnboundedReceiver<Entry>,
     entry_teller: mpsc::UnboundedSender<Entry>,
     beside: JoinSet<()>,
+    /// Who makes candidates with models: on the loop's own thread, because waking another one takes longer than all that
+    /// they do between two questions.
+    making: FuturesUnordered<BoxFuture<'static, ()>>,
     /// Calls under way.
     calls: BTreeMap<u64, (Arc<Door>, Granted)>,
     /// Questions for which too little is left while others are under way.
@@ -209,6 +215,7 @@ pub(crate) async fn drive(
     let outcome = search.work(session).await;
     search.wind_up(session)?;
     // What is under way ends when it is dropped, and is dropped now.
+    search.making.clear();
     search.beside.shutdown().await;
     search.evaluator.clone().close().await;
     match outcome {
@@ -275,12 +282,17 @@ impl Search {
     }
 
     fn is_idle(&self, session: &Session) -> bool {
-        let nothing_under_way = self.beside.is_empty() && self.messages.is_empty() && self.entries.is_empty();
+        let nothing_under_way = self.under_way() == 0 && self.messages.is_empty() && self.entries.is_empty();
         match &self.winding {
             // What is still open waits for a model that is not asked any more.
             Some(Why::Short(_)) => nothing_under_way || self.only_parked(),
             _ => tree(session).unsettled() == 0 && nothing_under_way,
         }
+    }
+
+    /// How many candidates, questions and evaluations are at work.
+    fn under_way(&self) -> usize {
+        self.beside.len() + self.making.len()
     }
 
     /// Waits for the next message and takes it in, with all that lie ready.
@@ -292,12 +304,14 @@ impl Search {
         }
         let next = {
             let only_queued = self.only_queued(session);
-            let (messages, entries, beside) = (&mut self.messages, &mut self.entries, &mut self.beside);
+            let (messages, entries) = (&mut self.messages, &mut self.entries);
+            let (beside, making) = (&mut self.beside, &mut self.making);
             let next = async {
                 tokio::select! {
                     biased;
                     entry = entries.recv() => Next::Entry(entry),
                     message = messages.recv() => Next::Message(message),
+                    Some(()) = making.next() => Next::Ended,
                     Some(_) = beside.join_next() => Next::Ended,
                 }
             };
@@ -319,7 +333,7 @@ impl Search {
         let evaluations = tree(session).under_way().len();
         evaluations > 0
             && self.queued.len() == evaluations
-            && self.beside.len() == evaluations
+            && self.under_way() == evaluations
             && self.messages.is_empty()
             && self.entries.is_empty()
     }
@@ -363,8 +377,16 @@ impl Search {
     }
 
     fn sync_if_due(&mut self, session: &mut Session) -> Result<(), Failure> {
-        let is_due = self.is_unsynced && self.synced.elapsed().as_millis() >= SYNC_EVERY_MS;
-        if is_due { self.sync(session) } else { Ok(()) }
+        if !self.is_unsynced || self.synced.elapsed().as_millis() < SYNC_EVERY_MS {
+            return Ok(());
+        }
+        if self.evaluator.keeps() {
+            return self.sync(session);
+        }
+        self.synced = Instant::now();
+        self.is_unsynced = false;
+        self.finished.clear();
+        session.sync_nodes_beside()
     }
 
     fn sync(&mut self, session: &mut Session) -> Result<(), Failure> {

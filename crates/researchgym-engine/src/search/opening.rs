@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Instant;
 
+use futures_util::stream::FuturesUnordered;
 use researchgym_core::digest::Digest;
 use researchgym_core::event::Event;
 use researchgym_core::executor::{Executor, SlurmSpec};
@@ -122,6 +123,7 @@ impl Search {
             entries,
             entry_teller,
             beside: JoinSet::new(),
+            making: FuturesUnordered::new(),
             calls: BTreeMap::new(),
             parked: VecDeque::new(),
             answers,

@@ -69,7 +69,7 @@ impl Search {
         };
         let judge = self.judge();
         let spared = judge.as_ref().map_or_else(Vec::new, |_| spared(tree(session), id));
-        self.beside.spawn(models::make(Order {
+        self.making.push(Box::pin(models::make(Order {
             node: id,
             round: self.rounds.get(&id).copied().unwrap_or_default(),
             judge,
@@ -86,7 +86,7 @@ impl Search {
             form: self.spec.form,
             repairs: self.spec.repairs,
             resamples: self.spec.novelty.resamples,
-        }));
+        })));
         Ok(())
     }
 

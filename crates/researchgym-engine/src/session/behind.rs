@@ -14,7 +14,7 @@ use crate::store::{Blobs, StoreError};
 /// So many requests may wait for the disk.
 const MOST_BEHIND: u64 = 64;
 /// What comes within this time goes to the disk together: while the disk is at it, the file system lets nobody write much.
-const GATHERED: Duration = Duration::from_millis(20);
+const GATHERED: Duration = Duration::from_millis(100);
 /// A loop that finds the disk at work for longer waits for it.
 const LONGEST_BEHIND: Duration = Duration::from_millis(250);
 

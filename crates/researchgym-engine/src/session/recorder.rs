@@ -8,6 +8,7 @@ use researchgym_core::event::{Ending, Event, Line};
 use researchgym_core::failure::{Boundary, Failure};
 use researchgym_core::model::redact::Redactor;
 use researchgym_core::result::{Context, RunResult};
+use researchgym_core::spec::AgentSpec;
 use researchgym_core::state::{Ended, RunState};
 
 use super::behind::Behind;
@@ -58,7 +59,10 @@ impl Recorder {
     }
 
     fn of(folder: RunFolder, lock: RunLock, log: EventLog, state: RunState, observer: Observer) -> Recorder {
-        let blobs = folder.blobs();
+        let blobs = match state.started.spec.agent {
+            AgentSpec::Search(_) => folder.blobs().packing(),
+            _ => folder.blobs(),
+        };
         Recorder { blobs, folder, state, log, observer, redactor: None, behind: None, _lock: lock }
     }
 

@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::SnapshotError;
 use super::beneath::{Owner, create_file, open_folder, open_root, settle};
-use crate::store::{Blobs, StoreError};
+use crate::store::Blobs;
 
 /// Puts a snapshot's files into `target`, which must be absent or empty. Every content is checked against its hash
 /// while it is written; nothing is written outside `target` whatever the manifest says. With `owner`, all of it
@@ -42,6 +42,9 @@ pub fn check_out(
     Ok(())
 }
 
+/// How much of a blob is read at a time.
+const MOST_AT_ONCE: usize = 128 << 10;
+
 fn write_entry(
     file: io::Result<std::fs::File>,
     entry: &ManifestEntry,
@@ -52,7 +55,11 @@ fn write_entry(
     let mut file = file.map_err(SnapshotError::io("create", path))?;
     let mut blob = blobs.open(entry.sha256)?.take(entry.bytes.saturating_add(1));
     let mut hasher = Sha256::new();
-    let mut buffer = vec![0; 128 * 1024];
+    let mut buffer = vec![
+        0;
+        usize::try_from(entry.bytes.saturating_add(1))
+            .map_or(MOST_AT_ONCE, |bytes| bytes.min(MOST_AT_ONCE))
+    ];
     loop {
         match blob.read(&mut buffer) {
             Ok(0) => break,
@@ -65,7 +72,7 @@ fn write_entry(
         }
     }
     if Digest::from_bytes(hasher.finalize().into()) != entry.sha256 {
-        return Err(StoreError::BlobAltered { path: blobs.path(entry.sha256) }.into());
+        return Err(blobs.altered(entry.sha256).into());
     }
     settle(&file, entry.mode, owner).map_err(SnapshotError::io("set the owner of", path))
 }

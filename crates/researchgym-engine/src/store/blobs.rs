@@ -4,9 +4,11 @@
 //! half a blob. Putting one does not wait for the disk: [`Blobs::sync_pending`] does, for all that were put since the
 //! last time, and belongs before the sync of a log whose events name them. A blob that exists is not written again,
 //! except when its length shows that a power cut left it incomplete.
+//!
+//! Small blobs of a search have no file each, see [`packs`](super::packs).
 
 use std::fs::{self, File};
-use std::io::{self, Read as _, Seek as _, Write};
+use std::io::{self, Cursor, Read as _, Seek as _, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -20,6 +22,7 @@ use tempfile::NamedTempFile;
 
 use super::StoreError;
 use super::folder::sync_folder;
+use super::packs::{PACKED_BYTES, Packs, is_pack};
 use crate::hold;
 
 /// Names of blobs that are being written begin so.
@@ -33,6 +36,9 @@ const SYNCED_ONE_BY_ONE: usize = 256;
 pub struct Blobs {
     folder: PathBuf,
     pending: Arc<Mutex<Pending>>,
+    packs: Arc<Packs>,
+    /// Small blobs that are put go into a pack.
+    packing: bool,
     /// Held by whoever waits for the disk, so that nobody takes what another is at for done.
     syncing: Arc<Mutex<()>>,
 }
@@ -50,7 +56,18 @@ struct Pending {
 impl Blobs {
     /// The blobs in an existing folder.
     pub fn at(folder: PathBuf) -> Blobs {
-        Blobs { folder, pending: Arc::default(), syncing: Arc::default() }
+        Blobs {
+            folder,
+            pending: Arc::default(),
+            packs: Arc::default(),
+            packing: false,
+            syncing: Arc::default(),
+        }
+    }
+
+    /// The same, where small blobs are put into a pack. For the one who writes to the run: the holder of its lock.
+    pub fn packing(self) -> Blobs {
+        Blobs { packing: true, ..self }
     }
 
     /// Where they are.
@@ -58,7 +75,7 @@ impl Blobs {
         &self.folder
     }
 
-    /// Where a blob is, or would be.
+    /// Where a blob is, or would be, that is in no pack.
     pub fn path(&self, digest: Digest) -> PathBuf {
         self.folder.join(digest.to_string())
     }
@@ -66,7 +83,9 @@ impl Blobs {
     /// Keeps the bytes and gives their name.
     pub fn put(&self, bytes: &[u8]) -> Result<Digest, StoreError> {
         let digest = Digest::of(bytes);
-        if !self.holds(digest, bytes.len() as u64) {
+        if self.packing && bytes.len() <= PACKED_BYTES {
+            self.packs.put(&self.folder, digest, bytes)?;
+        } else if !self.holds(digest, bytes.len() as u64) {
             let mut file = self.unfinished()?;
             file.write_all(bytes).map_err(StoreError::io("write", file.path()))?;
             self.finish(file, digest)?;
@@ -107,17 +126,34 @@ impl Blobs {
 
     /// The content, checked against its name.
     pub fn get(&self, digest: Digest) -> Result<Vec<u8>, StoreError> {
-        let mut bytes = Vec::new();
-        let mut file = self.open(digest)?;
-        file.read_to_end(&mut bytes).map_err(StoreError::io("read", &self.path(digest)))?;
-        if Digest::of(&bytes) != digest {
-            return Err(StoreError::BlobAltered { path: self.path(digest) });
-        }
-        Ok(bytes)
+        let bytes = match self.open(digest)? {
+            Blob::Packed(content) => content.into_inner(),
+            Blob::File(mut file) => {
+                let mut bytes = Vec::new();
+                file.read_to_end(&mut bytes).map_err(StoreError::io("read", &self.path(digest)))?;
+                bytes
+            }
+        };
+        if Digest::of(&bytes) != digest { Err(self.altered(digest)) } else { Ok(bytes) }
     }
 
     /// The content unchecked, for whoever hashes it on the way.
-    pub fn open(&self, digest: Digest) -> Result<File, StoreError> {
+    pub fn open(&self, digest: Digest) -> Result<Blob, StoreError> {
+        if self.packing
+            && let Some(bytes) = self.packs.get(&self.folder, digest)?
+        {
+            return Ok(Blob::Packed(Cursor::new(bytes)));
+        }
+        match self.open_file(digest) {
+            Err(missing @ StoreError::BlobMissing { .. }) => {
+                let packed = self.packs.get(&self.folder, digest)?;
+                packed.map_or(Err(missing), |bytes| Ok(Blob::Packed(Cursor::new(bytes))))
+            }
+            opened => opened.map(Blob::File),
+        }
+    }
+
+    fn open_file(&self, digest: Digest) -> Result<File, StoreError> {
         let path = self.path(digest);
         hold::open_file(&path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => StoreError::BlobMissing { path },
@@ -125,10 +161,26 @@ impl Blobs {
         })
     }
 
+    /// What is said of a content that is not what its name says.
+    pub(crate) fn altered(&self, digest: Digest) -> StoreError {
+        match self.packs.path_of(&self.folder, digest) {
+            Some(path) if !self.path(digest).exists() => StoreError::PackAltered { path, digest },
+            _ => StoreError::BlobAltered { path: self.path(digest) },
+        }
+    }
+
     /// The first and the last bytes of a blob, unchecked: no byte twice, and all of a blob that is not longer.
     pub fn ends(&self, digest: Digest, first: usize, last: usize) -> Result<(Vec<u8>, Vec<u8>), StoreError> {
         let path = self.path(digest);
-        let mut file = self.open(digest)?;
+        let mut file = match self.open(digest)? {
+            Blob::File(file) => file,
+            Blob::Packed(content) => {
+                let bytes = content.into_inner();
+                let head = bytes.len().min(first);
+                let tail = head.max(bytes.len().saturating_sub(last));
+                return Ok((bytes[..head].to_vec(), bytes[tail..].to_vec()));
+            }
+        };
         let read = |file: &mut File, most: usize| -> io::Result<Vec<u8>> {
             let mut bytes = Vec::new();
             file.take(most as u64).read_to_end(&mut bytes)?;
@@ -146,7 +198,7 @@ impl Blobs {
     pub fn check(&self, digest: Digest) -> Result<u64, StoreError> {
         let path = self.path(digest);
         let (found, bytes) = hash_reader(&mut self.open(digest)?).map_err(StoreError::io("read", &path))?;
-        if found == digest { Ok(bytes) } else { Err(StoreError::BlobAltered { path }) }
+        if found == digest { Ok(bytes) } else { Err(self.altered(digest)) }
     }
 
     /// The manifest of a snapshot.
@@ -185,10 +237,23 @@ impl Blobs {
                 continue;
             }
             if fs::hard_link(&from, &to).is_err() {
+                if is_pack(&name.to_string_lossy()) {
+                    other.take_pack(&from, &to)?;
+                    continue;
+                }
                 other.put(&fs::read(&from).map_err(StoreError::io("read", &from))?)?;
             }
         }
         other.lock_pending().many = true;
+        Ok(())
+    }
+
+    /// Another's pack under the same name.
+    fn take_pack(&self, from: &Path, to: &Path) -> Result<(), StoreError> {
+        let mut file = self.unfinished()?;
+        let mut pack = hold::open_file(from).map_err(StoreError::io("open", from))?;
+        io::copy(&mut pack, &mut file).map_err(StoreError::io("write", file.path()))?;
+        file.persist(to).map_err(|error| StoreError::io("create", to)(error.error))?;
         Ok(())
     }
 
@@ -197,12 +262,16 @@ impl Blobs {
         let _alone = self.syncing.lock().unwrap_or_else(PoisonError::into_inner);
         let pending = {
             let mut pending = self.lock_pending();
-            if pending.digests.is_empty() && !pending.many {
+            if pending.digests.is_empty() && !pending.many && !self.packs.is_behind() {
                 return Ok(());
             }
             std::mem::replace(&mut *pending, Pending { is_syncing: true, ..Pending::default() })
         };
-        let synced = if pending.many { self.sync_file_system() } else { self.sync_each(&pending.digests) };
+        let synced = self.packs.sync(&self.folder).and_then(|()| match &pending {
+            Pending { many: true, .. } => self.sync_file_system(),
+            Pending { digests, .. } if digests.is_empty() => Ok(()),
+            Pending { digests, .. } => self.sync_each(digests),
+        });
         let mut pending = self.lock_pending();
         pending.is_syncing = false;
         pending.many |= synced.is_err();
@@ -212,12 +281,12 @@ impl Blobs {
     /// Whether the disk may not have all blobs yet.
     pub(crate) fn are_behind(&self) -> bool {
         let pending = self.lock_pending();
-        pending.is_syncing || pending.many || !pending.digests.is_empty()
+        pending.is_syncing || pending.many || !pending.digests.is_empty() || self.packs.is_behind()
     }
 
     fn sync_each(&self, digests: &[Digest]) -> Result<(), StoreError> {
         for digest in digests {
-            self.open(*digest)?.sync_data().map_err(StoreError::io("sync", &self.path(*digest)))?;
+            self.open_file(*digest)?.sync_data().map_err(StoreError::io("sync", &self.path(*digest)))?;
         }
         sync_folder(&self.folder)
     }
@@ -257,6 +326,24 @@ impl Blobs {
 
     fn lock_pending(&self) -> MutexGuard<'_, Pending> {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An open blob.
+#[derive(Debug)]
+pub enum Blob {
+    /// It has a file.
+    File(File),
+    /// It is in a pack.
+    Packed(Cursor<Vec<u8>>),
+}
+
+impl io::Read for Blob {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Blob::File(file) => file.read(buffer),
+            Blob::Packed(content) => content.read(buffer),
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use researchgym_core::chain::{ChainError, EncodeError};
+use researchgym_core::digest::Digest;
 use researchgym_core::failure::{Boundary, Failure};
 use researchgym_core::manifest::ManifestError;
 
@@ -114,6 +115,14 @@ pub enum StoreError {
         /// The log.
         path: PathBuf,
     },
+    /// A content in a pack is not the one that was put there.
+    #[error("the content {digest} in `{}` was altered", path.display())]
+    PackAltered {
+        /// The pack.
+        path: PathBuf,
+        /// Its name.
+        digest: Digest,
+    },
     /// A blob that an event names is not there.
     #[error("the blob `{}` is missing", path.display())]
     BlobMissing {
@@ -160,7 +169,10 @@ impl StoreError {
             StoreError::Record { .. } => "delete the run's folder and import the run again",
             StoreError::EmptyLog { .. } => "start the run again; the folder may be deleted",
             StoreError::Line { source: ChainError::Newer { .. }, .. } => "update researchgym",
-            StoreError::Line { .. } | StoreError::BlobMissing { .. } | StoreError::BlobAltered { .. } => {
+            StoreError::Line { .. }
+            | StoreError::BlobMissing { .. }
+            | StoreError::BlobAltered { .. }
+            | StoreError::PackAltered { .. } => {
                 "restore the run folder from a copy; `researchgym verify` lists all that is wrong with it"
             }
             StoreError::Poisoned { .. } => "mend what the first error named, then resume the run",

@@ -329,9 +329,10 @@ fn pipe() -> Result<(pipe::Receiver, OwnedFd), WarmError> {
 
 /// Takes what comes until nobody can write any more.
 async fn drain(mut pipe: pipe::Receiver, stream: &mut Stream) {
-    let mut buffer = vec![0; 64 << 10];
-    while let Ok(read @ 1..) = pipe.read(&mut buffer).await {
-        stream.push(&buffer[..read]);
+    let mut buffer = Vec::with_capacity(64 << 10);
+    while let Ok(1..) = pipe.read_buf(&mut buffer).await {
+        stream.push(&buffer);
+        buffer.clear();
     }
 }
 

@@ -12,7 +12,7 @@ use researchgym_core::failure::{Boundary, Failure};
 use researchgym_core::manifest::{Manifest, ManifestEntry};
 use researchgym_core::observation::{Captured, Observation};
 use researchgym_engine::store::{
-    EventLog, LogAppender, LogFile, RunFolder, StoreError, verify, write_json, write_status,
+    Blobs, EventLog, LogAppender, LogFile, RunFolder, StoreError, verify, write_json, write_status,
 };
 
 #[test]
@@ -143,6 +143,91 @@ fn blobs_are_written_once_and_adopted() {
     blobs.sync_pending().unwrap();
     assert_eq!(fs::read_dir(folder.blobs_path()).unwrap().count(), 303);
     assert!(matches!(blobs.get(Digest::ZERO), Err(StoreError::BlobMissing { .. })));
+}
+
+/// Names in the folder of the blobs, in order.
+fn names(folder: &RunFolder) -> Vec<String> {
+    let entries = fs::read_dir(folder.blobs_path()).unwrap().flatten();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn small_blobs_of_a_search_share_a_file() {
+    let (_runs, folder) = new_run();
+    let (first, reader) = (folder.blobs().packing(), folder.blobs());
+    let large = vec![7; 100_000];
+    let contents: Vec<Vec<u8>> =
+        (0..300_u32).map(|number| format!("{number} ").repeat(number as usize * 10).into_bytes()).collect();
+    let put = |blobs: &Blobs, content: &Vec<u8>| blobs.put(content).unwrap();
+    let digests: Vec<Digest> = contents.iter().map(|content| put(&first, content)).collect();
+    let length = fs::metadata(folder.blobs_path().join("pack-1")).unwrap().len();
+    // A reader sees what has come since it has last looked, and nothing is written twice.
+    for (content, digest) in contents.iter().zip(&digests) {
+        assert_eq!((reader.get(*digest).unwrap(), put(&first, content)), (content.clone(), *digest));
+        assert_eq!(reader.check(*digest).unwrap(), content.len() as u64);
+    }
+    first.sync_pending().unwrap();
+    let big = put(&first, &large);
+    assert_eq!(names(&folder), [big.to_string(), "pack-1".to_owned()]);
+    assert_eq!(reader.get(big).unwrap(), large);
+    assert_eq!(fs::metadata(folder.blobs_path().join("pack-1")).unwrap().len(), length);
+    assert_eq!(reader.ends(digests[299], 6, 4).unwrap(), (b"299 29".to_vec(), b"299 ".to_vec()));
+    assert_eq!(reader.ends(digests[1], 7, 40).unwrap(), (b"1 1 1 1".to_vec(), b" 1 1 1 1 1 1 ".to_vec()));
+    // Who goes on with the run has a pack of its own.
+    let second = folder.blobs().packing();
+    let later = second.put(b"later").unwrap();
+    assert_eq!(second.put(&contents[5]).unwrap(), digests[5]);
+    assert_eq!(names(&folder), [big.to_string(), "pack-1".to_owned(), "pack-2".to_owned()]);
+    assert_eq!(fs::metadata(folder.blobs_path().join("pack-2")).unwrap().len(), 36 + 5);
+    assert_eq!(first.get(later).unwrap(), b"later");
+    assert!(matches!(reader.get(Digest::of(b"never")), Err(StoreError::BlobMissing { .. })));
+}
+
+#[test]
+fn a_pack_with_a_torn_or_altered_record_says_so() {
+    let (_runs, folder) = new_run();
+    let blobs = folder.blobs().packing();
+    let [one, two, three] = ["one", "two", "three"].map(|text| blobs.put(text.as_bytes()).unwrap());
+    let path = folder.blobs_path().join("pack-1");
+    let whole = fs::read(&path).unwrap();
+    for cut in 0..whole.len() {
+        fs::write(&path, &whole[..cut]).unwrap();
+        let reader = folder.blobs();
+        let is_there = [one, two, three].map(|digest| reader.get(digest).is_ok());
+        assert_eq!(is_there, [cut >= 39, cut >= 78, false], "{cut}");
+        // Zeros are what a power cut leaves.
+        fs::write(&path, [&whole[..cut], &[0; 500]].concat()).unwrap();
+        let reader = folder.blobs();
+        assert!(reader.get(one).is_ok() || cut < 39);
+        assert!(reader.get(three).is_err() || cut == whole.len(), "{cut}");
+    }
+    let mut altered = whole.clone();
+    altered[40 + 39] ^= 1;
+    fs::write(&path, &altered).unwrap();
+    let reader = folder.blobs();
+    assert_eq!(reader.get(one).unwrap(), b"one");
+    let mut spoilt = whole;
+    spoilt[36] ^= 1;
+    fs::write(&path, &spoilt).unwrap();
+    let reader = folder.blobs();
+    let said = [reader.get(one).unwrap_err(), reader.check(one).unwrap_err()].map(|error| error.to_string());
+    let expected = format!("the content {one} in `{}` was altered", path.display());
+    assert_eq!(said, [expected.clone(), expected]);
+    // Whoever goes on begins another.
+    let next = folder.blobs().packing();
+    assert!(next.get(two).is_ok());
+    next.put(b"two").unwrap();
+    assert_eq!(names(&folder), ["pack-1"]);
+    // What is spoilt is mended by putting it again.
+    next.put(b"one").unwrap();
+    assert_eq!(names(&folder), ["pack-1", "pack-2"]);
+    assert_eq!(
+        (next.get(one).unwrap(), folder.blobs().get(one).unwrap()),
+        (b"one".to_vec(), b"one".to_vec())
+    );
 }
 
 #[test]

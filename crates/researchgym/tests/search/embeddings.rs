@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use researchgym_engine::model::fake_provider::{Conduct, FakeProvider, Fault};
 use researchgym_engine::model::scripted::Script;
+use researchgym_engine::store::Blobs;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
@@ -118,10 +119,8 @@ fn what_means_the_same_is_refused_resampled_and_costs_no_evaluation() {
         for called in &embedded {
             assert_eq!(called["outcome"]["dimensions"], 512);
             let vector = called["outcome"]["vectors"][0].as_str().expect("a digest");
-            let blob = finished.run().join("blobs").join(&vector[..2]).join(vector);
-            let flat = finished.run().join("blobs").join(vector);
-            let bytes = std::fs::read(&blob).or_else(|_| std::fs::read(flat)).expect("a blob");
-            assert_eq!(bytes.len(), 4 * 512);
+            let blobs = Blobs::at(finished.run().join("blobs"));
+            assert_eq!(blobs.get(vector.parse().expect("a digest")).expect("a blob").len(), 4 * 512);
         }
         let log = std::fs::read_to_string(finished.run().join("events.jsonl")).expect("a log");
         assert!(!log.contains(KEY));

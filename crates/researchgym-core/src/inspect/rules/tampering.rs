@@ -1,5 +1,7 @@
 //! Clock, seeds and the runtime under a program: changed, replaced or shadowed.
 
+use memchr::memmem;
+
 use super::super::effects::Place;
 use super::super::finding::{Finding, Mark, Severity};
 use super::super::nested::is_decoder;
@@ -236,14 +238,16 @@ fn assigned(
     what: &str,
 ) -> Option<Finding> {
     // Most programs name few of them, and this is quicker than looking for what is done with them.
-    let is_named = |function: &&&str| program.contains(function.rsplit('.').next().unwrap_or_default());
+    let has = |text: &str| memmem::find(program.as_bytes(), text.as_bytes()).is_some();
+    let is_named = |function: &&&str| has(function.rsplit('.').next().unwrap_or_default());
     let functions: Vec<&str> = functions.iter().filter(is_named).copied().collect();
     let spellings = functions.iter().flat_map(|function| {
         let (module, name) = function.rsplit_once('.').unwrap_or(("", function));
         let others = aliases(program, module).into_iter().map(move |alias| format!("{alias}.{name}"));
         std::iter::once((*function).to_owned()).chain(others)
     });
-    let by_attribute = functions.iter().find_map(|function| {
+    let sets_attributes = ["setattr(", ".__dict__[", "patch.object("].into_iter().any(has);
+    let by_attribute = functions.iter().filter(|_| sets_attributes).find_map(|function| {
         let (module, name) = function.rsplit_once('.')?;
         let names = std::iter::once(module).chain(aliases(program, module));
         names.into_iter().find_map(|module| {

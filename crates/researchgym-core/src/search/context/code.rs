@@ -21,7 +21,7 @@ const MOST_FILES: usize = 500;
 /// The longest of the notes that stand for all files, for which [`shown`] must have room.
 pub(super) fn least() -> &'static str {
     ["nothing-shown", "empty", "not-at-hand"]
-        .map(|name| part(NOTES, name))
+        .map(|name| part(&NOTES, name))
         .into_iter()
         .max_by_key(|note| cost(note))
         .unwrap_or_default()
@@ -31,7 +31,7 @@ pub(super) fn least() -> &'static str {
 /// `before` does not have, or has otherwise, come in first; of the others the shorter ones.
 pub(super) fn shown(files: &Files, before: Option<&Files>, lines: Lines, room: u64) -> String {
     if files.is_empty() {
-        return part(NOTES, "empty").to_owned();
+        return part(&NOTES, "empty").to_owned();
     }
     let mut blocks: Vec<Block<'_>> = Vec::new();
     let mut binary = Vec::new();
@@ -43,7 +43,7 @@ pub(super) fn shown(files: &Files, before: Option<&Files>, lines: Lines, room: u
         };
         let is_same = before.is_none_or(|before| before.get(path) == Some(content));
         order.push((is_same, text.len(), blocks.len()));
-        blocks.push(Block { path, text, is_taken: false });
+        blocks.push(Block { path, text, shown: None });
     }
     order.sort_unstable();
     let mut spent = 0;
@@ -52,19 +52,19 @@ pub(super) fn shown(files: &Files, before: Option<&Files>, lines: Lines, room: u
         if length as u64 > room {
             continue;
         }
-        blocks[at].is_taken = true;
-        let price = cost(&blocks[at].written(lines)) + cost("\n\n");
+        let written = blocks[at].written(lines);
+        let price = cost(&written) + cost("\n\n");
+        blocks[at].shown = Some(written);
         if spent + price + cost(&notes(&blocks, &binary, lines)) <= room {
             spent += price;
         } else {
-            blocks[at].is_taken = false;
+            blocks[at].shown = None;
         }
     }
-    let taken = blocks.iter().filter(|block| block.is_taken);
-    let mut pieces: Vec<String> = taken.map(|block| block.written(lines)).collect();
     let notes = notes(&blocks, &binary, lines);
+    let mut pieces: Vec<String> = blocks.into_iter().filter_map(|block| block.shown).collect();
     if pieces.is_empty() && cost(&notes) > room {
-        return part(NOTES, "nothing-shown").to_owned();
+        return part(&NOTES, "nothing-shown").to_owned();
     }
     pieces.extend((!notes.is_empty()).then_some(notes));
     pieces.join("\n\n")
@@ -73,20 +73,21 @@ pub(super) fn shown(files: &Files, before: Option<&Files>, lines: Lines, room: u
 struct Block<'a> {
     path: &'a str,
     text: &'a str,
-    is_taken: bool,
+    /// As it is shown, if it is.
+    shown: Option<String>,
 }
 
 fn notes(blocks: &[Block<'_>], binary: &[&str], lines: Lines) -> String {
     let mut notes = Vec::new();
-    if lines == Lines::Numbered && blocks.iter().any(|block| block.is_taken) {
-        notes.push(part(NOTES, "numbered").to_owned());
+    if lines == Lines::Numbered && blocks.iter().any(|block| block.shown.is_some()) {
+        notes.push(part(&NOTES, "numbered").to_owned());
     }
-    let mut left_out = blocks.iter().filter(|block| !block.is_taken).map(|block| block.path).peekable();
+    let mut left_out = blocks.iter().filter(|block| block.shown.is_none()).map(|block| block.path).peekable();
     if left_out.peek().is_some() {
-        notes.push(fill(part(NOTES, "left-out"), &[("files", &listed(left_out))]));
+        notes.push(fill(part(&NOTES, "left-out"), &[("files", &listed(left_out))]));
     }
     if !binary.is_empty() {
-        notes.push(fill(part(NOTES, "binary"), &[("files", &listed(binary.iter().copied()))]));
+        notes.push(fill(part(&NOTES, "binary"), &[("files", &listed(binary.iter().copied()))]));
     }
     notes.join("\n")
 }
@@ -172,13 +173,32 @@ fn counts(old: &[u8], new: &[u8]) -> String {
 /// Both texts without the whole lines with which both begin, and those with which both end: most of a candidate is its
 /// base's.
 fn without_common_ends<'t>(old: &'t str, new: &'t str) -> (&'t str, &'t str) {
-    let same = old.bytes().zip(new.bytes()).take_while(|(one, other)| one == other).count();
-    let begin = old.as_bytes()[..same].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    let same = common_prefix(old.as_bytes(), new.as_bytes());
+    let begin = memchr::memrchr(b'\n', &old.as_bytes()[..same]).map_or(0, |at| at + 1);
     let (old, new) = (&old[begin..], &new[begin..]);
-    let same = old.bytes().rev().zip(new.bytes().rev()).take_while(|(one, other)| one == other).count();
+    let same = common_suffix(old.as_bytes(), new.as_bytes());
     let end = &old.as_bytes()[old.len() - same..];
-    let end = end.iter().position(|byte| *byte == b'\n').map_or(0, |at| end.len() - at - 1);
+    let end = memchr::memchr(b'\n', end).map_or(0, |at| end.len() - at - 1);
     (&old[..old.len() - end], &new[..new.len() - end])
+}
+
+/// Bytes that are compared at once.
+const AT_ONCE: usize = 32;
+
+/// How many bytes both begin with.
+fn common_prefix(one: &[u8], other: &[u8]) -> usize {
+    let chunks = one.chunks_exact(AT_ONCE).zip(other.chunks_exact(AT_ONCE));
+    let same = chunks.take_while(|(one, other)| one == other).count() * AT_ONCE;
+    let rest = one[same..].iter().zip(&other[same..]);
+    same + rest.take_while(|(one, other)| one == other).count()
+}
+
+/// How many bytes both end with.
+fn common_suffix(one: &[u8], other: &[u8]) -> usize {
+    let chunks = one.rchunks_exact(AT_ONCE).zip(other.rchunks_exact(AT_ONCE));
+    let same = chunks.take_while(|(one, other)| one == other).count() * AT_ONCE;
+    let rest = one[..one.len() - same].iter().rev().zip(other[..other.len() - same].iter().rev());
+    same + rest.take_while(|(one, other)| one == other).count()
 }
 
 #[cfg(test)]
@@ -236,8 +256,8 @@ mod tests {
                         ```text\nend\n```\n\nLeft out for lack of room: `long.txt`. Do not change these in part; what \
                         you do not name stays as it is.";
         assert_eq!(some, expected);
-        assert_eq!(shown(&tree, None, Lines::Plain, 20), part(NOTES, "nothing-shown"));
-        assert_eq!(shown(&Files::new(), None, Lines::Plain, 20), part(NOTES, "empty"));
+        assert_eq!(shown(&tree, None, Lines::Plain, 20), part(&NOTES, "nothing-shown"));
+        assert_eq!(shown(&Files::new(), None, Lines::Plain, 20), part(&NOTES, "empty"));
         let numbered = shown(&files(&[("a.sh", "a\n\nb\n")]), None, Lines::Numbered, 1000);
         let expected = "File: a.sh\n```bash\n1|a\n2|\n3|b\n```\n\nThe number and the bar at the beginning of a line \
                         are not part of the file.";

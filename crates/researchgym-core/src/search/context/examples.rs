@@ -46,7 +46,7 @@ pub(super) fn difference(base: Option<&Files>, other: &Files) -> (Files, String)
     let differing = files.map(|(path, content)| (path.clone(), content.clone())).collect();
     let mut absent = base.keys().filter(|path| !other.contains_key(*path)).map(String::as_str).peekable();
     let note = match absent.peek() {
-        Some(_) => fill(part(NOTES, "absent"), &[("files", &listed(absent))]),
+        Some(_) => fill(part(&NOTES, "absent"), &[("files", &listed(absent))]),
         None => String::new(),
     };
     (differing, note)

@@ -130,7 +130,7 @@ pub(super) fn failures(asked: &Asked<'_>, base: &Node) -> Entries {
 pub(super) fn brought(node: &Node) -> String {
     match (&node.status, value(node)) {
         (Status::Measured, Some(value)) => value,
-        (Status::Failed { .. } | Status::Dropped { .. }, _) => part(IDEAS, "failed").to_owned(),
+        (Status::Failed { .. } | Status::Dropped { .. }, _) => part(&IDEAS, "failed").to_owned(),
         (Status::Proposed | Status::Built | Status::Lost, _) => "not known yet".to_owned(),
         (Status::Screened { .. }, _) => "not good enough for a full evaluation".to_owned(),
         (Status::Measured | Status::Quarantined { .. }, _) => "no score that counts".to_owned(),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::code::{self, Lines};
 use super::history::{self, Entries};
-use super::room::{cost, fenced, number, one_line, shortened};
+use super::room::{cost, fenced, longest_ticks, number, one_line, shortened};
 use super::template::{self, IDEAS, NOTES, SECTIONS, fill, part};
 use super::{Asked, Step, Told, TooLittleRoom, examples, rules};
 use crate::model::{Message, message_bound};
@@ -53,7 +53,7 @@ impl Page {
 
     /// Puts as many entries as there is room for, each in the longest of its forms that fits, and tells which.
     fn list(&mut self, place: Place, name: &str, entries: Entries, share: u64, between: &str) -> Vec<NodeId> {
-        let frame = part(SECTIONS, name);
+        let frame = part(&SECTIONS, name);
         let room = self.allowance(share).saturating_sub(cost(&fill(frame, &[("items", "-")])));
         let mut spent = 0;
         let mut items: Vec<String> = Vec::new();
@@ -126,9 +126,9 @@ fn request(asked: &Asked<'_>) -> String {
     };
     let template = match asked.step {
         Step::Ideas { .. } => match asked.plan.tag.kind.as_deref() {
-            Some("exploit") => part(IDEAS, "exploit"),
-            Some("explore") => part(IDEAS, "explore"),
-            _ => part(IDEAS, "begin"),
+            Some("exploit") => part(&IDEAS, "exploit"),
+            Some("explore") => part(&IDEAS, "explore"),
+            _ => part(&IDEAS, "begin"),
         },
         Step::Code { idea: Some(_) } => template::IMPLEMENT,
         Step::Code { idea: None } => match asked.plan.operator {
@@ -149,7 +149,7 @@ fn request(asked: &Asked<'_>) -> String {
     let hint = if hint.is_empty() { hint } else { format!("\n{hint}") };
     let words = fill(template, &[("count", &count), ("hint", &hint)]);
     match asked.step {
-        Step::Ideas { .. } => format!("{words}{BETWEEN}{}", part(IDEAS, "format")),
+        Step::Ideas { .. } => format!("{words}{BETWEEN}{}", part(&IDEAS, "format")),
         Step::Code { .. } => words,
     }
 }
@@ -179,12 +179,12 @@ fn best(asked: &Asked<'_>, node: &Node) -> String {
 fn base_section(asked: &Asked<'_>, base: &Node, code: &str) -> String {
     let name = history::name(base.id);
     let standing = format!("{}{}", standing(asked, base), best(asked, base));
-    fill(part(SECTIONS, "base"), &[("name", &name), ("standing", &standing), ("code", code)])
+    fill(part(&SECTIONS, "base"), &[("name", &name), ("standing", &standing), ("code", code)])
 }
 
 impl Page {
     fn idea(&mut self, idea: &str) {
-        let frame = part(SECTIONS, "idea");
+        let frame = part(&SECTIONS, "idea");
         let around = cost(&fill(frame, &[("idea", &fenced("text", "-"))]));
         // Fences longer than those of `around` belong to ideas with such fences within.
         let fences = 2 * cost(&fenced("", idea).chars().take_while(|mark| *mark == '`').collect::<String>());
@@ -196,7 +196,7 @@ impl Page {
 
     /// Description and code of the base. `least` is what the base's section has been given already.
     fn core(&mut self, asked: &Asked<'_>, base: Option<&Node>, least: u64) {
-        let frame = part(SECTIONS, "description");
+        let frame = part(&SECTIONS, "description");
         let around = cost(&fill(frame, &[("description", "-")])) + cost(BETWEEN);
         let description = asked.description.trim();
         let wish = (cost(description) + around).min(self.room / 2);
@@ -209,7 +209,7 @@ impl Page {
             let first = if base.id == 0 { None } else { (asked.files)(0) };
             let code = match (asked.files)(base.id) {
                 Some(files) => code::shown(&files, first.as_deref(), lines(asked), room),
-                None => part(NOTES, "not-at-hand").to_owned(),
+                None => part(&NOTES, "not-at-hand").to_owned(),
             };
             let section = base_section(asked, base, &code);
             self.room = (self.room + least).saturating_sub(cost(&section));
@@ -256,12 +256,12 @@ impl Page {
     /// What the last evaluation of the base said: nearly all of the room where that is what it is about.
     fn feedback(&mut self, asked: &Asked<'_>, base: &Node) {
         let Some(text) = base.feedback.as_ref().and_then(|feedback| (asked.body)(feedback)) else { return };
-        let frame = part(SECTIONS, "feedback");
+        let frame = part(&SECTIONS, "feedback");
         let name = history::name(base.id);
         let filled =
             |text: &str| fill(frame, &[("name", name.as_str()), ("feedback", &fenced("text", text))]);
         let share = if asked.plan.operator == Operator::Debug { 90 } else { 40 };
-        let longest = text.split(|mark| mark != '`').map(str::len).max().unwrap_or(0) as u64;
+        let longest = longest_ticks(&text) as u64;
         let room = self.allowance(share).saturating_sub(cost(&filled("-\n")) + 2 * longest);
         if let Some(text) = shortened(&text, room, cost)
             && !text.trim().is_empty()
@@ -277,7 +277,7 @@ impl Page {
         let Some(other) = others.into_iter().find(|other| is_crossed && other.id != base.id) else { return };
         let Some(files) = (asked.files)(other.id) else { return };
         let (differing, absent) = examples::difference((asked.files)(base.id).as_deref(), &files);
-        let frame = part(SECTIONS, "other");
+        let frame = part(&SECTIONS, "other");
         let (name, standing) = (history::name(other.id), standing(asked, other));
         let filled = |code: &str| {
             let values =
@@ -291,11 +291,11 @@ impl Page {
     }
 
     fn protected(&mut self, asked: &Asked<'_>) {
-        let frame = part(SECTIONS, "protected");
+        let frame = part(&SECTIONS, "protected");
         let room = self.allowance(100).saturating_sub(cost(&fill(frame, &[("code", "-")])));
         if room >= cost(code::least()) && !asked.protected.is_empty() {
             let code = code::shown(asked.protected, None, Lines::Plain, room);
-            if code != part(NOTES, "nothing-shown") {
+            if code != part(&NOTES, "nothing-shown") {
                 self.put(Place::Protected, fill(frame, &[("code", &code)]));
             }
         }

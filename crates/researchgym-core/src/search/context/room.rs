@@ -4,23 +4,31 @@
 //! up over pieces, and no tokenizer makes more tokens of it.
 
 use super::template::{NOTES, fill, part};
+use crate::model::escaped_bytes;
 
 /// The most tokens that a text can have within a message.
 pub(super) fn cost(text: &str) -> u64 {
-    let bytes = text.bytes().map(|byte| match byte {
-        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 2,
-        0..0x20 => 6,
-        _ => 1,
-    });
-    bytes.sum()
+    escaped_bytes(text)
 }
 
 /// The text in a fence that is longer than any run of backticks within it.
 pub(super) fn fenced(language: &str, text: &str) -> String {
-    let longest = text.split(|character| character != '`').map(str::len).max().unwrap_or(0);
-    let fence = "`".repeat(longest.saturating_add(1).max(3));
+    let fence = "`".repeat(longest_ticks(text).saturating_add(1).max(3));
     let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
     format!("{fence}{language}\n{text}{end}{fence}")
+}
+
+/// How long the longest run of backticks is.
+pub(super) fn longest_ticks(text: &str) -> usize {
+    let mut longest = 0;
+    let mut rest = text.as_bytes();
+    while let Some(at) = memchr::memchr(b'`', rest) {
+        rest = &rest[at..];
+        let run = rest.iter().take_while(|byte| **byte == b'`').count();
+        longest = longest.max(run);
+        rest = &rest[run..];
+    }
+    longest
 }
 
 /// A path or command within a sentence; what could break the line is written as an escape.
@@ -54,7 +62,7 @@ pub(super) fn shortened(text: &str, room: u64, cost: impl Fn(&str) -> u64) -> Op
     if cost(text) <= room {
         return Some(text.to_owned());
     }
-    let note = |count: usize| fill(part(NOTES, "shortened"), &[("count", &count.to_string())]);
+    let note = |count: usize| fill(part(&NOTES, "shortened"), &[("count", &count.to_string())]);
     // What is left out is at most all of it, so the note is never longer than this one. Two line ends join the parts.
     let room = room.checked_sub(cost(&format!("\n{}\n", note(text.len()))))?;
     let head = head(text, room.div_ceil(2), &cost);

@@ -24,7 +24,7 @@ pub(super) fn format_words(form: EditForm) -> &'static str {
         EditForm::UnifiedDiff => "unified-diff",
         EditForm::WholeFiles => "whole-files",
     };
-    part(FORMATS, name)
+    part(&FORMATS, name)
 }
 
 fn rules(asked: &Asked<'_>) -> Vec<String> {
@@ -32,25 +32,25 @@ fn rules(asked: &Asked<'_>) -> Vec<String> {
     let editable = task.search.as_ref().map(|search| search.editable.as_slice()).unwrap_or_default();
     let mut rules = Vec::new();
     if editable.is_empty() {
-        rules.push(part(RULES, "open").to_owned());
+        rules.push(part(&RULES, "open").to_owned());
     } else {
         let paths = listed(editable.iter().map(String::as_str));
-        rules.push(fill(part(RULES, "listed"), &[("paths", &paths)]));
+        rules.push(fill(part(&RULES, "listed"), &[("paths", &paths)]));
     }
     if !task.workspace.protected.is_empty() {
         let paths = listed(task.workspace.protected.iter().map(String::as_str));
-        rules.push(fill(part(RULES, "protected"), &[("paths", &paths)]));
+        rules.push(fill(part(&RULES, "protected"), &[("paths", &paths)]));
     }
     rules.push(run(task));
     rules.push(metric(task));
     if let Some(value) = baseline(asked) {
-        rules.push(fill(part(RULES, "baseline"), &[("value", &number(value))]));
+        rules.push(fill(part(&RULES, "baseline"), &[("value", &number(value))]));
     }
     let floor = task.baseline.as_ref().map_or(0.0, |baseline| baseline.noise_floor);
     if floor > 0.0 {
-        rules.push(fill(part(RULES, "noise"), &[("floor", &number(floor))]));
+        rules.push(fill(part(&RULES, "noise"), &[("floor", &number(floor))]));
     }
-    rules.extend(["honest", "single", "text"].map(|name| part(RULES, name).to_owned()));
+    rules.extend(["honest", "single", "text"].map(|name| part(&RULES, name).to_owned()));
     rules
 }
 
@@ -61,7 +61,7 @@ fn run(task: &Task) -> String {
     let own = task.search.as_ref().and_then(|search| search.run.as_ref());
     let own = own.map(|command| command.iter().map(quoted).collect::<Vec<_>>().join(" "));
     let Some(command) = own.or_else(|| Some(task.tunable.as_ref()?.apply.clone())) else {
-        return fill(part(RULES, "as-is"), &[("artefacts", &artefacts)]);
+        return fill(part(&RULES, "as-is"), &[("artefacts", &artefacts)]);
     };
     let command = inline(&command);
     let seconds = task.search.clone().unwrap_or_default().timeout_s().to_string();
@@ -78,7 +78,7 @@ fn run(task: &Task) -> String {
         ("gpus", &gpus),
         ("seconds", &seconds),
     ];
-    fill(part(RULES, "run"), &values)
+    fill(part(&RULES, "run"), &values)
 }
 
 fn metric(task: &Task) -> String {
@@ -91,7 +91,7 @@ fn metric(task: &Task) -> String {
     let meaning = described.and_then(|metric| metric.description.as_ref());
     let meaning = meaning.map(|words| format!(" It is: {words}")).unwrap_or_default();
     let values = [("name", inline(&primary.name)), ("direction", direction.to_owned()), ("meaning", meaning)];
-    fill(part(RULES, "metric"), &values.each_ref().map(|(name, value)| (*name, value.as_str())))
+    fill(part(&RULES, "metric"), &values.each_ref().map(|(name, value)| (*name, value.as_str())))
 }
 
 /// What the baseline has: as this search measured it, else as the task tells.

@@ -3,11 +3,32 @@
 //! A placeholder is a lower-case name in braces. A template is read once from left to right, so a value is never
 //! taken for a template. A line of nothing but a placeholder goes away when the value is empty.
 
-/// What a file of templates holds under a name: from the line `== name ==` to the next such line.
-pub(super) fn part(file: &'static str, name: &str) -> &'static str {
-    let parts = file.split("== ").skip(1);
-    let found = parts.filter_map(|part| part.split_once(" ==\n")).find(|(head, _)| *head == name);
-    found.map_or("", |(_, text)| text.trim_end_matches('\n'))
+use std::sync::OnceLock;
+
+/// A file of templates that have names: each goes from a line `== name ==` to the next such line.
+pub(super) struct Parts {
+    file: &'static str,
+    /// Once somebody has asked for one.
+    parts: OnceLock<Vec<(&'static str, &'static str)>>,
+}
+
+impl Parts {
+    const fn of(file: &'static str) -> Parts {
+        Parts { file, parts: OnceLock::new() }
+    }
+
+    fn all(&self) -> &[(&'static str, &'static str)] {
+        self.parts.get_or_init(|| {
+            let parts = self.file.split("== ").skip(1);
+            let named = parts.filter_map(|part| part.split_once(" ==\n"));
+            named.map(|(head, text)| (head, text.trim_end_matches('\n'))).collect()
+        })
+    }
+}
+
+/// What a file of templates holds under a name.
+pub(super) fn part(file: &'static Parts, name: &str) -> &'static str {
+    file.all().iter().find(|(head, _)| *head == name).map_or("", |(_, text)| text)
 }
 
 /// The template with these values in place of its placeholders, without empty lines at its end.
@@ -54,10 +75,10 @@ fn name_at(text: &str) -> Option<(&str, &str)> {
 }
 
 pub(super) const SYSTEM: &str = include_str!("templates/system.txt");
-pub(super) const RULES: &str = include_str!("templates/rules.txt");
-pub(super) const FORMATS: &str = include_str!("templates/formats.txt");
-pub(super) const SECTIONS: &str = include_str!("templates/sections.txt");
-pub(super) const NOTES: &str = include_str!("templates/notes.txt");
+pub(super) static RULES: Parts = Parts::of(include_str!("templates/rules.txt"));
+pub(super) static FORMATS: Parts = Parts::of(include_str!("templates/formats.txt"));
+pub(super) static SECTIONS: Parts = Parts::of(include_str!("templates/sections.txt"));
+pub(super) static NOTES: Parts = Parts::of(include_str!("templates/notes.txt"));
 pub(super) const DRAFT: &str = include_str!("templates/draft.txt");
 pub(super) const IMPROVE: &str = include_str!("templates/improve.txt");
 pub(super) const DEBUG: &str = include_str!("templates/debug.txt");
@@ -65,8 +86,8 @@ pub(super) const CROSSOVER: &str = include_str!("templates/crossover.txt");
 pub(super) const IMPLEMENT: &str = include_str!("templates/implement.txt");
 pub(super) const ABLATE: &str = include_str!("templates/ablate.txt");
 pub(super) const SIMPLIFY: &str = include_str!("templates/simplify.txt");
-pub(super) const IDEAS: &str = include_str!("templates/ideas.txt");
-pub(super) const TURNS: &str = include_str!("templates/turns.txt");
+pub(super) static IDEAS: Parts = Parts::of(include_str!("templates/ideas.txt"));
+pub(super) static TURNS: Parts = Parts::of(include_str!("templates/turns.txt"));
 
 #[cfg(test)]
 mod tests {
@@ -90,12 +111,12 @@ mod tests {
 
     #[test]
     fn every_part_has_words() {
-        for file in [RULES, FORMATS, SECTIONS, NOTES, IDEAS, TURNS] {
-            for name in file.lines().filter_map(|line| line.strip_prefix("== ")?.strip_suffix(" ==")) {
+        for file in [&RULES, &FORMATS, &SECTIONS, &NOTES, &IDEAS, &TURNS] {
+            for name in file.file.lines().filter_map(|line| line.strip_prefix("== ")?.strip_suffix(" ==")) {
                 assert!(!part(file, name).is_empty(), "{name}");
             }
         }
-        assert_eq!(part(NOTES, "empty"), "It has no files yet.");
-        assert_eq!(part(NOTES, "none such"), "");
+        assert_eq!(part(&NOTES, "empty"), "It has no files yet.");
+        assert_eq!(part(&NOTES, "none such"), "");
     }
 }

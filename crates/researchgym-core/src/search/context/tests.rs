@@ -186,7 +186,7 @@ fn every_form_and_operator_has_words_of_its_own() {
         question.plan.tag.kind = kind.map(str::to_owned);
         let [system, user] = question.texts();
         assert!(
-            user.ends_with(template::part(template::IDEAS, "format")) && !system.contains("How a change")
+            user.ends_with(template::part(&template::IDEAS, "format")) && !system.contains("How a change")
         );
         assert!(seen.insert(user), "{kind:?}");
     }

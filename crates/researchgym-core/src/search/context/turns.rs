@@ -7,14 +7,14 @@ use crate::model::Message;
 /// Sends the exact error of an answer back that could not be used. `attempt` counts the answers so far, from 1.
 pub fn repair(error: &str, attempt: u32) -> Message {
     let name = if attempt <= 1 { "repair" } else { "repair-again" };
-    Message::user(fill(part(TURNS, name), &[("error", error.trim()), ("attempt", &attempt.to_string())]))
+    Message::user(fill(part(&TURNS, name), &[("error", error.trim()), ("attempt", &attempt.to_string())]))
 }
 
 /// Asks for the ideas that are still missing after an answer that had some.
 pub fn more_ideas(had: usize, missing: usize) -> Message {
     let values = [("had", had.to_string()), ("missing", missing.to_string())];
     Message::user(fill(
-        part(TURNS, "more-ideas"),
+        part(&TURNS, "more-ideas"),
         &values.each_ref().map(|(name, value)| (*name, value.as_str())),
     ))
 }
@@ -22,7 +22,7 @@ pub fn more_ideas(had: usize, missing: usize) -> Message {
 /// Asks for another idea in place of one that says what an earlier one says.
 pub fn again_idea(reason: &str) -> Message {
     let reason = one_line(reason, 2000);
-    Message::user(fill(part(TURNS, "again-idea"), &[("reason", reason.trim_end_matches('.'))]))
+    Message::user(fill(part(&TURNS, "again-idea"), &[("reason", reason.trim_end_matches('.'))]))
 }
 
 /// Asks for the ideas that are still missing after an answer of which some were not taken.
@@ -35,7 +35,7 @@ pub fn other_ideas(reasons: &[&str], had: usize, missing: usize) -> Message {
         ("missing", missing.to_string()),
     ];
     Message::user(fill(
-        part(TURNS, "other-ideas"),
+        part(&TURNS, "other-ideas"),
         &values.each_ref().map(|(name, value)| (*name, value.as_str())),
     ))
 }
@@ -43,5 +43,5 @@ pub fn other_ideas(reasons: &[&str], had: usize, missing: usize) -> Message {
 /// Asks for another candidate in place of one that a gate refuses, such as `it equals candidate 12`.
 pub fn again(reason: &str) -> Message {
     let reason = one_line(reason, 2000);
-    Message::user(fill(part(TURNS, "again"), &[("reason", reason.trim_end_matches('.'))]))
+    Message::user(fill(part(&TURNS, "again"), &[("reason", reason.trim_end_matches('.'))]))
 }

@@ -236,6 +236,7 @@ async fn nothing_that_a_program_wrote_is_imported_by_a_server() {
             "lib/sitecustomize.py",
             "lib/usercustomize.py",
             "researchgym_warm_program.py",
+            "researchgym_warm_clearing.py",
         ] {
             warm.write(name, evil);
         }
