@@ -11,7 +11,7 @@ use super::manifest::{FOLDERS, check_path};
 use super::{BUNDLE_SCHEMA, BundleError, BundleManifest, BundledFile, Contents, MANIFEST};
 use crate::hold;
 use crate::session::CONTROL_SOCKET;
-use crate::store::{LOCK, RunFolder, hash_reader, is_day, is_pack, is_unfinished};
+use crate::store::{LOCK, RunFolder, check_pack, hash_reader, is_day, is_pack, is_unfinished};
 
 /// Zstandard's level: text shrinks to a tenth, at some hundred MB a second.
 const LEVEL: i32 = 3;
@@ -130,8 +130,10 @@ fn list(
         check_path(&place).map_err(|reason| BundleError::Name { path: place.clone(), reason })?;
         let mut file = hold::open_file(&path).map_err(BundleError::io("open", &path))?;
         let (sha256, bytes) = hash_reader(&mut file).map_err(BundleError::io("read", &path))?;
-        let file = path.file_name().unwrap_or_default().to_string_lossy();
-        if name == "blobs" && !is_pack(&file) && sha256.to_string() != file {
+        let own = path.file_name().unwrap_or_default().to_string_lossy();
+        if name == "blobs" && is_pack(&own) {
+            check_pack(&path)?;
+        } else if name == "blobs" && sha256.to_string() != own {
             return Err(crate::store::StoreError::BlobAltered { path: path.clone() }.into());
         }
         files.push(BundledFile { path: place, bytes, sha256 });

@@ -98,6 +98,28 @@ fn a_run_is_the_same_after_its_journey_and_its_bundle_each_time() {
 }
 
 #[test]
+fn packs_travel_whole_or_not_at_all() {
+    let (parent, run) = store();
+    std::fs::create_dir(run.blobs_path()).expect("a folder");
+    let blobs = run.blobs().packing();
+    let digests = ["one", "two"].map(|text| blobs.put(text.as_bytes()).expect("it can be put"));
+    let bytes = packed(&run);
+    assert_eq!(problems(parent.path(), &bytes), [""; 0]);
+    let target = parent.path().join("elsewhere");
+    let unpacked = unpack(&written(parent.path(), &bytes), &target, &never).expect("it can be unpacked");
+    let there = unpacked.folder.blobs();
+    assert_eq!(digests.map(|digest| there.get(digest).expect("it is there")), [b"one", b"two"]);
+    // What is torn off at the end is nobody's; what is in a record is.
+    let path = run.blobs_path().join("pack-1");
+    let whole = std::fs::read(&path).expect("a pack");
+    std::fs::write(&path, &whole[..whole.len() - 1]).expect("a pack");
+    packed(&run);
+    std::fs::write(&path, [&whole[..36], b"0ne", &whole[39..]].concat()).expect("a pack");
+    let refused = pack(&run, &mut Vec::new(), &never).expect_err("it is altered").to_string();
+    assert_eq!(refused, format!("the content {} in `{}` was altered", digests[0], path.display()));
+}
+
+#[test]
 fn a_run_in_use_is_not_packed() {
     let (_parent, run) = store();
     let _lock = run.lock().expect("it is free");

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use researchgym_core::action::Body;
 use researchgym_core::event::{Ending, Event, Line};
+use researchgym_core::executor::Executor;
 use researchgym_core::failure::{Boundary, Failure};
 use researchgym_core::model::redact::Redactor;
 use researchgym_core::result::{Context, RunResult};
@@ -59,8 +60,10 @@ impl Recorder {
     }
 
     fn of(folder: RunFolder, lock: RunLock, log: EventLog, state: RunState, observer: Observer) -> Recorder {
-        let blobs = match state.started.spec.agent {
-            AgentSpec::Search(_) => folder.blobs().packing(),
+        let spec = &state.started.spec;
+        // Jobs read what they need on other machines, where what is appended to a file may be seen late.
+        let blobs = match (&spec.agent, &spec.executor) {
+            (AgentSpec::Search(_), Executor::Local) => folder.blobs().packing(),
             _ => folder.blobs(),
         };
         Recorder { blobs, folder, state, log, observer, redactor: None, behind: None, _lock: lock }

@@ -25,7 +25,7 @@ pub use imported::{IMPORTED, Importer, Written, read_record, read_steps};
 pub(crate) use lock::LOCK;
 pub use lock::RunLock;
 pub use log::EventLog;
-pub(crate) use packs::is_pack;
+pub(crate) use packs::{check_pack, is_pack};
 pub use read::{LogReader, LogReading, TornTail, read_log};
 pub(crate) use unfinished::{is_unfinished, remove_unfinished, unfinished};
 pub(crate) use verify::{CUT, told_head};

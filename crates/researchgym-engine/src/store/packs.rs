@@ -36,6 +36,40 @@ pub(crate) fn is_pack(name: &str) -> bool {
     }) && name.len() > NAME.len()
 }
 
+/// Reads a pack and compares each content with its name. What is no whole record at its end is nobody's.
+///
+/// # Errors
+/// A content was altered, or the pack cannot be read.
+pub(crate) fn check_pack(path: &Path) -> Result<(), StoreError> {
+    let file = hold::open_file(path).map_err(StoreError::io("open", path))?;
+    let end = file.metadata().map_err(StoreError::io("read", path))?.len();
+    let mut at = 0;
+    while let Some((digest, length)) = record(&file, at, end).map_err(StoreError::io("read", path))? {
+        let mut content = vec![0; length as usize];
+        file.read_exact_at(&mut content, at + HEAD as u64).map_err(StoreError::io("read", path))?;
+        if Digest::of(&content) != digest {
+            return Err(StoreError::PackAltered { path: path.to_owned(), digest });
+        }
+        at += HEAD as u64 + u64::from(length);
+    }
+    Ok(())
+}
+
+/// Name and length of the record that begins there; nothing if none does, or the rest of it is not there.
+fn record(file: &File, at: u64, end: u64) -> io::Result<Option<(Digest, u32)>> {
+    if at + HEAD as u64 > end {
+        return Ok(None);
+    }
+    let mut head = [0; HEAD];
+    file.read_exact_at(&mut head, at)?;
+    let (length, hash) = head.split_at(4);
+    let length = u32::from_le_bytes(length.try_into().unwrap_or_default());
+    let digest = Digest::from_bytes(hash.try_into().unwrap_or_default());
+    // Zeros are what a power cut may have left.
+    let is_whole = at + HEAD as u64 + u64::from(length) <= end && digest != Digest::ZERO;
+    Ok(is_whole.then_some((digest, length)))
+}
+
 /// The packs of a run.
 #[derive(Debug, Default)]
 pub(super) struct Packs {
@@ -201,21 +235,11 @@ impl Known {
     fn read_on(&mut self, number: usize) -> io::Result<()> {
         let pack = &mut self.packs[number];
         let end = pack.file.metadata()?.len();
-        while pack.read + HEAD as u64 <= end {
-            let mut head = [0; HEAD];
-            pack.file.read_exact_at(&mut head, pack.read)?;
-            let (length, hash) = head.split_at(4);
-            let length = u32::from_le_bytes(length.try_into().unwrap_or_default());
-            let digest = Digest::from_bytes(hash.try_into().unwrap_or_default());
-            let next = pack.read + HEAD as u64 + u64::from(length);
-            // The rest of it is not there, or nothing but zeros is.
-            if next > end || digest == Digest::ZERO {
-                break;
-            }
+        while let Some((digest, length)) = record(&pack.file, pack.read, end)? {
             let place = Place { pack: number, offset: pack.read + HEAD as u64, length };
             // A later one was put because the earlier one was damaged.
             self.places.insert(digest, place);
-            pack.read = next;
+            pack.read += HEAD as u64 + u64::from(length);
         }
         Ok(())
     }
