@@ -14,7 +14,7 @@ use researchgym_core::spec::AgentSpec;
 use researchgym_core::statistics::sample::{median, sorted};
 use researchgym_core::statistics::shoot_out::{Resampling, Searched, Setting, ShootOut};
 use researchgym_engine::records::{RecordError, measured_of, record_of};
-use researchgym_engine::store::RunFolder;
+use researchgym_engine::store::{RunFolder, verify};
 use researchgym_report::{Figure, shoot_out_figures, shoot_out_markdown};
 
 use self::asked::Asked;
@@ -27,6 +27,8 @@ use crate::output::{Outcome, Printer};
 
 /// The file by which a folder is known to be a shoot-out's.
 const MARK: &str = "shoot-out.json";
+/// The exit code where some searches are not compared.
+const NOT_ALL: u8 = 3;
 /// The share of resamples that an interval holds.
 const CONFIDENCE: f64 = 0.95;
 
@@ -45,17 +47,23 @@ async fn compare(arguments: &ShootOutArguments, printer: &Printer) -> Outcome {
         return Ok(0);
     }
     let is_open = standings.iter().any(|standing| !matches!(standing, Standing::Over(_)));
-    let ran = match is_open {
+    let mut ran = match is_open {
         true => running::run(&mut asked, standings, arguments.parallel, printer).await?,
         false => running::Ran::nothing_to_do(standings),
     };
     let mut searches = Vec::new();
-    for (number, folder) in &ran.over {
+    let mut exit_code = ran.exit_code;
+    ran.over.retain(|(number, folder)| {
         match tokio::task::block_in_place(|| searched(folder, &asked.searches[*number].policy)) {
             Ok(search) => searches.extend(search),
-            Err(error) => printer.warn(&error.message),
+            Err(error) => {
+                printer.warn(&format!("run {} is not compared: {error}", folder.id()));
+                exit_code = exit_code.max(NOT_ALL);
+                return false;
+            }
         }
-    }
+        true
+    });
     let policies: Vec<String> = asked.policies.iter().map(|policy| policy.name.clone()).collect();
     let resampling = Resampling { resamples: arguments.resamples, seed: 0, confidence: CONFIDENCE };
     let shoot_out = ShootOut::of(setting(&asked, &ran, arguments), resampling, &policies, searches);
@@ -63,11 +71,18 @@ async fn compare(arguments: &ShootOutArguments, printer: &Printer) -> Outcome {
         write(out, &shoot_out)?;
     }
     printer.shoot_out(&shoot_out, arguments.out.as_deref());
-    Ok(ran.exit_code)
+    Ok(exit_code)
 }
 
 /// A search that is over, as it is compared.
+///
+/// # Errors
+/// It cannot be read, or is not what was recorded.
 fn searched(folder: &RunFolder, policy: &str) -> Result<Option<Searched>, CommandError> {
+    let verification = verify(folder).map_err(|error| CommandError::input(error.to_string()))?;
+    if let Some(problem) = verification.problems.first() {
+        return Err(CommandError::input(format!("{problem}; `verify` lists all that is wrong with it")));
+    }
     let unread = |error: RecordError| CommandError::input(error.to_string());
     let (record, _) = record_of(folder).map_err(unread)?;
     let measured = measured_of(folder).map_err(unread)?;

@@ -247,3 +247,28 @@ fn a_policy_that_fails_is_not_compared_and_the_others_are() {
     assert_eq!(ran.code, 3, "{}", ran.stderr);
     assert_eq!(made(&ran.object()), [("hill-climb".to_owned(), 1, 3)]);
 }
+
+#[test]
+fn a_search_that_is_not_what_was_recorded_is_told_and_not_compared() {
+    if !can_isolate() {
+        return;
+    }
+    let world = World::new();
+    let tasks = tasks();
+    let words =
+        words(&tasks, &["--operators", "tune", "--steps", "2", "--seeds", "2", "--policies", "hill-climb"]);
+    let both = world.finish(&words);
+    assert_eq!((both.code, made(&both.object()).len()), (0, 2), "{}", both.stderr);
+    // The log of the first has lost what its result was told of.
+    let run = world.runs().into_iter().next().expect("a run");
+    let status = run.join("status.json");
+    let mut told: Value = serde_json::from_slice(&std::fs::read(&status).expect("a result")).expect("JSON");
+    told["log_head"] = json!("0".repeat(64));
+    std::fs::write(&status, told.to_string()).expect("ours");
+    let again = world.finish(&words);
+    assert_eq!(again.code, 3, "{}", again.stderr);
+    assert_eq!(made(&again.object()).len(), 1);
+    let warning = format!("run {} is not compared: events.jsonl:", name(&run));
+    assert!(again.stderr.contains(&warning), "{}", again.stderr);
+    assert_eq!(runs(&world).len(), 2, "nothing is made anew");
+}
