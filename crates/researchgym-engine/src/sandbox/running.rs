@@ -376,13 +376,15 @@ impl Sandbox {
     }
 
     /// Hands what is in the working folder to the sandbox's user. For when nothing of the agent's runs.
-    pub(crate) async fn hand_over(&self, folder: &Path) -> Result<(), SandboxError> {
+    pub(crate) fn hand_over(&self, folder: &Path) -> Result<(), SandboxError> {
         let slot = self.remains.as_ref().and_then(|remains| remains.slot.as_ref());
         let Some(user) = slot.map(|slot| slot.user) else { return Ok(()) };
-        let path = folder.to_owned();
-        let handed = spawner::run(move || ownership::hand_over(&path, user)).await;
         let doing = "handing the folder to the sandbox's user:";
-        handed.map_err(|source| SandboxError::Path { doing, path: folder.to_owned(), source })
+        ownership::hand_over(folder, user).map_err(|source| SandboxError::Path {
+            doing,
+            path: folder.to_owned(),
+            source,
+        })
     }
 
     /// Asks the guest for a sign of life.

@@ -134,7 +134,8 @@ impl WarmPython {
     ) -> Result<WarmOutcome, WarmError> {
         let script = Script { environment, ..Script::parse(argv)? };
         let server = self.ready().await?;
-        server.hand_over_folder().await?;
+        // Whoever has put it there has just written it: this takes less than waking a thread for it.
+        server.hand_over_folder()?;
         self.is_busy = true;
         let server = self.server.as_mut().expect("it is ready");
         let ran = server.run(&script, timeout, passed, capture).await;

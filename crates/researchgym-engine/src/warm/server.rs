@@ -160,9 +160,9 @@ impl Server {
     }
 
     /// Makes what the host has put into the working folder the program's own.
-    pub(super) async fn hand_over_folder(&self) -> Result<(), WarmError> {
+    pub(super) fn hand_over_folder(&self) -> Result<(), WarmError> {
         match &self.folder {
-            Some(folder) => Ok(self.sandbox.hand_over(folder).await?),
+            Some(folder) => Ok(self.sandbox.hand_over(folder)?),
             None => Ok(()),
         }
     }
