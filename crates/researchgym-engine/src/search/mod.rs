@@ -398,6 +398,22 @@ impl Search {
     }
 }
 
+/// Waits for something while those who make candidates go on: whoever else waits on the loop's thread holds them up, and their
+/// calls to models with them.
+async fn meanwhile<T>(
+    making: &mut FuturesUnordered<BoxFuture<'static, ()>>,
+    something: impl Future<Output = T>,
+) -> T {
+    let mut something = std::pin::pin!(something);
+    loop {
+        tokio::select! {
+            biased;
+            came = &mut something => return came,
+            Some(()) = making.next() => {}
+        }
+    }
+}
+
 /// The tree of a run whose agent is a search.
 fn tree(session: &Session) -> &Tree {
     session.tree().expect("a run of the agent `search` has a tree from its first event on")

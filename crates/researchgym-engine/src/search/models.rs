@@ -21,6 +21,9 @@ use super::ideas::Brought;
 use super::making::{Made, Unmade};
 use super::meaning::{Judge, Judged, Over, Owner, Refusal};
 
+/// Bytes of an answer and what it changes from which on reading it takes longer than waking a thread.
+const LONG: usize = 256 << 10;
+
 /// Conversations of one node.
 const OF_A_NODE: u64 = 1 << 8;
 
@@ -179,7 +182,7 @@ async fn implement(order: &mut Order, account: &mut Account) -> Result<(Arc<File
         let settings = order.settings.clone();
         let reply = order.asker.ask(&mut conversation, &settings, &mut account.spent).await?;
         let text = reply.turn.text();
-        let changed = match change(order, &text) {
+        let changed = match changed(order, &text).await? {
             Ok(changed) => changed,
             Err(error) if repairs == 0 => return Err(refused(&error)),
             Err(error) => {
@@ -359,20 +362,37 @@ fn next_of(left: &mut u32) -> bool {
     may
 }
 
-/// The candidate that a reply makes of the base.
-fn change(order: &Order, reply: &str) -> Result<Files, EditError> {
-    let form = match order.form {
+/// The candidate that a reply makes of the base. Who makes candidates is on the loop's thread: what is long is read on
+/// another.
+async fn changed(order: &Order, reply: &str) -> Result<Result<Files, EditError>, Ends> {
+    let base_bytes: usize = order.base.values().map(Vec::len).sum();
+    if reply.len() + base_bytes < LONG {
+        return Ok(change(order.form, &order.surface, &order.base, reply));
+    }
+    let (form, surface, base) = (order.form, order.surface.clone(), order.base.clone());
+    let reply = reply.to_owned();
+    let read = tokio::task::spawn_blocking(move || change(form, &surface, &base, &reply));
+    match read.await {
+        Ok(changed) => Ok(changed),
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        // Everything ends.
+        Err(_) => Err(Ends::Over),
+    }
+}
+
+fn change(form: EditForm, surface: &Surface, base: &Files, reply: &str) -> Result<Files, EditError> {
+    let form = match form {
         EditForm::SearchReplace => Form::SearchReplace,
         EditForm::UnifiedDiff => Form::UnifiedDiff,
         EditForm::WholeFiles => Form::WholeFiles,
     };
-    let files = order.surface.files(&order.base);
+    let files = surface.files(base);
     // Models do not keep to the form that they were asked for; what can be understood is.
     let edits = match edit::parse(reply, form, &files) {
         Err(EditError::NoEdits { .. }) => edit::parse(reply, Form::Any, &files)?,
         parsed => parsed?,
     };
-    Ok(edit::apply(&order.base, &edits, &order.surface)?.tree)
+    Ok(edit::apply(base, &edits, surface)?.tree)
 }
 
 fn refused(error: &EditError) -> Ends {

@@ -7,7 +7,7 @@ use researchgym_core::search::policy::View;
 use researchgym_core::search::{Inheritance, NodeId, Operator, Plan, Status, Stream, Tree};
 
 use super::mind::Mind;
-use super::{Search, Why, tree};
+use super::{Search, Why, meanwhile, tree};
 use crate::session::{Session, Stop};
 
 /// After so many plans in a row that came to nothing there is nothing more to be had.
@@ -23,7 +23,7 @@ impl Search {
     /// Fills the free slots with what the policy wants.
     pub(super) async fn plan(&mut self, session: &mut Session) -> Result<(), Stop> {
         loop {
-            session.may_plan().await?;
+            meanwhile(&mut self.making, session.may_plan()).await?;
             if self.winding.is_some() || self.is_waiting || !self.has_baseline(session) {
                 return Ok(());
             }
@@ -53,7 +53,8 @@ impl Search {
                 Mind::Ours(policy) => policy.ask(&view, &mut random),
                 Mind::Theirs(program) => {
                     let told = program.told(&view);
-                    let line = session.wait_for(program.exchange(told)).await??;
+                    let answer = session.wait_for(program.exchange(told));
+                    let line = meanwhile(&mut self.making, answer).await??;
                     let tree = super::tree(session);
                     program.read(&line, tree, &self.spec.operators, free).await?
                 }

@@ -393,10 +393,12 @@ impl Seen {
             None => time,
         };
         let money = match self.limits.budget {
-            Some(limit) => format!("{} of {}", money(self.spent_usd), money(limit.as_usd())),
-            None => money(self.spent_usd),
+            Some(limit) => format!(", {} of {}", money(self.spent_usd), money(limit.as_usd())),
+            None if self.spent_usd > 0.0 => format!(", {}", money(self.spent_usd)),
+            // Nobody is asked who could be paid.
+            None => String::new(),
         };
-        format!("{time}, {money}, {}", counted(self.chronicle.evaluations(), "evaluation"))
+        format!("{time}{money}, {}", counted(self.chronicle.evaluations(), "evaluation"))
     }
 }
 

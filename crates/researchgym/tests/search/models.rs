@@ -68,6 +68,28 @@ fn answers_become_candidates_or_go_back_with_the_reason() {
     assert_eq!(spent, [&Value::Null, &json!(1), &json!(3), &json!(1), &json!(3), &json!(1)]);
 }
 
+/// What is long is read beside the loop and comes to the same.
+#[test]
+fn long_answers_become_candidates_as_short_ones_do() {
+    if !can_isolate() {
+        return;
+    }
+    let world = World::new();
+    // A stated usage, or the answer would be cut at the tokens that it may have.
+    let short = |answer: Value| json!({"text": answer["text"], "usage": {"input": 100, "output": 50}});
+    let long = |expression: &str| short(answer(&format!("{expression}  # {}", "x".repeat(300_000))));
+    let no_match = short(json!({"text": format!(
+        "File: solve.py\n<<<<<<< SEARCH\n    return 1\n=======\n{}>>>>>>> REPLACE\n", "    pass\n".repeat(40_000)
+    )}));
+    let model = model(&world, &[long("6.5"), no_match, long("7.25"), answer("8.0")]);
+    let finished = search(&world, &drafting(&model, &["--steps", "3", "--similarity", "1"]));
+    assert_eq!(finished.code, 0, "{}", finished.stderr);
+    let fates: Vec<String> = fates(&finished.events()).into_iter().map(|(_, fate)| fate).collect();
+    assert_eq!(fates, ["3", "6.5", "7.25", "8"]);
+    let verified = world.finish(&["verify", &crate::support::name(&finished.run())]);
+    assert_eq!(verified.code, 0, "{}", verified.stderr);
+}
+
 #[test]
 fn ideas_are_had_first_and_then_implemented_on_the_baseline() {
     if !can_isolate() {

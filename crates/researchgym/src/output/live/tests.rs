@@ -139,7 +139,7 @@ fn the_view_tells_where_everything_stands() {
         "hill-climb on guess, run 12345678",
         "best error 3.0000 (node 1, n = 1)  ▁███",
         "5 of 100 candidates planned, 1 dropped, 1 failed, 2 measured",
-        "16 s of 10 min 0 s, 0.00 USD, 3 evaluations",
+        "16 s of 10 min 0 s, 3 evaluations",
         "failures: 1 duplicate, 1 time out",
         "       4  tune       full       3 s",
         "       5  tune       making     8 s",
