@@ -21,7 +21,7 @@ import threading
 import traceback
 import types
 import warnings
-from typing import Any, NamedTuple, NoReturn, Optional
+from typing import Any, NamedTuple, NoReturn, Optional, Tuple
 
 FLUSH_FAILED = 120
 
@@ -42,6 +42,10 @@ class Program(NamedTuple):
 def names_beyond(bare: frozenset[str]) -> set[str]:
     """Modules that are loaded and that a Python which has just been started does not have."""
     return {name for name in sys.modules if "." not in name} - bare
+
+
+# The path of a file, what tells whether it has changed, and its code.
+Compiled = Tuple[str, Tuple[int, ...], Optional[types.CodeType]]
 
 
 class Guise:
@@ -66,7 +70,7 @@ class Guise:
         self._unchanging: dict[str, dict[str, Optional[str]]] = {}
         self._environment: Optional[dict[str, str]] = None
         self._has_user_site = False
-        self._code: Optional[tuple[str, tuple[int, ...], types.CodeType]] = None
+        self._code: Optional[Compiled] = None
 
     def know_modules(self) -> None:
         """To be called when everything is imported that is imported ahead."""
@@ -79,7 +83,7 @@ class Guise:
         """Gets ready for a program. What is wrong with it is for the fork to say."""
         try:
             self._show(program)
-            if not self.is_writable and (self._code is None or self._code[0] != program.path):
+            if not self.is_writable and not self._is_known(program.path):
                 self._code = _compile(program.path)
         except Exception:
             self.program = self._environment = None
@@ -120,12 +124,15 @@ class Guise:
 
     def compiled(self) -> Optional[types.CodeType]:
         """The code of the program's file, if that is still what was compiled."""
-        if self._code is None or self.program is None or self._code[0] != self.program.path:
-            return None
+        is_known = self.program is not None and self._is_known(self.program.path)
+        return self._code[2] if is_known and self._code is not None else None
+
+    def _is_known(self, path: str) -> bool:
+        """Whether it has been tried to compile the file as it is now."""
         try:
-            return self._code[2] if _stamp(os.stat(self._code[0])) == self._code[1] else None
+            return self._code is not None and self._code[:2] == (path, _stamp(os.stat(path)))
         except OSError:
-            return None
+            return False
 
     def _show(self, program: Program) -> None:
         """Environment, arguments, site and main module."""
@@ -179,16 +186,19 @@ class Guise:
                     del sys.modules[loaded]
 
 
-def _compile(path: str) -> Optional[tuple[str, tuple[int, ...], types.CodeType]]:
-    """The code of a file that nobody writes to, if compiling it has nothing to say."""
+def _compile(path: str) -> Optional[Compiled]:
+    """The code of a file that nobody writes to; none of one about which compiling it has something to say."""
     try:
         with open(path, "rb") as file:
             stamp, source = _stamp(os.fstat(file.fileno())), file.read()
+    except OSError:
+        return None
+    try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             return path, stamp, compile(source, path, "exec", dont_inherit=True)
     except Exception:
-        return None
+        return path, stamp, None
 
 
 def _stamp(status: os.stat_result) -> tuple[int, ...]:
