@@ -209,6 +209,15 @@ pub(super) mod tests {
             &format!("0, {uuid}, NVIDIA GB10, [N/A], 580.95.05, 0000000F:01:00.0, [N/A]"),
             Ok(vec![shared]),
         );
+        let virtual_machine = Installed {
+            driver: "580.159.04".to_owned(),
+            bus_id: "00000000:00:06.0".to_owned(),
+            ..device_of(0, uuid, "NVIDIA H200", Some(143_771))
+        };
+        check(
+            &format!("0, {uuid}, NVIDIA H200, 143771, 580.159.04, 00000000:00:06.0, Disabled\n"),
+            Ok(vec![virtual_machine]),
+        );
         check("No devices were found\n", Ok(Vec::new()));
         check("", Ok(Vec::new()));
     }

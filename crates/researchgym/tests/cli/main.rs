@@ -24,6 +24,7 @@ mod listing;
 mod models;
 mod network;
 mod prune;
+mod real_gpu;
 mod reports;
 mod results;
 mod signals;
