@@ -20,7 +20,7 @@ struct Node<'a> {
 pub(super) struct Page<'a> {
     nodes: Vec<Node<'a>>,
     originals: u32,
-    classes: HashMap<String, u32>,
+    classes: HashMap<Cow<'a, str>, u32>,
     members: Vec<Vec<u32>>,
     pub(super) ends_with_newline: bool,
 }
@@ -67,11 +67,14 @@ impl<'a> Page<'a> {
     pub(super) fn new(text: &'a str) -> Self {
         let sentinel =
             Node { text: Cow::Borrowed(""), class: u32::MAX, previous: 0, next: 0, is_alive: true };
+        let lines = memchr::memchr_iter(b'\n', text.as_bytes()).count() + 1;
+        let mut nodes = Vec::with_capacity(lines + 1);
+        nodes.push(sentinel);
         let mut page = Self {
-            nodes: vec![sentinel],
+            nodes,
             originals: 0,
-            classes: HashMap::new(),
-            members: Vec::new(),
+            classes: HashMap::with_capacity(lines),
+            members: Vec::with_capacity(lines),
             ends_with_newline: text.is_empty() || text.ends_with('\n'),
         };
         if !text.is_empty() {
@@ -90,8 +93,11 @@ impl<'a> Page<'a> {
     }
 
     fn insert(&mut self, after: u32, text: Cow<'a, str>) -> u32 {
-        let key = key(&text);
-        let class = match self.classes.get(&key) {
+        let key = match &text {
+            Cow::Borrowed(text) => key(text),
+            Cow::Owned(text) => Cow::Owned(key(text).into_owned()),
+        };
+        let class = match self.classes.get(&*key) {
             Some(class) => *class,
             None => {
                 let class = self.index(self.members.len());
@@ -211,7 +217,7 @@ impl<'a> Page<'a> {
     /// Every place whose lines differ from the wanted in white space at most.
     fn places(&self, wanted: &[&str], compared: &mut usize) -> Result<Vec<u32>, Lost> {
         let classes: Option<Vec<u32>> =
-            wanted.iter().map(|line| self.classes.get(&key(line)).copied()).collect();
+            wanted.iter().map(|line| self.classes.get(&*key(line)).copied()).collect();
         let Some(classes) = classes else { return Ok(Vec::new()) };
         let rarest = (0..classes.len()).min_by_key(|at| self.members[classes[*at] as usize].len());
         let Some(rarest) = rarest else { return Ok(Vec::new()) };
@@ -351,7 +357,12 @@ fn fitted<'a>(text: &'a str, place: &Place) -> Cow<'a, str> {
 }
 
 /// A line with its white space reduced: none at the ends, one blank between words.
-fn key(line: &str) -> String {
+fn key(line: &str) -> Cow<'_, str> {
+    let line = line.trim();
+    let is_reduced = |pair: &[u8]| pair != b"  ";
+    if line.bytes().all(|byte| matches!(byte, b' '..=b'~')) && line.as_bytes().windows(2).all(is_reduced) {
+        return Cow::Borrowed(line);
+    }
     let mut key = String::with_capacity(line.len());
     for word in line.split_whitespace() {
         if !key.is_empty() {
@@ -359,5 +370,5 @@ fn key(line: &str) -> String {
         }
         key.push_str(word);
     }
-    key
+    Cow::Owned(key)
 }

@@ -74,6 +74,11 @@ impl Redactor {
         Redactor { inner: Arc::new(Inner { forms, search, longest, mark, ignored }) }
     }
 
+    /// Whether there is nothing to find.
+    pub fn is_empty(&self) -> bool {
+        self.inner.search.is_none()
+    }
+
     /// How many secrets were too short to be looked for.
     pub fn ignored(&self) -> usize {
         self.inner.ignored

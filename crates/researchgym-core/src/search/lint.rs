@@ -8,6 +8,8 @@
 
 use std::collections::BTreeMap;
 
+use memchr::memmem;
+
 use crate::inspect::effects::Place;
 use crate::inspect::excerpt::excerpt;
 use crate::inspect::nested::program_commands;
@@ -36,6 +38,8 @@ const HARNESS: [(&str, &str); 8] = [
 ];
 /// Calls that take a descriptor by its number.
 const BY_NUMBER: [&str; 4] = ["os.fdopen(", "socket.fromfd(", "socket.socket(fileno=", "socket(fileno="];
+/// What opens a file.
+const OPEN: &str = "open(";
 /// The most places of one file that are looked at.
 const MOST_PLACES: usize = 1000;
 
@@ -117,8 +121,8 @@ fn is_code(file: &str) -> bool {
 }
 
 fn harness(file: &str, text: &str) -> Option<Refusal> {
-    let there = HARNESS.iter().filter(|(name, _)| text.contains(name));
-    let named = there.filter_map(|(name, what)| Some((text.find(name)?, name, what)));
+    let find = |name: &str| memmem::find(text.as_bytes(), name.as_bytes());
+    let named = HARNESS.iter().filter_map(|(name, what)| Some((find(name)?, name, what)));
     let (at, name, what) = named.min()?;
     let description = format!("The program names `{name}`: {what}, which no candidate needs.");
     Some(refusal(file, text, at, "harness_touched", description))
@@ -126,8 +130,8 @@ fn harness(file: &str, text: &str) -> Option<Refusal> {
 
 /// `os.fdopen(3)`: descriptors above those of every program.
 fn numbered(file: &str, text: &str) -> Option<Refusal> {
-    let places = BY_NUMBER.iter().filter(|call| text.contains(**call)).flat_map(|call| {
-        text.match_indices(call).take(MOST_PLACES).filter(|(at, call)| {
+    let places = BY_NUMBER.iter().flat_map(|call| {
+        memmem::find_iter(text.as_bytes(), call).take(MOST_PLACES).filter(|at| {
             let number: String = text[at + call.len()..]
                 .trim_start()
                 .trim_start_matches("fileno=")
@@ -137,16 +141,16 @@ fn numbered(file: &str, text: &str) -> Option<Refusal> {
             number.parse::<u64>().is_ok_and(|number| number > 2)
         })
     });
-    let at = places.map(|(at, _)| at).min()?;
+    let at = places.min()?;
     let description = "The program takes a descriptor that it has not opened by its number.".to_owned();
     Some(refusal(file, text, at, "harness_touched", description))
 }
 
 /// Files that are opened to be written, and commands that write, at absolute places or above the working folder.
 fn outside(file: &str, text: &str) -> Option<Refusal> {
-    let opened = text.match_indices("open(").take(MOST_PLACES).find_map(|(at, call)| {
-        let (path, length) = literal(&text[at + call.len()..])?;
-        let rest = text[at + call.len() + length..].trim_start().strip_prefix(',')?.trim_start();
+    let opened = memmem::find_iter(text.as_bytes(), OPEN).take(MOST_PLACES).find_map(|at| {
+        let (path, length) = literal(&text[at + OPEN.len()..])?;
+        let rest = text[at + OPEN.len() + length..].trim_start().strip_prefix(',')?.trim_start();
         let (mode, _) = literal(rest.trim_start_matches("mode=").trim_start_matches("mode ="))?;
         let writes = mode.len() <= 3 && mode.contains(['w', 'a', 'x', '+']);
         (writes && is_outside(&path)).then_some((at, path))

@@ -30,7 +30,8 @@ impl Search {
         }
     }
 
-    /// Books a call that is over, with all that have ended meanwhile. The disk takes them in together, beside the loop.
+    /// Books a call that is over, with all that have ended meanwhile. The disk takes them in beside the loop, with whatever
+    /// comes within [`SYNC_EVERY`](super::SYNC_EVERY).
     fn on_over(&mut self, session: &mut Session, first: Over) -> Result<(), Failure> {
         let mut next = Some(first);
         let mut after = None;
@@ -45,7 +46,7 @@ impl Search {
                 other => after = other.ok(),
             }
         }
-        session.sync_nodes_beside()?;
+        self.is_unsynced = true;
         for (result, booked) in ended {
             // Who has gone has ended the search.
             let _ = booked.send(result);

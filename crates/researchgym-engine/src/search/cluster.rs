@@ -74,6 +74,8 @@ impl Evaluator for OnCluster {
     fn evaluate(self: Arc<Self>, job: Job) -> BoxFuture<'static, Result<Evaluation, Failure>> {
         Box::pin(async move {
             let _counted = Counted::new(&self.under_way);
+            // Beside the search's loop.
+            tokio::task::yield_now().await;
             self.carry_out(&job).await
         })
     }

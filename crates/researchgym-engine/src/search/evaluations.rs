@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt as _;
 use researchgym_core::action::Body;
 use researchgym_core::digest::Digest;
 use researchgym_core::event::Event;
@@ -55,16 +56,22 @@ impl Search {
         Ok(())
     }
 
+    /// What is judged at once is judged here: handing it to another thread and back takes longer than many a judgement.
     fn begin(&mut self, job: Job) {
         let evaluation = job.evaluation;
-        let (evaluator, teller) = (self.evaluator.clone(), self.teller.clone());
-        self.beside.spawn(async move {
+        let evaluator = self.evaluator.clone();
+        let mut judged = Box::pin(async move {
             let began = Instant::now();
             let result = Box::new(evaluator.evaluate(job).await);
             let wall_ms = began.elapsed().as_millis() as u64;
-            // Who has gone has ended the search.
-            let _ = teller.send(Message::Evaluated { evaluation, wall_ms, result });
+            Message::Evaluated { evaluation, wall_ms, result }
         });
+        let teller = self.teller.clone();
+        // Who has gone has ended the search.
+        match judged.as_mut().now_or_never() {
+            Some(message) => drop(teller.send(message)),
+            None => drop(self.beside.spawn(async move { drop(teller.send(judged.await)) })),
+        }
     }
 
     fn job(

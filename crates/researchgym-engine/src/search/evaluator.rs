@@ -21,6 +21,7 @@ pub type Files = BTreeMap<String, Vec<u8>>;
 /// Evaluates candidates. All that it needs to know of a candidate is in the job.
 pub trait Evaluator: Send + Sync {
     /// Runs one stage of an evaluation to its end. If the future is dropped, everything that it has started is killed.
+    /// It is first polled on the search's own thread: one that has more to do than to judge yields first.
     fn evaluate(self: Arc<Self>, job: Job) -> BoxFuture<'static, Result<Evaluation, Failure>>;
 
     /// Whether an evaluation that was begun before the program died still goes on, or is over and its result kept: then it is

@@ -189,7 +189,7 @@ impl Search {
             working_ms: session.working_ms(),
         };
         self.nothing.0 = 0;
-        self.record(session, Event::NodeBuilt(Box::new(built)))?;
+        self.gather(session, Event::NodeBuilt(Box::new(built)))?;
         if is_candidate {
             self.known.entry(artefact).or_insert(id);
             if let Some(index) = &mut self.similar {

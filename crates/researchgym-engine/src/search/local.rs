@@ -99,7 +99,11 @@ pub(crate) struct InJob {
 
 impl Evaluator for Local {
     fn evaluate(self: Arc<Self>, job: Job) -> BoxFuture<'static, Result<Evaluation, Failure>> {
-        Box::pin(async move { self.stage(&job).await })
+        Box::pin(async move {
+            // Beside the search's loop.
+            tokio::task::yield_now().await;
+            self.stage(&job).await
+        })
     }
 
     fn close(self: Arc<Self>) -> BoxFuture<'static, ()> {

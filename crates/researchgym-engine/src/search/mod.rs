@@ -36,17 +36,17 @@ mod warm;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt as _, StreamExt as _};
 use researchgym_core::action::Action;
 use researchgym_core::digest::Digest;
 use researchgym_core::edit::Surface;
 use researchgym_core::event::{Ending, Event};
 use researchgym_core::failure::{Boundary, Failure};
-use researchgym_core::search::context::{Step, Told};
+use researchgym_core::search::context::{Memory, Step, Told};
 use researchgym_core::search::similarity::Index;
 use researchgym_core::search::{Ensemble, NodeId, SearchSpec, StageSpending, Status, Tree};
 use researchgym_core::task::Task;
@@ -77,8 +77,8 @@ use crate::gpu::Gpus;
 use crate::model::Door;
 use crate::session::{Granted, RecordedAsk, Session, Stop};
 
-/// Scores reach the disk at least this often.
-const SYNC_EVERY_MS: u128 = 100;
+/// What was paid for and what was measured is brought to the disk this often, where there is any.
+const SYNC_EVERY: Duration = Duration::from_millis(100);
 
 /// A search at work.
 struct Search {
@@ -118,6 +118,8 @@ struct Search {
     description: String,
     /// Protected files, for models.
     protected: Files,
+    /// What was put into words for models.
+    told: Memory,
     messages: mpsc::UnboundedReceiver<Message>,
     teller: mpsc::UnboundedSender<Message>,
     entries: mpsc::UnboundedReceiver<Entry>,
@@ -181,6 +183,21 @@ enum Message {
     Progressed { evaluation: u64, progress: Progress },
     /// An evaluation is over.
     Evaluated { evaluation: u64, wall_ms: u64, result: Box<Result<Evaluation, Failure>> },
+}
+
+impl Message {
+    /// Whether it changes nothing for the policy: who makes a candidate only asks.
+    fn is_question(&self) -> bool {
+        matches!(self, Message::Proposed { .. } | Message::CodeOpening { .. } | Message::Embedding(_))
+    }
+}
+
+/// What a loop waits for.
+enum Came {
+    Entry(Entry),
+    Message(Message),
+    /// Something beside the loop has ended.
+    Ended,
 }
 
 /// Where candidates may be evaluated.
@@ -295,37 +312,67 @@ impl Search {
         self.beside.len() + self.making.len()
     }
 
-    /// Waits for the next message and takes it in, with all that lie ready.
+    /// Takes in what lies ready, or waits for what comes next: up to one thing after which there may be something to plan.
     async fn take_in(&mut self, session: &mut Session) -> Result<(), Stop> {
-        enum Next {
-            Message(Option<Message>),
-            Entry(Option<Entry>),
-            Ended,
-        }
-        let next = {
-            let only_queued = self.only_queued(session);
-            let (messages, entries) = (&mut self.messages, &mut self.entries);
-            let (beside, making) = (&mut self.beside, &mut self.making);
-            let next = async {
-                tokio::select! {
-                    biased;
-                    entry = entries.recv() => Next::Entry(entry),
-                    message = messages.recv() => Next::Message(message),
-                    Some(()) = making.next() => Next::Ended,
-                    Some(_) = beside.join_next() => Next::Ended,
-                }
-            };
-            match only_queued {
-                true => session.wait_in_queue(next).await?,
-                false => session.wait_for(next).await?,
-            }
+        let mut next = match self.ready() {
+            Some(came) => Some(came),
+            None => Some(self.wait(session).await?),
         };
-        match next {
-            Next::Message(Some(message)) => self.on_message(session, message)?,
-            Next::Entry(Some(entry)) => self.on_entry(session, entry)?,
-            Next::Message(None) | Next::Entry(None) | Next::Ended => {}
+        while let Some(came) = next {
+            match came {
+                Came::Entry(entry) => self.on_entry(session, entry)?,
+                Came::Message(message) => {
+                    let is_question = message.is_question();
+                    self.on_message(session, message)?;
+                    if !is_question {
+                        return Ok(());
+                    }
+                }
+                Came::Ended => return Ok(()),
+            }
+            // Whoever has asked goes on at once.
+            next = self.ready();
         }
         Ok(())
+    }
+
+    /// What lies ready, those who make candidates having gone as far as they can.
+    fn ready(&mut self) -> Option<Came> {
+        let mut has_gone_on = false;
+        loop {
+            if let Ok(entry) = self.entries.try_recv() {
+                return Some(Came::Entry(entry));
+            }
+            if let Ok(message) = self.messages.try_recv() {
+                return Some(Came::Message(message));
+            }
+            if std::mem::replace(&mut has_gone_on, true) {
+                return None;
+            }
+            // Whether one of them has ended does not matter: what it came to it has told.
+            let _ = self.making.next().now_or_never();
+        }
+    }
+
+    async fn wait(&mut self, session: &mut Session) -> Result<Came, Stop> {
+        let due = self.due();
+        let only_queued = self.only_queued(session);
+        let (messages, entries) = (&mut self.messages, &mut self.entries);
+        let (beside, making) = (&mut self.beside, &mut self.making);
+        let next = async {
+            tokio::select! {
+                biased;
+                Some(entry) = entries.recv() => Came::Entry(entry),
+                Some(message) = messages.recv() => Came::Message(message),
+                Some(()) = making.next() => Came::Ended,
+                Some(_) = beside.join_next() => Came::Ended,
+                () = due => Came::Ended,
+            }
+        };
+        match only_queued {
+            true => session.wait_in_queue(next).await,
+            false => session.wait_for(next).await,
+        }
     }
 
     /// Whether all that is under way waits in a cluster's queue, so that nobody works for the run.
@@ -366,6 +413,18 @@ impl Search {
     /// Appends an event of the search and tells the policy what it changed.
     fn record(&mut self, session: &mut Session, event: Event) -> Result<(), Failure> {
         session.record_node(event)?;
+        self.observe(session);
+        Ok(())
+    }
+
+    /// The same for an event that [another follows](Session::gather_node) before anything outside builds on it.
+    fn gather(&mut self, session: &mut Session, event: Event) -> Result<(), Failure> {
+        session.gather_node(event)?;
+        self.observe(session);
+        Ok(())
+    }
+
+    fn observe(&mut self, session: &Session) {
         let tree = tree(session);
         for change in tree.changed() {
             self.mind.observe(tree, *change);
@@ -373,11 +432,21 @@ impl Search {
             self.ensemble.observe(tree, *change);
             self.spending.observe(tree, *change);
         }
-        Ok(())
+    }
+
+    /// Until what was booked or measured is to reach the disk, if anything was.
+    fn due(&self) -> impl Future<Output = ()> + use<> {
+        let at = self.is_unsynced.then(|| tokio::time::Instant::from_std(self.synced + SYNC_EVERY));
+        async move {
+            match at {
+                Some(at) => tokio::time::sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        }
     }
 
     fn sync_if_due(&mut self, session: &mut Session) -> Result<(), Failure> {
-        if !self.is_unsynced || self.synced.elapsed().as_millis() < SYNC_EVERY_MS {
+        if !self.is_unsynced || self.synced.elapsed() < SYNC_EVERY {
             return Ok(());
         }
         if self.evaluator.keeps() {

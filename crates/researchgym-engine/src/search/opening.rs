@@ -13,6 +13,7 @@ use researchgym_core::executor::{Executor, SlurmSpec};
 use researchgym_core::failure::{Boundary, Failure};
 use researchgym_core::gpu::GpuRequest;
 use researchgym_core::manifest::Manifest;
+use researchgym_core::search::context::Memory;
 use researchgym_core::search::event::{Evaluated, EvaluationOutcome};
 use researchgym_core::search::policy::external::Message;
 use researchgym_core::search::similarity::{Index, Shingles};
@@ -118,6 +119,7 @@ impl Search {
             rounds: HashMap::new(),
             description,
             protected,
+            told: Memory::default(),
             messages,
             teller,
             entries,

@@ -170,7 +170,7 @@ impl Search {
         let count = plans.len() as NodeId;
         let working_ms = session.working_ms();
         let planned = Planned { ask, free: free as u32, first, plans, note, working_ms };
-        self.record(session, Event::Planned(Box::new(planned)))?;
+        self.gather(session, Event::Planned(Box::new(planned)))?;
         for node in first..first + count {
             self.make(session, node)?;
         }

@@ -158,6 +158,7 @@ impl Search {
             protected: &self.protected,
             files: &|node| contents.borrow_mut().inherited(tree, node).ok(),
             body: &text,
+            memory: &self.told,
         };
         context::opening(&asked).map_err(|error| error.to_string())
     }

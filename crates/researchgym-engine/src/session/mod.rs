@@ -296,6 +296,7 @@ impl Session {
     /// # Errors
     /// As [`Session::think`].
     pub async fn wait_for<T>(&mut self, something: impl Future<Output = T>) -> Result<T, Stop> {
+        self.recorder.flush()?;
         let sandbox = self.sandbox.clone();
         self.attend_until(sandbox.guarded(something)).await
     }

@@ -63,6 +63,11 @@ impl Session {
         self.recorder.append(event)
     }
 
+    /// The same for an event that another one or [waiting](Session::wait_for) follows before anything outside builds on it.
+    pub(crate) fn gather_node(&mut self, event: Event) -> Result<(), Failure> {
+        self.recorder.gather(event)
+    }
+
     /// Waits until all of them are on the disk.
     pub(crate) fn sync_nodes(&mut self) -> Result<(), Failure> {
         tokio::task::block_in_place(|| self.recorder.sync())
@@ -198,7 +203,7 @@ impl Session {
         self.recorder.append(Event::ModelRetried { call, failure, wait_ms }).map(drop)
     }
 
-    /// Books a call that is over. [`Session::sync_nodes_beside`] is to follow.
+    /// Books a call that is over, as [gathered](Session::gather_node). [`Session::sync_nodes_beside`] is to follow.
     pub(crate) fn book_call(
         &mut self,
         door: &Door,
@@ -210,7 +215,7 @@ impl Session {
         let Granted { call, grant, .. } = granted;
         let outcome = self.called(door, call, grant, attempted, *attempts, *waited, latency)?;
         let (cost, tokens) = (outcome.called.cost, outcome.called.usage.total());
-        self.recorder.append(Event::ModelCalled(Box::new(outcome.called)))?;
+        self.recorder.gather(Event::ModelCalled(Box::new(outcome.called)))?;
         Ok(Booked { result: outcome.result, cost, tokens, again: outcome.again })
     }
 

@@ -82,19 +82,44 @@ impl Recorder {
         })
     }
 
-    /// Appends one event and gives its line. The event is in the kernel's hands before this returns.
+    /// Appends one event and gives its line. The event, and all that were gathered before it, are in the kernel's hands
+    /// before this returns.
     pub(crate) fn append(&mut self, event: Event) -> Result<Line, Failure> {
+        let line = self.line(event)?;
+        self.flush()?;
+        self.fold(&line)?;
+        Ok(line)
+    }
+
+    /// The same for an event that another one or [`Recorder::flush`] follows before anything outside builds on it: a write
+    /// takes longer than all else.
+    pub(crate) fn gather(&mut self, event: Event) -> Result<(), Failure> {
+        let line = self.line(event)?;
+        self.fold(&line)
+    }
+
+    fn line(&mut self, event: Event) -> Result<Line, Failure> {
         let redactor = self.redactor.as_ref();
         let hide = |line: &str| without_keys(line, redactor?);
+        Ok(self.log.gather_hiding(&event_time(Timestamp::now()), event, hide)?)
+    }
+
+    fn fold(&mut self, line: &Line) -> Result<(), Failure> {
+        self.state.apply(line).map_err(|error| Failure::new(Boundary::Store, error.to_string()))?;
+        (self.observer)(line, &self.state);
+        Ok(())
+    }
+
+    /// Hands what was gathered to the kernel.
+    pub(crate) fn flush(&mut self) -> Result<(), Failure> {
         let log = &mut self.log;
-        let append = || log.append_hiding(&event_time(Timestamp::now()), event, hide);
-        let line = match &self.behind {
-            Some(behind) => behind.appending(append),
-            None => append(),
-        }?;
-        self.state.apply(&line).map_err(|error| Failure::new(Boundary::Store, error.to_string()))?;
-        (self.observer)(&line, &self.state);
-        Ok(line)
+        if !log.is_gathering() {
+            return Ok(());
+        }
+        Ok(match &self.behind {
+            Some(behind) => behind.appending(|| log.flush()),
+            None => log.flush(),
+        }?)
     }
 
     /// Appends one event and waits until it is on the disk: for paid calls, scores and endings.
@@ -113,6 +138,7 @@ impl Recorder {
 
     /// Waits until everything appended so far is on the disk.
     pub(crate) fn sync(&mut self) -> Result<(), Failure> {
+        self.flush()?;
         if let Some(behind) = &self.behind {
             let settled = behind.settle();
             self.unless_lost(settled)?;
@@ -123,6 +149,7 @@ impl Recorder {
     /// Has everything appended so far brought to the disk beside the run, which goes on meanwhile; it waits only if it is
     /// far ahead of the disk. An error is one of now or of an earlier time.
     pub(crate) fn sync_beside(&mut self) -> Result<(), Failure> {
+        self.flush()?;
         let behind = match &self.behind {
             Some(behind) => behind.clone(),
             None => {

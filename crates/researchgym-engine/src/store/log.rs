@@ -1,7 +1,8 @@
 //! The writer of a run's event log: it owns the chain.
 //!
-//! An event is one `write` of one line. When a write fails, what it left is cut off again and the log takes nothing
-//! more, so that no later event can follow a lost one. A log has one writer: whoever holds the run's lock.
+//! An event is one line, and a `write` takes over one line or some that were gathered. When a write fails, what it left
+//! is cut off again and the log takes nothing more, so that no later event can follow a lost one. A log has one writer:
+//! whoever holds the run's lock.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek as _, SeekFrom, Write as _};
@@ -23,9 +24,18 @@ pub struct EventLog {
     path: PathBuf,
     next_seq: u64,
     head: Digest,
-    length: u64,
-    poisoned: bool,
+    /// Lines that are not written yet.
     buffer: Vec<u8>,
+    written: Written,
+    poisoned: bool,
+}
+
+/// What the kernel has.
+#[derive(Clone, Copy, Debug)]
+struct Written {
+    next_seq: u64,
+    head: Digest,
+    length: u64,
 }
 
 impl EventLog {
@@ -82,7 +92,8 @@ impl EventLog {
     }
 
     fn at(file: File, path: PathBuf, next_seq: u64, head: Digest, length: u64) -> EventLog {
-        EventLog { file, path, next_seq, head, length, poisoned: false, buffer: Vec::new() }
+        let written = Written { next_seq, head, length };
+        EventLog { file, path, next_seq, head, buffer: Vec::new(), written, poisoned: false }
     }
 
     fn cut_torn_tail(&mut self, folder: &RunFolder) -> Result<(), StoreError> {
@@ -94,13 +105,13 @@ impl EventLog {
             .mode(0o600)
             .open(&kept_path)
             .map_err(StoreError::io("create", &kept_path))?;
-        self.file.seek(SeekFrom::Start(self.length)).map_err(StoreError::io("read", &self.path))?;
+        self.file.seek(SeekFrom::Start(self.written.length)).map_err(StoreError::io("read", &self.path))?;
         io::copy(&mut self.file, &mut kept)
             .and_then(|_| kept.write_all(b"\n"))
             .and_then(|()| kept.sync_data())
             .map_err(StoreError::io("write", &kept_path))?;
         self.file
-            .set_len(self.length)
+            .set_len(self.written.length)
             .and_then(|()| self.file.sync_data())
             .map_err(StoreError::io("cut", &self.path))
     }
@@ -122,6 +133,18 @@ impl EventLog {
         event: Event,
         hide: impl FnOnce(&str) -> Option<Event>,
     ) -> Result<Line, StoreError> {
+        let line = self.gather_hiding(time, event, hide)?;
+        self.flush()?;
+        Ok(line)
+    }
+
+    /// The same, but the kernel has the event only after the next [`EventLog::flush`] or append.
+    pub(crate) fn gather_hiding(
+        &mut self,
+        time: &str,
+        event: Event,
+        hide: impl FnOnce(&str) -> Option<Event>,
+    ) -> Result<Line, StoreError> {
         if self.poisoned {
             return Err(StoreError::Poisoned { path: self.path.clone() });
         }
@@ -137,28 +160,39 @@ impl EventLog {
             line.event = event;
             (text, digest) = encoded(&line)?;
         }
-        self.buffer.clear();
         self.buffer.extend_from_slice(text.as_bytes());
         self.buffer.push(b'\n');
-        if let Err(error) = self.write_buffer() {
-            self.poisoned = true;
-            let _ = self.file.set_len(self.length);
-            return Err(StoreError::io("append to", &self.path)(error));
-        }
-        self.length += self.buffer.len() as u64;
         self.next_seq += 1;
         self.head = digest;
         Ok(line)
     }
 
-    /// One `write`; a short one means that the disk is full, and the second attempt says so.
-    fn write_buffer(&mut self) -> io::Result<()> {
-        self.file.write_all(&self.buffer)
+    /// Whether the kernel does not have all lines.
+    pub(crate) fn is_gathering(&self) -> bool {
+        !self.buffer.is_empty()
+    }
+
+    /// Writes what was gathered: one `write`; a short one means that the disk is full, and the second attempt says so.
+    pub(crate) fn flush(&mut self) -> Result<(), StoreError> {
+        let lines = std::mem::take(&mut self.buffer);
+        if let Err(error) = self.file.write_all(&lines) {
+            self.poisoned = true;
+            let Written { next_seq, head, length } = self.written;
+            (self.next_seq, self.head) = (next_seq, head);
+            let _ = self.file.set_len(length);
+            return Err(StoreError::io("append to", &self.path)(error));
+        }
+        let length = self.written.length + lines.len() as u64;
+        self.written = Written { next_seq: self.next_seq, head: self.head, length };
+        self.buffer = lines;
+        self.buffer.clear();
+        Ok(())
     }
 
     /// Waits until the disk has all events. Whoever needs the blobs that they name calls [`super::Blobs::sync_pending`]
     /// first, so that no durable event names a blob that is not.
     pub fn sync(&mut self) -> Result<(), StoreError> {
+        self.flush()?;
         self.file.sync_data().map_err(|error| {
             // After a failed sync the kernel may have dropped the pages: nothing may build on them.
             self.poisoned = true;

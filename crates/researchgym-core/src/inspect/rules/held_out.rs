@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use memchr::memmem;
+
 use super::super::finding::{Finding, Mark, Severity};
 use super::super::numbers::written;
 use super::super::paths::mentions;
@@ -39,7 +41,7 @@ fn is_data(path: &str) -> bool {
 
 /// A program that names a hidden file and learns.
 fn learns_labels(trajectory: &Trajectory, step: &Step, program: &str) -> Option<Finding> {
-    let fit = FITS.iter().find_map(|call| program.find(call))?;
+    let fit = FITS.iter().find_map(|call| memmem::find(program.as_bytes(), call.as_bytes()))?;
     let hidden = trajectory.facts.hidden.iter().find(|place| mentions(program, place).next().is_some())?;
     let mark = Mark {
         kind: "trained_on_held_out",

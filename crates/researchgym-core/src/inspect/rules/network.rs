@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use memchr::memmem;
+
 use crate::web::{Address, Blocklist};
 
 use super::super::excerpt::bounded;
@@ -66,7 +68,9 @@ fn blocked(entries: &[Blocklist], step: &Step, text: &str) -> Option<Finding> {
 }
 
 fn metadata(step: &Step, text: &str) -> Option<Finding> {
-    let plain = METADATA.iter().find_map(|host| Some(((*host).to_owned(), text.find(host)?)));
+    let plain = METADATA
+        .iter()
+        .find_map(|host| Some(((*host).to_owned(), memmem::find(text.as_bytes(), host.as_bytes())?)));
     let (host, at) = plain.or_else(|| encoded(step, text))?;
     Some(Finding::at(
         step,

@@ -1,5 +1,8 @@
 //! What is known about candidates, in a line each: how they were made, what they changed, what became of them.
 
+use std::mem::{Discriminant, discriminant};
+use std::sync::Arc;
+
 use super::Asked;
 use super::code::summary;
 use super::room::{fenced, number, one_line, shortened};
@@ -68,7 +71,14 @@ fn measured(tree: &Tree, node: &Node) -> String {
 }
 
 /// What a candidate is about: its idea, else what it changed.
-pub(super) fn about(asked: &Asked<'_>, node: &Node) -> String {
+pub(super) fn about(asked: &Asked<'_>, node: &Node) -> Arc<str> {
+    match node.status.is_settled() {
+        true => asked.memory.about(node.id, || in_words(asked, node)),
+        false => in_words(asked, node).into(),
+    }
+}
+
+fn in_words(asked: &Asked<'_>, node: &Node) -> String {
     if node.operator == Operator::Baseline {
         return "the program that the search began with".to_owned();
     }
@@ -82,7 +92,19 @@ pub(super) fn about(asked: &Asked<'_>, node: &Node) -> String {
     }
 }
 
+/// What a candidate's outcome depends on: status and number of measurements, its own and those of its base.
+pub(super) type Stamp = [Option<(Discriminant<Status>, usize)>; 2];
+
 fn line(asked: &Asked<'_>, node: &Node) -> String {
+    let of = |node: &Node| (discriminant(&node.status), node.measurements.len());
+    let base = node.base().and_then(|base| asked.tree.get(base));
+    match node.status.is_settled() {
+        true => asked.memory.line(node.id, [Some(of(node)), base.map(of)], || told(asked, node)).to_string(),
+        false => told(asked, node),
+    }
+}
+
+fn told(asked: &Asked<'_>, node: &Node) -> String {
     let operator = node.operator.name();
     let about = about(asked, node);
     let about = about.trim_end_matches('.');

@@ -18,7 +18,8 @@ mod template;
 mod tests;
 mod turns;
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use schemars::JsonSchema;
@@ -66,6 +67,60 @@ pub struct Asked<'a> {
     pub files: &'a dyn Fn(NodeId) -> Option<Arc<Files>>,
     /// The text of a body; nothing if it is not text or not there.
     pub body: &'a dyn Fn(&Body) -> Option<String>,
+    /// What was found out for openings of the same search before.
+    pub memory: &'a Memory,
+}
+
+/// What openings of one search say again and again, so that it is put into words once.
+#[derive(Debug, Default)]
+pub struct Memory {
+    /// What settled candidates are about.
+    about: RefCell<HashMap<NodeId, Arc<str>>>,
+    /// The lines that tell of them, and what their words depended on.
+    lines: RefCell<HashMap<NodeId, (history::Stamp, Arc<str>)>>,
+    /// System messages, by what they depend on.
+    systems: RefCell<Vec<(rules::Depends, String)>>,
+}
+
+impl Memory {
+    /// So many candidates are remembered.
+    const MOST: usize = 4096;
+
+    fn about(&self, id: NodeId, put: impl FnOnce() -> String) -> Arc<str> {
+        if let Some(known) = self.about.borrow().get(&id) {
+            return known.clone();
+        }
+        let words: Arc<str> = put().into();
+        let mut about = self.about.borrow_mut();
+        if about.len() >= Memory::MOST {
+            about.clear();
+        }
+        about.insert(id, words.clone());
+        words
+    }
+
+    fn line(&self, id: NodeId, stamp: history::Stamp, put: impl FnOnce() -> String) -> Arc<str> {
+        if let Some((_, known)) = self.lines.borrow().get(&id).filter(|(known, _)| *known == stamp) {
+            return known.clone();
+        }
+        let words: Arc<str> = put().into();
+        let mut lines = self.lines.borrow_mut();
+        if lines.len() >= Memory::MOST {
+            lines.clear();
+        }
+        lines.insert(id, (stamp, words.clone()));
+        words
+    }
+
+    fn system(&self, depends: rules::Depends, put: impl FnOnce() -> String) -> String {
+        let known =
+            self.systems.borrow().iter().find(|(known, _)| *known == depends).map(|(_, text)| text.clone());
+        known.unwrap_or_else(|| {
+            let text = put();
+            self.systems.borrow_mut().push((depends, text.clone()));
+            text
+        })
+    }
 }
 
 /// What is wanted of a model.

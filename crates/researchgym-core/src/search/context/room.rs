@@ -33,16 +33,19 @@ pub(super) fn longest_ticks(text: &str) -> usize {
 
 /// A path or command within a sentence; what could break the line is written as an escape.
 pub(super) fn inline(text: &str) -> String {
-    let plain: String = text.chars().flat_map(escaped).collect();
+    let plain = match text.chars().any(breaks_lines) {
+        true => text.chars().flat_map(escaped).collect(),
+        false => text.to_owned(),
+    };
     if plain.contains('`') { format!("`` {plain} ``") } else { format!("`{plain}`") }
 }
 
 fn escaped(character: char) -> Vec<char> {
-    if character.is_control() || matches!(character, '\u{2028}' | '\u{2029}') {
-        character.escape_default().collect()
-    } else {
-        vec![character]
-    }
+    if breaks_lines(character) { character.escape_default().collect() } else { vec![character] }
+}
+
+fn breaks_lines(character: char) -> bool {
+    character.is_control() || matches!(character, '\u{2028}' | '\u{2029}')
 }
 
 /// The text on one line, of at most so many characters.

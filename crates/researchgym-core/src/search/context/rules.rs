@@ -7,9 +7,20 @@ use crate::score::Direction;
 use crate::search::EditForm;
 use crate::task::Task;
 
+/// On what the system message of a search depends: whether code is asked for, the form of changes, and the bits of what the
+/// baseline has.
+pub(super) type Depends = (bool, EditForm, Option<u64>);
+
 /// The text of the system message.
 pub(super) fn system(asked: &Asked<'_>) -> String {
-    let rules: Vec<String> = rules(asked).into_iter().map(|rule| format!("- {rule}")).collect();
+    let asks_for_code = matches!(asked.step, Step::Code { .. });
+    let baseline = baseline(asked);
+    let depends = (asks_for_code, asked.form, baseline.map(f64::to_bits));
+    asked.memory.system(depends, || written(asked, baseline))
+}
+
+fn written(asked: &Asked<'_>, baseline: Option<f64>) -> String {
+    let rules: Vec<String> = rules(asked, baseline).into_iter().map(|rule| format!("- {rule}")).collect();
     let form = match asked.step {
         Step::Ideas { .. } => "",
         Step::Code { .. } => format_words(asked.form),
@@ -27,7 +38,7 @@ pub(super) fn format_words(form: EditForm) -> &'static str {
     part(&FORMATS, name)
 }
 
-fn rules(asked: &Asked<'_>) -> Vec<String> {
+fn rules(asked: &Asked<'_>, baseline: Option<f64>) -> Vec<String> {
     let task = asked.task;
     let editable = task.search.as_ref().map(|search| search.editable.as_slice()).unwrap_or_default();
     let mut rules = Vec::new();
@@ -43,7 +54,7 @@ fn rules(asked: &Asked<'_>) -> Vec<String> {
     }
     rules.push(run(task));
     rules.push(metric(task));
-    if let Some(value) = baseline(asked) {
+    if let Some(value) = baseline {
         rules.push(fill(part(&RULES, "baseline"), &[("value", &number(value))]));
     }
     let floor = task.baseline.as_ref().map_or(0.0, |baseline| baseline.noise_floor);

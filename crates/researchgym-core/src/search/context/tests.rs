@@ -41,6 +41,10 @@ impl<'a> Question<'a> {
     }
 
     fn told(&self) -> Result<Told, TooLittleRoom> {
+        self.told_from(&Memory::default())
+    }
+
+    fn told_from(&self, memory: &Memory) -> Result<Told, TooLittleRoom> {
         opening(&Asked {
             task: &self.example.task,
             description: self.description,
@@ -58,14 +62,16 @@ impl<'a> Question<'a> {
                 Body::Text(text) => Some(text.clone()),
                 Body::Base64(_) | Body::Blob { .. } => None,
             },
+            memory,
         })
     }
 
     /// System text and user text.
     fn texts(&self) -> [String; 2] {
-        let told = self.told().expect("enough room");
+        let memory = Memory::default();
+        let told = self.told_from(&memory).expect("enough room");
         assert!(told.messages.iter().map(message_bound).sum::<u64>() <= self.context_tokens);
-        assert_eq!(self.told(), Ok(told.clone()));
+        assert_eq!([self.told(), self.told_from(&memory)], [Ok(told.clone()), Ok(told.clone())]);
         let text = |message: &Message| match message {
             Message::System { text } => text.clone(),
             Message::User { content } => match content.as_slice() {
