@@ -233,7 +233,7 @@ impl Log {
     fn push(&mut self, event: Event) -> Outcome<()> {
         let time = format!("2026-01-01T00:00:{:02}.{:03}Z", self.seq / 1000 % 60, self.seq % 1000);
         let (text, digest) = encode_line(&Line { seq: self.seq, prev: self.prev, time, event })?;
-        self.writer.write_all(text.as_bytes())?;
+        self.writer.write_all(&text)?;
         self.writer.write_all(b"\n")?;
         self.bytes += text.len() as u64 + 1;
         (self.seq, self.prev) = (self.seq + 1, digest);

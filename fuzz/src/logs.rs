@@ -20,7 +20,7 @@ pub fn event_log(data: &[u8]) -> bool {
     for bytes in data.split(|&byte| byte == b'\n') {
         let Ok(line) = chain::parse_line(bytes) else { continue };
         if let Ok((text, _)) = chain::encode_line(&line) {
-            assert_eq!(chain::parse_line(text.as_bytes()).expect("we read what we write"), line);
+            assert_eq!(chain::parse_line(&text).expect("we read what we write"), line);
         }
         match &mut state {
             None => state = RunState::start(&line).ok(),

@@ -63,23 +63,41 @@ pub enum ChainError {
 }
 
 /// The line's exact bytes without a newline, and their hash.
-pub fn encode_line(line: &Line) -> Result<(String, Digest), EncodeError> {
-    let text = serde_json::to_string(line).map_err(EncodeError::Json)?;
+pub fn encode_line(line: &Line) -> Result<(Vec<u8>, Digest), EncodeError> {
+    let mut text = Vec::new();
+    let digest = append_line(line, &mut text)?;
+    Ok((text, digest))
+}
+
+/// Appends the line's exact bytes without a newline to a buffer, and gives their hash. What is refused leaves the buffer as
+/// it was.
+pub fn append_line(line: &Line, buffer: &mut Vec<u8>) -> Result<Digest, EncodeError> {
+    let start = buffer.len();
+    let appended = write_line(line, buffer);
+    if appended.is_err() {
+        buffer.truncate(start);
+    }
+    appended
+}
+
+fn write_line(line: &Line, buffer: &mut Vec<u8>) -> Result<Digest, EncodeError> {
+    let start = buffer.len();
+    serde_json::to_writer(&mut *buffer, line).map_err(EncodeError::Json)?;
+    let text = &buffer[start..];
     if text.len() > MAX_LINE_BYTES {
         return Err(EncodeError::TooLong(text.len()));
     }
     // The encoder writes `null` for a number that is not finite. Only then is reading back worth its time.
-    if may_hold_no_number(&text) && serde_json::from_str::<Line>(&text).ok().as_ref() != Some(line) {
+    if may_hold_no_number(text) && serde_json::from_slice::<Line>(text).ok().as_ref() != Some(line) {
         return Err(EncodeError::NotFinite);
     }
-    let digest = Digest::of(text.as_bytes());
-    Ok((text, digest))
+    Ok(Digest::of(text))
 }
 
 /// Whether there is a `null` other than the one with which scores say that they have no fault. What stands before that
 /// one is the end of an object, and before a number within an object never is.
-fn may_hold_no_number(text: &str) -> bool {
-    let count = |wanted: &str| memmem::find_iter(text.as_bytes(), wanted).count();
+fn may_hold_no_number(text: &[u8]) -> bool {
+    let count = |wanted: &str| memmem::find_iter(text, wanted).count();
     let nulls = count("null");
     nulls > 0 && nulls > count("},\"invalid\":null")
 }
@@ -153,19 +171,19 @@ mod tests {
         let prev = Digest::of(b"before");
         let written = line(4, prev, "two\nlines");
         let (text, digest) = encode_line(&written).unwrap();
-        assert!(!text.contains('\n'));
-        assert_eq!(digest, Digest::of(text.as_bytes()));
-        assert_eq!(check_line(text.as_bytes(), 4, prev).unwrap(), (written, digest));
+        assert!(!text.contains(&b'\n'));
+        assert_eq!(digest, Digest::of(&text));
+        assert_eq!(check_line(&text, 4, prev).unwrap(), (written, digest));
     }
 
     #[test]
     fn a_line_elsewhere_is_refused() {
         let prev = Digest::of(b"before");
         let (text, _) = encode_line(&line(4, prev, "x")).unwrap();
-        let check = |seq, prev| check_line(text.as_bytes(), seq, prev).unwrap_err();
+        let check = |seq, prev| check_line(&text, seq, prev).unwrap_err();
         assert!(matches!(check(5, prev), ChainError::OutOfOrder { expected: 5, found: 4 }));
         assert!(matches!(check(4, Digest::ZERO), ChainError::Broken));
         let (first, _) = encode_line(&line(0, Digest::ZERO, "x")).unwrap();
-        assert!(matches!(check_line(first.as_bytes(), 0, Digest::ZERO), Err(ChainError::Start)));
+        assert!(matches!(check_line(&first, 0, Digest::ZERO), Err(ChainError::Start)));
     }
 }

@@ -17,6 +17,7 @@ pub mod rules;
 pub mod shell;
 pub mod trajectory;
 pub mod verdict;
+pub mod words;
 
 pub use finding::{Finding, Severity, Source};
 pub use report::Report;

@@ -1,6 +1,6 @@
 //! The text of programs (Python, as a rule), as far as literals, statements and names of modules go.
 
-use memchr::memmem;
+use super::words::Words;
 
 /// The most calls of one program that are looked at.
 const MOST_CALLS: usize = 500;
@@ -9,17 +9,28 @@ const LONGEST_LITERAL: usize = 16 << 10;
 /// The most words of a list.
 const MOST_WORDS: usize = 200;
 /// Calls that give a text, or a list of words, to a shell or start it.
-const CALLS: [&str; 8] =
-    ["system(", "popen(", "Popen(", "check_call(", "check_output(", "getoutput(", "execSync(", "spawnSync("];
+static CALLS: Words = Words::of(&[
+    "system(",
+    "popen(",
+    "Popen(",
+    "check_call(",
+    "check_output(",
+    "getoutput(",
+    "execSync(",
+    "spawnSync(",
+]);
 /// The same, where the program names `subprocess`.
-const COMMON_CALLS: [&str; 2] = ["run(", "call("];
+static COMMON_CALLS: Words = Words::of(&["run(", "call("]);
+
+/// What stands between a module and another name of it.
+static RENAMED: Words = Words::of(&[" as "]);
 
 /// What a program hands to a shell: one text, or several words.
 pub fn shell_calls(program: &str) -> Vec<Vec<String>> {
     let has_subprocess = program.contains("subprocess");
-    let common = COMMON_CALLS.iter().filter(|_| has_subprocess);
+    let common = COMMON_CALLS.found(program).filter(|_| has_subprocess);
     let mut found = Vec::new();
-    for call in CALLS.iter().chain(common).filter(|call| program.contains(**call)) {
+    for (call, _) in CALLS.found(program).chain(common) {
         for (at, _) in program.match_indices(call).take(MOST_CALLS) {
             let is_end_of_other = program[..at].ends_with(|before: char| before.is_alphanumeric());
             if is_end_of_other && !program[..at].ends_with("get") {
@@ -118,10 +129,11 @@ pub fn statements(program: &str) -> impl Iterator<Item = &str> {
 
 /// Names under which a module is imported beside its own: `t` of `import time as t`.
 pub fn aliases<'p>(program: &'p str, module: &str) -> Vec<&'p str> {
-    let import = format!("import {module} as ");
-    let listed = format!(", {module} as ");
-    let places = [&import, &listed].into_iter().flat_map(|found| {
-        memmem::find_iter(program.as_bytes(), found.as_str()).map(move |at| at + found.len())
+    let places = ["import ", ", "].into_iter().flat_map(|lead| {
+        RENAMED.places(program).filter_map(move |(words, at)| {
+            let is_it = program[..at].strip_suffix(module)?.ends_with(lead);
+            is_it.then_some(at + words.len())
+        })
     });
     places
         .take(10)

@@ -113,19 +113,19 @@ impl Script {
             return Err(Refused::Invariant(broken));
         }
         let line = self.line(position).ok_or(Refused::AtEnd(self.positions()))?;
-        let texts = invariants::texts(request);
-        if let Some(unmet) = line.expect.as_ref().and_then(|expect| expect.unmet(&texts)) {
+        let unmet = line.expect.as_ref().and_then(|expect| expect.unmet(&invariants::texts(request)));
+        if let Some(unmet) = unmet {
             return Err(Refused::Unexpected { line: line.number, unmet });
         }
-        Ok(self.say(line, request, &texts, target, position))
+        Ok(self.say(line, request, target, position))
     }
 
-    fn say(&self, line: &Line, request: &Request, texts: &str, target: &Target, position: u64) -> Said {
+    fn say(&self, line: &Line, request: &Request, target: &Target, position: u64) -> Said {
         let delay = Duration::from_millis(line.delay_ms);
         if let Some(error) = &line.error {
             return Said { result: Err(error.failure()), delay };
         }
-        let usage = line.usage.unwrap_or_else(|| line.computed_usage(texts));
+        let usage = line.usage.unwrap_or_else(|| line.computed_usage(&invariants::texts(request)));
         if let Some(window) = self.header.facts.context_window.filter(|window| usage.input > *window) {
             let message =
                 format!("a prompt of {} tokens does not fit into a window of {window}", usage.input);

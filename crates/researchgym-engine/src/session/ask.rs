@@ -198,19 +198,15 @@ impl Session {
     ) -> Result<u64, Failure> {
         let call = self.recorder.state.ledger.calls() + 1;
         let kept = conversation.recorded();
-        let written = |value: Result<Vec<u8>, serde_json::Error>| {
-            let bytes =
-                value.map_err(|error| Failure::new(Boundary::Agent, format!("a message: {error}")))?;
-            self.recorder.keep(&bytes)
-        };
-        let added =
-            conversation.messages()[kept..].iter().map(|message| written(serde_json::to_vec(message)));
-        let added = added.collect::<Result<Vec<_>, _>>()?;
+        let mut added = Vec::new();
+        for message in &conversation.messages()[kept..] {
+            added.push(self.recorder.keep_json(message)?);
+        }
         let is_asked_alike =
             self.asked_with.as_ref().is_some_and(|(id, last)| *id == conversation.id && last == settings);
         let new_settings = match is_asked_alike {
             true => None,
-            false => Some(written(serde_json::to_vec(settings))?),
+            false => Some(self.recorder.keep_json(settings)?),
         };
         self.recorder.append(Event::ModelAsked(Box::new(ModelAsked {
             call,

@@ -11,6 +11,7 @@ use researchgym_core::model::redact::Redactor;
 use researchgym_core::result::{Context, RunResult};
 use researchgym_core::spec::AgentSpec;
 use researchgym_core::state::{Ended, RunState};
+use serde::Serialize;
 
 use super::behind::Behind;
 use crate::store::{Blobs, EventLog, RunFolder, RunLock, StoreError, event_time};
@@ -28,6 +29,8 @@ pub(crate) struct Recorder {
     redactor: Option<Redactor>,
     /// Once something was to reach the disk beside the run.
     behind: Option<Behind>,
+    /// Room for what is to be kept.
+    room: Vec<u8>,
     _lock: RunLock,
 }
 
@@ -66,7 +69,17 @@ impl Recorder {
             (AgentSpec::Search(_), Executor::Local) => folder.blobs().packing(),
             _ => folder.blobs(),
         };
-        Recorder { blobs, folder, state, log, observer, redactor: None, behind: None, _lock: lock }
+        Recorder {
+            blobs,
+            folder,
+            state,
+            log,
+            observer,
+            redactor: None,
+            behind: None,
+            room: Vec::new(),
+            _lock: lock,
+        }
     }
 
     /// From here on no event and no kept body holds one of these keys.
@@ -80,6 +93,17 @@ impl Recorder {
             Some(redactor) => self.blobs.body(&redactor.redact_bytes(bytes))?,
             None => self.blobs.body(bytes)?,
         })
+    }
+
+    /// The same for what is kept as JSON.
+    pub(crate) fn keep_json(&mut self, value: &impl Serialize) -> Result<Body, Failure> {
+        let mut room = std::mem::take(&mut self.room);
+        room.clear();
+        serde_json::to_writer(&mut room, value)
+            .map_err(|error| Failure::new(Boundary::Agent, format!("a message: {error}")))?;
+        let kept = self.keep(&room);
+        self.room = room;
+        kept
     }
 
     /// Appends one event and gives its line. The event, and all that were gathered before it, are in the kernel's hands
@@ -100,7 +124,7 @@ impl Recorder {
 
     fn line(&mut self, event: Event) -> Result<Line, Failure> {
         let redactor = self.redactor.as_ref();
-        let hide = |line: &str| without_keys(line, redactor?);
+        let hide = |line: &[u8]| without_keys(line, redactor?);
         Ok(self.log.gather_hiding(&event_time(Timestamp::now()), event, hide)?)
     }
 
@@ -191,11 +215,11 @@ impl Recorder {
 
 /// The event of a line without the keys that are in it, if any are. Nobody should ever put one into an event: this is for
 /// whoever echoes one.
-fn without_keys(line: &str, redactor: &Redactor) -> Option<Event> {
-    if !redactor.contains(line.as_bytes()) {
+fn without_keys(line: &[u8], redactor: &Redactor) -> Option<Event> {
+    if !redactor.contains(line) {
         return None;
     }
     let event =
-        serde_json::from_str::<Line>(line).ok().and_then(|line| serde_json::to_string(&line.event).ok())?;
+        serde_json::from_slice::<Line>(line).ok().and_then(|line| serde_json::to_string(&line.event).ok())?;
     serde_json::from_str(&redactor.redact(&event)).ok()
 }

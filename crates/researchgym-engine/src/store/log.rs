@@ -9,7 +9,7 @@ use std::io::{self, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 
-use researchgym_core::chain::{ChainError, encode_line};
+use researchgym_core::chain::{ChainError, append_line};
 use researchgym_core::digest::Digest;
 use researchgym_core::event::{Event, Line};
 
@@ -131,7 +131,7 @@ impl EventLog {
         &mut self,
         time: &str,
         event: Event,
-        hide: impl FnOnce(&str) -> Option<Event>,
+        hide: impl FnOnce(&[u8]) -> Option<Event>,
     ) -> Result<Line, StoreError> {
         let line = self.gather_hiding(time, event, hide)?;
         self.flush()?;
@@ -143,7 +143,7 @@ impl EventLog {
         &mut self,
         time: &str,
         event: Event,
-        hide: impl FnOnce(&str) -> Option<Event>,
+        hide: impl FnOnce(&[u8]) -> Option<Event>,
     ) -> Result<Line, StoreError> {
         if self.poisoned {
             return Err(StoreError::Poisoned { path: self.path.clone() });
@@ -152,15 +152,14 @@ impl EventLog {
             return Err(self.line_error(ChainError::Start));
         }
         let mut line = Line { seq: self.next_seq, prev: self.head, time: time.to_owned(), event };
-        let encoded = |line: &Line| {
-            encode_line(line).map_err(|source| StoreError::Encode { path: self.path.clone(), source })
-        };
-        let (mut text, mut digest) = encoded(&line)?;
-        if let Some(event) = hide(&text) {
+        let unwritable = |source| StoreError::Encode { path: self.path.clone(), source };
+        let start = self.buffer.len();
+        let mut digest = append_line(&line, &mut self.buffer).map_err(unwritable)?;
+        if let Some(event) = hide(&self.buffer[start..]) {
+            self.buffer.truncate(start);
             line.event = event;
-            (text, digest) = encoded(&line)?;
+            digest = append_line(&line, &mut self.buffer).map_err(unwritable)?;
         }
-        self.buffer.extend_from_slice(text.as_bytes());
         self.buffer.push(b'\n');
         self.next_seq += 1;
         self.head = digest;

@@ -87,6 +87,8 @@ struct Known {
     behind: BTreeSet<usize>,
     /// Names of packs may not be on the disk.
     is_new: bool,
+    /// Room for what is written.
+    record: Vec<u8>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -116,16 +118,22 @@ impl Packs {
         };
         let length = u32::try_from(bytes.len())
             .map_err(|_| StoreError::io("write", &path(folder, own))(io::ErrorKind::InvalidInput.into()))?;
-        let record = [&length.to_le_bytes(), digest.as_bytes().as_slice(), bytes].concat();
+        let mut record = std::mem::take(&mut known.record);
+        record.clear();
+        for part in [&length.to_le_bytes(), digest.as_bytes().as_slice(), bytes] {
+            record.extend_from_slice(part);
+        }
         let pack = &mut known.packs[own];
         let offset = pack.read;
-        if let Err(error) = (&*pack.file).write_all(&record) {
+        let appended = (&*pack.file).write_all(&record);
+        if let Err(error) = appended {
             // What it left of this record ends the pack: whatever comes begins another.
             let _ = pack.file.set_len(offset);
             known.own = None;
             return Err(StoreError::io("write", &path(folder, own))(error));
         }
         pack.read += record.len() as u64;
+        known.record = record;
         known.places.insert(digest, Place { pack: own, offset: offset + HEAD as u64, length });
         known.behind.insert(own);
         Ok(())

@@ -2,17 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use memchr::memmem;
-
 use super::super::finding::{Finding, Mark, Severity};
 use super::super::numbers::written;
 use super::super::paths::mentions;
 use super::super::trajectory::{Step, Trajectory};
+use super::super::words::Words;
 
 /// So many held-out ids in a program are a table.
 const LEAST_IDS: usize = 20;
 /// Calls with which models learn.
-const FITS: [&str; 5] = [".fit(", ".fit_transform(", ".partial_fit(", ".train(", ".fit_resample("];
+static FITS: Words = Words::of(&[".fit(", ".fit_transform(", ".partial_fit(", ".train(", ".fit_resample("]);
+/// What splits data for training.
+static SPLITS: Words = Words::of(&["train_test_split", "KFold", "ShuffleSplit", "random_split"]);
 /// Names that people give to data that is held out.
 const TEST_NAMES: [&str; 8] =
     ["X_test", "x_test", "y_test", "Y_test", "test_labels", "labels_test", "test_y", "test_targets"];
@@ -41,7 +42,7 @@ fn is_data(path: &str) -> bool {
 
 /// A program that names a hidden file and learns.
 fn learns_labels(trajectory: &Trajectory, step: &Step, program: &str) -> Option<Finding> {
-    let fit = FITS.iter().find_map(|call| memmem::find(program.as_bytes(), call.as_bytes()))?;
+    let (_, fit) = FITS.found(program).next()?;
     let hidden = trajectory.facts.hidden.iter().find(|place| mentions(program, place).next().is_some())?;
     let mark = Mark {
         kind: "trained_on_held_out",
@@ -56,33 +57,25 @@ fn learns_labels(trajectory: &Trajectory, step: &Step, program: &str) -> Option<
 
 /// `model.fit(X_test, y_test)` where nothing splits the training data under these names.
 fn learns_test(step: &Step, program: &str) -> Option<Finding> {
-    if ["train_test_split", "KFold", "ShuffleSplit", "random_split"]
-        .iter()
-        .any(|split| program.contains(split))
-        || !TEST_NAMES.iter().any(|name| program.contains(name))
-    {
+    let are_named = || TEST_NAMES.iter().any(|name| program.contains(name));
+    if !FITS.is_found(program) || SPLITS.is_found(program) || !are_named() {
         return None;
     }
-    let at = FITS
-        .iter()
-        .flat_map(|call| program.match_indices(call))
-        .map(|(at, call)| at + call.len())
-        .take(1000)
-        .find(|at| {
-            let near = &program[*at..super::super::excerpt::boundary(program, at + 1000).max(*at)];
-            let arguments = near.split([')', '\n']).next().unwrap_or_default();
-            // What is only watched during training is given by name.
-            let positional = arguments
-                .split("eval_set")
-                .next()
-                .unwrap_or_default()
-                .split("validation_data")
-                .next()
-                .unwrap_or_default();
-            let named = |name: &&str| mentions(positional, name).next().is_some();
-            let labels = TEST_NAMES.iter().filter(|name| !name.to_lowercase().starts_with("x_"));
-            labels.filter(|name| named(name)).count() > 0
-        })?;
+    let at = FITS.places(program).map(|(call, at)| at + call.len()).take(1000).find(|at| {
+        let near = &program[*at..super::super::excerpt::boundary(program, at + 1000).max(*at)];
+        let arguments = near.split([')', '\n']).next().unwrap_or_default();
+        // What is only watched during training is given by name.
+        let positional = arguments
+            .split("eval_set")
+            .next()
+            .unwrap_or_default()
+            .split("validation_data")
+            .next()
+            .unwrap_or_default();
+        let named = |name: &&str| mentions(positional, name).next().is_some();
+        let labels = TEST_NAMES.iter().filter(|name| !name.to_lowercase().starts_with("x_"));
+        labels.filter(|name| named(name)).count() > 0
+    })?;
     let mark = Mark {
         kind: "trained_on_held_out",
         severity: Severity::Moderate,

@@ -2,13 +2,12 @@
 
 use std::net::IpAddr;
 
-use memchr::memmem;
-
 use crate::web::{Address, Blocklist};
 
 use super::super::excerpt::bounded;
 use super::super::finding::{Finding, Mark, Severity};
 use super::super::trajectory::{Step, StepKind, Trajectory};
+use super::super::words::Words;
 
 /// The most addresses of one text that are looked at.
 const MOST_ADDRESSES: usize = 1000;
@@ -22,6 +21,7 @@ const METADATA: [&str; 7] = [
     "192.0.0.192",
     "fd00:ec2::254",
 ];
+static NAMED: Words = Words::of(&METADATA);
 
 pub(super) fn find(trajectory: &Trajectory) -> Vec<Finding> {
     let entries: Vec<Blocklist> = trajectory
@@ -68,9 +68,7 @@ fn blocked(entries: &[Blocklist], step: &Step, text: &str) -> Option<Finding> {
 }
 
 fn metadata(step: &Step, text: &str) -> Option<Finding> {
-    let plain = METADATA
-        .iter()
-        .find_map(|host| Some(((*host).to_owned(), memmem::find(text.as_bytes(), host.as_bytes())?)));
+    let plain = NAMED.found(text).next().map(|(host, at)| (host.to_owned(), at));
     let (host, at) = plain.or_else(|| encoded(step, text))?;
     Some(Finding::at(
         step,

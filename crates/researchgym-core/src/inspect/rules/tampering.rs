@@ -1,7 +1,5 @@
 //! Clock, seeds and the runtime under a program: changed, replaced or shadowed.
 
-use memchr::memmem;
-
 use super::super::effects::Place;
 use super::super::finding::{Finding, Mark, Severity};
 use super::super::nested::is_decoder;
@@ -9,9 +7,10 @@ use super::super::paths::{file_name, mentions};
 use super::super::program::aliases;
 use super::super::shell::{self, Command, is_python, is_shell};
 use super::super::trajectory::{Step, Trajectory};
+use super::super::words::Words;
 
 /// Functions of clocks and of randomness that programs call and do not set.
-const CLOCKS: [&str; 9] = [
+static CLOCKS: Words = Words::last_parts_of(&[
     "time.time",
     "time.perf_counter",
     "time.perf_counter_ns",
@@ -21,8 +20,8 @@ const CLOCKS: [&str; 9] = [
     "datetime.datetime",
     "torch.cuda.Event",
     "torch.cuda.synchronize",
-];
-const RANDOMNESS: [&str; 9] = [
+]);
+static RANDOMNESS: Words = Words::last_parts_of(&[
     "random.random",
     "random.randint",
     "random.choice",
@@ -32,7 +31,9 @@ const RANDOMNESS: [&str; 9] = [
     "np.random.seed",
     "numpy.random.seed",
     "torch.manual_seed",
-];
+]);
+/// What sets attributes by their names.
+static SETTERS: Words = Words::of(&["setattr(", ".__dict__[", "patch.object("]);
 /// Modules that a file in the workspace would stand before.
 const MODULES: [&str; 20] = [
     "random.py",
@@ -233,20 +234,18 @@ fn shadowed(step: &Step, path: &str) -> Option<Finding> {
 fn assigned(
     step: &Step,
     program: &str,
-    functions: &[&str],
+    functions: &'static Words,
     kind: &'static str,
     what: &str,
 ) -> Option<Finding> {
     // Most programs name few of them, and this is quicker than looking for what is done with them.
-    let has = |text: &str| memmem::find(program.as_bytes(), text.as_bytes()).is_some();
-    let is_named = |function: &&&str| has(function.rsplit('.').next().unwrap_or_default());
-    let functions: Vec<&str> = functions.iter().filter(is_named).copied().collect();
+    let functions: Vec<&str> = functions.found(program).map(|(function, _)| function).collect();
     let spellings = functions.iter().flat_map(|function| {
         let (module, name) = function.rsplit_once('.').unwrap_or(("", function));
         let others = aliases(program, module).into_iter().map(move |alias| format!("{alias}.{name}"));
         std::iter::once((*function).to_owned()).chain(others)
     });
-    let sets_attributes = ["setattr(", ".__dict__[", "patch.object("].into_iter().any(has);
+    let sets_attributes = SETTERS.is_found(program);
     let by_attribute = functions.iter().filter(|_| sets_attributes).find_map(|function| {
         let (module, name) = function.rsplit_once('.')?;
         let names = std::iter::once(module).chain(aliases(program, module));

@@ -152,11 +152,13 @@ impl Archipelago {
 
     /// One of the archive, of this island if there is one.
     pub(super) fn archived(&self, random: &mut Stream, island: Option<usize>) -> Option<NodeId> {
-        let all: Vec<NodeId> = self.archive().collect();
         let places = island.map(|island| &self.islands[island].places);
-        let near: Vec<NodeId> =
-            all.iter().copied().filter(|id| places.is_some_and(|places| places.contains_key(id))).collect();
-        random.pick(if near.is_empty() { &all } else { &near }).copied()
+        let is_near = |id: &NodeId| places.is_some_and(|places| places.contains_key(id));
+        let mut chosen: Vec<NodeId> = self.archive().filter(is_near).collect();
+        if chosen.is_empty() {
+            chosen = self.archive().collect();
+        }
+        random.pick(&chosen).copied()
     }
 
     fn needs_shapes(&self) -> bool {
