@@ -9,7 +9,7 @@ is killed and waited for, and what was written outside of the working folder is 
 
 Every page that a forked process is the first to write to, or to read from a file, is a fault of some microseconds, and
 so is every page that this process writes to after a fork. What can be done once is therefore done here before the fork,
-and what is done for each program touches as little as it can.
+what is done for each program touches as little as it can, and what all programs touch is taken while a process waits.
 
 What is forked runs hostile code. It holds none of this process's descriptors; it cannot read or write this process
 (which is not dumpable) nor send it signals (Landlock, where the kernel has scoped signals). Nothing that it does is
@@ -45,6 +45,7 @@ import researchgym_warm_program as program
 from researchgym_warm_clearing import Shared
 from researchgym_warm_confinement import Landlock, arrange, confine, protect_server, standing
 from researchgym_warm_program import Guise, Program
+from researchgym_warm_scout import Run, scout, take
 
 CONTROL_DESCRIPTOR = 3
 HEADER = struct.Struct(">I")
@@ -131,6 +132,8 @@ class Server:
         self.unguarded = self._unguarded()
         self.standing = standing()
         self.last: Optional[tuple[bytes, Request]] = None
+        self.pages: list[Run] = []
+        """What programs are likely to write to."""
         self.guise = Guise(settings.folder, settings.is_writable, self._search_path(), self.own_path, _BARE)
 
     def preload(self) -> Optional[str]:
@@ -154,6 +157,7 @@ class Server:
         _flush()
         gc.collect()
         gc.freeze()
+        self.pages = scout()
         self._clear()
         return None
 
@@ -235,6 +239,7 @@ class Server:
             self.control.close()
             told = fcntl.fcntl(told, fcntl.F_DUPFD_CLOEXEC, LAST_GIVEN)
             confine(self.own_pid, self.landlock)
+            take(self.pages)
             self.guise.rehearse()
             received = _receive(door)
             if received is None:

@@ -11,13 +11,14 @@ use crate::scratch;
 /// What the names of unfinished copies begin with.
 pub(crate) const UNFINISHED: &str = ".writing-";
 
-const FILES: [(&str, &str); 10] = [
+const FILES: [(&str, &str); 11] = [
     ("researchgym_channel.py", include_str!("../../support/researchgym_channel.py")),
     ("researchgym_grading.py", include_str!("../../support/researchgym_grading.py")),
     ("researchgym_player.py", include_str!("../../support/researchgym_player.py")),
     ("researchgym_games.py", include_str!("../../support/researchgym_games.py")),
     ("researchgym_objects.py", include_str!("../../support/researchgym_objects.py")),
     ("researchgym_warm.py", include_str!("../../support/researchgym_warm.py")),
+    ("researchgym_warm_scout.py", include_str!("../../support/researchgym_warm_scout.py")),
     ("researchgym_warm_clearing.py", include_str!("../../support/researchgym_warm_clearing.py")),
     ("researchgym_warm_confinement.py", include_str!("../../support/researchgym_warm_confinement.py")),
     ("researchgym_warm_program.py", include_str!("../../support/researchgym_warm_program.py")),

@@ -237,6 +237,7 @@ async fn nothing_that_a_program_wrote_is_imported_by_a_server() {
             "lib/usercustomize.py",
             "researchgym_warm_program.py",
             "researchgym_warm_clearing.py",
+            "researchgym_warm_scout.py",
         ] {
             warm.write(name, evil);
         }
