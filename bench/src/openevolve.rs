@@ -24,6 +24,25 @@ pub(crate) struct OpenEvolve {
     python: PathBuf,
     folder: PathBuf,
     pub(crate) version: String,
+    /// What is to be known of its Python.
+    pub(crate) interpreter: String,
+}
+
+/// The interpreter that runs candidates of ours.
+const OURS: &str = "/usr/bin/python3";
+
+/// Whether a Python is the interpreter that runs candidates of ours: others of the same version differ by a third.
+fn interpreter(python: &str) -> Outcome<String> {
+    let path = |python: &str| -> Outcome<String> {
+        let asked = "import os, sys; print(os.path.realpath(sys.executable))";
+        let said = Command::new(python).args(["-c", asked]).output()?;
+        Ok(String::from_utf8_lossy(&said.stdout).trim().to_owned())
+    };
+    let (its, ours) = (path(python)?, path(OURS)?);
+    Ok(match its == ours {
+        true => format!("on {its}, as our candidates"),
+        false => format!("on {its}, our candidates on {ours}: not the same speed; {OURS} -m venv makes one that is"),
+    })
 }
 
 /// How candidates are judged.
@@ -56,7 +75,8 @@ impl OpenEvolve {
         let program = place::repository().join("tasks/function-minimisation/starter/solve.py");
         std::fs::copy(program, folder.join("program.py"))?;
         let version = String::from_utf8_lossy(&asked.stdout).trim().to_owned();
-        Ok(OpenEvolve { python: python.into(), folder: folder.to_owned(), version })
+        let interpreter = interpreter(python)?;
+        Ok(OpenEvolve { python: python.into(), folder: folder.to_owned(), version, interpreter })
     }
 
     /// What a candidate takes with so many workers.

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use researchgym_core::digest::Digest;
 use researchgym_core::failure::Failure;
 use researchgym_core::search::Operator;
 use researchgym_engine::catalogue::LoadedTask;
@@ -58,7 +59,7 @@ pub(crate) async fn measure(options: &Options, report: &Report) -> Outcome<()> {
     let place = Place::new()?;
     let rival =
         OpenEvolve::prepare(python, &place.scratch("openevolve")?, &replies(candidates.max(isolated)))?;
-    talk(&format!("OpenEvolve {}", rival.version));
+    talk(&format!("OpenEvolve {} {}", rival.version, rival.interpreter));
     for slots in slots {
         let workers = u32::try_from(slots)?;
         if candidates > 0 {
@@ -91,11 +92,10 @@ fn replies(candidates: usize) -> Vec<String> {
 
 /// A judgement that depends on the content alone, and takes no time.
 fn judge(job: &Job) -> Result<Evaluation, Failure> {
-    let bytes = job.files.values().flatten();
-    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    Ok(Fake::scored("score", (hash >> 11) as f64 / (1_u64 << 53) as f64))
+    let parts: Vec<&[u8]> = job.files.values().map(Vec::as_slice).collect();
+    let hash =
+        Digest::of_parts(&parts).as_bytes()[..7].iter().fold(0, |hash, byte| hash << 8 | u64::from(*byte));
+    Ok(Fake::scored("score", hash as f64 / (1_u64 << 56) as f64))
 }
 
 /// An evaluator that takes no time.
