@@ -41,7 +41,9 @@ fn interpreter(python: &str) -> Outcome<String> {
     let (its, ours) = (path(python)?, path(OURS)?);
     Ok(match its == ours {
         true => format!("on {its}, as our candidates"),
-        false => format!("on {its}, our candidates on {ours}: not the same speed; {OURS} -m venv makes one that is"),
+        false => format!(
+            "on {its}, our candidates on {ours}: not the same speed; {OURS} -m venv makes one that is"
+        ),
     })
 }
 
