@@ -138,7 +138,15 @@ impl EventLog {
         Ok(line)
     }
 
-    /// The same, but the kernel has the event only after the next [`EventLog::flush`] or append.
+    /// Appends one event that the kernel has only after the next [`EventLog::flush`] or append.
+    ///
+    /// # Errors
+    /// Those of [`EventLog::append`], but for writing.
+    pub fn gather(&mut self, time: &str, event: Event) -> Result<Line, StoreError> {
+        self.gather_hiding(time, event, |_| None)
+    }
+
+    /// The same, hiding as [appending](EventLog::append_hiding) does.
     pub(crate) fn gather_hiding(
         &mut self,
         time: &str,
@@ -172,7 +180,10 @@ impl EventLog {
     }
 
     /// Writes what was gathered: one `write`; a short one means that the disk is full, and the second attempt says so.
-    pub(crate) fn flush(&mut self) -> Result<(), StoreError> {
+    ///
+    /// # Errors
+    /// It cannot be written: all that was gathered is lost, and the log takes nothing more.
+    pub fn flush(&mut self) -> Result<(), StoreError> {
         let lines = std::mem::take(&mut self.buffer);
         if let Err(error) = self.file.write_all(&lines) {
             self.poisoned = true;

@@ -35,11 +35,14 @@ fn a_full_disk_poisons_the_log_and_loses_nothing() {
     let mut log = EventLog::create(&folder).unwrap();
     let mut written = vec![log.append(TIME, started()).unwrap()];
     let error = loop {
+        // What was gathered goes the way of what it would have been written with.
+        let gathered = log.gather(TIME, noted("gathered")).unwrap();
         match log.append(TIME, noted(&"x".repeat(3000))) {
-            Ok(line) => written.push(line),
+            Ok(line) => written.extend([gathered, line]),
             Err(error) => break error,
         }
     };
+    assert_eq!(log.next_seq(), written.len() as u64);
     let path = folder.events();
     assert!(error.to_string().starts_with(&format!("cannot append to `{}`: ", path.display())), "{error}");
     let failure = Failure::from(error);

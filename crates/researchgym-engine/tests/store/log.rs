@@ -46,6 +46,25 @@ fn what_is_written_is_read() {
 }
 
 #[test]
+fn what_is_gathered_is_written_with_what_follows() {
+    let (_runs, folder) = new_run();
+    let mut log = EventLog::create(&folder).unwrap();
+    let mut lines = vec![log.append(TIME, started()).unwrap()];
+    let before = fs::read(folder.events()).unwrap();
+    for text in ["one", "two"] {
+        lines.push(log.gather(TIME, noted(text)).unwrap());
+    }
+    assert_eq!(fs::read(folder.events()).unwrap(), before);
+    lines.push(log.append(TIME, noted("three")).unwrap());
+    assert_eq!(read_log(&folder).unwrap().lines, lines);
+    lines.push(log.gather(TIME, noted("four")).unwrap());
+    log.sync().unwrap();
+    let reading = read_log(&folder).unwrap();
+    assert_eq!((reading.lines, reading.head), (lines, log.head()));
+    assert!(verify(&folder).unwrap().is_whole());
+}
+
+#[test]
 fn an_event_that_cannot_come_at_its_place_is_a_problem() {
     let ended =
         || Event::RunEnded { ending: Ending::Cancelled, failure: None, working_ms: 1, segment_wall_ms: 1 };
