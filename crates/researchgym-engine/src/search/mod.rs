@@ -338,7 +338,7 @@ impl Search {
 
     /// What lies ready, those who make candidates having gone as far as they can.
     fn ready(&mut self) -> Option<Came> {
-        let mut has_gone_on = false;
+        let mut went_on = None;
         loop {
             if let Ok(entry) = self.entries.try_recv() {
                 return Some(Came::Entry(entry));
@@ -346,11 +346,11 @@ impl Search {
             if let Ok(message) = self.messages.try_recv() {
                 return Some(Came::Message(message));
             }
-            if std::mem::replace(&mut has_gone_on, true) {
-                return None;
+            match went_on {
+                // Whether one of them has ended matters only where it has told nothing.
+                Some(has_ended) => return bool::then_some(has_ended, Came::Ended),
+                None => went_on = Some(matches!(self.making.next().now_or_never(), Some(Some(())))),
             }
-            // Whether one of them has ended does not matter: what it came to it has told.
-            let _ = self.making.next().now_or_never();
         }
     }
 

@@ -116,7 +116,8 @@ impl Recorder {
     }
 
     /// The same for an event that another one or [`Recorder::flush`] follows before anything outside builds on it: a write
-    /// takes longer than all else.
+    /// takes longer than all else. Where that write fails the state has an event that the log has not, and the run ends as
+    /// failed: nothing that says how good something is may be gathered.
     pub(crate) fn gather(&mut self, event: Event) -> Result<(), Failure> {
         let line = self.line(event)?;
         self.fold(&line)
