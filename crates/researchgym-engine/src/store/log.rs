@@ -185,6 +185,9 @@ impl EventLog {
     /// It cannot be written: all that was gathered is lost, and the log takes nothing more.
     pub fn flush(&mut self) -> Result<(), StoreError> {
         let lines = std::mem::take(&mut self.buffer);
+        if self.poisoned && !lines.is_empty() {
+            return Err(StoreError::Poisoned { path: self.path.clone() });
+        }
         if let Err(error) = self.file.write_all(&lines) {
             self.poisoned = true;
             let Written { next_seq, head, length } = self.written;

@@ -215,18 +215,19 @@ fn what_cannot_be_read_back_is_refused_without_harm() {
     assert!(matches!(log.append(TIME, noted("first")), Err(StoreError::Line { number: 1, .. })));
     log.append(TIME, started()).unwrap();
     assert!(matches!(log.append(TIME, started()), Err(StoreError::Line { number: 2, .. })));
-    let score =
-        Score { metrics: [("Score".to_owned(), f64::NAN)].into(), invalid: None, findings: Vec::new() };
-    let scored = Event::Scored {
-        attempt: 1,
-        kind: AttemptKind::Submit,
-        split: Split::Test,
-        score,
-        submission: Digest::ZERO,
-        grading_ms: 1,
-    };
-    let error = log.append(TIME, scored).unwrap_err().to_string();
-    assert!(error.ends_with("the event holds a number that is not finite"), "{error}");
+    for name in ["Score", "invalid", "}", "},\"invalid\":null"] {
+        let metrics = [("A".to_owned(), 1.0), (name.to_owned(), f64::NAN)].into();
+        let scored = Event::Scored {
+            attempt: 1,
+            kind: AttemptKind::Submit,
+            split: Split::Test,
+            score: Score { metrics, invalid: None, findings: Vec::new() },
+            submission: Digest::ZERO,
+            grading_ms: 1,
+        };
+        let error = log.append(TIME, scored).unwrap_err().to_string();
+        assert!(error.ends_with("the event holds a number that is not finite"), "{error}");
+    }
     assert!(matches!(log.append(TIME, noted(&"x".repeat(17 << 20))), Err(StoreError::Encode { .. })));
     log.append(TIME, noted("null")).unwrap();
     assert_eq!(read_log(&folder).unwrap().lines.len(), 2);
