@@ -24,17 +24,18 @@ const WORKSPACE: &str = "/workspace";
 const WRITABLE: [&str; 5] = ["/tmp", "/dev/null", "/dev/shm", "/dev/stdout", "/dev/stderr"];
 /// The rules that can tell something from the text of a file alone.
 const ASKED: [&str; 5] = ["protected", "hidden", "held_out", "tampering", "network"];
-/// Names of the harness and of what only it touches.
-static HARNESS: Words = Words::of(&[
-    "researchgym_grading",
-    "researchgym_channel",
-    "RESEARCHGYM_CONTROL",
-    "/proc/self/mem",
-    "process_vm_writev",
-    "process_vm_readv",
-    "pythonapi",
-    "/proc/self/fd",
-]);
+/// Names of the harness, with what they are.
+const HARNESS: [(&str, &str); 8] = [
+    ("researchgym_grading", "the library of graders"),
+    ("researchgym_channel", "the library of graders"),
+    ("RESEARCHGYM_CONTROL", "the channel of the grader"),
+    ("/proc/self/mem", "the memory of processes"),
+    ("process_vm_writev", "the memory of processes"),
+    ("process_vm_readv", "the memory of processes"),
+    ("pythonapi", "the inside of the interpreter"),
+    ("/proc/self/fd", "descriptors that it has not opened"),
+];
+static HARNESS_NAMES: Words = Words::of(&names(HARNESS));
 /// Calls that take a descriptor by its number.
 static BY_NUMBER: Words =
     Words::of(&["os.fdopen(", "socket.fromfd(", "socket.socket(fileno=", "socket(fileno="]);
@@ -120,15 +121,19 @@ fn is_code(file: &str) -> bool {
     !data.iter().any(|end| file.ends_with(end))
 }
 
+const fn names<const N: usize>(pairs: [(&'static str, &'static str); N]) -> [&'static str; N] {
+    let mut names = [""; N];
+    let mut at = 0;
+    while at < N {
+        names[at] = pairs[at].0;
+        at += 1;
+    }
+    names
+}
+
 fn harness(file: &str, text: &str) -> Option<Refusal> {
-    let (at, name) = HARNESS.found(text).map(|(name, at)| (at, name)).min()?;
-    let what = match name {
-        "RESEARCHGYM_CONTROL" => "the channel of the grader",
-        "/proc/self/mem" | "process_vm_writev" | "process_vm_readv" => "the memory of processes",
-        "pythonapi" => "the inside of the interpreter",
-        "/proc/self/fd" => "descriptors that it has not opened",
-        _ => "the library of graders",
-    };
+    let (at, name) = HARNESS_NAMES.found(text).map(|(name, at)| (at, name)).min()?;
+    let (_, what) = HARNESS.iter().find(|(known, _)| *known == name)?;
     let description = format!("The program names `{name}`: {what}, which no candidate needs.");
     Some(refusal(file, text, at, "harness_touched", description))
 }
