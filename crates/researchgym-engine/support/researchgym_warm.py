@@ -2,19 +2,21 @@
 
 The host starts it as `python3 researchgym_warm.py SETTINGS` with a socket as descriptor 3 and sends one request at a
 time: a Python file, its arguments, a time limit, and descriptors (standard output, standard error, then what the
-program finds as 3, 4, ..). The forked process becomes, as far as a program can tell, a `python3 FILE ARGUMENTS` that
-has just been started; it is forked before it is needed, as soon as nothing of its predecessor is left, and waits
-for its request. When it has ended or its time is over, everything in the sandbox but this process and the first
-is killed and waited for, and what was written outside of the working folder is removed.
+program finds as 3, 4, ..). A process is forked before it is needed, as soon as nothing of its predecessor is left; it
+takes the request from that socket itself, says so, and becomes, as far as a program can tell, a `python3 FILE
+ARGUMENTS` that has just been started. When it has ended or its time is over, everything in the sandbox but this
+process and the first is killed and waited for, what was written outside of the working folder is removed, and the
+answer sent. A program of the task's own (a grader) is believed when it says that it ends: the answer is sent at once, and
+another one when everything is cleared away.
 
 Every page that a forked process is the first to write to, or to read from a file, is a fault of some microseconds, and
 so is every page that this process writes to after a fork. What can be done once is therefore done here before the fork,
 what is done for each program touches as little as it can, and what all programs touch is taken while a process waits.
 
-What is forked runs hostile code. It holds none of this process's descriptors; it cannot read or write this process
-(which is not dumpable) nor send it signals (Landlock, where the kernel has scoped signals). Nothing that it does is
-ever read here but its exit status. If it can have left something behind that is not easily removed, the answer says
-`tainted`, and the host starts another sandbox.
+What is forked runs hostile code. It holds none of this process's descriptors then; it cannot read or write this process
+(which is not dumpable) nor send it signals (Landlock, where the kernel has scoped signals). Nothing that an agent's
+program does is ever read here but its exit status. If it can have left something behind that is not easily removed, the
+answer says `tainted`, and the host starts another sandbox.
 
 Limits: what was imported stays imported, whatever seed the hashes of this process have is that of all its children,
 and threads that an import has started do not exist in them.
@@ -36,27 +38,26 @@ import select
 import signal
 import socket
 import stat
-import struct
 import time
 import traceback
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple, NoReturn, Optional
 
 import researchgym_warm_program as program
 from researchgym_warm_clearing import Shared
 from researchgym_warm_confinement import Landlock, arrange, confine, protect_server, standing
-from researchgym_warm_program import Guise, Program
-from researchgym_warm_scout import Run, scout, take
+from researchgym_warm_messages import ENDS, FAILED, NONE_COMES, REFUSED, TAKEN, LastWord, receive, tell, told
+from researchgym_warm_program import Ending, Guise, Program
+from researchgym_warm_scout import NO_PAGES, scout, take
 
 CONTROL_DESCRIPTOR = 3
-HEADER = struct.Struct(">I")
-DESCRIPTOR = struct.Struct("i")
-MOST_DESCRIPTORS = 64
-CONTROL_BYTES = socket.CMSG_SPACE(MOST_DESCRIPTORS * DESCRIPTOR.size)
-CLOSE_ON_EXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0x40000000)
-FIRST_BYTES = 1 << 14
+HUNG_UP = getattr(select, "POLLRDHUP", 0x2000)
 LAST_GIVEN = 512
 # A program whose time is over may say where it was.
 LAST_WORDS_MS = 20
+# How long what has said that it ends may take for it.
+ENDING_S = 1.0
+# So many processes one after the other that end before they have a request: the next would too.
+MOST_LOST = 3
 FILE_INPUT = 257
 # Parts of the standard library that show or open something when they are imported.
 NEVER_EARLY = {"__main__", "antigravity", "idlelib", "test", "this", "tkinter", "turtle", "turtledemo"}
@@ -72,6 +73,8 @@ class Settings(NamedTuple):
     folder: str
     """The working folder of programs."""
     is_writable: bool
+    is_trusted: bool
+    """Programs are the task's own: when one says that it ends, it has ended."""
     preload: list[str]
     likely: list[str]
     """What programs are likely to import: what is of the standard library or our own is imported too."""
@@ -97,10 +100,8 @@ class Spare(NamedTuple):
     pid: int
     ends: int
     """Its descriptor, ready once it has ended."""
-    door: socket.socket
-    """Takes a request as it came, with its descriptors."""
-    began: int
-    """Says what went wrong before its program began."""
+    tells: int
+    """What it tells until its program begins; one of the task's own, until its end."""
 
 
 class Ended(NamedTuple):
@@ -132,8 +133,11 @@ class Server:
         self.unguarded = self._unguarded()
         self.standing = standing()
         self.last: Optional[tuple[bytes, Request]] = None
-        self.pages: list[Run] = []
+        self.ending: Optional[Ending] = None
+        """In a forked process: how its program says that it ends."""
+        self.pages = NO_PAGES
         """What programs are likely to write to."""
+        program.close_outputs_at_exit()
         self.guise = Guise(settings.folder, settings.is_writable, self._search_path(), self.own_path, _BARE)
 
     def preload(self) -> Optional[str]:
@@ -163,39 +167,52 @@ class Server:
 
     def serve(self) -> Guise:
         """Answers requests. Returns in the forked processes alone: what each is to run."""
-        spare: Optional[Spare] = None
+        lost = 0
         while True:
+            spare = self._fork()
             if spare is None:
-                spare = self._fork()
-                if spare is None:
-                    return self.guise
-            received = _receive(self.control)
-            if received is None:
-                os._exit(0)
-            content, descriptors = received
-            request = self._request(content)
-            refusal = self._refusal(request)
-            if refusal is None:
-                try:
-                    _pass_on(spare.door, content, descriptors)
-                except OSError:
-                    # It could not be confined, and says why.
-                    pass
-                spare.door.close()
-            for descriptor in descriptors:
-                os.close(descriptor)
-            if refusal is not None:
-                self._send({"refused": refusal})
-                continue
-            ended = self._wait(spare, request.timeout_ms / 1000)
-            failure = _rest(spare.began)
-            spare = None
-            if failure:
-                self._send({"failed": failure.decode("utf-8", "replace")})
+                return self.guise
+            content = self._begun(spare)
+            if content is None:
+                os.waitpid(spare.pid, 0)
+                lost += 1
+                if lost >= MOST_LOST:
+                    os._exit(70)
             else:
-                self._send({**ended._asdict(), "tainted": not self._clear()})
-            # The next one is most often the same again.
-            self.guise.expect(self._program(request))
+                lost = 0
+                self._follow(spare, self._request(content))
+            os.close(spare.tells)
+            os.close(spare.ends)
+
+    def _begun(self, spare: Spare) -> Optional[bytes]:
+        """The request that a process has taken; nothing if it has ended before there was one."""
+        poll = select.poll()
+        poll.register(spare.tells, select.POLLIN)
+        poll.register(self.control, HUNG_UP)
+        ready = [descriptor for descriptor, _ in poll.poll()]
+        if self.control.fileno() in ready:
+            self._abandon(spare.pid)
+        kind, content = told(spare.tells) or (None, b"")
+        if kind == NONE_COMES:
+            self._abandon(spare.pid)
+        if kind == FAILED:
+            # Nobody else takes the request that this is the answer to.
+            if receive(self.control) is not None:
+                self._send({"failed": content.decode("utf-8", "replace")})
+            os._exit(70)
+        return content if kind == TAKEN else None
+
+    def _follow(self, spare: Spare, request: Request) -> None:
+        """Waits for the end of a program, and tells the host of it."""
+        ended, said, wrong = self._wait(spare, request.timeout_ms / 1000)
+        if wrong is not None:
+            self._send({"refused" if wrong[0] == REFUSED else "failed": wrong[1].decode("utf-8", "replace")})
+        elif said is None:
+            self._send({**ended._asdict(), "tainted": not self._clear()})
+        else:
+            self._send({"cleared": self._clear() and ended.status == said.status << 8})
+        # The next one is most often the same again.
+        self.guise.expect(self._program(request))
 
     def _request(self, content: bytes) -> Request:
         """The request of that content, which may be the last one again."""
@@ -217,43 +234,49 @@ class Server:
 
     def _fork(self) -> Optional[Spare]:
         """A process for the next request; nothing in that process itself, once the request is there."""
-        began, told = os.pipe()
-        door, inside = socket.socketpair()
+        tells, told_by = os.pipe()
         pid = os.fork()
         if pid != 0:
-            os.close(told)
-            inside.close()
-            return Spare(pid, os.pidfd_open(pid), door, began)
-        self._become_program(inside, told)
-        # What this was closes it no more: the number may be a descriptor of the program's.
-        door.detach()
+            os.close(told_by)
+            return Spare(pid, os.pidfd_open(pid), tells)
+        self._become_program(told_by)
         return None
 
     def _send(self, message: dict[str, Any]) -> None:
         self.control.sendall(json.dumps(message).encode("utf-8") + b"\n")
 
-    def _become_program(self, door: socket.socket, told: int) -> None:
+    def _become_program(self, pipe: int) -> None:
         """Everything between the fork and the program. Nobody else's code has run yet."""
         try:
-            # Who hangs up is to be seen by the server, and the number will be another descriptor's.
-            self.control.close()
-            told = fcntl.fcntl(told, fcntl.F_DUPFD_CLOEXEC, LAST_GIVEN)
+            # The number will be another descriptor's.
+            pipe = fcntl.fcntl(pipe, fcntl.F_DUPFD_CLOEXEC, LAST_GIVEN)
             confine(self.own_pid, self.landlock)
             take(self.pages)
             self.guise.rehearse()
-            received = _receive(door)
+            received = receive(self.control)
             if received is None:
+                tell(pipe, NONE_COMES)
                 os._exit(0)
             content, descriptors = received
+            tell(pipe, TAKEN, content)
+            request = self._request(content)
+            refusal = self._refusal(request)
+            if refusal is not None:
+                tell(pipe, REFUSED, refusal.encode("utf-8"))
+                os._exit(0)
             # Only now is the folder what the host has made of it for this program.
             os.chdir(self.settings.folder)
-            door.detach()
-            arrange(descriptors, told)
-            self.guise.put_on(self._program(self._request(content)))
+            # What this was closes it no more: the number may be a descriptor of the program's.
+            self.control.detach()
+            arrange(descriptors, pipe)
+            self.guise.put_on(self._program(request))
         except BaseException as error:
-            os.write(told, f"{type(error).__name__}: {error}".encode("utf-8", "replace")[:2000])
+            tell(pipe, FAILED, f"{type(error).__name__}: {error}".encode("utf-8", "replace")[:2000])
             os._exit(70)
-        os.close(told)
+        if self.settings.is_trusted:
+            self.ending = Ending.over(pipe)
+        else:
+            os.close(pipe)
         # From here on files of the program may be executed.
         self.guise.add_user_site()
 
@@ -263,21 +286,36 @@ class Server:
         paths = [os.path.join(self.settings.folder, path) for path in given.split(":")] if given else []
         return list(dict.fromkeys(os.path.normpath(path) for path in paths))
 
-    def _wait(self, spare: Spare, seconds: float) -> Ended:
-        """Waits for the end of the program or of its time, then ends everything."""
+    def _wait(self, spare: Spare, seconds: float) -> tuple[Ended, Optional[LastWord], Optional[tuple[bytes, bytes]]]:
+        """Waits for the end of the program or of its time, then ends everything. Answers when it says that it ends, if it
+        is believed; that is what it said then. And what went wrong before it began."""
         deadline = time.monotonic() + seconds
         pid, ends = spare.pid, spare.ends
         poll = select.poll()
         poll.register(ends, select.POLLIN)
-        poll.register(self.control, select.POLLIN)
+        poll.register(self.control, HUNG_UP)
+        if self.settings.is_trusted:
+            # Nobody waits for the rest of what a program has begun to say.
+            os.set_blocking(spare.tells, False)
+            poll.register(spare.tells, select.POLLIN)
+        said: Optional[LastWord] = None
+        word: Optional[tuple[bytes, bytes]] = None
         timed_out = False
         while True:
             left_ms = (deadline - time.monotonic()) * 1000
             ready = [descriptor for descriptor, _ in poll.poll(max(0, min(left_ms + 1, 1e9)))]
             if self.control.fileno() in ready:
                 # The host has hung up: it waits for nothing any more.
-                self._end_all(pid, False)
-                os._exit(0)
+                self._abandon(pid)
+            if spare.tells in ready and ends not in ready:
+                poll.unregister(spare.tells)
+                word = told(spare.tells)
+                said = LastWord.parse(word[1]) if word is not None and word[0] == ENDS else None
+                if said is not None:
+                    ends_so = Ended(said.status << 8, False, 0, said.cpu_ns, said.peak_kib)
+                    self._send({**ends_so._asdict(), "tainted": None})
+                    deadline = time.monotonic() + ENDING_S
+                continue
             if ends in ready:
                 break
             if time.monotonic() >= deadline:
@@ -285,8 +323,14 @@ class Server:
                 signal.pidfd_send_signal(ends, signal.SIGINT)
                 poll.poll(LAST_WORDS_MS)
                 break
-        os.close(ends)
-        return self._end_all(pid, timed_out)
+        ended = self._end_all(pid, timed_out)
+        word = word or told(spare.tells)
+        return ended, said, word if word is not None and word[0] in (REFUSED, FAILED) else None
+
+    def _abandon(self, pid: int) -> NoReturn:
+        """Ends everything, this process too."""
+        self._end_all(pid, False)
+        os._exit(0)
 
     def _end_all(self, pid: int, timed_out: bool) -> Ended:
         """Kills what is left in the sandbox and waits until nothing is."""
@@ -327,33 +371,6 @@ class Server:
         return sorted(os.path.join(path, name) for path, *names in os.walk("/run") for name in sum(names, []))
 
 
-def _receive(stream: socket.socket) -> Optional[tuple[bytes, list[int]]]:
-    """The content of the next request, and its descriptors; nothing if there will be none."""
-    # Nobody sends another one before the answer. Descriptors come with the first byte.
-    content, control, flags, _ = stream.recvmsg(FIRST_BYTES, CONTROL_BYTES, CLOSE_ON_EXEC)
-    descriptors: list[int] = []
-    for level, kind, data in control:
-        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-            descriptors += struct.unpack(f"{len(data) // DESCRIPTOR.size}i", data[: len(data) & -DESCRIPTOR.size])
-    if not content or flags & socket.MSG_CTRUNC:
-        return None
-    length = HEADER.size
-    while len(content) < length or len(content) < length + HEADER.unpack_from(content)[0]:
-        part = stream.recv(1 << 16)
-        if not part:
-            return None
-        content += part
-    return content[length:], descriptors
-
-
-def _pass_on(stream: socket.socket, content: bytes, descriptors: list[int]) -> None:
-    message = HEADER.pack(len(content)) + content
-    rights = struct.pack(f"{len(descriptors)}i", *descriptors)
-    sent = stream.sendmsg([message], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
-    if sent < len(message):
-        stream.sendall(message[sent:])
-
-
 def _refusal(path: str) -> Optional[str]:
     """Why the file cannot be run here though a start of Python might run it: folders, archives, compiled files."""
     try:
@@ -375,22 +392,13 @@ def _refusal(path: str) -> Optional[str]:
     return None
 
 
-def _rest(pipe: int) -> bytes:
-    """What is in a pipe that nobody writes to any more."""
-    content = b""
-    while part := os.read(pipe, 1 << 16):
-        content += part
-    os.close(pipe)
-    return content
-
-
 def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     _libc.fflush(None)
 
 
-def _start() -> Guise:
+def _start() -> tuple[Guise, Optional[Ending]]:
     settings = Settings(**json.loads(sys.argv[1]))
     server = Server(settings)
     failure = server.preload()
@@ -398,7 +406,8 @@ def _start() -> Guise:
         server._send({"unloadable": failure})
         os._exit(1)
     server._send({"ready": server.landlock.version})
-    return server.serve()
+    guise = server.serve()
+    return guise, server.ending
 
 
 if __name__ == "__main__":
@@ -411,7 +420,7 @@ if __name__ == "__main__":
     _evaluate.argtypes = [ctypes.py_object] * 3
     _evaluate.restype = ctypes.py_object
     _status, _interrupted = 0, False
-    _guise = _start()
+    _guise, _ending = _start()
     _known = frozenset(sys.modules) - {"__main__"}
     _path, _code = _guise.program.path, _guise.compiled()
     _file = _libc.fopen(os.fsencode(_path), b"rb") if _code is None else None
@@ -436,4 +445,4 @@ if __name__ == "__main__":
         elif _raised is not None:
             _status, _interrupted = program.report(_raised), isinstance(_raised, KeyboardInterrupt)
         del _globals, _raised
-    program.finish(_status, _interrupted, _known)
+    program.finish(_status, _interrupted, _known, _ending)

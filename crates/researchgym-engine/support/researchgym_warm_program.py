@@ -17,11 +17,13 @@ import os
 import signal
 import site
 import sys
-import threading
 import traceback
 import types
 import warnings
 from typing import Any, NamedTuple, NoReturn, Optional, Tuple
+
+from researchgym_warm_confinement import close_range
+from researchgym_warm_messages import ENDS, LastWord, tell
 
 FLUSH_FAILED = 120
 
@@ -81,6 +83,8 @@ class Guise:
 
     def expect(self, program: Program) -> None:
         """Gets ready for a program. What is wrong with it is for the fork to say."""
+        if program == self.program and (self.is_writable or self._is_known(program.path)):
+            return
         try:
             self._show(program)
             if not self.is_writable and not self._is_known(program.path):
@@ -298,11 +302,55 @@ def report(error: BaseException) -> int:
     return 1
 
 
-def finish(status: int, interrupted: bool, known: frozenset[str]) -> NoReturn:
+def close_outputs_at_exit() -> None:
+    """From now on the last thing that a process does which exits is to close its outputs. Who reads them knows then that
+    it is about to end, a millisecond before its memory is taken down and its end is known."""
+    libc = ctypes.CDLL(None)
+    try:
+        register = getattr(libc, "__cxa_atexit")
+    except AttributeError:
+        return
+    # What is registered first is done last, after whatever libraries that are loaded later have to do.
+    for function, argument in ((libc.close, 2), (libc.close, 1), (libc.fflush, None)):
+        register(ctypes.cast(function, ctypes.c_void_p), ctypes.c_void_p(argument), None)
+
+
+class Ending(NamedTuple):
+    """How a program of the task's own says that it ends, when only taking down its memory is left to be done."""
+
+    pipe: int
+    identity: Tuple[int, int]
+    """The program may close it, and open something else under its number."""
+    pid: int
+    """What it forks does not speak for it."""
+
+    @staticmethod
+    def over(pipe: int) -> Ending:
+        status = os.fstat(pipe)
+        return Ending(pipe, (status.st_dev, status.st_ino), os.getpid())
+
+    def say(self, status: int) -> None:
+        """Says it, if the pipe is still there. Nothing can be written any more then."""
+        try:
+            there = os.fstat(self.pipe)
+        except OSError:
+            return
+        if (there.st_dev, there.st_ino) != self.identity or os.getpid() != self.pid:
+            return
+        # Who reads what this has written waits for the last to close it.
+        ctypes.CDLL(None).fflush(None)
+        close_range(0, self.pipe - 1)
+        close_range(self.pipe + 1, 0xFFFFFFFF)
+        tell(self.pipe, ENDS, LastWord.of_this_process(status).content())
+
+
+def finish(status: int, interrupted: bool, known: frozenset[str], ending: Optional[Ending]) -> NoReturn:
     """Ends the process as the interpreter does, but takes down only what the program has made: taking down what was
     imported before costs more than all the rest, and nobody can tell."""
     # What an end of the interpreter does first: threads that are no daemons are waited for.
-    threading._shutdown()
+    threading = sys.modules.get("threading")
+    if threading is not None:
+        threading._shutdown()
     atexit._run_exitfuncs()
     status = _flush_at_the_end(status)
     for name in [name for name in sys.modules if name not in known] + ["__main__"]:
@@ -315,6 +363,8 @@ def finish(status: int, interrupted: bool, known: frozenset[str]) -> NoReturn:
     if interrupted:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGINT)
+    if ending is not None:
+        ending.say(status)
     ctypes.PyDLL(None).exit(status)
     raise AssertionError("the process has ended")
 

@@ -11,19 +11,19 @@ and nothing else changes.
 from __future__ import annotations
 
 import ctypes
-import errno
 import gc
 import os
 import select
 import signal
 import struct
-import threading
+import sys
 import types
-from typing import Iterator, Tuple
+from typing import Callable, Iterator, NamedTuple, Optional, Tuple
 
 from researchgym_warm_confinement import PR_SET_DUMPABLE, prctl
 
 MADV_POPULATE_WRITE = 23
+SYS_PROCESS_MADVISE = 440
 # Of an entry of `/proc/self/pagemap`: the page is there, and nobody else has it.
 OWN = 1 << 63 | 1 << 56
 ENTRY = struct.Struct("=Q")
@@ -34,6 +34,19 @@ PATIENCE_MS = 5_000
 
 # Pages beside each other: where they begin, and how many bytes they have.
 Run = Tuple[int, int]
+
+
+class Pages(NamedTuple):
+    """Pages of memory that programs use."""
+
+    runs: list[Run]
+    vector: Optional[ctypes.Array[ctypes.c_char]]
+    """The same as the kernel takes them in one call, if it does (Linux 6.13)."""
+    length: int
+    """In bytes, of all."""
+
+
+NO_PAGES = Pages([], None, 0)
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _madvise = _libc.madvise
@@ -98,16 +111,35 @@ main()
 '''
 
 
-def scout() -> list[Run]:
-    """Runs the sample in a fork; the pages that were its own at the end."""
+def scout() -> Pages:
+    """Runs the sample in a fork; the pages that were its own at the end, and that are there in this process."""
+
+    def sampled() -> bytes:
+        _run_sample()
+        return b"".join(RUN.pack(*run) for run in _own_pages())
+
+    content = _in_a_fork(sampled)
+    runs = list(RUN.iter_unpack(content[: len(content) // RUN.size * RUN.size]))
+    # What the scout itself had asked for is not there.
+    are_there = _in_a_fork(lambda: bytes(_madvise(*run, MADV_POPULATE_WRITE) == 0 for run in runs))
+    runs = [run for run, is_there in zip(runs, are_there) if is_there]
+    if not runs:
+        return NO_PAGES
+    vector = ctypes.create_string_buffer(b"".join(RUN.pack(*run) for run in runs))
+    pages = Pages(runs, vector, sum(length for _, length in runs))
+    is_taken = _in_a_fork(lambda: bytes([_take_at_once(pages)]))
+    return pages if is_taken == b"\x01" else pages._replace(vector=None)
+
+
+def _in_a_fork(work: Callable[[], bytes]) -> bytes:
+    """What a forked process has to say, in not too long a time."""
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
         try:
             # Nobody else is there who could read it, and only so it may read about itself.
             prctl(PR_SET_DUMPABLE, 1)
-            _run_sample()
-            os.write(writer, b"".join(RUN.pack(*run) for run in _own_pages()))
+            os.write(writer, work())
         finally:
             os._exit(0)
     os.close(writer)
@@ -122,22 +154,35 @@ def scout() -> list[Run]:
     os.close(reader)
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
-    return list(RUN.iter_unpack(content[: len(content) // RUN.size * RUN.size]))
+    return content
 
 
-def take(runs: list[Run]) -> None:
+def take(pages: Pages) -> None:
     """Makes these pages this process's own."""
-    for start, length in runs:
-        # Some may not be there any more.
-        if _madvise(start, length, MADV_POPULATE_WRITE) != 0 and ctypes.get_errno() == errno.EINVAL:
-            return
+    if pages.vector is not None and _take_at_once(pages):
+        return
+    # Some may not be there any more.
+    for start, length in pages.runs:
+        _madvise(start, length, MADV_POPULATE_WRITE)
+
+
+def _take_at_once(pages: Pages) -> bool:
+    """Whether the kernel has done it in one call."""
+    own = os.pidfd_open(os.getpid())
+    try:
+        count = ctypes.c_size_t(len(pages.runs))
+        done = _libc.syscall(SYS_PROCESS_MADVISE, own, pages.vector, count, MADV_POPULATE_WRITE, 0)
+    finally:
+        os.close(own)
+    return done == pages.length
 
 
 def _run_sample() -> None:
     """Runs it, and does what an end of a program does."""
     main = types.ModuleType("__main__")
     exec(compile(SAMPLE, "/sample.py", "exec", dont_inherit=True), main.__dict__)
-    threading._shutdown()
+    if "threading" in sys.modules:
+        sys.modules["threading"]._shutdown()
     for name in list(main.__dict__):
         if name != "__builtins__":
             main.__dict__[name] = None

@@ -11,7 +11,7 @@ use crate::scratch;
 /// What the names of unfinished copies begin with.
 pub(crate) const UNFINISHED: &str = ".writing-";
 
-const FILES: [(&str, &str); 11] = [
+const FILES: [(&str, &str); 12] = [
     ("researchgym_channel.py", include_str!("../../support/researchgym_channel.py")),
     ("researchgym_grading.py", include_str!("../../support/researchgym_grading.py")),
     ("researchgym_player.py", include_str!("../../support/researchgym_player.py")),
@@ -20,6 +20,7 @@ const FILES: [(&str, &str); 11] = [
     ("researchgym_warm.py", include_str!("../../support/researchgym_warm.py")),
     ("researchgym_warm_scout.py", include_str!("../../support/researchgym_warm_scout.py")),
     ("researchgym_warm_clearing.py", include_str!("../../support/researchgym_warm_clearing.py")),
+    ("researchgym_warm_messages.py", include_str!("../../support/researchgym_warm_messages.py")),
     ("researchgym_warm_confinement.py", include_str!("../../support/researchgym_warm_confinement.py")),
     ("researchgym_warm_program.py", include_str!("../../support/researchgym_warm_program.py")),
     // Makes candidates of searches; it needs nothing of the others.

@@ -13,7 +13,7 @@ use researchgym_core::score::Score;
 use super::{Grading, Program, channel, play, sandboxes};
 use crate::sandbox::SandboxHost;
 use crate::snapshot::{clear_folder, copy_in};
-use crate::warm::{Imports, Script, WarmPython};
+use crate::warm::{Author, Imports, Script, WarmPython};
 
 /// A warm Python in a grader's sandbox.
 pub struct WarmGrader {
@@ -65,7 +65,7 @@ pub async fn start_warm_grader(
     let specification = sandboxes::grader(template, None)?;
     let files = template.task_folder.join(&task.grader.files);
     let imports = Imports { preload, ..Imports::default() }.and_those_of(&files);
-    let python = WarmPython::start(host, specification, imports).await?;
+    let python = WarmPython::start(host, specification, imports, Author::Task).await?;
     Ok(WarmGrader { python, submission: template.submission.to_path_buf() })
 }
 

@@ -14,27 +14,27 @@ use researchgym_core::isolation::{Image, Runtime};
 use researchgym_core::observation::ReachedLimit;
 use researchgym_core::score::AttemptKind;
 use researchgym_core::search::event::EvaluationFailure;
-use researchgym_core::task::{Task, Warm};
+use researchgym_core::task::Task;
 
 use super::evaluator::{Evaluation, Evaluator, Files, Job, JobGrading, Said, Verdict};
 use super::faults::fault;
 use super::meter::{Meter, Metered};
 use super::surface;
-use super::warm::{self, Pool, Slot};
+use super::warm::{self, Pool};
 use crate::gpu::{GpuAccess, GpuError, GpuGrant, Gpus};
 use crate::grading::{self, Grading};
 use crate::sandbox::cgroup::JobMemory;
 use crate::sandbox::{Capture, ExecOutcome, ReadOnlyMount, Sandbox, SandboxSpec, WorkingFolder};
 use crate::scratch::Scratch;
 use crate::session::lay_out;
-use crate::snapshot::{Caps, Manifest, ManifestEntry, Snapshotter, clear_folder};
+use crate::snapshot::{Caps, Manifest, ManifestEntry, Snapshotter};
 use crate::store::Blobs;
 use crate::workbench::Workbench;
 
 /// How often devices that others hold are tried again.
 const GPU_AGAIN: Duration = Duration::from_millis(100);
 /// How much of a program's output is kept on the disk while it is evaluated.
-const KEPT_OUTPUT: u64 = 1 << 20;
+pub(super) const KEPT_OUTPUT: u64 = 1 << 20;
 /// Fixed files of the starter that are larger than this are mounted read-only in working copies, not copied.
 const COPIED: u64 = 64 << 10;
 /// The exit status of a program that was killed by signal 9, as bash reports it.
@@ -143,91 +143,6 @@ impl Local {
             return Ok(ran.came_to(Evaluation::of(Verdict::Passed)));
         };
         Ok(ran.came_to(self.grade(job, grading, &workspace, scratch.path()).await?))
-    }
-
-    /// One stage from a warm Python, in a slot of its own.
-    async fn warm_stage(&self, slot: &mut Slot, job: &Job, warm: &Warm) -> Result<Evaluation, Failure> {
-        let mut ran = Ran::default();
-        let (workspace, scratch) = (slot.workspace(), slot.scratch());
-        match &job.command {
-            Some(command) => {
-                let is_new = slot.python.is_none();
-                let python = self.warm_python(slot, job, warm).await?;
-                if !is_new {
-                    self.copy(job, &workspace)?;
-                }
-                let mut meter = Meter::begin(&workspace);
-                let mut capture = Capture::new(&scratch).at_most(KEPT_OUTPUT).tapped(meter.tap());
-                let environment = own_environment(job);
-                let program = python.run_with(command, environment, job.timeout, Vec::new(), &mut capture);
-                let outcome = meter.follow(&job.teller, program).await?;
-                ran = Ran { said: heard(capture)?, cpu: outcome.cpu, metered: meter.finish().await };
-                if let Some((kind, reason)) = fault(&outcome.ended, &ran.said, job.timeout) {
-                    python.clear().await?;
-                    return Ok(ran.came_to(Evaluation::failed(kind, reason)));
-                }
-            }
-            None => {
-                clear_folder(&workspace)?;
-                self.copy(job, &workspace)?;
-            }
-        }
-        let found = match &job.grading {
-            None => Evaluation::of(Verdict::Passed),
-            Some(asked) if warm::can_grade(self, warm) => match self.hand_in(slot, job, asked)? {
-                Ok(handed) => return Ok(ran.came_to(self.grade_warm(slot, job, asked, handed).await?)),
-                Err(found) => found,
-            },
-            Some(asked) => self.grade(job, asked, &workspace, &scratch).await?,
-        };
-        if let Some(python) = &mut slot.python {
-            python.clear().await?;
-        }
-        Ok(ran.came_to(found))
-    }
-
-    /// Takes what is to be kept out of a slot's workspace, and lays the artefacts out for its grader; or says why there are
-    /// none.
-    fn hand_in(
-        &self,
-        slot: &Slot,
-        job: &Job,
-        asked: &JobGrading,
-    ) -> Result<Result<Evaluation, Evaluation>, Failure> {
-        let (workspace, submission) = (slot.workspace(), slot.submission());
-        let mut snapshotter = Snapshotter::new();
-        let (outputs, manifest) = match self.artefacts(asked, &workspace, &mut snapshotter)? {
-            Ok(taken) => taken,
-            Err(found) => return Ok(Err(found)),
-        };
-        clear_folder(&submission)?;
-        lay_out(&manifest, &self.blobs, &submission)?;
-        let learned = self.learned(job, &workspace, &mut snapshotter)?;
-        Ok(Ok(Evaluation { outputs: Some(outputs), learned, ..Evaluation::of(Verdict::Passed) }))
-    }
-
-    /// Grades what a slot's grader was handed, and clears the workspace meanwhile.
-    async fn grade_warm(
-        &self,
-        slot: &mut Slot,
-        job: &Job,
-        asked: &JobGrading,
-        handed: Evaluation,
-    ) -> Result<Evaluation, Failure> {
-        let (submission, scratch) = (slot.submission(), slot.scratch());
-        let mut python = slot.python.take();
-        let grader = self.warm_grader(slot, job, asked).await?;
-        let grading = self.grading(job, asked, &submission, &scratch);
-        let clear = async {
-            match &mut python {
-                Some(python) => python.clear().await,
-                None => Ok(()),
-            }
-        };
-        let (score, cleared) = tokio::join!(grading::grade_warm(grader, &grading), clear);
-        cleared?;
-        slot.python = python;
-        Ok(Evaluation { verdict: Verdict::Graded(score?), ..handed })
     }
 
     /// The candidate's files over the starter's.
@@ -368,7 +283,7 @@ impl Local {
         }
     }
 
-    async fn grade(
+    pub(super) async fn grade(
         &self,
         job: &Job,
         asked: &JobGrading,
@@ -390,7 +305,7 @@ impl Local {
     }
 
     /// The artefacts that are graded, or why there are none.
-    fn artefacts(
+    pub(super) fn artefacts(
         &self,
         asked: &JobGrading,
         workspace: &Path,
@@ -431,7 +346,7 @@ impl Local {
     }
 
     /// What the candidate's program has made of the file that its children inherit.
-    fn learned(
+    pub(super) fn learned(
         &self,
         job: &Job,
         workspace: &Path,
@@ -449,15 +364,15 @@ impl Local {
 
 /// What is left of a candidate's program when it has ended.
 #[derive(Default)]
-struct Ran {
-    said: Said,
-    cpu: Duration,
-    metered: Metered,
+pub(super) struct Ran {
+    pub(super) said: Said,
+    pub(super) cpu: Duration,
+    pub(super) metered: Metered,
 }
 
 impl Ran {
     /// The evaluation with it.
-    fn came_to(self, evaluation: Evaluation) -> Evaluation {
+    pub(super) fn came_to(self, evaluation: Evaluation) -> Evaluation {
         let Metered { points: reported, unread } = self.metered;
         Evaluation { said: self.said, cpu: self.cpu, reported, unread, ..evaluation }
     }
@@ -478,14 +393,14 @@ impl InJob {
 }
 
 /// What a candidate's program sees of its own evaluation.
-fn own_environment(job: &Job) -> BTreeMap<String, String> {
+pub(super) fn own_environment(job: &Job) -> BTreeMap<String, String> {
     BTreeMap::from([
         ("RESEARCHGYM_SEED".to_owned(), job.seed.to_string()),
         ("RESEARCHGYM_STAGE".to_owned(), job.stage.clone()),
     ])
 }
 
-fn heard(capture: Capture) -> Result<Said, Failure> {
+pub(super) fn heard(capture: Capture) -> Result<Said, Failure> {
     let (stdout, stderr) = capture.finish().map_err(|error| {
         Failure::new(Boundary::Store, format!("the output of a candidate cannot be kept: {error}"))
     })?;

@@ -33,6 +33,7 @@ mod rules;
 mod surface;
 mod takeover;
 mod warm;
+mod warm_stage;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;

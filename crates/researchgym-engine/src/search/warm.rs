@@ -12,7 +12,7 @@ use super::evaluator::{Job, JobGrading};
 use super::local::Local;
 use crate::grading::{WarmGrader, start_warm_grader};
 use crate::scratch::Scratch;
-use crate::warm::{Imports, Script, WarmPython};
+use crate::warm::{Author, Imports, Script, WarmPython};
 
 /// Slots that wait for an evaluation.
 #[derive(Default)]
@@ -94,23 +94,27 @@ pub(super) fn can_grade(local: &Local, warm: &Warm) -> bool {
 }
 
 impl Local {
-    /// The slot's Python, started if there is none.
+    /// The slot's Python, started if there is none, and its grader, if there is one.
     pub(super) async fn warm_python<'s>(
         &self,
         slot: &'s mut Slot,
         job: &Job,
         warm: &Warm,
-    ) -> Result<&'s mut WarmPython, Failure> {
+    ) -> Result<(&'s mut WarmPython, &'s mut Option<WarmGrader>), Failure> {
         if slot.python.is_none() {
             let workspace = slot.workspace();
             self.copy(job, &workspace)?;
             let specification = self.specification(job, &workspace);
             let imports = Imports { preload: warm.preload.clone(), ..Imports::default() };
             let imports = imports.and_those_of(&self.laid_out);
-            let python = WarmPython::start(&self.workbench.sandboxes, specification, imports).await?;
+            let python =
+                WarmPython::start(&self.workbench.sandboxes, specification, imports, Author::Agent).await?;
             slot.python = Some(python);
         }
-        slot.python.as_mut().ok_or_else(|| Failure::new(Boundary::Sandbox, "the warm Python was not kept"))
+        match &mut slot.python {
+            Some(python) => Ok((python, &mut slot.grader)),
+            None => Err(Failure::new(Boundary::Sandbox, "the warm Python was not kept")),
+        }
     }
 
     /// The slot's grader, started if there is none.

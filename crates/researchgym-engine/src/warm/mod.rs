@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use researchgym_core::failure::Failure;
 use researchgym_core::isolation::Runtime;
+use tokio::sync::oneshot;
 
 pub use self::command::Script;
 pub use self::error::WarmError;
@@ -31,9 +32,20 @@ use crate::snapshot::clear_folder_but;
 /// Where the support library is inside.
 const LIBRARY: &str = "/researchgym/lib";
 
+/// Whose programs a warm Python runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Author {
+    /// The agent's: a program has ended when nothing of it is left.
+    Agent,
+    /// The task's own: a program has ended when it says so, with everything written and closed. What is left of it is taken
+    /// down while its outcome is used, and is gone before the next one begins.
+    Task,
+}
+
 /// A Python in a sandbox of its own from which programs are forked, one at a time. Dropping it kills everything.
 pub struct WarmPython {
     host: SandboxHost,
+    author: Author,
     /// What programs are to see.
     environment: BTreeMap<String, String>,
     /// With an environment that leads to nothing a program can write to.
@@ -68,6 +80,7 @@ impl WarmPython {
         host: &SandboxHost,
         mut spec: SandboxSpec,
         imports: Imports,
+        author: Author,
     ) -> Result<WarmPython, Failure> {
         if spec.runtime == Runtime::Host {
             return Err(WarmError::NotIsolated.into());
@@ -83,6 +96,7 @@ impl WarmPython {
         let environment = std::mem::replace(&mut spec.environment, trusted);
         let mut python = WarmPython {
             host: host.clone(),
+            author,
             environment,
             spec,
             imports,
@@ -117,10 +131,11 @@ impl WarmPython {
         passed: Vec<OwnedFd>,
         capture: &mut Capture,
     ) -> Result<WarmOutcome, WarmError> {
-        self.run_with(argv, BTreeMap::new(), timeout, passed, capture).await
+        self.run_with(argv, BTreeMap::new(), timeout, passed, capture, None).await
     }
 
-    /// The same with more in the program's environment than the sandbox's has.
+    /// The same with more in the program's environment than the sandbox's has. `quiet` is told if nobody can write to its
+    /// outputs any more and its end is not known yet: most often it has exited then, and its memory is being taken down.
     ///
     /// # Errors
     /// As [`WarmPython::run`].
@@ -131,6 +146,7 @@ impl WarmPython {
         timeout: Duration,
         passed: Vec<OwnedFd>,
         capture: &mut Capture,
+        quiet: Option<oneshot::Sender<()>>,
     ) -> Result<WarmOutcome, WarmError> {
         let script = Script { environment, ..Script::parse(argv)? };
         let server = self.ready().await?;
@@ -138,7 +154,7 @@ impl WarmPython {
         server.hand_over_folder()?;
         self.is_busy = true;
         let server = self.server.as_mut().expect("it is ready");
-        let ran = server.run(&script, timeout, passed, capture).await;
+        let ran = server.run(&script, timeout, passed, capture, quiet).await;
         match ran {
             Ok(Ran { outcome, is_clean: true }) => {
                 self.is_busy = false;
@@ -183,11 +199,15 @@ impl WarmPython {
 
     /// A server that waits for a request.
     async fn ready(&mut self) -> Result<&mut Server, WarmError> {
-        let is_usable = self.server.as_ref().is_some_and(|server| !self.is_busy && server.has_its_mounts());
+        let is_usable = match &mut self.server {
+            Some(server) => !self.is_busy && server.is_clear().await && server.has_its_mounts(),
+            None => false,
+        };
         if !is_usable {
             self.end_server().await;
             self.starts += 1;
-            let server = Server::start(&self.host, &self.spec, &self.environment, &self.imports).await?;
+            let server =
+                Server::start(&self.host, &self.spec, &self.environment, &self.imports, self.author).await?;
             self.server = Some(server);
         }
         Ok(self.server.as_mut().expect("it was just put there"))

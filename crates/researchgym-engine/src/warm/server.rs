@@ -17,10 +17,11 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Interest};
 use tokio::net::UnixStream;
 use tokio::net::unix::pipe;
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::mounts::MountPoints;
-use super::{Imports, LIBRARY, Script, WarmError, WarmOutcome};
+use super::{Author, Imports, LIBRARY, Script, WarmError, WarmOutcome};
 use crate::sandbox::{Capture, ExecOutcome, KEPT_BYTES, Sandbox, SandboxHost, SandboxSpec, Stream};
 use crate::scratch;
 
@@ -45,6 +46,8 @@ pub(super) struct Server {
     /// Until its end was seen.
     program: Option<Program>,
     stream: BufReader<UnixStream>,
+    /// A program has said that it ends, and what is left of it is being cleared away.
+    is_clearing: bool,
 }
 
 /// The server as a program of its sandbox. Dropping it ends it.
@@ -62,6 +65,7 @@ pub(super) struct Ran {
 struct Settings<'a> {
     folder: &'a str,
     is_writable: bool,
+    is_trusted: bool,
     preload: &'a [String],
     likely: &'a BTreeSet<String>,
     environment: &'a BTreeMap<String, String>,
@@ -98,7 +102,12 @@ enum Answer {
         left_behind: u64,
         cpu_ns: u64,
         peak_kib: u64,
-        tainted: bool,
+        /// `None`: nobody knows yet, and [`Answer::Cleared`] follows.
+        tainted: Option<bool>,
+    },
+    /// After the end of a program that was believed: whether nothing of it is left.
+    Cleared {
+        cleared: bool,
     },
 }
 
@@ -108,6 +117,7 @@ impl Server {
         spec: &SandboxSpec,
         environment: &BTreeMap<String, String>,
         imports: &Imports,
+        author: Author,
     ) -> Result<Server, WarmError> {
         let system = |doing| move |source| WarmError::System { doing, source };
         let (ours, theirs) =
@@ -119,6 +129,7 @@ impl Server {
         let settings = Settings {
             folder: spec.working_folder.target(),
             is_writable: spec.working_folder.writable_source().is_some(),
+            is_trusted: author == Author::Task,
             preload: &imports.preload,
             likely: &imports.likely,
             environment,
@@ -137,7 +148,8 @@ impl Server {
             Ok((ended, said.trim().to_owned()))
         });
         let program = Some(Program(program));
-        let mut server = Server { sandbox, folder, mounts, program, stream: BufReader::new(stream) };
+        let mut server =
+            Server { sandbox, folder, mounts, program, stream: BufReader::new(stream), is_clearing: false };
         let answer = tokio::time::timeout(IMPORT_TIME, server.answer()).await;
         let reason = match answer {
             Ok(Ok(Some(Answer::Ready { _landlock }))) => return Ok(server),
@@ -159,6 +171,16 @@ impl Server {
         self.mounts.are_there()
     }
 
+    /// Waits until nothing is left of a program that said that it ends. False if something may be.
+    pub(super) async fn is_clear(&mut self) -> bool {
+        if !self.is_clearing {
+            return true;
+        }
+        let answer = tokio::time::timeout(SWEEP_TIME, receive(&mut self.stream)).await;
+        self.is_clearing = false;
+        matches!(answer, Ok(Ok(Some(Answer::Cleared { cleared: true }))))
+    }
+
     /// Makes what the host has put into the working folder the program's own.
     pub(super) fn hand_over_folder(&self) -> Result<(), WarmError> {
         match &self.folder {
@@ -173,6 +195,7 @@ impl Server {
         timeout: Duration,
         passed: Vec<OwnedFd>,
         capture: &mut Capture,
+        mut quiet: Option<oneshot::Sender<()>>,
     ) -> Result<Ran, WarmError> {
         if passed.len() + 2 > MOST_DESCRIPTORS {
             let what = format!("{} descriptors are too many", passed.len());
@@ -201,7 +224,11 @@ impl Server {
             let answer = loop {
                 tokio::select! {
                     answer = &mut conversation => break answer,
-                    _ = &mut output, if !is_drained => is_drained = true,
+                    _ = &mut output, if !is_drained => {
+                        is_drained = true;
+                        // Perhaps nobody is interested.
+                        let _ = quiet.take().map(|quiet| quiet.send(()));
+                    }
                 }
             };
             hang_up.is_armed = false;
@@ -221,9 +248,10 @@ impl Server {
                 let cpu = Duration::from_nanos(cpu_ns).max(self.cpu_since(cpu_before));
                 let peak_memory_bytes = Some(peak_kib << 10);
                 let outcome = WarmOutcome { ended, cpu, peak_memory_bytes, left_behind };
-                Ok(Ran { outcome, is_clean: !tainted })
+                self.is_clearing = tainted.is_none();
+                Ok(Ran { outcome, is_clean: tainted != Some(true) })
             }
-            Ok(Ok(Some(Answer::Ready { .. } | Answer::Unloadable { .. }))) => {
+            Ok(Ok(Some(Answer::Ready { .. } | Answer::Unloadable { .. } | Answer::Cleared { .. }))) => {
                 Err(WarmError::Broken { reason: "an answer of the wrong kind".to_owned() })
             }
             // It is gone: a program did that, or filled the memory or the workspace. If the sandbox is gone, none did.

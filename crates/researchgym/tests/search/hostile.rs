@@ -21,6 +21,12 @@ fn says(answer: &str) -> String {
     format!("open('answer.json', 'w').write('{answer}')")
 }
 
+/// Looks as if it had ended when it has written its answer, for longer than a grading takes, and then does something else.
+fn seems_to_end(answer: &str, then: &str) -> Value {
+    let says = says(&format!("{{\\\"answer\\\": {answer}}}"));
+    ending(&format!("import os, time\n{says}\nos.close(1)\nos.close(2)\ntime.sleep(0.5)\n{then}"))
+}
+
 /// A copy of the task whose evaluations are warm.
 pub(crate) fn warm_copy(world: &World) -> String {
     let folder = world.path("tasks/climb");
@@ -86,6 +92,11 @@ fn candidates() -> Vec<(Value, &'static str)> {
             )),
             "5",
         ),
+        (seems_to_end("9", &says("{\\\"answer\\\": 3}")), "3"),
+        (seems_to_end("9", "os.remove('answer.json')"), "no_artefact"),
+        (seems_to_end("9", "os._exit(3)"), "crash"),
+        (seems_to_end("9", "while True:\n    pass"), "time_out"),
+        (seems_to_end("4.5", ""), "4.5"),
         (json!({"text": "```python solve.py\n\n```\n"}), "not_implemented"),
         (ending("print(open('/grader/grade.py').read())"), "leakage"),
     ]

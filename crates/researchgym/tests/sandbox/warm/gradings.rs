@@ -157,6 +157,70 @@ async fn a_grader_that_is_changed_counts_at_once() {
     }
 }
 
+/// A grader's score counts when it says that it ends; what it leaves is gone before the next one begins.
+#[tokio::test]
+async fn what_a_grader_leaves_is_gone_before_the_next_one() {
+    let grader = |before: &str| {
+        format!(
+            "import ctypes, os, time\nimport researchgym_grading as g\n\
+             others = [name for name in os.listdir('/proc') if name.isdigit()]\n\
+             score = float(len(others) + os.path.exists('/tmp/left'))\n{before}\n\
+             print('a word')\ng.main(lambda start: {{'mse': score}})\n"
+        )
+    };
+    let daemon = "if os.fork() == 0:\n    os.setsid()\n    open('/tmp/left', 'w').close()\n    \
+                  os.closerange(0, 2000)\n    time.sleep(600)\n    os._exit(0)";
+    // What it does when Python has ended takes longer than anybody waits.
+    let lingers = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nlibc = ctypes.CDLL(None)\n\
+                   getattr(libc, '__cxa_atexit')(ctypes.cast(libc.sleep, ctypes.c_void_p), ctypes.c_void_p(600), None)";
+    // It takes the pipe for something else.
+    let closes = "os.closerange(100, 2000)\nfor _ in range(600): os.dup(2)";
+    for bench in benches().await {
+        let (shown, blobs) = (bench.path("shown"), bench.path("blobs"));
+        std::fs::create_dir(&shown).unwrap();
+        std::fs::write(shown.join("curve.json"), "{}").unwrap();
+        let case = Case::new(&bench, "leaves", Some(&grader("")));
+        let grading = case.grading(&case.loaded.task, "leaves", &shown, &blobs);
+        let metric = case.loaded.task.primary().name.clone();
+        let file = case.loaded.folder.join("grader/grade.py");
+        let mut warm = start_warm_grader(&bench.host, &grading, Vec::new()).await.unwrap();
+        let mut scores = Vec::new();
+        for before in ["", daemon, "", lingers, "", closes, ""] {
+            std::fs::write(&file, grader(before).replace("mse", &metric)).unwrap();
+            scores.push(grade_warm(&mut warm, &grading).await.unwrap().metrics[&metric]);
+        }
+        assert!(scores.iter().all(|score| score == &scores[0]), "{}: {scores:?}", bench.name());
+        // Whatever had to be killed at its end has another sandbox after it.
+        assert_eq!(warm.starts(), 2);
+        warm.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_grader_that_cannot_be_forked_any_more_is_named_and_harms_no_later_grading() {
+    let grader = "import researchgym_grading as g\ng.main(lambda start: {'mse': 1.0})\n";
+    for bench in benches().await {
+        let (shown, blobs) = (bench.path("shown"), bench.path("blobs"));
+        std::fs::create_dir(&shown).unwrap();
+        std::fs::write(shown.join("curve.json"), "{}").unwrap();
+        let case = Case::new(&bench, "archive", None);
+        let grading = case.grading(&case.loaded.task, "archive", &shown, &blobs);
+        let grader = grader.replace("mse", &case.loaded.task.primary().name);
+        let file = case.loaded.folder.join("grader/grade.py");
+        let mut warm = start_warm_grader(&bench.host, &grading, Vec::new()).await.unwrap();
+        for content in [grader.as_str(), "PK\u{3}\u{4}", grader.as_str()] {
+            std::fs::write(&file, content).unwrap();
+            let graded = grade_warm(&mut warm, &grading).await;
+            assert_eq!(graded.is_ok(), content == grader, "{graded:?}");
+            if let Err(failure) = graded {
+                assert!(failure.message.contains("it is an archive"), "{}", failure.message);
+            }
+        }
+        assert_eq!(warm.starts(), 1);
+        warm.stop().await;
+    }
+}
+
 #[tokio::test]
 async fn some_graders_are_never_warm() {
     for bench in benches().await {

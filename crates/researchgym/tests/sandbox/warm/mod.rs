@@ -11,7 +11,7 @@ use std::time::Duration;
 use researchgym_core::failure::Failure;
 use researchgym_core::isolation::Runtime;
 use researchgym_engine::sandbox::{Capture, Sandbox, SandboxSpec};
-use researchgym_engine::warm::{Imports, WarmError, WarmOutcome, WarmPython};
+use researchgym_engine::warm::{Author, Imports, WarmError, WarmOutcome, WarmPython};
 
 use crate::bench::Bench;
 
@@ -51,7 +51,7 @@ impl Warm {
     async fn start_with(bench: &Bench, spec: SandboxSpec, preload: &[&str]) -> Result<Warm, Failure> {
         let preload: Vec<String> = preload.iter().map(|&name| name.to_owned()).collect();
         let imports = Imports { preload, ..Imports::default() };
-        let python = WarmPython::start(&bench.host, spec, imports).await?;
+        let python = WarmPython::start(&bench.host, spec, imports, Author::Agent).await?;
         Ok(Warm { python, work: bench.path("work"), blobs: bench.path("blobs") })
     }
 

@@ -210,7 +210,7 @@ async fn each_program_has_its_own_environment() {
             let environment = variables.iter().map(|&(name, value)| (name.to_owned(), value.to_owned()));
             let mut capture = Capture::new(&warm.blobs);
             let (argv, environment) = (words(command), environment.collect());
-            warm.python.run_with(&argv, environment, LONG, Vec::new(), &mut capture).await.unwrap();
+            warm.python.run_with(&argv, environment, LONG, Vec::new(), &mut capture, None).await.unwrap();
             let (stdout, stderr) = capture.finish().unwrap();
             assert_eq!((stdout.text, stderr.text), (expected, String::new()), "{command} {variables:?}");
         }
@@ -239,6 +239,39 @@ async fn passed_descriptors_are_the_programs_alone() {
             // Ends because nobody else holds the other end.
             ours.read_to_string(&mut answer).unwrap();
             assert_eq!(answer, "HELLO file");
+        }
+        warm.python.stop().await;
+    }
+}
+
+/// Whoever waits is told that a program has closed its outputs while it still is there.
+#[tokio::test]
+async fn it_is_told_when_nobody_can_write_any_more() {
+    for bench in benches().await {
+        let mut warm = Warm::start(&bench).await;
+        let close = "import os, socket\nprint('all', flush=True)\nos.close(1)\nos.close(2)\n\
+                     assert socket.socket(fileno=3).recv(2) == b'go'";
+        for (code, wanted) in
+            [(close, said(0, "all\n")), ("import os\nos.close(2)\nos._exit(3)", said(3, ""))]
+        {
+            warm.write("x.py", code);
+            let (mut ours, theirs) = UnixStream::pair().unwrap();
+            let (told, quiet) = tokio::sync::oneshot::channel();
+            let mut capture = Capture::new(&bench.path("blobs"));
+            let argv = words("python3 x.py");
+            let passed = vec![OwnedFd::from(theirs)];
+            let environment = std::collections::BTreeMap::new();
+            let program = warm.python.run_with(&argv, environment, LONG, passed, &mut capture, Some(told));
+            let answer = async {
+                // The second one ends without: it is told at the end, or never.
+                if quiet.await.is_ok() && code == close {
+                    ours.write_all(b"go").unwrap();
+                }
+            };
+            let (outcome, ()) = tokio::join!(program, answer);
+            let (stdout, stderr) = capture.finish().unwrap();
+            let code = outcome.unwrap().ended.exit_code;
+            assert_eq!(Seen { code, stdout: stdout.text, stderr: stderr.text }, wanted);
         }
         warm.python.stop().await;
     }
