@@ -197,7 +197,7 @@ async fn what_a_grader_leaves_is_gone_before_the_next_one() {
 }
 
 #[tokio::test]
-async fn a_grader_that_cannot_be_forked_any_more_is_named_and_harms_no_later_grading() {
+async fn a_grader_that_cannot_be_forked_is_named_and_harms_no_later_grading() {
     let grader = "import researchgym_grading as g\ng.main(lambda start: {'mse': 1.0})\n";
     for bench in benches().await {
         let (shown, blobs) = (bench.path("shown"), bench.path("blobs"));
@@ -208,7 +208,7 @@ async fn a_grader_that_cannot_be_forked_any_more_is_named_and_harms_no_later_gra
         let grader = grader.replace("mse", &case.loaded.task.primary().name);
         let file = case.loaded.folder.join("grader/grade.py");
         let mut warm = start_warm_grader(&bench.host, &grading, Vec::new()).await.unwrap();
-        for content in [grader.as_str(), "PK\u{3}\u{4}", grader.as_str()] {
+        for content in ["PK\u{3}\u{4}", grader.as_str()] {
             std::fs::write(&file, content).unwrap();
             let graded = grade_warm(&mut warm, &grading).await;
             assert_eq!(graded.is_ok(), content == grader, "{graded:?}");
