@@ -52,8 +52,10 @@ fn interpreter(python: &str) -> Outcome<String> {
 pub(crate) enum Judged {
     /// By a checksum.
     Instantly,
-    /// By running the program and grading its points.
+    /// By running the task's program and grading its points.
     InFull,
+    /// The same with the program that takes no time.
+    OfNoTime,
 }
 
 /// What a candidate takes.
@@ -64,7 +66,12 @@ pub(crate) struct Slope {
 
 impl OpenEvolve {
     /// Finds it, and lays out what it is driven with.
-    pub(crate) fn prepare(python: &str, folder: &Path, replies: &[String]) -> Outcome<OpenEvolve> {
+    pub(crate) fn prepare(
+        python: &str,
+        folder: &Path,
+        replies: &[String],
+        no_time: &str,
+    ) -> Outcome<OpenEvolve> {
         let asked = Command::new(python)
             .args(["-c", "from importlib.metadata import version; print(version('openevolve'))"])
             .output()?;
@@ -76,6 +83,7 @@ impl OpenEvolve {
         std::fs::write(folder.join("replies.json"), serde_json::to_vec(replies)?)?;
         let program = place::repository().join("tasks/function-minimisation/starter/solve.py");
         std::fs::copy(program, folder.join("program.py"))?;
+        std::fs::write(folder.join("no_time.py"), no_time)?;
         let version = String::from_utf8_lossy(&asked.stdout).trim().to_owned();
         let interpreter = interpreter(python)?;
         Ok(OpenEvolve { python: python.into(), folder: folder.to_owned(), version, interpreter })
@@ -91,14 +99,15 @@ impl OpenEvolve {
     }
 
     fn run(&self, iterations: usize, workers: u32, judged: Judged) -> Outcome<Slope> {
-        let evaluation = match judged {
-            Judged::Instantly => "instant",
-            Judged::InFull => "whole",
+        let (program, evaluation) = match judged {
+            Judged::Instantly => ("program.py", "instant"),
+            Judged::InFull => ("program.py", "whole"),
+            Judged::OfNoTime => ("no_time.py", "whole"),
         };
         let (began, before) = (Instant::now(), process::whole_cpu());
         let ran = Command::new(&self.python)
             .arg("drive.py")
-            .arg("program.py")
+            .arg(program)
             .args([iterations.to_string(), workers.to_string()])
             .arg("out")
             .current_dir(&self.folder)

@@ -26,6 +26,14 @@ use crate::searching::{self, Hands, Ran, Wanted};
 const TASK: &str = "function-minimisation";
 /// CPU of our own in a candidate without its evaluation, in microseconds.
 const AIM_CPU_US: f64 = 160.0;
+/// A program that takes no time: what its evaluation takes is what keeping it apart does, and grading it.
+const NO_TIME: &str = r#""""Writes ten points."""
+
+TRIALS = 10
+
+with open("points.json", "w", encoding="utf-8") as file:
+    file.write('{"points": [' + ", ".join(["[0.0, 0.0]"] * TRIALS) + "]}")
+"#;
 /// Spare replies, for candidates that are made anew.
 const SPARE: usize = 64;
 
@@ -57,8 +65,8 @@ pub(crate) async fn measure(options: &Options, report: &Report) -> Outcome<()> {
         return Ok(());
     };
     let place = Place::new()?;
-    let rival =
-        OpenEvolve::prepare(python, &place.scratch("openevolve")?, &replies(candidates.max(isolated)))?;
+    let replies = replies(candidates.max(isolated));
+    let rival = OpenEvolve::prepare(python, &place.scratch("openevolve")?, &replies, NO_TIME)?;
     talk(&format!("OpenEvolve {} {}", rival.version, rival.interpreter));
     for slots in slots {
         let workers = u32::try_from(slots)?;
@@ -67,8 +75,13 @@ pub(crate) async fn measure(options: &Options, report: &Report) -> Outcome<()> {
             told(&rival, &slope, "instant evaluation", workers, report);
         }
         if isolated > 0 {
-            let slope = rival.slope(isolated, workers, Judged::InFull)?;
-            told(&rival, &slope, "evaluation in its own process", workers, report);
+            for (judged, evaluation) in [
+                (Judged::OfNoTime, "evaluation in its own process of a program that takes no time"),
+                (Judged::InFull, "evaluation in its own process"),
+            ] {
+                let slope = rival.slope(isolated, workers, judged)?;
+                told(&rival, &slope, evaluation, workers, report);
+            }
         }
     }
     Ok(())
@@ -150,12 +163,15 @@ fn floor(ran: &Ran, folder: &Path) -> Outcome<(Duration, u32, u64)> {
     Ok((began.elapsed(), lines, log.len() as u64))
 }
 
-/// From end to end with a model's candidates and evaluations on this machine, kept apart: cold, and as the task has it.
+/// From end to end with a model's candidates and evaluations on this machine, kept apart: of a program that takes no time, as
+/// the task has it, and cold.
 async fn whole(task: &LoadedTask, slots: u32, candidates: usize, report: &Report) -> Outcome<()> {
     let cold = without_warmth(task);
-    let is_warm = task.task.search.as_ref().is_some_and(|search| search.warm.is_some());
-    let kinds = [("as the task has it", Some(task).filter(|_| is_warm)), ("cold", Some(&cold))];
-    for (kind, task) in kinds.into_iter().filter_map(|(kind, task)| Some((kind, task?))) {
+    let place = Place::new()?;
+    let no_time = with_program(task, NO_TIME, &place.scratch("no-time")?.join(&task.task.id))?;
+    let kinds =
+        [("of a program that takes no time", &no_time), ("as the task has it", task), ("cold", &cold)];
+    for (kind, task) in kinds {
         let place = Place::new()?;
         let wanted = Wanted { slots, ..instant("islands", Operator::Improve, candidates)? };
         let door = Some(provider::saying(&place.scratch("model")?, &replies(candidates))?);
@@ -181,6 +197,29 @@ fn without_warmth(task: &LoadedTask) -> LoadedTask {
         search.warm = None;
     }
     cold
+}
+
+/// The task in another folder, with another program to begin with.
+fn with_program(task: &LoadedTask, program: &str, folder: &Path) -> Outcome<LoadedTask> {
+    copy(&task.folder, folder)?;
+    fs::write(folder.join(&task.task.workspace.starter).join("solve.py"), program)?;
+    Ok(LoadedTask::open(folder)?)
+}
+
+fn copy(from: &Path, to: &Path) -> Outcome<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let (path, target) = {
+            let entry = entry?;
+            (entry.path(), to.join(entry.file_name()))
+        };
+        if path.is_dir() {
+            copy(&path, &target)?;
+        } else {
+            fs::copy(&path, &target)?;
+        }
+    }
+    Ok(())
 }
 
 fn told(rival: &OpenEvolve, slope: &Slope, evaluation: &str, workers: u32, report: &Report) {
