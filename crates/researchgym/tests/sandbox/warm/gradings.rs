@@ -170,6 +170,7 @@ async fn what_a_grader_leaves_is_gone_before_the_next_one() {
     };
     let daemon = "if os.fork() == 0:\n    os.setsid()\n    open('/tmp/left', 'w').close()\n    \
                   os.closerange(0, 2000)\n    time.sleep(600)\n    os._exit(0)";
+    let holds = "if os.fork() == 0:\n    os.setsid()\n    time.sleep(600)\n    os._exit(0)";
     // What it does when Python has ended takes longer than anybody waits.
     let lingers = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nlibc = ctypes.CDLL(None)\n\
                    getattr(libc, '__cxa_atexit')(ctypes.cast(libc.sleep, ctypes.c_void_p), ctypes.c_void_p(600), None)";
@@ -185,7 +186,7 @@ async fn what_a_grader_leaves_is_gone_before_the_next_one() {
         let file = case.loaded.folder.join("grader/grade.py");
         let mut warm = start_warm_grader(&bench.host, &grading, Vec::new()).await.unwrap();
         let mut scores = Vec::new();
-        for before in ["", daemon, "", lingers, "", closes, ""] {
+        for before in ["", daemon, "", holds, "", lingers, "", closes, ""] {
             std::fs::write(&file, grader(before).replace("mse", &metric)).unwrap();
             scores.push(grade_warm(&mut warm, &grading).await.unwrap().metrics[&metric]);
         }
