@@ -24,16 +24,12 @@ use crate::searching::{self, Hands, Ran, Wanted};
 
 /// The task; the same program is OpenEvolve's.
 const TASK: &str = "function-minimisation";
+const PROGRAM: &str = "solve.py";
 /// CPU of our own in a candidate without its evaluation, in microseconds.
 const AIM_CPU_US: f64 = 160.0;
-/// A program that takes no time: what its evaluation takes is what keeping it apart does, and grading it.
-const NO_TIME: &str = r#""""Writes ten points."""
-
-TRIALS = 10
-
-with open("points.json", "w", encoding="utf-8") as file:
-    file.write('{"points": [' + ", ".join(["[0.0, 0.0]"] * TRIALS) + "]}")
-"#;
+/// What makes the task's program one that takes next to no time: what its evaluation takes then is what keeping it apart does,
+/// and grading it.
+const NO_TIME: (&str, &str) = ("SAMPLES = 1000\n", "SAMPLES = 1\n");
 /// Spare replies, for candidates that are made anew.
 const SPARE: usize = 64;
 
@@ -66,7 +62,7 @@ pub(crate) async fn measure(options: &Options, report: &Report) -> Outcome<()> {
     };
     let place = Place::new()?;
     let replies = replies(candidates.max(isolated));
-    let rival = OpenEvolve::prepare(python, &place.scratch("openevolve")?, &replies, NO_TIME)?;
+    let rival = OpenEvolve::prepare(python, &place.scratch("openevolve")?, &replies, &no_time(&task)?)?;
     talk(&format!("OpenEvolve {} {}", rival.version, rival.interpreter));
     for slots in slots {
         let workers = u32::try_from(slots)?;
@@ -168,7 +164,7 @@ fn floor(ran: &Ran, folder: &Path) -> Outcome<(Duration, u32, u64)> {
 async fn whole(task: &LoadedTask, slots: u32, candidates: usize, report: &Report) -> Outcome<()> {
     let cold = without_warmth(task);
     let place = Place::new()?;
-    let no_time = with_program(task, NO_TIME, &place.scratch("no-time")?.join(&task.task.id))?;
+    let no_time = with_program(task, &no_time(task)?, &place.scratch("no-time")?.join(&task.task.id))?;
     let kinds =
         [("of a program that takes no time", &no_time), ("as the task has it", task), ("cold", &cold)];
     for (kind, task) in kinds {
@@ -199,10 +195,20 @@ fn without_warmth(task: &LoadedTask) -> LoadedTask {
     cold
 }
 
+/// The task's program, searching next to nothing.
+fn no_time(task: &LoadedTask) -> Outcome<String> {
+    let file = task.folder.join(&task.task.workspace.starter).join(PROGRAM);
+    let program = fs::read_to_string(&file)?.replace(NO_TIME.0, NO_TIME.1);
+    if !program.contains(NO_TIME.1) {
+        return Err(format!("{} has no line `{}`", file.display(), NO_TIME.0.trim()).into());
+    }
+    Ok(program)
+}
+
 /// The task in another folder, with another program to begin with.
 fn with_program(task: &LoadedTask, program: &str, folder: &Path) -> Outcome<LoadedTask> {
     copy(&task.folder, folder)?;
-    fs::write(folder.join(&task.task.workspace.starter).join("solve.py"), program)?;
+    fs::write(folder.join(&task.task.workspace.starter).join(PROGRAM), program)?;
     Ok(LoadedTask::open(folder)?)
 }
 
