@@ -122,6 +122,7 @@ pub fn default_spec() -> SearchSpec {
         policy: PolicySpec::Islands(Default::default()),
         operators: operators_with_model(),
         parallel: 1,
+        evaluation_slots: None,
         target: None,
         patience: None,
         measurements: 1,

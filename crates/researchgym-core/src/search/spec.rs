@@ -20,6 +20,9 @@ pub struct SearchSpec {
     pub operators: Repertoire,
     /// How many candidates are made and evaluated at once.
     pub parallel: u32,
+    /// How many of them are evaluated at once at most; others that are made wait. `None`: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evaluation_slots: Option<u32>,
     /// The value of the primary metric at which the search ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<f64>,

@@ -14,7 +14,7 @@ use researchgym_core::search::context::feedback;
 use researchgym_core::search::event::{
     Evaluated, EvaluationBegan, EvaluationOutcome, MetricPoint, TrialReported,
 };
-use researchgym_core::search::{FULL, NodeId, Stage, Status};
+use researchgym_core::search::{FULL, NodeId, Stage, Status, Tree};
 use researchgym_core::task::{Task, ValidateOn};
 
 use super::evaluator::{Evaluation, Files, Job, JobGrading, Progress, ProgressTeller, Said, Verdict};
@@ -29,10 +29,14 @@ const MOST_REASONS: usize = 16;
 const FEEDBACK: usize = 3_000;
 
 impl Search {
-    /// Begins with the next stage of a node's evaluation.
+    /// Begins with the next stage of a node's evaluation, or has it wait until others are over.
     pub(super) fn evaluate(&mut self, session: &mut Session, id: NodeId) -> Result<(), Failure> {
         let tree = tree(session);
         let Some(stage) = tree.next_stage(id) else { return Ok(()) };
+        if !self.has_room(tree) {
+            self.awaiting.push_back(id);
+            return Ok(());
+        }
         let evaluation = tree.evaluations() + 1;
         let name = stage.name().to_owned();
         let job = self.job(session, id, stage, evaluation)?;
@@ -40,6 +44,12 @@ impl Search {
         self.record(session, Event::EvaluationBegan(began))?;
         self.begin(job);
         Ok(())
+    }
+
+    /// Whether one more may be evaluated beside those that are.
+    fn has_room(&self, tree: &Tree) -> bool {
+        let slots = self.spec.evaluation_slots.and_then(|slots| usize::try_from(slots).ok());
+        slots.is_none_or(|slots| tree.under_way().len() < slots)
     }
 
     /// Goes on with an evaluation that was begun before the program died and is kept.
@@ -256,7 +266,15 @@ impl Search {
             self.judge_baseline(session, lost)?;
         }
         let is_open = tree(session).get(node).is_some_and(|node| node.status == Status::Built);
-        if is_open { self.evaluate(session, node) } else { Ok(()) }
+        // Its next stage before others' first.
+        if is_open {
+            self.evaluate(session, node)?;
+        }
+        while self.has_room(tree(session)) {
+            let Some(next) = self.awaiting.pop_front() else { break };
+            self.evaluate(session, next)?;
+        }
+        Ok(())
     }
 }
 

@@ -135,6 +135,8 @@ struct Search {
     parked: VecDeque<Wish>,
     /// Answers from before the run was interrupted, by conversation.
     answers: BTreeMap<u64, VecDeque<RecordedAsk>>,
+    /// Candidates that are made and wait until one may be evaluated, the first one first.
+    awaiting: VecDeque<NodeId>,
     /// Evaluations under way that wait in a cluster's queue.
     queued: BTreeSet<u64>,
     /// Why some waited there, as far as it was told.

@@ -129,6 +129,7 @@ impl Search {
             calls: BTreeMap::new(),
             parked: VecDeque::new(),
             answers,
+            awaiting: VecDeque::new(),
             queued: BTreeSet::new(),
             told_waits: BTreeSet::new(),
             finished: Vec::new(),

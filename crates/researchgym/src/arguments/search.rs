@@ -21,6 +21,10 @@ pub(crate) struct SearchArguments {
     /// search: how many candidates are made and evaluated at once [default: as many as this machine has CPUs and memory for, 16 on a cluster]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) slots: Option<u32>,
+    /// search: how many of them are evaluated at once at most, where making them takes longer than the machine has room for
+    /// [default: as many as --slots; without it as many as this machine has CPUs and memory for]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) evaluation_slots: Option<u32>,
     /// search: ends when the primary metric of the best candidate reaches this value
     #[arg(long, value_name = "VALUE", allow_negative_numbers = true, value_parser = finite)]
     pub(crate) target: Option<f64>,
@@ -88,6 +92,7 @@ impl SearchArguments {
             ("--policy-set", !self.policy_set.is_empty()),
             ("--operators", !self.operators.is_empty()),
             ("--slots", self.slots.is_some()),
+            ("--evaluation-slots", self.evaluation_slots.is_some()),
             ("--target", self.target.is_some()),
             ("--patience", self.patience.is_some()),
             ("--measurements", self.measurements.is_some()),

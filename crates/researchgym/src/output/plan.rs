@@ -196,11 +196,13 @@ fn agent(agent: &AgentSpec) -> String {
 fn searching(search: &SearchSpec) -> String {
     let operators: Vec<&str> = search.operators.0.keys().map(|operator| operator.name()).collect();
     let ideas = search.idea_model.as_ref().map(|model| format!(", ideas by {}", model.name));
+    let evaluated = search.evaluation_slots.map(|slots| format!(", {slots} of them evaluated"));
     format!(
-        "{} with {}, {} at once{}",
+        "{} with {}, {} at once{}{}",
         search.policy.name(),
         operators.join(", "),
         counted(u64::from(search.parallel), "candidate"),
+        evaluated.unwrap_or_default(),
         ideas.unwrap_or_default()
     )
 }

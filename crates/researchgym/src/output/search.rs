@@ -79,8 +79,10 @@ pub(super) fn section(spec: &SearchSpec, search: &SearchRecord) -> Vec<String> {
     let row = |name: &str, words: String| vec![name.to_owned(), words];
     let statuses: Vec<String> =
         search.statuses.iter().map(|(status, count)| format!("{count} {status}")).collect();
+    let evaluating = spec.evaluation_slots.map(|slots| format!(", {slots} for evaluations"));
+    let slots = counted(u64::from(spec.parallel), "slot");
     let mut rows = vec![
-        row("policy", format!("{}, {}", search.policy, counted(u64::from(spec.parallel), "slot"))),
+        row("policy", format!("{}, {slots}{}", search.policy, evaluating.unwrap_or_default())),
         row("operators", repertoire(&spec.operators)),
     ];
     if !spec.models.is_empty() {

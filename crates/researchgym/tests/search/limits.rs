@@ -162,7 +162,7 @@ fn what_cannot_be_searched_is_refused_before_anything_starts() {
     let script = world.file("policy.sh", "exit 0\n");
     let search = ["run", "climb", "search"];
     let model = model(&world, &[answer("4")]);
-    let cases: [(&[&str], &str); 26] = [
+    let cases: [(&[&str], &str); 27] = [
         (&["run", "climb", "search", "--policy", "mtcs"], "did you mean `mcts`?"),
         (&["run", "climb", "search", "--policy", "./none.py"], "there is no such file"),
         (&["run", "climb", "search", "--operators", "improve"], "improve needs --model provider/model"),
@@ -197,6 +197,10 @@ fn what_cannot_be_searched_is_refused_before_anything_starts() {
         (&["--repairs", "1"], "--repairs would have no effect: no operator of this search asks a model"),
         (&["--form", "whole-files"], "--form would have no effect"),
         (&["--context-tokens", "9000"], "--context-tokens would have no effect"),
+        (
+            &["--slots", "2", "--evaluation-slots", "3"],
+            "--evaluation-slots would have no effect: there are at most 2 candidates at once",
+        ),
         (&["--inherit", "text"], "it is about the operator implement"),
         (&["--model", &model, "--stage-tokens", "1=9"], "the policy islands has no stages"),
         (

@@ -18,3 +18,4 @@ mod programs;
 mod resumption;
 mod shoot_out;
 mod show;
+mod slots;

@@ -32,8 +32,11 @@ pub(super) fn specification(
     task: &Task,
 ) -> Result<AgentSpec, CommandError> {
     let has_model = arguments.model.is_some();
-    let slots = if on_cluster(arguments) { CLUSTER_SLOTS } else { slots(task) };
-    let spec = with_flags(usual(name, task, has_model, slots), arguments, settings, (task, has_model))?;
+    let (is_here, has_room) = (!on_cluster(arguments), slots(task));
+    let usual = usual(name, task, has_model, if is_here { has_room } else { CLUSTER_SLOTS });
+    let evaluation_slots = (is_here && usual.parallel > has_room).then_some(has_room);
+    let defaults = SearchSpec { evaluation_slots, ..usual };
+    let spec = with_flags(defaults, arguments, settings, (task, has_model))?;
     check(&spec, task, has_model)?;
     idle::check(&arguments.search, !arguments.search.ensemble.is_empty(), &spec, task)?;
     Ok(AgentSpec::Search(Box::new(spec)))
@@ -49,7 +52,10 @@ pub(in crate::commands) fn forked(
 ) -> Result<SearchSpec, CommandError> {
     let named = arguments.agent.as_deref().filter(|name| Some(*name) != old.preset.as_deref());
     let defaults = match named {
-        Some(name) if name != SEARCH => usual(name, task, has_model, old.parallel),
+        Some(name) if name != SEARCH => SearchSpec {
+            evaluation_slots: old.evaluation_slots,
+            ..usual(name, task, has_model, old.parallel)
+        },
         _ => SearchSpec { models: Vec::new(), idea_model: None, ..old.clone() },
     };
     let spec = with_flags(defaults, arguments, settings, (task, has_model))?;
@@ -87,6 +93,11 @@ fn with_flags(
         policy: policy.with(&flags.policy_set).map_err(|error| CommandError::input(error.to_string()))?,
         operators,
         parallel: flags.slots.unwrap_or(defaults.parallel),
+        evaluation_slots: flags.evaluation_slots.or(match flags.slots {
+            // As many as was asked for.
+            Some(_) => None,
+            None => defaults.evaluation_slots,
+        }),
         stage_limits,
         target: flags.target.or(defaults.target),
         patience: flags.patience.or(defaults.patience),

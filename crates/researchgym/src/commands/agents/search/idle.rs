@@ -19,6 +19,7 @@ pub(super) fn check(
     let implements = spec.operators.0.contains_key(&Operator::Implement);
     let no_model = "no operator of this search asks a model";
     let one_model = "there is one model only";
+    let few = format!("there are at most {} candidates at once", spec.parallel);
     let unused = [
         (
             "--form",
@@ -50,6 +51,12 @@ pub(super) fn check(
             flags.embedding_model.is_some() && !asks,
             no_model,
             "add one that does, such as improve",
+        ),
+        (
+            "--evaluation-slots",
+            flags.evaluation_slots.is_some_and(|slots| slots > spec.parallel),
+            &few,
+            "--slots says how many there are",
         ),
         ("--select", flags.select.is_some() && !has_several, one_model, "name others with --ensemble"),
         (
