@@ -141,6 +141,33 @@ fn a_killed_shoot_out_goes_on_with_the_search_that_was_cut_off() {
 }
 
 #[test]
+fn a_search_that_was_given_lower_limits_is_not_compared_until_it_is_whole() {
+    if !can_isolate() {
+        return;
+    }
+    let world = World::new();
+    let tasks = tasks();
+    let flags = ["--operators", "tune", "--steps", "40", "--seeds", "1", "--policies", "hill-climb"];
+    let words = words(&tasks, &flags);
+    let child = world.start(&words);
+    let run = world.wait_for_log("a candidate", |log| log.matches("\"type\":\"evaluated\"").count() >= 2);
+    let id = name(&run);
+    let limited = world.finish(&["limit", &id, "--steps", "20"]);
+    assert_eq!(limited.code, 0, "{}", limited.stderr);
+    let first = wait(child);
+    assert_eq!(first.code, 3, "{}", first.stderr);
+    assert!(first.stderr.contains("lower limits than were asked for have ended it"), "{}", first.stderr);
+    assert_eq!(made(&first.object()), []);
+    let planned = world.finish(&[words.as_slice(), &["--dry-run"]].concat()).object();
+    assert_eq!((&planned["over"], &planned["going_on"]), (&json!(0), &json!(1)), "{planned}");
+    let whole = world.finish(&words);
+    assert_eq!(whole.code, 0, "{}", whole.stderr);
+    assert_eq!(world.runs(), [run]);
+    let evaluations: Vec<u64> = made(&whole.object()).into_iter().map(|one| one.2).collect();
+    assert_eq!(evaluations, [41]);
+}
+
+#[test]
 fn a_stopped_shoot_out_shows_what_is_over() {
     if !can_isolate() {
         return;

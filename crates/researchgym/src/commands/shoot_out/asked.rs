@@ -84,7 +84,7 @@ impl Asked {
             policies: self.policies.iter().map(|policy| policy.name.clone()).collect(),
             searches: standings.len() as u64,
             over: count(|standing| matches!(standing, Standing::Over(_))),
-            going_on: count(|standing| matches!(standing, Standing::GoesOn(_))),
+            going_on: count(|standing| matches!(standing, Standing::GoesOn(..))),
             limits: self.prepared.spec.limits.clone(),
             has_model: self.prepared.spec.model.is_some(),
         }

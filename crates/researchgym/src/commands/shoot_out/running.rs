@@ -6,13 +6,12 @@ use researchgym_core::event::Ending;
 use researchgym_core::result::{RunResult, worst_exit_code};
 use researchgym_core::spec::RunSpec;
 use researchgym_engine::runner::{OpenRun, Reopened};
-use researchgym_engine::session::LimitChanges;
 use researchgym_engine::store::RunFolder;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::asked::{Asked, Search};
-use super::found::Standing;
+use super::found::{Standing, was_cut_short};
 use crate::commands::run::Running;
 use crate::error::CommandError;
 use crate::output::{Console, Printer};
@@ -29,7 +28,7 @@ impl Ran {
     pub(super) fn nothing_to_do(standings: Vec<Standing>) -> Ran {
         let over = standings.into_iter().enumerate().filter_map(|(number, standing)| match standing {
             Standing::Over(folder) => Some((number, folder)),
-            Standing::New | Standing::GoesOn(_) => None,
+            Standing::New | Standing::GoesOn(..) => None,
         });
         Ran { over: over.collect(), exit_code: 0 }
     }
@@ -103,25 +102,34 @@ pub(super) async fn run(
             return Err(error);
         }
         printer.warn(&format!("not all searches could be made: {error}"));
-        return Ok(Ran { exit_code: concluded(&mut over, ended).max(error.exit_code()), over });
+        return Ok(Ran { exit_code: concluded(&mut over, ended, printer).max(error.exit_code()), over });
     }
     let is_cancelled = *running.runner.cancelled.borrow();
-    let worst = concluded(&mut over, ended);
+    let worst = concluded(&mut over, ended, printer);
     Ok(Ran { exit_code: if is_cancelled { 130 } else { worst }, over })
 }
 
 /// Takes those that have ended over, and says how bad the worst ending was. That a search has no score is a finding here;
-/// one that has failed, by its policy's own program too, is not compared.
-fn concluded(over: &mut Vec<(usize, RunFolder)>, ended: Vec<(usize, RunResult)>) -> u8 {
+/// one that has failed, by its policy's own program too, or that somebody has given lower limits, is not compared.
+fn concluded(over: &mut Vec<(usize, RunFolder)>, ended: Vec<(usize, RunResult)>, printer: &Printer) -> u8 {
     let has_failed = |result: &RunResult| result.ending == Some(Ending::Failed);
-    let worst = worst_exit_code(ended.iter().map(|(_, result)| match result.exit_code() {
+    let mut worst = worst_exit_code(ended.iter().map(|(_, result)| match result.exit_code() {
         1 if has_failed(result) => 3,
         1 => 0,
         code => code,
     }));
     let counts = |result: &RunResult| matches!(result.exit_code(), 0 | 1) && !has_failed(result);
     for (number, result) in ended.into_iter().filter(|(_, result)| counts(result)) {
-        over.extend(RunFolder::open(std::path::Path::new(&result.run)).ok().map(|folder| (number, folder)));
+        let Ok(folder) = RunFolder::open(std::path::Path::new(&result.run)) else { continue };
+        if result.ending.is_some_and(|ending| was_cut_short(&folder, ending)) {
+            printer.warn(&format!(
+                "{}: lower limits than were asked for have ended it; it is not compared, and the same command lets it go on",
+                folder.id()
+            ));
+            worst = worst.max(3);
+            continue;
+        }
+        over.push((number, folder));
     }
     worst
 }
@@ -139,7 +147,7 @@ fn opened(
 ) -> Result<Opened, CommandError> {
     let Asked { prepared, .. } = asked;
     Ok(match standing {
-        Standing::GoesOn(folder) => match running.runner.reopen(folder, &LimitChanges::default())? {
+        Standing::GoesOn(folder, limits) => match running.runner.reopen(folder, &limits)? {
             Reopened::GoesOn(open) => Opened::GoesOn(open),
             Reopened::Over(result) => Opened::Over(result),
         },
