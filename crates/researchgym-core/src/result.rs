@@ -60,7 +60,7 @@ pub struct RunResult {
     pub image: Option<Image>,
     /// What was kept apart.
     pub isolation: Isolation,
-    /// The GPUs that the agent had, of the newest segment; absent if none.
+    /// The GPUs that the agent had, of the newest segment; of a search those that programs of its candidates had. Absent if none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gpus: Vec<Gpu>,
     /// Where the run stands.

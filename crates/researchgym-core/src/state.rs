@@ -225,7 +225,10 @@ impl RunState {
             Event::RunStarted(_) => return wrong("a run starts once"),
             Event::WorkspaceReady { isolation, snapshot, protected, gpus } => {
                 self.isolation = Some(isolation.clone());
-                self.gpus = gpus.clone();
+                // Those of a search are its evaluations'.
+                if self.search.is_none() {
+                    self.gpus = gpus.clone();
+                }
                 self.snapshot = Some(*snapshot);
                 self.protected = protected.clone();
             }
@@ -338,10 +341,18 @@ impl RunState {
             | Event::NodeBuilt(_)
             | Event::NodeDropped(_)
             | Event::EvaluationBegan(_)
-            | Event::TrialReported(_)
-            | Event::Evaluated(_) => {
+            | Event::TrialReported(_) => {
                 self.acted_at = line.seq;
                 self.searched(line)?;
+            }
+            Event::Evaluated(evaluated) => {
+                self.acted_at = line.seq;
+                self.searched(line)?;
+                for gpu in &evaluated.gpus {
+                    if self.gpus.iter().all(|known| known.uuid != gpu.uuid) {
+                        self.gpus.push(gpu.clone());
+                    }
+                }
             }
             Event::UserNoted { text } => self.notes.push((line.seq, text.clone())),
             Event::Paused => self.is_paused = true,

@@ -10,6 +10,7 @@ use super::{NodeId, Plan};
 use crate::action::Body;
 use crate::digest::Digest;
 use crate::failure::Failure;
+use crate::gpu::Gpu;
 use crate::score::Score;
 use crate::spec::MicroUsd;
 
@@ -264,6 +265,9 @@ pub struct Evaluated {
     pub queued_ms: u64,
     /// Processor time of the candidate's program in milliseconds.
     pub cpu_ms: u64,
+    /// The GPUs of this machine that the candidate's program had. Those that a cluster gives are not known by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gpus: Vec<Gpu>,
     /// Working time of the run so far, in milliseconds.
     pub working_ms: u64,
 }

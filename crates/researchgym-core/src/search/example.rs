@@ -174,6 +174,7 @@ timeout_s = 60
                 queued_ms: 0,
                 wall_ms: 0,
                 cpu_ms: 0,
+                gpus: Vec::new(),
                 working_ms: 0,
             })));
         }

@@ -199,6 +199,7 @@ impl Simulation {
             queued_ms: 0,
             wall_ms: 0,
             cpu_ms: 0,
+            gpus: Vec::new(),
             working_ms: 0,
         };
         self.append(Event::Evaluated(Box::new(evaluated)))

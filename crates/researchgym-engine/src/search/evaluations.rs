@@ -229,6 +229,7 @@ impl Search {
                     self.broken = 0;
                 }
                 event.cpu_ms = found.cpu.as_millis() as u64;
+                event.gpus = found.gpus;
                 if let Some(queued) = found.queued {
                     event.queued_ms = queued.waited.as_millis() as u64;
                     event.wall_ms = queued.took.as_millis() as u64;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use researchgym_core::digest::Digest;
 use researchgym_core::failure::Failure;
+use researchgym_core::gpu::Gpu;
 use researchgym_core::keys::AttemptKeys;
 use researchgym_core::score::{Score, Split};
 use researchgym_core::search::NodeId;
@@ -139,6 +140,8 @@ pub struct Evaluation {
     pub learned: Option<Vec<u8>>,
     /// Processor time of the candidate's program.
     pub cpu: Duration,
+    /// The GPUs of this machine that its program had.
+    pub gpus: Vec<Gpu>,
     /// All that its program has told of itself, capped.
     pub reported: Vec<MetricPoint>,
     /// What it told and is not among them.
@@ -198,6 +201,7 @@ impl Evaluation {
             outputs: None,
             learned: None,
             cpu: Duration::ZERO,
+            gpus: Vec::new(),
             reported: Vec::new(),
             unread: Unread::default(),
             queued: None,

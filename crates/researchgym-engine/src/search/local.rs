@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use researchgym_core::digest::Digest;
 use researchgym_core::failure::{Boundary, Failure};
-use researchgym_core::gpu::GpuRequest;
+use researchgym_core::gpu::{Gpu, GpuRequest};
 use researchgym_core::isolation::{Image, Runtime};
 use researchgym_core::observation::ReachedLimit;
 use researchgym_core::score::AttemptKind;
@@ -234,6 +234,7 @@ impl Local {
         let program = sandbox.spawn(command, job.timeout, &mut capture);
         let ended = meter.follow(&job.teller, program).await;
         let usage = sandbox.stop().await;
+        let gpus = grant.as_ref().map_or_else(Vec::new, |grant| grant.devices().to_vec());
         drop(grant);
         let mut ended = ended?;
         let is_by_job = ended.exit_code == Some(KILLED)
@@ -242,7 +243,7 @@ impl Local {
         if (usage.out_of_memory > 0 || is_by_job) && !ended.limits.contains(&ReachedLimit::Memory) {
             ended.limits.push(ReachedLimit::Memory);
         }
-        Ok((ended, Ran { said: heard(capture)?, cpu: usage.cpu, metered: meter.finish().await }))
+        Ok((ended, Ran { said: heard(capture)?, cpu: usage.cpu, gpus, metered: meter.finish().await }))
     }
 
     pub(super) fn specification(&self, job: &Job, workspace: &Path) -> SandboxSpec {
@@ -367,6 +368,7 @@ impl Local {
 pub(super) struct Ran {
     pub(super) said: Said,
     pub(super) cpu: Duration,
+    pub(super) gpus: Vec<Gpu>,
     pub(super) metered: Metered,
 }
 
@@ -374,7 +376,7 @@ impl Ran {
     /// The evaluation with it.
     pub(super) fn came_to(self, evaluation: Evaluation) -> Evaluation {
         let Metered { points: reported, unread } = self.metered;
-        Evaluation { said: self.said, cpu: self.cpu, reported, unread, ..evaluation }
+        Evaluation { said: self.said, cpu: self.cpu, gpus: self.gpus, reported, unread, ..evaluation }
     }
 }
 

@@ -201,6 +201,7 @@ pub(super) fn stopped(evaluation: u64, working_ms: u64) -> Evaluated {
         queued_ms: 0,
         wall_ms: 0,
         cpu_ms: 0,
+        gpus: Vec::new(),
         working_ms,
     }
 }

@@ -119,7 +119,8 @@ impl Local {
                 }
             }
         };
-        let ran = Ran { said: heard(capture)?, cpu: outcome.cpu, metered: meter.finish().await };
+        let ran =
+            Ran { said: heard(capture)?, cpu: outcome.cpu, gpus: Vec::new(), metered: meter.finish().await };
         let left = match fault(&outcome.ended, &ran.said, job.timeout) {
             Some((kind, reason)) => Err(Evaluation::failed(kind, reason)),
             None => self.left(job, asked, &workspace, &scratch).await?,

@@ -204,13 +204,25 @@ fn each_candidate_of_a_search_has_a_device_of_its_own_while_it_works() {
     assert_eq!(devices.len(), 10, "{told:?}");
     assert!(devices.iter().all(|line| line.contains(r#""name":"device","value":"#)), "{devices:?}");
     assert_eq!(granted(&run), [Vec::<u64>::new()], "the run itself has none");
+    let of_each: Vec<usize> = told.iter().map(|event| event["gpus"].as_array().map_or(0, Vec::len)).collect();
+    assert_eq!(of_each, [1; 20], "in both of its stages");
+    let result = finished.object();
+    let mut names: Vec<&str> = result["gpus"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|gpu| gpu["uuid"].as_str())
+        .map(|uuid| &uuid[..8])
+        .collect();
+    names.sort_unstable();
+    assert_eq!(names, ["GPU-aaaa", "GPU-bbbb"], "both were had");
     assert_eq!(machine.holders(), [Value::Null, Value::Null]);
     let refused = machine.finish(&[&search[..], &["--gpus", "3", "--runtime", "host"]].concat());
     assert_eq!(refused.code, 2, "{refused:?}");
 }
 
 /// Copies a folder with all in it.
-fn copy_tree(from: &Path, to: &Path) {
+pub(crate) fn copy_tree(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).expect("a folder");
     for entry in std::fs::read_dir(from).expect("a folder").flatten() {
         let target = to.join(entry.file_name());

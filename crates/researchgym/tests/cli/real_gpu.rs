@@ -5,6 +5,7 @@ use std::process::{Child, Stdio};
 
 use serde_json::{Value, json};
 
+use crate::gpus::copy_tree;
 use crate::support::{
     World, answer, can_isolate, events, eventually, exec, of_type, say, signal, submit, wait,
 };
@@ -47,6 +48,7 @@ fn a_real_device_is_what_is_granted() {
     let Some(world) = world() else { return };
     what_is_granted_computes_and_nothing_else_does(&world);
     a_device_is_free_again_once_its_run_was_killed(&world);
+    candidates_of_a_search_compute_and_its_result_names_the_device(&world);
 }
 
 fn what_is_granted_computes_and_nothing_else_does(world: &World) {
@@ -86,4 +88,30 @@ fn a_device_is_free_again_once_its_run_was_killed(world: &World) {
     let finished = world.scripted(&self::script(""), &["--gpus", "1"]);
     assert_eq!(finished.code, 0, "{finished:?}");
     assert!(finished.printed()[0].ends_with(&format!(" {SUM}\n")), "{finished:?}");
+}
+
+fn candidates_of_a_search_compute_and_its_result_names_the_device(world: &World) {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    copy_tree(&fixtures.join("tasks/climb"), &world.path("climb"));
+    let read = |path: &Path| std::fs::read_to_string(path).expect("a text");
+    let task = read(&world.path("climb/task.toml")).replace("memory_mib = 512", "memory_mib = 8192");
+    world.file("climb/task.toml", &task);
+    world.file("climb/starter/squares.py", &read(&fixtures.join("gpu/squares.py")));
+    let compute = "import subprocess\nsubprocess.run(['/usr/bin/python3', 'squares.py'], check=True)\n";
+    let program = read(&world.path("climb/starter/solve.py"));
+    // After its docstring.
+    let (head, rest) = program.split_once("\n\n").expect("a docstring");
+    world.file("climb/starter/solve.py", &format!("{head}\n\n{compute}{rest}"));
+    let words =
+        ["run", "./climb", "search", "--output", "json", "--policy", "best-of-n", "--operators", "tune"];
+    let finished = world.finish(&[&words[..], &["--steps", "3", "--slots", "2", "--gpus", "1"]].concat());
+    let result = finished.object();
+    assert_eq!(result["search"]["measured"], json!(3), "{finished:?}");
+    let log = events(&finished.run());
+    let told = of_type(&log, "evaluated");
+    let had: Vec<&Value> = told.iter().map(|event| &event["gpus"]).collect();
+    assert_eq!(had.len(), 8, "each in two stages");
+    assert!(had.iter().all(|gpus| **gpus == result["gpus"]), "{had:?} {}", result["gpus"]);
+    let said: Vec<String> = told.iter().map(|event| event["feedback"].to_string()).collect();
+    assert_eq!(said.iter().filter(|said| said.contains(SUM)).count(), 4, "{said:?}");
 }

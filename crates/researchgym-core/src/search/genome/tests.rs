@@ -118,6 +118,7 @@ impl Grown {
             queued_ms: 0,
             wall_ms: 0,
             cpu_ms: 0,
+            gpus: Vec::new(),
             working_ms: 0,
         };
         self.apply(Event::Evaluated(Box::new(evaluated)))

@@ -154,6 +154,7 @@ impl EvaluationReport {
             outputs: self.outputs,
             learned: self.learned.map(|body| blobs.resolve(&body)).transpose()?,
             cpu: Duration::from_millis(self.cpu_ms),
+            gpus: Vec::new(),
             reported: self.reported,
             unread: self.unread,
             queued: Some(Queued {
@@ -207,7 +208,7 @@ async fn carry_out(
     let local = Arc::new(local(folder, home, order, blobs.clone(), grant.as_ref()).await?);
     let found = local.clone().evaluate(job).await;
     local.close().await;
-    let Evaluation { verdict, said, outputs, learned, cpu, reported, unread, queued: _ } = found?;
+    let Evaluation { verdict, said, outputs, learned, cpu, reported, unread, gpus: _, queued: _ } = found?;
     let learned = learned.map(|content| blobs.body(&content)).transpose()?;
     // The result names them.
     blobs.sync_pending()?;
