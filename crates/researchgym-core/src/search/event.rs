@@ -183,6 +183,9 @@ pub struct NodeDropped {
     /// The idea in words, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idea: Option<Body>,
+    /// Whether it is the idea that was refused, before there was code for it: it speaks against no later one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub idea_refused: bool,
     /// The model that was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,

@@ -135,6 +135,7 @@ timeout_s = 60
                 reason: "no block matches".to_owned(),
                 of: None,
                 idea,
+                idea_refused: false,
                 model,
                 attempts: 1,
                 spent,

@@ -126,6 +126,7 @@ impl Simulation {
                     reason: "as simulated".to_owned(),
                     of: None,
                     idea: None,
+                    idea_refused: false,
                     model: None,
                     attempts: 1,
                     spent: Default::default(),

@@ -107,6 +107,8 @@ impl EmbeddedPast {
                 }
                 self.own_idea(built.node, built.idea.as_ref(), tree, blobs)?;
             }
+            // It was never taken in.
+            Event::NodeDropped(dropped) if dropped.idea_refused => {}
             Event::NodeDropped(dropped) => match counts_on(dropped.gate) {
                 true => self.own_idea(dropped.node, dropped.idea.as_ref(), tree, blobs)?,
                 false => {

@@ -207,6 +207,7 @@ impl Search {
             reason: bounded(&unmade.reason),
             of: unmade.of,
             idea: idea(session, unmade.idea.as_deref())?,
+            idea_refused: unmade.idea_refused,
             model: unmade.model,
             attempts: unmade.attempts,
             spent: unmade.spent,

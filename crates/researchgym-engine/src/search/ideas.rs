@@ -63,7 +63,15 @@ impl Search {
                 let text = session.blobs().resolve(&refused.idea)?;
                 let unmade = Unmade::by_rule(Gate::NearDuplicate, refused.reason.clone());
                 let idea = Some(String::from_utf8_lossy(&text).into_owned());
-                return Ok(Shared::None(Unmade { of: refused.of, idea, attempts: 0, spent, ..unmade }));
+                let idea_refused = true;
+                return Ok(Shared::None(Unmade {
+                    of: refused.of,
+                    idea,
+                    idea_refused,
+                    attempts: 0,
+                    spent,
+                    ..unmade
+                }));
             }
             let reason = had.reason.clone().unwrap_or_else(|| "there was no idea for it".to_owned());
             let unmade = Unmade::by_rule(Gate::NotImplemented, reason);

@@ -43,6 +43,8 @@ pub(crate) struct Unmade {
     pub(crate) reason: String,
     pub(crate) of: Option<NodeId>,
     pub(crate) idea: Option<String>,
+    /// Whether it is the idea that was refused.
+    pub(crate) idea_refused: bool,
     pub(crate) model: Option<String>,
     pub(crate) attempts: u32,
     pub(crate) spent: Spent,
@@ -56,6 +58,7 @@ impl Unmade {
             reason: reason.into(),
             of: None,
             idea: None,
+            idea_refused: false,
             model: None,
             attempts: 1,
             spent: Spent::default(),

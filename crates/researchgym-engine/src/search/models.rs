@@ -127,6 +127,7 @@ impl From<Over> for Ends {
 #[derive(Default)]
 struct Account {
     idea: Option<String>,
+    idea_refused: bool,
     attempts: u32,
     spent: Spent,
 }
@@ -135,14 +136,16 @@ struct Account {
 pub(super) async fn make(mut order: Order) {
     let mut account = Account::default();
     let made = implement(&mut order, &mut account).await;
-    let Account { idea, attempts, spent } = account;
+    let Account { idea, idea_refused, attempts, spent } = account;
     let model = Some(order.asker.door.endpoint.target.name.clone());
     let made = match made {
         Ok((files, judged)) => {
             let shown = std::mem::take(&mut order.shown);
             Ok(Made { files, idea, model, shown, attempts, spent, judged })
         }
-        Err(Ends::Unmade(gate, reason, of)) => Err(Unmade { gate, reason, of, idea, model, attempts, spent }),
+        Err(Ends::Unmade(gate, reason, of)) => {
+            Err(Unmade { gate, reason, of, idea, idea_refused, model, attempts, spent })
+        }
         Err(Ends::Model(model, failure)) => {
             let _ = order.teller.send(ToLoop::ModelEnds { node: order.node, model, failure });
             return;
@@ -246,7 +249,7 @@ async fn idea(
                 match said_before(order, &idea, &mut account.spent).await? {
                     None => return Ok(idea),
                     Some(Refusal { reason, of }) if resamples == 0 => {
-                        account.idea = Some(idea);
+                        (account.idea, account.idea_refused) = (Some(idea), true);
                         return Err(Ends::Unmade(Gate::NearDuplicate, reason, of));
                     }
                     Some(Refusal { reason, .. }) => {

@@ -27,6 +27,7 @@ impl Search {
             ),
             of: None,
             idea: None,
+            idea_refused: false,
             model: None,
             attempts: 0,
             spent: Default::default(),

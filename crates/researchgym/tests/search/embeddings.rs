@@ -402,6 +402,28 @@ fn ideas_in_other_words_are_refused_before_code_is_paid_for() {
 }
 
 #[test]
+fn an_idea_that_was_refused_speaks_against_none_after_a_resumption_either() {
+    if !can_isolate() {
+        return;
+    }
+    let world = World::new();
+    let common: Vec<String> = (0..18).map(|number| format!("word{number}")).collect();
+    let said = |ending: &str| json!({ "text": idea(&format!("{} {ending}", common.join(" "))) });
+    // Neighbours have 19 of 20 words in common, a cosine of 0.95; the first and the last have 18.
+    let lines = [said("one two"), diff("4.0"), said("two three"), said("three four"), diff("5.0")];
+    let embeds = format!("scripted/{}", world.file("embeds.jsonl", EMBEDS));
+    let model = model(&world, &lines);
+    let flags = "--embedding-similarity 1 --idea-similarity 0.94 --policy hill-climb --operators implement --slots 1 \
+                 --inherit text --form unified-diff --resamples 0 --steps";
+    let first = judged(&world, &model, &embeds, &format!("{flags} 2"));
+    assert_eq!(kinds(&first.events()), ["3", "4", "near_duplicate"], "{}", first.stderr);
+    let name = crate::support::name(&first.run());
+    let again = world.finish(&["run", "--output", "json", "--resume", &name, "--steps", "3"]);
+    assert_eq!(again.code, 0, "{}", again.stderr);
+    assert_eq!(kinds(&again.events()), ["3", "4", "near_duplicate", "5"]);
+}
+
+#[test]
 fn of_several_ideas_those_that_repeat_are_asked_for_again() {
     if !can_isolate() {
         return;

@@ -77,6 +77,7 @@ impl Grown {
                 reason: String::new(),
                 of: None,
                 idea: None,
+                idea_refused: false,
                 model: None,
                 attempts: 1,
                 spent: Default::default(),
