@@ -233,11 +233,15 @@ pub(crate) async fn drive(
 ) -> Result<GivesUp, Stop> {
     let mut search = Search::open(session, spec, places, &ways)?;
     let outcome = search.work(session).await;
-    search.wind_up(session)?;
+    let wound_up = search.wind_up(session);
     // What is under way ends when it is dropped, and is dropped now.
     search.making.clear();
     search.beside.shutdown().await;
     search.evaluator.clone().close().await;
+    // What broke first is what is told of.
+    if !matches!(outcome, Err(Stop::Failed(_))) {
+        wound_up?;
+    }
     match outcome {
         Ok(Why::Done(reason)) => {
             session.remark(&format!("the search ends: {reason}"))?;
@@ -467,22 +471,6 @@ impl Search {
         self.is_unsynced = false;
         self.evaluator.recorded(&std::mem::take(&mut self.finished));
         Ok(())
-    }
-}
-
-/// Waits for something while those who make candidates go on: whoever else waits on the loop's thread holds them up, and their
-/// calls to models with them.
-async fn meanwhile<T>(
-    making: &mut FuturesUnordered<BoxFuture<'static, ()>>,
-    something: impl Future<Output = T>,
-) -> T {
-    let mut something = std::pin::pin!(something);
-    loop {
-        tokio::select! {
-            biased;
-            came = &mut something => return came,
-            Some(()) = making.next() => {}
-        }
     }
 }
 

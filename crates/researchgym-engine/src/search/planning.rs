@@ -1,5 +1,8 @@
 //! Planning: when the policy is asked, and when nothing more is planned.
 
+use futures_util::StreamExt as _;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
 use researchgym_core::event::{Ending, Event};
 use researchgym_core::failure::Failure;
 use researchgym_core::search::event::Planned;
@@ -7,7 +10,7 @@ use researchgym_core::search::policy::View;
 use researchgym_core::search::{Inheritance, NodeId, Operator, Plan, Status, Stream, Tree};
 
 use super::mind::Mind;
-use super::{Search, Why, meanwhile, tree};
+use super::{Search, Why, tree};
 use crate::session::{Session, Stop};
 
 /// After so many plans in a row that came to nothing there is nothing more to be had.
@@ -186,4 +189,20 @@ fn since_best(tree: &Tree) -> u64 {
         .iter()
         .filter(|node| node.is_candidate() && node.status.is_settled() && node.status != Status::Lost);
     judged.count() as u64
+}
+
+/// Waits for something while those who make candidates go on: whoever else waits on the loop's thread holds them up, and their
+/// calls to models with them.
+async fn meanwhile<T>(
+    making: &mut FuturesUnordered<BoxFuture<'static, ()>>,
+    something: impl Future<Output = T>,
+) -> T {
+    let mut something = std::pin::pin!(something);
+    loop {
+        tokio::select! {
+            biased;
+            came = &mut something => return came,
+            Some(()) = making.next() => {}
+        }
+    }
 }

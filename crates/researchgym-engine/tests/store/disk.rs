@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
+use researchgym_core::digest::Digest;
 use researchgym_core::failure::{Boundary, Failure};
 use researchgym_engine::snapshot::clear_folder;
 use researchgym_engine::store::{EventLog, RunFolder, StoreError, read_log, verify};
@@ -65,6 +66,42 @@ fn a_full_disk_poisons_the_log_and_loses_nothing() {
     fs::write(&path, &shorter).unwrap();
     assert!(log.append(TIME, noted("by the old writer")).is_ok());
     assert!(lines.len() > 10 && EventLog::reopen(&folder).is_err(), "two writers at once are seen");
+}
+
+#[test]
+fn a_full_disk_ends_a_pack_and_loses_nothing_of_it() {
+    let test = "disk::a_full_disk_ends_a_pack_and_loses_nothing_of_it";
+    let Some(disk) = inside(test, "size=256k") else { return };
+    let folder = create_run(&disk);
+    let filler = disk.join("filler");
+    fs::write(&filler, vec![1; 64 << 10]).unwrap();
+    let blobs = folder.blobs().packing();
+    let content = |number: usize| format!("{number}{}", "x".repeat(3000)).into_bytes();
+    let mut kept = Vec::new();
+    let error = loop {
+        match blobs.put(&content(kept.len())) {
+            Ok(digest) => kept.push(digest),
+            Err(error) => break error,
+        }
+    };
+    let pack = |number: u32| folder.blobs().folder().join(format!("pack-{number}"));
+    assert!(error.to_string().contains(pack(1).to_str().unwrap()), "{error}");
+    assert!(Failure::from(error).hint.unwrap().starts_with("the disk is full: free space"));
+    assert!(kept.len() > 10 && blobs.sync_pending().is_ok());
+    let are_there = |kept: &[Digest]| {
+        let reader = RunFolder::open(folder.root()).unwrap().blobs();
+        for (number, digest) in kept.iter().enumerate() {
+            assert_eq!(reader.get(*digest).unwrap(), content(number));
+        }
+    };
+    are_there(&kept);
+    // With space again, what comes begins another one; nothing of the record that had no room is in the first.
+    fs::remove_file(&filler).unwrap();
+    kept.push(blobs.put(&content(kept.len())).unwrap());
+    are_there(&kept);
+    let records = |number: u32| fs::metadata(pack(number)).unwrap().len();
+    let bytes: usize = (0..kept.len() - 1).map(|number| 36 + content(number).len()).sum();
+    assert_eq!((records(1), records(2)), (bytes as u64, 36 + content(kept.len() - 1).len() as u64));
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod support;
 
 mod candidates;
 mod climb;
+mod disk;
 mod embeddings;
 mod forks;
 mod hostile;
