@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::Outcome;
-use crate::place;
 use crate::process;
 
 const CANNED: &str = include_str!("openevolve/canned.py");
@@ -65,12 +64,12 @@ pub(crate) struct Slope {
 }
 
 impl OpenEvolve {
-    /// Finds it, and lays out what it is driven with.
+    /// Finds it, and lays out what it is driven with. `programs`: the task's, and one that takes no time.
     pub(crate) fn prepare(
         python: &str,
         folder: &Path,
         replies: &[String],
-        no_time: &str,
+        (program, no_time): (String, String),
     ) -> Outcome<OpenEvolve> {
         let asked = Command::new(python)
             .args(["-c", "from importlib.metadata import version; print(version('openevolve'))"])
@@ -81,8 +80,7 @@ impl OpenEvolve {
         std::fs::write(folder.join("canned.py"), CANNED)?;
         std::fs::write(folder.join("drive.py"), DRIVE)?;
         std::fs::write(folder.join("replies.json"), serde_json::to_vec(replies)?)?;
-        let program = place::repository().join("tasks/function-minimisation/starter/solve.py");
-        std::fs::copy(program, folder.join("program.py"))?;
+        std::fs::write(folder.join("program.py"), program)?;
         std::fs::write(folder.join("no_time.py"), no_time)?;
         let version = String::from_utf8_lossy(&asked.stdout).trim().to_owned();
         let interpreter = interpreter(python)?;

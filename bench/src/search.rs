@@ -30,12 +30,24 @@ const AIM_CPU_US: f64 = 160.0;
 /// What makes the task's program one that takes next to no time: what its evaluation takes then is what keeping it apart does,
 /// and grading it.
 const NO_TIME: (&str, &str) = ("SAMPLES = 1000\n", "SAMPLES = 1\n");
+/// What makes the points of the task's program depend on the line that a reply adds. So scores differ, and whoever keeps
+/// candidates by them has that to do.
+const MARKED: (&str, &str) = (
+    "    stream = random.Random(seed)\n",
+    "    marks = sum(number for name, number in globals().items() if name.startswith(\"MARK_\"))\n    stream = \
+     random.Random(1000 * marks + seed)\n",
+);
+/// How many candidates OpenEvolve makes, and with an isolated evaluation we do: what one takes there grows with how many there
+/// are.
+const RIVALS: usize = 500;
+/// A cold evaluation takes so many times as long that there are so many fewer.
+const COLD: usize = 10;
 /// Spare replies, for candidates that are made anew.
 const SPARE: usize = 64;
 
 pub(crate) async fn measure(options: &Options, report: &Report) -> Outcome<()> {
     let candidates = options.number("candidates", 2000)?;
-    let isolated = options.number("isolated", 40)?;
+    let isolated = options.number("isolated", RIVALS)?;
     let slots = options.numbers("slots", &[1, 4])?;
     let policies =
         options.texts("policies").unwrap_or_else(|| vec!["islands", "best-first", "mcts", "hill-climb"]);
@@ -62,12 +74,13 @@ pub(crate) async fn measure(options: &Options, report: &Report) -> Outcome<()> {
     };
     let place = Place::new()?;
     let replies = replies(candidates.max(isolated));
-    let rival = OpenEvolve::prepare(python, &place.scratch("openevolve")?, &replies, &no_time(&task)?)?;
+    let programs = (marked(&task)?, no_time(&task)?);
+    let rival = OpenEvolve::prepare(python, &place.scratch("openevolve")?, &replies, programs)?;
     talk(&format!("OpenEvolve {} {}", rival.version, rival.interpreter));
     for slots in slots {
         let workers = u32::try_from(slots)?;
         if candidates > 0 {
-            let slope = rival.slope(candidates.min(500), workers, Judged::Instantly)?;
+            let slope = rival.slope(candidates.min(RIVALS), workers, Judged::Instantly)?;
             told(&rival, &slope, "instant evaluation", workers, report);
         }
         if isolated > 0 {
@@ -162,14 +175,21 @@ fn floor(ran: &Ran, folder: &Path) -> Outcome<(Duration, u32, u64)> {
 /// From end to end with a model's candidates and evaluations on this machine, kept apart: of a program that takes no time, as
 /// the task has it, and cold.
 async fn whole(task: &LoadedTask, slots: u32, candidates: usize, report: &Report) -> Outcome<()> {
-    let cold = without_warmth(task);
     let place = Place::new()?;
     let no_time = with_program(task, &no_time(task)?, &place.scratch("no-time")?.join(&task.task.id))?;
-    let kinds =
-        [("of a program that takes no time", &no_time), ("as the task has it", task), ("cold", &cold)];
-    for (kind, task) in kinds {
+    let task = with_program(task, &marked(task)?, &place.scratch("marked")?.join(&task.task.id))?;
+    let cold = without_warmth(&task);
+    let kinds = [
+        ("of a program that takes no time", &no_time, candidates),
+        ("of the task's program", &task, candidates),
+        ("cold", &cold, candidates.div_ceil(COLD)),
+    ];
+    for (kind, task, candidates) in kinds {
         let place = Place::new()?;
-        let wanted = Wanted { slots, ..instant("islands", Operator::Improve, candidates)? };
+        // As `run` has it: no more are evaluated at once than there are processors.
+        let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32);
+        let evaluation_slots = Some(slots.min(cores));
+        let wanted = Wanted { slots, evaluation_slots, ..instant("islands", Operator::Improve, candidates)? };
         let door = Some(provider::saying(&place.scratch("model")?, &replies(candidates))?);
         let ran = searching::run(&place, task, &wanted, Hands { door, ..Hands::default() }).await?;
         let name =
@@ -195,14 +215,22 @@ fn without_warmth(task: &LoadedTask) -> LoadedTask {
     cold
 }
 
-/// The task's program, searching next to nothing.
-fn no_time(task: &LoadedTask) -> Outcome<String> {
+/// The task's program, with points that depend on its marks.
+fn marked(task: &LoadedTask) -> Outcome<String> {
     let file = task.folder.join(&task.task.workspace.starter).join(PROGRAM);
-    let program = fs::read_to_string(&file)?.replace(NO_TIME.0, NO_TIME.1);
-    if !program.contains(NO_TIME.1) {
-        return Err(format!("{} has no line `{}`", file.display(), NO_TIME.0.trim()).into());
+    changed(&fs::read_to_string(file)?, MARKED)
+}
+
+/// The same, searching next to nothing.
+fn no_time(task: &LoadedTask) -> Outcome<String> {
+    changed(&marked(task)?, NO_TIME)
+}
+
+fn changed(program: &str, (from, to): (&str, &str)) -> Outcome<String> {
+    match program.contains(from) {
+        true => Ok(program.replace(from, to)),
+        false => Err(format!("the program of {TASK} has no line `{}`", from.trim()).into()),
     }
-    Ok(program)
 }
 
 /// The task in another folder, with another program to begin with.

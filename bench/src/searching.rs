@@ -27,6 +27,8 @@ pub(crate) struct Wanted {
     pub(crate) policy: PolicySpec,
     pub(crate) operators: Repertoire,
     pub(crate) slots: u32,
+    /// How many candidates are evaluated at once, if not all.
+    pub(crate) evaluation_slots: Option<u32>,
     /// How many candidates are made at most, beside the baseline.
     pub(crate) candidates: u64,
     pub(crate) target: Option<f64>,
@@ -43,6 +45,7 @@ impl Wanted {
             policy: self::policy(policy)?,
             operators: Repertoire(operators.iter().map(|operator| (*operator, 1.0)).collect()),
             slots: 1,
+            evaluation_slots: None,
             candidates,
             target: None,
             variant: "default".to_owned(),
@@ -56,6 +59,7 @@ impl Wanted {
             policy: self.policy.clone(),
             operators: self.operators.clone(),
             parallel: self.slots,
+            evaluation_slots: self.evaluation_slots,
             target: self.target,
             novelty: Novelty { similarity: self.similarity, ..Novelty::default() },
             ..default_spec()
