@@ -1,4 +1,5 @@
-//! The state of a run: a fold over its events, the same for a live run, a replay and a resumption.
+//! The state of a run: a fold over its events, the same for a live run, a replay and a resumption. Longer than other files:
+//! what each event does stands in one match.
 
 mod search;
 
@@ -341,18 +342,10 @@ impl RunState {
             | Event::NodeBuilt(_)
             | Event::NodeDropped(_)
             | Event::EvaluationBegan(_)
-            | Event::TrialReported(_) => {
+            | Event::TrialReported(_)
+            | Event::Evaluated(_) => {
                 self.acted_at = line.seq;
                 self.searched(line)?;
-            }
-            Event::Evaluated(evaluated) => {
-                self.acted_at = line.seq;
-                self.searched(line)?;
-                for gpu in &evaluated.gpus {
-                    if self.gpus.iter().all(|known| known.uuid != gpu.uuid) {
-                        self.gpus.push(gpu.clone());
-                    }
-                }
             }
             Event::UserNoted { text } => self.notes.push((line.seq, text.clone())),
             Event::Paused => self.is_paused = true,

@@ -53,7 +53,14 @@ impl RunState {
             Event::IdeasHad(had) => had.working_ms,
             Event::NodeBuilt(built) => built.working_ms,
             Event::NodeDropped(dropped) => dropped.working_ms,
-            Event::Evaluated(evaluated) => evaluated.working_ms,
+            Event::Evaluated(evaluated) => {
+                for gpu in &evaluated.gpus {
+                    if self.gpus.iter().all(|known| known.uuid != gpu.uuid) {
+                        self.gpus.push(gpu.clone());
+                    }
+                }
+                evaluated.working_ms
+            }
             _ => 0,
         };
         self.working_ms = self.working_ms.max(working_ms);
